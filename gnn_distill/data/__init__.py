@@ -1,0 +1,1 @@
+"""Data sets: graphs, splits, structure and batches."""

@@ -1,0 +1,1 @@
+"""One module per source of data sets, each with `load(dataset, paths) -> GraphTask`."""

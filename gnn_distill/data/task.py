@@ -1,0 +1,105 @@
+"""What a data set is to the rest of the package: graphs, targets, a split and a metric."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from gnn_distill.data.packed import PackedGraphs
+
+LOWER_IS_BETTER = ("mae", "rmse")
+
+
+@dataclass(frozen=True)
+class Features:
+    """Node or edge features: integer columns with vocabulary `sizes`, or float columns with `sizes = (width,)`."""
+
+    kind: str
+    """categorical or continuous."""
+    sizes: tuple[int, ...]
+
+    @property
+    def width(self) -> int:
+        """Number of columns."""
+        return len(self.sizes) if self.kind == "categorical" else self.sizes[0]
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """All that is needed to build a model for a task and to use it; it goes to JSON and back without loss."""
+
+    name: str
+    kind: str
+    """binary, multiclass, multilabel or regression."""
+    level: str
+    """graph."""
+    num_outputs: int
+    """Logits: binary 1, multiclass the classes, else the targets."""
+    node_features: Features
+    edge_features: Features | None
+    metric: str
+    """Primary metric: accuracy, roc_auc, average_precision, macro_f1, mae or rmse."""
+    higher_is_better: bool
+    target_names: tuple[str, ...]
+    target_mean: tuple[float, ...]
+    """Regression: of the training split; models predict standardised targets. Else zeros."""
+    target_std: tuple[float, ...]
+    """Regression: of the training split. Else ones."""
+    molecules: bool = False
+    """Features are those of `smiles_to_data`, so SMILES can be predicted."""
+    note: str = ""
+    """A caveat shown wherever the metric is shown."""
+
+    @property
+    def num_targets(self) -> int:
+        """Columns of y: a multi-class label is one column that holds the class."""
+        return 1 if self.kind == "multiclass" else self.num_outputs
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, strings and numbers."""
+        return json.loads(json.dumps(asdict(self)))
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "TaskSpec":
+        """The inverse of `to_dict`."""
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        for key in ("node_features", "edge_features"):
+            if values[key] is not None:
+                values[key] = Features(values[key]["kind"], tuple(values[key]["sizes"]))
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Ids of the graphs of each part, sorted."""
+
+    train: Tensor
+    val: Tensor
+    test: Tensor
+
+
+@dataclass
+class GraphTask:
+    """A data set, ready to be learned."""
+
+    spec: TaskSpec
+    graphs: "PackedGraphs"
+    splits: Splits
+    notices: list[str] = field(default_factory=list)
+    """What the user should know about these data, announced at the start of a run."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over graphs, splits and spec: equal exactly if training on them is."""
+        digest = hashlib.sha256(json.dumps(self.spec.to_dict(), sort_keys=True).encode())
+        for part in (self.graphs, self.splits):
+            for item in fields(part):
+                value = getattr(part, item.name)
+                if isinstance(value, Tensor):
+                    digest.update(f"{item.name}{tuple(value.shape)}{value.dtype}".encode())
+                    digest.update(value.contiguous().cpu().numpy().tobytes())
+        return digest.hexdigest()
