@@ -1,0 +1,112 @@
+"""Many graphs in a few flat tensors, so that any subset of them is gathered without a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
+
+
+@dataclass
+class PackedGraphs:
+    """G graphs laid end to end; graph g owns nodes node_ptr[g]:node_ptr[g+1] and edges edge_ptr[g]:edge_ptr[g+1]."""
+
+    x: Tensor
+    """[nodes, features], long where categorical, float where continuous."""
+    edge_index: Int[Tensor, "2 edges"]
+    """Node ids are local to their graph."""
+    edge_attr: Tensor | None
+    """[edges, features], or None."""
+    y: Float[Tensor, "graphs targets"]
+    """NaN marks a missing label; of a multi-class task, the class index."""
+    node_ptr: Int[Tensor, " graphs+1"]
+    edge_ptr: Int[Tensor, " graphs+1"]
+
+    def __len__(self) -> int:
+        return self.node_ptr.numel() - 1
+
+    @property
+    def num_nodes(self) -> Int[Tensor, " graphs"]:
+        """Nodes of every graph."""
+        return self.node_ptr.diff()
+
+    @property
+    def num_edges(self) -> Int[Tensor, " graphs"]:
+        """Directed edges of every graph."""
+        return self.edge_ptr.diff()
+
+    @property
+    def node_graph(self) -> Int[Tensor, " nodes"]:
+        """The graph of every node."""
+        return torch.repeat_interleave(self.num_nodes, output_size=self.x.size(0))
+
+    @property
+    def global_edge_index(self) -> Int[Tensor, "2 edges"]:
+        """Edges between rows of `x`, as PyG's batches have them."""
+        return self.edge_index + torch.repeat_interleave(self.node_ptr[:-1], self.num_edges)
+
+    def select(self, ids: Int[Tensor, " chosen"]) -> PackedGraphs:
+        """The graphs `ids`, in that order."""
+        nodes, edges = gather_ranges(self.node_ptr, ids), gather_ranges(self.edge_ptr, ids)
+        return PackedGraphs(
+            x=self.x[nodes],
+            edge_index=self.edge_index[:, edges],
+            edge_attr=None if self.edge_attr is None else self.edge_attr[edges],
+            y=self.y[ids],
+            node_ptr=pointers(self.num_nodes[ids]),
+            edge_ptr=pointers(self.num_edges[ids]),
+        )
+
+    @classmethod
+    def from_data_list(cls, data_list: Sequence[Data], num_targets: int) -> PackedGraphs:
+        """Pack PyG graphs; `y` of a graph that has none is NaN.
+
+        Raises ValueError where graphs disagree on features, or `y` does not hold `num_targets` values a graph.
+        """
+        edge_attrs = [data.edge_attr for data in data_list if data.edge_attr is not None]
+        edges = [data.edge_index for data in data_list]
+        xs = [data.x for data in data_list]
+        packed = cls(
+            x=_columns(torch.cat(xs)),
+            edge_index=torch.cat(edges, dim=1).long(),
+            edge_attr=_columns(torch.cat(edge_attrs)) if edge_attrs else None,
+            y=_targets([data.y for data in data_list], num_targets),
+            node_ptr=pointers(torch.tensor([x.size(0) for x in xs])),
+            edge_ptr=pointers(torch.tensor([index.size(1) for index in edges])),
+        )
+        if packed.edge_attr is not None and packed.edge_attr.size(0) != packed.edge_index.size(1):
+            raise ValueError("edge_attr needs one row for every edge, in all graphs or in none")
+        return packed
+
+
+def gather_ranges(ptr: Int[Tensor, " ranges+1"], ids: Int[Tensor, " chosen"]) -> Int[Tensor, " rows"]:
+    """Rows of the ranges ptr[i]:ptr[i+1] for i in `ids`, one after another."""
+    starts = ptr[ids]
+    lengths = ptr[ids + 1] - starts
+    ends = lengths.cumsum(0)
+    total = int(ends[-1]) if len(ends) else 0
+    return torch.repeat_interleave(starts - ends + lengths, lengths, output_size=total) + torch.arange(total)
+
+
+def pointers(lengths: Int[Tensor, " ranges"]) -> Int[Tensor, " ranges+1"]:
+    """Where ranges of these lengths begin and end when laid end to end: [0, l_0, l_0 + l_1, ...]."""
+    return torch.nn.functional.pad(lengths.long().cumsum(0), (1, 0))
+
+
+def _columns(values: Tensor) -> Tensor:
+    return values.unsqueeze(-1) if values.dim() == 1 else values
+
+
+def _targets(labels: list[Tensor | None], num_targets: int) -> Float[Tensor, "graphs targets"]:
+    missing = torch.full((num_targets,), float("nan"))
+    rows = [missing if label is None else label.reshape(-1).float() for label in labels]
+    if any(row.numel() != num_targets for row in rows):
+        raise ValueError(f"y of every graph needs {num_targets} values")
+    return torch.stack(rows)
