@@ -1,0 +1,179 @@
+"""Batches for Transformers on graphs: nodes stay flat, as in PyG, and know their place in the padded form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+
+from gnn_distill.data.packed import PackedGraphs, gather_ranges, pointers
+from gnn_distill.errors import UserError
+
+if TYPE_CHECKING:
+    from gnn_distill.data.structure import StructuralEncodings
+
+
+@dataclass
+class StructureBatch:
+    """B graphs of at most M nodes, N nodes and E edges in all, with their structural encodings."""
+
+    graph_ids: Int[Tensor, " graphs"]
+    x: Tensor
+    edge_index: Int[Tensor, "2 edges"]
+    """Between rows of `x`, as in PyG."""
+    edge_attr: Tensor | None
+    batch: Int[Tensor, " nodes"]
+    """The graph of every node."""
+    ptr: Int[Tensor, " graphs+1"]
+    y: Float[Tensor, "graphs targets"]
+    node_rows: Int[Tensor, " nodes"]
+    """Where each node lies in the packed graphs, and in all that is stored beside them."""
+    max_nodes: int
+    dense_index: Int[Tensor, " nodes"]
+    """Row of every node in the padded form [B * M, ...]."""
+    in_degree: Int[Tensor, " nodes"] | None = None
+    out_degree: Int[Tensor, " nodes"] | None = None
+    rwse: Float[Tensor, "nodes steps"] | None = None
+    lap_pe: Float[Tensor, "nodes vectors"] | None = None
+    spd: UInt8[Tensor, "graphs max_nodes max_nodes"] | None = None
+    """Hop distances from row to column; 255: unreachable; 0 on padding."""
+
+    @property
+    def num_graphs(self) -> int:
+        """B."""
+        return self.ptr.numel() - 1
+
+    @property
+    def mask(self) -> Bool[Tensor, "graphs max_nodes"]:
+        """Which places of the padded form hold a node."""
+        return torch.arange(self.max_nodes, device=self.ptr.device) < self.ptr.diff().unsqueeze(1)
+
+    @property
+    def edge_dense_index(self) -> Int[Tensor, " edges"]:
+        """Place of every edge in [B * M * M]: row its source, column its target."""
+        source, target = self.edge_index
+        column = self.dense_index[target] - self.batch[target] * self.max_nodes
+        return self.dense_index[source] * self.max_nodes + column
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> StructureBatch:
+        """The same batch on another device."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> StructureBatch:
+        """The same batch in page-locked memory, for copies that do not block."""
+        return self._map(Tensor.pin_memory)
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> StructureBatch:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return replace(self, **{k: function(v) for k, v in values.items() if isinstance(v, Tensor)})
+
+
+def collate(graphs: PackedGraphs, encodings: StructuralEncodings | None, ids: Int[Tensor, " graphs"]) -> StructureBatch:
+    """The graphs `ids` as one batch, without a loop over them."""
+    rows, edges = gather_ranges(graphs.node_ptr, ids), gather_ranges(graphs.edge_ptr, ids)
+    sizes, edge_counts = graphs.num_nodes[ids], graphs.num_edges[ids]
+    max_nodes = int(sizes.max()) if len(ids) else 0
+    ptr = pointers(sizes)
+    batch = torch.repeat_interleave(sizes, output_size=len(rows))
+    offsets = torch.repeat_interleave(ptr[:-1], edge_counts, output_size=len(edges))
+    result = StructureBatch(
+        graph_ids=ids,
+        x=graphs.x[rows],
+        edge_index=graphs.edge_index[:, edges] + offsets,
+        edge_attr=None if graphs.edge_attr is None else graphs.edge_attr[edges],
+        batch=batch,
+        ptr=ptr,
+        y=graphs.y[ids],
+        node_rows=rows,
+        max_nodes=max_nodes,
+        dense_index=torch.arange(len(rows)) + (torch.arange(len(ids)) * max_nodes - ptr[:-1])[batch],
+    )
+    if encodings is not None:
+        for name in ("in_degree", "out_degree", "rwse", "lap_pe"):
+            values = getattr(encodings, name)
+            setattr(result, name, None if values is None else values[rows])
+        if encodings.spd is not None:
+            mask = result.mask
+            pairs = mask.unsqueeze(2) & mask.unsqueeze(1)
+            # Stored pairs are row-major within a graph, so they come in the order in which the mask is read.
+            stored = encodings.spd[gather_ranges(encodings.pair_ptr, ids)]
+            result.spd = torch.zeros(pairs.shape, dtype=torch.uint8).masked_scatter_(pairs, stored)
+    return result
+
+
+class BatchSampler:
+    """Batches of graphs of like size: every graph once an epoch, and other companions in every epoch.
+
+    The shuffled graphs are cut into windows of `window` batches; within one they are sorted by size, so that
+    little is padded. Batches are as equal in length as can be, then cut to the budget, and shuffled. All depends on
+    (seed, epoch) alone. `window=1` gives plain random batches.
+    """
+
+    def __init__(
+        self,
+        sizes: Int[Tensor, " graphs"],
+        batch_size: int,
+        max_pairs: int,
+        seed: int,
+        ids: Int[Tensor, " chosen"] | None = None,
+        window: int = 16,
+    ):
+        self.sizes, self.batch_size, self.max_pairs = sizes, batch_size, max_pairs
+        self.seed, self.window = seed, window
+        self.ids = torch.arange(len(sizes)) if ids is None else ids
+
+    def epoch(self, epoch: int) -> list[Int[Tensor, " graphs"]]:
+        """Ids of the graphs of each batch."""
+        random = np.random.default_rng((self.seed, epoch))
+        ids = self.ids[torch.from_numpy(random.permutation(len(self.ids)))]
+        shuffled, batches = _equal_parts(ids, self.batch_size), []
+        for start in range(0, len(shuffled), self.window):
+            lengths = [len(part) for part in shuffled[start : start + self.window]]
+            ordered = _by_size(torch.cat(shuffled[start : start + self.window]), self.sizes)
+            for part in ordered.split(lengths):
+                batches.extend(_cut(part, self.sizes, self.max_pairs))
+        return [batches[i] for i in random.permutation(len(batches))]
+
+
+def evaluation_batches(
+    sizes: Int[Tensor, " graphs"], ids: Int[Tensor, " chosen"], batch_size: int, max_pairs: int
+) -> list[Int[Tensor, " graphs"]]:
+    """The graphs `ids` sorted by size and cut into batches within the budget; the same on every call."""
+    parts = _equal_parts(_by_size(ids, sizes), batch_size)
+    return [batch for part in parts for batch in _cut(part, sizes, max_pairs)]
+
+
+def check_budget(sizes: Int[Tensor, " graphs"], max_pairs: int) -> None:
+    """Raise UserError when a graph alone has more node pairs than a batch may hold."""
+    too_large = (sizes * sizes > max_pairs).nonzero().squeeze(1)
+    if len(too_large):
+        graph = int(too_large[sizes[too_large].argmax()])
+        nodes = int(sizes[graph])
+        raise UserError(
+            f"trainer.max_pairs={max_pairs} is too small for {len(too_large)} of {len(sizes)} graphs: the largest, "
+            f"graph {graph}, has {nodes} nodes, so {nodes * nodes} node pairs. Set trainer.max_pairs={nodes * nodes} "
+            "or more if memory allows, or leave such graphs out of the data."
+        )
+
+
+def _by_size(ids: Tensor, sizes: Tensor) -> Tensor:
+    return ids[sizes[ids].sort(stable=True).indices]
+
+
+def _equal_parts(ids: Tensor, most: int) -> list[Tensor]:
+    # Equal parts, not full ones and a rest: a batch of one small graph would unsettle batch normalisation.
+    return list(ids.tensor_split(-(-len(ids) // most))) if len(ids) else []
+
+
+def _cut(ids: Tensor, sizes: Tensor, max_pairs: int) -> Iterator[Tensor]:
+    """Cut ids that are sorted by size, so that no part has more than `max_pairs` padded pairs."""
+    while len(ids) * (pairs := int(sizes[ids[-1]]) ** 2) > max_pairs and len(ids) > 1:
+        fitting = max(1, max_pairs // pairs)
+        yield ids[-fitting:]
+        ids = ids[:-fitting]
+    yield ids

@@ -1,0 +1,30 @@
+"""Graphs of equal size as stacks of dense matrices: no padding, and no graph sees another."""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from gnn_distill.data.packed import PackedGraphs, gather_ranges
+
+MAX_PAIRS = 1 << 20
+"""Matrix entries worked on at a time, so that they stay in the cache."""
+
+
+def equal_size_groups(sizes: Int[Tensor, " graphs"]) -> Iterator[Int[Tensor, " group"]]:
+    """Ids of graphs of one size, at most MAX_PAIRS node pairs together; every graph with nodes once."""
+    order = sizes.sort(stable=True).indices
+    distinct, counts = sizes[order].unique_consecutive(return_counts=True)
+    for size, ids in zip(distinct.tolist(), order.split(counts.tolist()), strict=True):
+        if size:
+            yield from ids.split(max(1, MAX_PAIRS // size**2))
+
+
+def dense_adjacency(graphs: PackedGraphs, ids: Int[Tensor, " group"]) -> Int[Tensor, "group size size"]:
+    """Number of edges from row to column in each of the graphs `ids`, which are of one size."""
+    size = int(graphs.num_nodes[ids[0]])
+    source, target = graphs.edge_index[:, gather_ranges(graphs.edge_ptr, ids)]
+    graph = torch.repeat_interleave(graphs.num_edges[ids])
+    places = (graph * size + source) * size + target
+    return torch.bincount(places, minlength=len(ids) * size * size).view(len(ids), size, size)

@@ -1,0 +1,50 @@
+"""Hop distances equal NetworkX's on graphs of every kind."""
+
+import networkx as nx
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_graphs import SPECIAL, pack, random_networks
+
+from gnn_distill.data.distances import MAX_DISTANCE, UNREACHABLE, hop_distances
+from gnn_distill.data.packed import pointers
+
+
+def reference(network: nx.Graph) -> torch.Tensor:
+    n = network.number_of_nodes()
+    distances = torch.full((n, n), UNREACHABLE, dtype=torch.uint8)
+    for source, lengths in nx.all_pairs_shortest_path_length(network):
+        for target, length in lengths.items():
+            distances[source, target] = min(length, MAX_DISTANCE)
+    return distances
+
+
+def computed(networks: list[nx.Graph]) -> list[torch.Tensor]:
+    graphs = pack(networks)
+    pair_ptr = pointers(graphs.num_nodes**2)
+    flat = hop_distances(graphs, pair_ptr)
+    assert flat.dtype == torch.uint8
+    parts = flat.split(pair_ptr.diff().tolist())
+    return [part.view(int(n), int(n)) for part, n in zip(parts, graphs.num_nodes, strict=True)]
+
+
+def test_distances_of_many_graphs_at_once():
+    networks = [*SPECIAL.values(), *random_networks()]
+    for network, distances in zip(networks, computed(networks), strict=True):
+        assert torch.equal(distances, reference(network))
+
+
+@pytest.mark.parametrize("nodes", [20, 70])
+@given(seed=st.integers(0, 10**6), density=st.floats(0, 0.2), directed=st.booleans())
+@settings(max_examples=10, deadline=None)
+def test_distances_of_random_graphs(nodes, seed, density, directed):
+    network = nx.gnp_random_graph(nodes, density, seed=seed, directed=directed)
+    assert torch.equal(computed([network])[0], reference(network))
+
+
+def test_long_distances_are_capped_and_unreachable_ones_are_not():
+    distances = computed([nx.disjoint_union(nx.path_graph(300), nx.empty_graph(1))])[0]
+    assert distances[0, 253] == 253
+    assert distances[0, 254] == distances[0, 299] == 254
+    assert distances[0, 300] == UNREACHABLE
