@@ -7,8 +7,10 @@ from difflib import get_close_matches
 class UserError(Exception):
     """Something the user can mend: the message names the key, its value, the choices, and what to do.
 
-    The command line prints the message alone and exits with status 1.
+    The command line prints the message alone and exits with `exit_code`.
     """
+
+    exit_code = 1
 
 
 def suggest(word: object, choices: Iterable[object]) -> str:

@@ -1,0 +1,119 @@
+"""Command line: `gnn-distill COMMAND [overrides]`, where each COMMAND is a Hydra application."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from gnn_distill import __version__
+from gnn_distill.errors import UserError, suggest
+
+PACKAGE = Path(__file__).parent
+# A wheel carries conf/ inside the package; a checkout keeps it beside the package.
+CONF_DIR = next(path for path in (PACKAGE / "conf", PACKAGE.parent / "conf") if path.is_dir())
+
+COMMANDS = {
+    "train": "Pretrain a teacher, distil it into a student, evaluate both.",
+    "datasets": "List the data sets: task, metric, size, and whether the files are here.",
+}
+
+
+def main() -> None:
+    """Run the command named by the first argument; the rest belongs to Hydra."""
+    match sys.argv[1:]:
+        case [] | ["-h" | "--help", *_]:
+            print(usage())
+        case ["--version", *_]:
+            print(f"gnn-distill {__version__}")
+        case ["-sc" | "--shell-completion", *_]:
+            complete()
+        case [command, *_] if command in COMMANDS:
+            del sys.argv[1]
+            run(command)
+        case [word, *_]:
+            hint = suggest(word, COMMANDS)
+            print(f"gnn-distill: unknown command '{word}'.{hint}\n\n{usage()}", file=sys.stderr)
+            sys.exit(2)
+
+
+def usage() -> str:
+    """What `gnn-distill --help` prints."""
+    rows = "\n".join(f"  {name:<10}{what}" for name, what in COMMANDS.items())
+    return (
+        "Usage: gnn-distill COMMAND [key=value ...] [-m] [--cfg job] [--help]\n\n"
+        f"Commands:\n{rows}\n\n'gnn-distill COMMAND --help' lists its config groups and defaults."
+    )
+
+
+def run(command: str) -> None:
+    """Hand `command` to Hydra, with `conf/<command>.yaml` as its primary config; say what is wrong in one message."""
+    import hydra
+
+    from gnn_distill import schema
+
+    schema.register()
+    app = hydra.main(config_path=str(CONF_DIR), config_name=command, version_base="1.3")(task_of(command))
+    try:
+        with raw_errors() as full_trace:
+            app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (Exception, SystemExit) as stop:
+        from gnn_distill.complaints import explain
+
+        error = explain(stop)
+        if full_trace or error is None:
+            raise
+        print(f"gnn-distill {command}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def task_of(command: str) -> Callable[[Any], Any]:
+    """The function that Hydra calls with the config of each job; its value is what a sweeper optimises."""
+
+    def task(cfg: Any) -> Any:
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+
+        from gnn_distill.validation import validate
+
+        try:
+            return import_module(f"gnn_distill.commands.{command}").main(validate(cfg))
+        except UserError as error:
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                raise  # the sweeper decides whether the other jobs go on
+            # Hydra prints a line of its own about any other exception.
+            raise SystemExit(1) from error
+
+    # Hydra names the job, and with it the run directory, after the task's module.
+    task.__module__ = f"gnn_distill.commands.{command}"
+    return task
+
+
+@contextmanager
+def raw_errors() -> Iterator[bool]:
+    """Let Hydra raise its errors instead of printing them; yields whether the user asked for full traces."""
+    name = "HYDRA_FULL_ERROR"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield before == "1"
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
+
+
+def complete() -> None:
+    """Answer shell completion: command names first, then that command's overrides."""
+    if "COMP_LINE" not in os.environ:
+        return run("train")  # prints the shell's set-up script, the same for every command
+    program, *words = os.environ["COMP_LINE"].split(" ")
+    if len(words) > 1 and words[0] in COMMANDS:
+        os.environ["COMP_LINE"] = " ".join([program, *words[1:]])
+        run(words[0])
+    else:
+        print(*COMMANDS)

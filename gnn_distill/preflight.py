@@ -1,0 +1,55 @@
+"""What happens between Hydra's composing of a config and its making of the run directory."""
+
+from itertools import chain, count
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from gnn_distill.errors import UserError
+from gnn_distill.validation import validate
+
+
+class Preflight(Callback):
+    """Check the config before a folder is made for it, and claim the folder, so that no two runs share one.
+
+    Hydra names folders by the second. The jobs of a sweep are checked when each begins.
+    """
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Single runs."""
+        try:
+            validate(config)
+            claim(config, "run")
+        except (UserError, OSError) as error:
+            # Hydra turns any other exception of a callback into a warning, and goes on.
+            raise SystemExit(1) from error
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Sweeps."""
+        try:
+            claim(config, "sweep")
+        except OSError as error:
+            raise SystemExit(1) from error
+
+
+def claim(config: DictConfig, mode: str) -> None:
+    """Make the folder that `hydra.<mode>.dir` names, or, where it exists, the first free one with a number behind it.
+
+    A folder that the user named is used as it is.
+    """
+    key = f"hydra.{mode}.dir"
+    overrides = config.hydra.overrides.hydra
+    if any(override.startswith(f"{key}=") for override in overrides):
+        return
+    wanted = OmegaConf.select(config, key)
+    for folder in chain([wanted], (f"{wanted}_{number}" for number in count(2))):
+        try:
+            Path(folder).mkdir(parents=True)
+            break
+        except FileExistsError:
+            continue
+    OmegaConf.update(config, key, folder)
+    # Jobs of a sweep compose their configs anew, from the overrides.
+    overrides.append(f"{key}='{folder}'")

@@ -1,0 +1,239 @@
+"""Checks of a composed config, before anything is read or written: types are OmegaConf's, all else is here."""
+
+import math
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import Field, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError
+
+from gnn_distill.errors import UserError, suggest
+from gnn_distill.schema.data import SmilesConfig, TypedEdgesConfig
+from gnn_distill.schema.run import TrainConfig
+
+PACKAGE = Path(__file__).parent
+
+
+def validate(cfg: DictConfig) -> DictConfig:
+    """`cfg` itself, once every key has a value that it may have.
+
+    Raises:
+        UserError: naming the first key that has not, its value, the choices, and what to do.
+    """
+    _check_section(cfg, prefix="")
+    if "paths" in cfg:
+        _check_paths(cfg)
+    if issubclass(OmegaConf.get_type(cfg), TrainConfig):
+        for rule in TRAIN_RULES:
+            rule(cfg)
+    return cfg
+
+
+def refuse(key: str, value: object, why: str) -> UserError:
+    """The error of a key: `key=value: why`."""
+    return UserError(f"{key}={'null' if value is None else value}: {why}")
+
+
+def _check_section(section: DictConfig, prefix: str) -> None:
+    """Every key of a section against its dataclass, and of the sections below it."""
+    schema = {field.name: field for field in fields(OmegaConf.get_type(section))}
+    for name in section:
+        key = f"{prefix}{name}"
+        if key == "hydra":  # Hydra's own section is there until the job starts
+            continue
+        if name not in schema:
+            hint = suggest(name, schema)
+            raise UserError(f"{key}: there is no such key.{hint} Keys here: {', '.join(schema)}.")
+        if OmegaConf.is_missing(section, name):
+            raise UserError(f"{key} has no value. Give it one: {key}=…{_choices_of(key)}")
+        try:
+            value = section[name]
+        except InterpolationResolutionError as error:
+            raise UserError(f"{key}: {str(error).splitlines()[0]}.") from error
+        if isinstance(value, DictConfig) and is_dataclass(OmegaConf.get_type(value)):
+            _check_section(value, f"{key}.")
+        else:
+            _check_value(key, value, schema[name])
+
+
+def _choices_of(key: str) -> str:
+    """The modules that a missing section or its name may stand for."""
+    folder = MODULES.get(key if "." in key else f"{key}.name")
+    return f" Choices: {', '.join(_modules(folder))}." if folder else ""
+
+
+def _check_value(key: str, value: Any, field: Field) -> None:
+    if isinstance(value, ListConfig):
+        for index, item in enumerate(value):
+            _check_value(f"{key}[{index}]", item, field)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise refuse(key, value, f"must be a finite number{_bounds(field)}.")
+    elif isinstance(value, str) and not value.strip():
+        raise refuse(key, value, f"is empty. Give it a value{_or_null(field)}.")
+    elif "choices" in field.metadata:
+        choices = field.metadata["choices"]
+        if value not in choices and value != field.default:
+            known = [*choices, "null"] if field.default is None else choices
+            raise refuse(key, value, f"there is no such choice. Choices: {', '.join(known)}.{suggest(value, choices)}")
+    elif isinstance(value, int | float) and not isinstance(value, bool) and not _within(value, field):
+        raise refuse(key, value, f"must be{_bounds(field)}.")
+
+
+def _or_null(field: Field) -> str:
+    return ", or null" if field.default is None else ""
+
+
+def _within(value: float, field: Field) -> bool:
+    bounds = {name: bound for name, bound in field.metadata.items() if bound is not None}
+    return (
+        value >= bounds.get("low", -math.inf)
+        and value <= bounds.get("high", math.inf)
+        and value > bounds.get("above", -math.inf)
+    )
+
+
+def _bounds(field: Field) -> str:
+    words = {"low": "at least", "above": "above", "high": "at most"}
+    told = [f"{words[name]} {bound}" for name, bound in field.metadata.items() if name in words and bound is not None]
+    return f" {' and '.join(told)}" if told else ""
+
+
+# Folders -----------------------------------------------------------------------------------------------------------
+
+
+def _check_paths(cfg: DictConfig) -> None:
+    paths = cfg.paths
+    # A data folder that is complete may be read-only; the store takes something new in every run.
+    _check_folder("paths.data", Path(paths.data), must_write=not Path(paths.data).exists())
+    _check_folder("paths.store", Path(paths.store), must_write=True)
+    if paths.mirror is not None and not Path(paths.mirror).is_dir():
+        raise refuse(
+            "paths.mirror", paths.mirror, "there is no such folder. Correct it (or the variable "
+            "GNN_DISTILL_MIRROR), or do without: paths.mirror=null."
+        )  # fmt: skip
+
+
+def _check_folder(key: str, path: Path, must_write: bool) -> None:
+    standing = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+    if not standing.is_dir():
+        why = f"{standing} is a file"
+    elif must_write and not os.access(standing, os.W_OK | os.X_OK):
+        why = f"{standing} is read-only"
+    else:
+        return
+    raise refuse(key, path, f"the folder cannot be written: {why}. Choose another: {key}=…")
+
+
+# Rules of `train` that join several keys ---------------------------------------------------------------------------
+
+MODULES = {
+    "teacher.name": "models/teachers",
+    "student.name": "models/students",
+    "dataset.source": "data/sources",
+}
+
+
+def _modules(folder: str) -> list[str]:
+    """Names of a package's modules, found without importing it."""
+    found = sorted(path.stem for path in (PACKAGE / folder).glob("[!_]*.py"))
+    return [*found, "none"] if folder == MODULES["teacher.name"] else found
+
+
+def _modules_exist(cfg: DictConfig) -> None:
+    for key, folder in MODULES.items():
+        name, choices = OmegaConf.select(cfg, key), _modules(folder)
+        if name not in choices:
+            raise refuse(key, name, f"there is no such choice. Choices: {', '.join(choices)}.{suggest(name, choices)}")
+
+
+def _heads_divide_width(cfg: DictConfig) -> None:
+    heads, width = cfg.student.num_heads, cfg.student.hidden_channels
+    if width % heads:
+        fitting = ", ".join(str(number) for number in range(1, min(width, 64) + 1) if width % number == 0)
+        raise refuse(
+            "student.num_heads",
+            heads,
+            f"must divide student.hidden_channels={width}. Choices for that width: {fitting}.",
+        )
+
+
+def _ramps_are_sorted(cfg: DictConfig) -> None:
+    for group, ramp in cfg.loss.schedule.items():
+        if group == "form":
+            continue
+        times = [*ramp.enter, *ramp.leave]
+        key = f"loss.schedule.{group}"
+        if len(ramp.enter) != 2 or len(ramp.leave) != 2:
+            raise UserError(
+                f"{key}.enter={ramp.enter}, {key}.leave={ramp.leave}: must be two numbers each: [begin, end]."
+            )
+        if times != sorted(times) or times[0] < 0 or times[-1] > 1:
+            raise UserError(
+                f"{key}.enter={ramp.enter}, {key}.leave={ramp.leave}: must be shares of the training between 0 and 1, "
+                "in order: the rise's begin and end, then the fall's."
+            )
+
+
+def _pos_weight_is_known(cfg: DictConfig) -> None:
+    value = cfg.task.pos_weight
+    if value in ("none", "auto"):
+        return
+    try:
+        weight = float(value)
+    except ValueError:
+        weight = math.nan
+    if not 0 < weight < math.inf:
+        raise refuse(
+            "task.pos_weight", value, f"must be none, auto or a number above 0.{suggest(value, ['none', 'auto'])}"
+        )
+
+
+def _data_set_is_sound(cfg: DictConfig) -> None:
+    dataset = cfg.dataset
+    kind = OmegaConf.get_type(dataset)
+    if any(mark in dataset.name for mark in "/\\"):
+        raise refuse(
+            "dataset.name", dataset.name, "must be a name, not a path: it becomes part of the run directory's."
+        )
+    if dataset.fold >= dataset.folds:
+        raise refuse(
+            "dataset.fold",
+            dataset.fold,
+            f"folds are numbered 0 to {dataset.folds - 1} (dataset.folds={dataset.folds}).",
+        )
+    if issubclass(kind, TypedEdgesConfig) and dataset.min_nodes > dataset.max_nodes:
+        raise refuse("dataset.min_nodes", dataset.min_nodes, f"must be at most dataset.max_nodes={dataset.max_nodes}.")
+    if issubclass(kind, SmilesConfig) and not Path(dataset.path).is_file():
+        raise refuse("dataset.path", dataset.path, "there is no such file. Give the CSV file with your molecules.")
+
+
+def _something_is_learned(cfg: DictConfig) -> None:
+    weights = [*cfg.loss.weights.values(), *cfg.alignment.weights.values()]
+    if not any(weights):
+        raise UserError("all of loss.weights and alignment.weights are 0: nothing would be learned. Set one above 0.")
+
+
+def _accelerator_is_here(cfg: DictConfig) -> None:
+    wanted = cfg.trainer.accelerator
+    if wanted in ("auto", "cpu"):
+        return
+    import torch  # takes seconds: only where a device was named
+
+    here = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not here[wanted]:
+        choices = ", ".join(name for name, there in here.items() if there)
+        raise refuse("trainer.accelerator", wanted, f"this machine has none. Choices here: {choices}.")
+
+
+TRAIN_RULES: Iterable[Callable[[DictConfig], None]] = (
+    _modules_exist,
+    _heads_divide_width,
+    _ramps_are_sorted,
+    _pos_weight_is_known,
+    _data_set_is_sound,
+    _something_is_learned,
+    _accelerator_is_here,
+)
