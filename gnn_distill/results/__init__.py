@@ -1,0 +1,1 @@
+"""What is made of run directories: reads files, never trains."""

@@ -1,0 +1,105 @@
+"""Figures drawn from a run's files."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gnn_distill.run_directory import read_metrics
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Curves = dict[str, dict[str, list[float]]]
+COLOURS = {"teacher": "#0072b2", "student": "#d55e00"}
+WEIGHTED = ".weighted"
+
+
+def learning_curves(run_dir: Path | str, metric: str | None = None) -> list[Path]:
+    """Draw metrics.csv into figures/: loss.png, metric.png and terms.png, those for which there are values.
+
+    `metric` is the primary metric's name; by default the first val/ column that is not the loss.
+    """
+    curves = read_metrics(run_dir)
+    folder = Path(run_dir) / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    drawings = {"loss": draw_losses(curves), "metric": draw_metric(curves, metric), "terms": draw_terms(curves)}
+    paths = []
+    for name, figure in drawings.items():
+        if figure is not None:
+            paths.append(folder / f"{name}.png")
+            figure.savefig(paths[-1], dpi=120)
+    return paths
+
+
+def draw_losses(curves: Curves) -> "Figure | None":
+    """Training and validation loss, a panel per stage."""
+    stages = [stage for stage in curves if "train/loss" in curves[stage]]
+
+    def draw(axes: "Axes", stage: str) -> None:
+        colour = COLOURS.get(stage)
+        _line(axes, curves[stage], "train/loss", label="training", color=colour)
+        if "val/loss" in curves[stage]:
+            _line(axes, curves[stage], "val/loss", label="validation", color=colour, linestyle="--")
+        axes.set(title=stage, ylabel="loss")
+
+    return _panels(stages, draw)
+
+
+def draw_metric(curves: Curves, metric: str | None = None) -> "Figure | None":
+    """The primary metric on the validation split, teacher and student in one panel."""
+    names = [name for stage in curves.values() for name in stage if name.startswith("val/") and name != "val/loss"]
+    column = f"val/{metric}" if metric else next(iter(names), "")
+
+    def draw(axes: "Axes", column: str) -> None:
+        for stage in curves:
+            if column in curves[stage]:
+                _line(axes, curves[stage], column, label=stage, color=COLOURS.get(stage))
+        axes.set(ylabel=f"validation {column.removeprefix('val/')}")
+
+    return _panels([column] if column in names else [], draw)
+
+
+def draw_terms(curves: Curves) -> "Figure | None":
+    """Each term of the student's loss: as it is, and as it counts; logarithmic where it spans decades."""
+    student = curves.get("student", {})
+    terms = [name.removesuffix(WEIGHTED) for name in student if name.endswith(WEIGHTED)]
+    endings = {"raw": "", "weighted": WEIGHTED}
+
+    def draw(axes: "Axes", title: str) -> None:
+        shown = [(index, term) for index, term in enumerate(terms) if term + endings[title] in student]
+        for index, term in shown:  # one colour a term in both panels
+            _line(axes, student, term + endings[title], label=term.removeprefix("train/"), color=f"C{index}")
+        values = [value for _, term in shown for value in student[term + endings[title]] if 0 < value < math.inf]
+        if values and max(values) > 100 * min(values):
+            axes.set_yscale("log")  # a term of weight 0 has no place there, and needs none
+        axes.set(title=f"student, {title} terms", ylabel="loss term")
+
+    return _panels(list(endings) if terms else [], draw)
+
+
+def _line(axes: "Axes", curves: dict[str, list[float]], column: str, **style: Any) -> None:
+    values = curves[column]
+    marker = "o" if len(values) < 10 else None  # a line of one point cannot be seen
+    axes.plot(
+        curves.get("epoch", range(1, len(values) + 1)), values, marker=marker, markersize=3, linewidth=1.3, **style
+    )
+
+
+def _panels(titles: list[str], draw: Callable[["Axes", str], None]) -> "Figure | None":
+    """A row of panels with a legend each; nothing if there are none."""
+    if not titles:
+        return None
+    from matplotlib.figure import Figure  # not pyplot, which keeps figures alive and looks for a screen
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(5 * len(titles), 3.4), layout="constrained")
+    for axes, title in zip(figure.subplots(1, len(titles), squeeze=False)[0], titles, strict=True):
+        draw(axes, title)
+        axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3, linewidth=0.5)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize=8)
+    return figure

@@ -1,0 +1,115 @@
+"""The folder a run leaves: what is written there can be read at any moment, and is never half a file."""
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gnn_distill.errors import UserError
+
+SUMMARY = "summary.json"
+METRICS = "metrics.csv"
+
+
+class RunDirectory:
+    """Folders and files of one run: metrics.csv, summary.json, checkpoints/, figures/.
+
+    Raises UserError if the folder cannot be written or holds a finished run. What an unfinished run left in
+    metrics.csv is replaced at the first row.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.checkpoints = self.path / "checkpoints"
+        self.figures = self.path / "figures"
+        self._rows: list[dict[str, Any]] = []
+        self._columns: list[str] = []
+        if (self.path / SUMMARY).exists():
+            raise UserError(
+                f"hydra.run.dir={self.path}: this folder holds a finished run. Choose another, or remove it first."
+            )
+        try:
+            for folder in (self.checkpoints, self.figures):
+                folder.mkdir(parents=True, exist_ok=True)
+            _replace(self.path / ".writable", "")
+            (self.path / ".writable").unlink()
+        except OSError as error:
+            raise UserError(
+                f"hydra.run.dir={self.path}: cannot be written ({error.strerror}). Choose another folder."
+            ) from error
+
+    def append_metrics(self, row: Mapping[str, Any]) -> None:
+        """Add a row to metrics.csv; a new column rewrites the file, so that its header is always the union."""
+        self._rows.append(dict(row))
+        if new := [key for key in row if key not in self._columns]:
+            self._columns = sorted([*self._columns, *new], key=_column_order)
+            _replace(self.path / METRICS, _csv(self._columns, self._rows, header=True))
+        else:
+            with open(self.path / METRICS, "a", encoding="utf-8", newline="") as file:
+                file.write(_csv(self._columns, self._rows[-1:]))
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write summary.json: keys in the order given, numbers that are not finite as null."""
+        _replace(self.path / SUMMARY, json.dumps(_strict(summary), indent=2, allow_nan=False) + "\n")
+
+
+def read_metrics(run_dir: Path | str) -> dict[str, dict[str, list[float]]]:
+    """Columns of metrics.csv by stage: an empty cell is NaN, a column that is empty for a stage is left out."""
+    stages: dict[str, list[dict[str, str]]] = {}
+    with open(Path(run_dir) / METRICS, encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            stages.setdefault(row.pop("stage"), []).append(row)
+    return {
+        stage: {
+            column: [float(row[column] or "nan") for row in rows]
+            for column in rows[0]
+            if any(row[column] for row in rows)
+        }
+        for stage, rows in stages.items()
+    }
+
+
+def _column_order(column: str) -> tuple[bool, bool, str]:
+    """Stage and epoch, the other plain columns, then train/... and val/...; each in order of appearance."""
+    part, slash, _ = column.partition("/")
+    return column != "stage", column != "epoch", part if slash else ""
+
+
+def _csv(columns: list[str], rows: list[dict[str, Any]], header: bool = False) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    if header:
+        writer.writeheader()
+    writer.writerows({key: _number(value) for key, value in row.items()} for row in rows)
+    return text.getvalue()
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write beside, then rename: a reader, or a crash, finds the old file or the new one."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(beside, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+
+
+def _number(value: Any) -> Any:
+    """NumPy and torch scalars as Python numbers."""
+    return value.item() if hasattr(value, "item") else value
+
+
+def _strict(value: Any) -> Any:
+    """`value` in the types of strict JSON."""
+    if isinstance(value, Mapping):
+        return {str(key): _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    value = _number(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)

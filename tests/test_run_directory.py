@@ -1,0 +1,94 @@
+import csv
+import json
+import math
+
+import pytest
+
+from gnn_distill import run_directory as module
+from gnn_distill.errors import UserError
+from gnn_distill.run_directory import RunDirectory, read_metrics
+
+
+def rows_of(path):
+    with open(path / "metrics.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_metrics_is_a_whole_csv_after_every_row(tmp_path):
+    run = RunDirectory(tmp_path)
+    rows = [
+        {"epoch": 1, "stage": "teacher", "train/loss": 0.1 + 0.2, "val/accuracy": 0.5},
+        {"epoch": 2, "stage": "teacher", "train/loss": math.nan, "val/accuracy": 0.6},
+        {"epoch": 1, "stage": "student", "lr": 1e-3, "train/soft, raw": 2.0, "val/accuracy": 0.7},
+        {"stage": "student", "epoch": 2, "train/soft, raw": 1.0},
+    ]
+    for count, row in enumerate(rows, 1):
+        run.append_metrics(row)
+        read = rows_of(tmp_path)
+        assert len(read) == count
+        assert all(None not in line and None not in line.values() for line in read)  # as many cells as columns
+        assert {key: value for key, value in read[-1].items() if value} == {k: str(v) for k, v in row.items()}
+    assert list(read[0]) == ["stage", "epoch", "lr", "train/loss", "train/soft, raw", "val/accuracy"]
+    assert float(read[0]["train/loss"]) == 0.1 + 0.2
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["checkpoints", "figures", "metrics.csv"]
+
+
+def test_read_metrics_gives_columns_by_stage(tmp_path):
+    run = RunDirectory(tmp_path)
+    run.append_metrics({"stage": "teacher", "epoch": 1, "val/accuracy": 0.5})
+    run.append_metrics({"stage": "student", "epoch": 1, "train/soft": 3.0})
+    run.append_metrics({"stage": "student", "epoch": 2, "val/accuracy": 0.7})
+    curves = read_metrics(tmp_path)
+    assert curves["teacher"] == {"epoch": [1.0], "val/accuracy": [0.5]}
+    assert list(curves["student"]) == ["epoch", "train/soft", "val/accuracy"]
+    assert curves["student"]["train/soft"][0] == 3.0
+    assert math.isnan(curves["student"]["train/soft"][1])
+
+
+def test_an_unfinished_run_in_the_same_folder_starts_afresh(tmp_path):
+    RunDirectory(tmp_path).append_metrics({"stage": "teacher", "epoch": 1})
+    run = RunDirectory(tmp_path)
+    run.append_metrics({"stage": "teacher", "epoch": 1, "lr": 0.1})
+    assert rows_of(tmp_path) == [{"stage": "teacher", "epoch": "1", "lr": "0.1"}]
+
+
+def test_summary_is_strict_json_in_the_order_given(tmp_path):
+    import torch
+
+    run = RunDirectory(tmp_path)
+    run.write_summary(
+        {
+            "student": {"test": {"mae": math.nan, "accuracy": torch.tensor(0.5)}},
+            "list": (1, -math.inf),
+            "path": tmp_path,
+        }
+    )
+    text = (tmp_path / "summary.json").read_text()
+    summary = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    assert summary == {"student": {"test": {"mae": None, "accuracy": 0.5}}, "list": [1, None], "path": str(tmp_path)}
+    assert list(summary["student"]["test"]) == ["mae", "accuracy"]
+
+
+def test_a_failing_write_leaves_the_old_summary(tmp_path, monkeypatch):
+    run = RunDirectory(tmp_path)
+    run.write_summary({"a": 1})
+
+    def full(descriptor):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(module.os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        run.write_summary({"a": 2})
+    assert json.loads((tmp_path / "summary.json").read_text()) == {"a": 1}
+
+
+def test_a_finished_run_is_not_written_over(tmp_path):
+    RunDirectory(tmp_path).write_summary({})
+    with pytest.raises(UserError, match="finished run"):
+        RunDirectory(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_the_users_error(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"hydra\.run\.dir=.*cannot be written"):
+        RunDirectory(tmp_path / "file" / "run")
