@@ -1,0 +1,52 @@
+"""The task loss as a term of the objective."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.task import GraphTask, TaskSpec
+from gnn_distill.errors import UserError
+from gnn_distill.losses.task import balanced_pos_weight, task_loss
+from gnn_distill.models.representations import Representations
+from gnn_distill.schema.data import TaskConfig
+
+
+class Labels(nn.Module):
+    """The loss on the labels of a batch: absolute error where the primary metric is MAE, else squared; standardised."""
+
+    def __init__(self, spec: TaskSpec, pos_weight: Tensor | None = None, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.kind, self.absolute, self.label_smoothing = spec.kind, spec.metric == "mae", label_smoothing
+        self.register_buffer("mean", torch.tensor(spec.target_mean), persistent=False)
+        self.register_buffer("std", torch.tensor(spec.target_std), persistent=False)
+        self.register_buffer("pos_weight", pos_weight, persistent=False)
+
+    def target(self, y: Float[Tensor, "example target"]) -> Float[Tensor, "example target"]:
+        """Labels as the model predicts them: standardised for regression."""
+        return (y - self.mean) / self.std if self.kind == "regression" else y
+
+    def forward(self, out: Representations, batch: StructureBatch, teacher: object = None) -> Tensor:
+        return task_loss(
+            self.kind, out.logits, self.target(batch.y), self.pos_weight, self.label_smoothing, self.absolute
+        )
+
+
+def make_labels(task: GraphTask, config: TaskConfig) -> Labels:
+    """The task's labels with the weights of `config`; pos_weight=auto counts the training split."""
+    spec = task.spec
+    if config.pos_weight == "none":
+        return Labels(spec, None, config.label_smoothing)
+    if spec.kind not in ("binary", "multilabel"):
+        raise UserError(
+            f"task.pos_weight={config.pos_weight}: {spec.name} is a {spec.kind} task, and only binary and multi-label "
+            "ones have positives. Set task.pos_weight=none."
+        )
+    if config.pos_weight == "auto":
+        return Labels(spec, balanced_pos_weight(task.graphs.y[task.splits.train]), config.label_smoothing)
+    weight = float(config.pos_weight)
+    if not (weight > 0 and math.isfinite(weight)):
+        raise UserError(f"task.pos_weight={config.pos_weight}: choose none, auto, or a number above 0.")
+    return Labels(spec, torch.full((spec.num_outputs,), weight), config.label_smoothing)

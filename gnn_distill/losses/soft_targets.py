@@ -1,0 +1,43 @@
+"""Soft targets: the student matches the teacher's outputs (Hinton et al. 2015)."""
+
+from jaxtyping import Bool, Float
+from torch import Tensor
+from torch.nn import functional as F
+
+Logits = Float[Tensor, "example output"]
+
+
+def soft_classes(student: Logits, teacher: Logits, temperature: float) -> Float[Tensor, ""]:
+    """τ²·mean over examples of KL(softmax(z_T/τ) ‖ softmax(z_S/τ))."""
+    p = F.log_softmax(teacher.detach() / temperature, dim=-1)
+    q = F.log_softmax(student / temperature, dim=-1)
+    return temperature**2 * (p.exp() * (p - q)).sum(dim=-1).mean()
+
+
+def soft_binary(
+    student: Logits, teacher: Logits, temperature: float, counted: Bool[Tensor, "example output"] | None = None
+) -> Float[Tensor, ""]:
+    """τ²·mean over (example, label) of KL(σ(z_T/τ) ‖ σ(z_S/τ)), for one or many binary labels.
+
+    `counted` leaves labels out; by default missing labels are taught too.
+    """
+    z_t, z_s = teacher.detach() / temperature, student / temperature
+    p = z_t.sigmoid()
+    kl = p * (F.logsigmoid(z_t) - F.logsigmoid(z_s)) + (1 - p) * (F.logsigmoid(-z_t) - F.logsigmoid(-z_s))
+    if counted is None:
+        return temperature**2 * kl.mean()
+    return temperature**2 * (kl * counted).sum() / counted.sum().clamp(min=1)
+
+
+def soft_regression(student: Logits, teacher: Logits, y: Logits | None = None) -> Float[Tensor, ""]:
+    """Mean smooth-L1 distance to the teacher's standardised prediction.
+
+    With labels `y` (the bounded form of Chen et al. 2017) it counts only where the student's error exceeds
+    the teacher's; where the label is missing the teacher always counts.
+    """
+    teacher = teacher.detach()
+    distance = F.smooth_l1_loss(student, teacher, reduction="none")
+    if y is not None:
+        worse = (student - y).abs() > (teacher - y).abs()
+        distance = distance * (worse | y.isnan())
+    return distance.mean()

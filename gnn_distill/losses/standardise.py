@@ -1,0 +1,39 @@
+"""Standardisation of teacher states."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+
+class Moments(NamedTuple):
+    """Mean and standard deviation per dimension, over the training units."""
+
+    mean: Float[Tensor, "channel"]
+    std: Float[Tensor, "channel"]
+
+
+class Standardise(nn.Module):
+    """(h − mean)/std per dimension; dimensions with std below 1e-5 of the median are dropped (dead ReLU units)."""
+
+    def __init__(self, moments: Moments) -> None:
+        super().__init__()
+        alive = alive_dimensions(moments.std)
+        self.register_buffer("alive", alive.nonzero().flatten(), persistent=False)
+        self.register_buffer("mean", moments.mean[alive], persistent=False)
+        self.register_buffer("scale", 1 / moments.std[alive], persistent=False)
+
+    @property
+    def channels(self) -> int:
+        """Number of dimensions that are left."""
+        return len(self.alive)
+
+    def forward(self, states: Float[Tensor, "row channel"]) -> Float[Tensor, "row alive"]:
+        return (states[:, self.alive].float() - self.mean) * self.scale
+
+
+def alive_dimensions(std: Float[Tensor, "channel"]) -> Bool[Tensor, "channel"]:
+    """Dimensions that vary: std above 1e-5 of the median of the non-zero ones."""
+    positive = std[std > 0]
+    return std > (1e-5 * positive.median() if len(positive) else torch.inf)

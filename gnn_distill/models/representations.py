@@ -1,0 +1,20 @@
+"""What every model returns."""
+
+from dataclasses import dataclass, field
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass
+class Representations:
+    """Outputs and hidden states of one batch; node states hold real nodes only, in PyG's flat order."""
+
+    logits: Float[Tensor, "example output"]
+    """One row a graph (a node, for node-level tasks); regression: standardised predictions."""
+    nodes: tuple[Float[Tensor, "node channel"], ...]
+    """Node states after layer 1, 2, ..., L."""
+    graph: Float[Tensor, "graph channel"]
+    """The graph state that the head reads."""
+    attention: dict[int, Float[Tensor, "graph head query key"]] = field(default_factory=dict)
+    """Masked attention logits of the layers that were asked for (counted from 1), without the graph token."""

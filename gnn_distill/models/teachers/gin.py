@@ -1,0 +1,24 @@
+"""Graph isomorphism network (Xu et al. 2019); with edge features GINE (Hu et al. 2020)."""
+
+from torch import nn
+from torch_geometric.nn import GINConv, GINEConv
+
+from gnn_distill.data.task import TaskSpec
+from gnn_distill.models.gnn import GNN
+from gnn_distill.schema.models import TeacherConfig
+
+USES_EDGE_FEATURES = True
+
+
+def build(config: TeacherConfig, spec: TaskSpec) -> GNN:
+    """h_i ← mlp((1 + ε)·h_i + Σ_{j∈N(i)} h_j), or Σ relu(h_j + e_ji) where edges have features."""
+    channels = config.hidden_channels
+    edges = spec.edge_features is not None
+
+    def conv() -> GINConv:
+        mlp = nn.Sequential(
+            nn.Linear(channels, channels), nn.BatchNorm1d(channels), nn.ReLU(), nn.Linear(channels, channels)
+        )
+        return (GINEConv if edges else GINConv)(mlp, train_eps=config.train_eps)
+
+    return GNN(config, spec, conv, uses_edges=True)

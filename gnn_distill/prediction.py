@@ -1,0 +1,111 @@
+"""A finished run's student, ready to predict, without its teacher or projections."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch_geometric.data import Data
+
+from gnn_distill.data.batching import check_budget, collate, evaluation_batches
+from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.structure import compute_encodings
+from gnn_distill.data.task import TaskSpec
+from gnn_distill.errors import UserError
+from gnn_distill.models import build_student
+from gnn_distill.schema.models import EncodingConfig, StudentConfig
+from gnn_distill.schema.run import TrainConfig
+
+WEIGHTS, SETTINGS = "student.safetensors", "student.json"
+
+
+class Predictor:
+    """A student with all that it needs to read graphs: `predict` gives probabilities or values in original units."""
+
+    def __init__(self, student: nn.Module, spec: TaskSpec, encoding: EncodingConfig, max_pairs: int) -> None:
+        self.student, self.spec, self.encoding, self.max_pairs = student.eval(), spec, encoding, max_pairs
+
+    def predict(self, graphs: Sequence[Data] | Sequence[str] | PackedGraphs) -> Float[Tensor, "graph output"]:
+        """Class probabilities [G, C], probabilities of the positive class [G, T], or values [G, T] in original units."""
+        logits = self.logits(graphs)
+        if self.spec.kind == "multiclass":
+            return logits.softmax(dim=-1)
+        if self.spec.kind == "regression":
+            return logits * torch.tensor(self.spec.target_std) + torch.tensor(self.spec.target_mean)
+        return logits.sigmoid()
+
+    @torch.inference_mode()
+    def logits(self, graphs: Sequence[Data] | Sequence[str] | PackedGraphs) -> Float[Tensor, "graph output"]:
+        """Raw outputs, in the order of `graphs`: PyG graphs, SMILES (molecular tasks), or packed graphs.
+
+        Raises UserError where a SMILES does not parse or features do not fit what the student was trained on.
+        """
+        packed = graphs if isinstance(graphs, PackedGraphs) else self._pack(graphs)
+        sizes = packed.num_nodes
+        check_budget(sizes, self.max_pairs)
+        encodings = compute_encodings(packed, self.encoding)
+        out = torch.empty(len(packed), self.spec.num_outputs)
+        for ids in evaluation_batches(sizes, torch.arange(len(packed)), 128, self.max_pairs):
+            out[ids] = self.student(collate(packed, encodings, ids)).logits
+        return out
+
+    def _pack(self, graphs: Sequence[Data] | Sequence[str]) -> PackedGraphs:
+        if not len(graphs):
+            raise UserError("There is nothing to predict: the list of graphs is empty.")
+        if isinstance(graphs[0], str):
+            graphs = self._parse(graphs)
+        bare = [Data(x=data.x, edge_index=data.edge_index, edge_attr=data.edge_attr) for data in graphs]
+        if any(data.x is None for data in bare):
+            raise UserError(
+                f"The graphs have no node features x; {self.spec.name} has {self.spec.node_features.width}."
+            )
+        packed = PackedGraphs.from_data_list(bare, num_targets=self.spec.num_targets)
+        width = packed.x.size(1)
+        if width != self.spec.node_features.width:
+            raise UserError(
+                f"The graphs have {width} node features; the student was trained on {self.spec.name} "
+                f"with {self.spec.node_features.width}."
+            )
+        return packed
+
+    def _parse(self, smiles: Sequence[str]) -> list[Data]:
+        from gnn_distill.data.molecules import smiles_to_data
+
+        if not self.spec.molecules:
+            raise UserError(f"The student was trained on {self.spec.name}, not on molecules: it cannot read SMILES.")
+        parsed = [smiles_to_data(text) for text in smiles]
+        if None in parsed:
+            index = parsed.index(None)
+            raise UserError(f"SMILES {index} does not parse: {smiles[index]!r}. Leave it out, or mend it.")
+        return parsed
+
+
+def save_student(run_dir: Path, student: nn.Module, spec: TaskSpec, config: TrainConfig) -> None:
+    """Write the student's weights and what `load` needs to build it again."""
+    settings = {
+        "spec": spec.to_dict(),
+        "student": asdict(config.student),
+        "encoding": asdict(config.encoding),
+        "max_pairs": config.trainer.max_pairs,
+    }
+    (run_dir / SETTINGS).write_text(json.dumps(settings, indent=2))
+    save_file({name: value.contiguous().cpu() for name, value in student.state_dict().items()}, run_dir / WEIGHTS)
+
+
+def load(run_dir: str | Path) -> Predictor:
+    """The student of a finished run directory, on the CPU.
+
+    Raises UserError where the folder holds no finished run.
+    """
+    run_dir = Path(run_dir)
+    if not (run_dir / WEIGHTS).is_file() or not (run_dir / SETTINGS).is_file():
+        raise UserError(f"{run_dir}: no finished run lies here ({WEIGHTS} and {SETTINGS} are wanted).")
+    settings = json.loads((run_dir / SETTINGS).read_text())
+    spec, encoding = TaskSpec.from_dict(settings["spec"]), EncodingConfig(**settings["encoding"])
+    student = build_student(StudentConfig(**settings["student"]), encoding, spec)
+    student.load_state_dict(load_file(run_dir / WEIGHTS))
+    return Predictor(student, spec, encoding, settings["max_pairs"])

@@ -1,0 +1,31 @@
+"""Typed schema of the configuration: every key a YAML file or an override may set."""
+
+from hydra.core.config_store import ConfigStore
+
+from gnn_distill.schema import data, models, objective, run
+
+SCHEMAS = {
+    "train": run.TrainConfig,
+    "datasets": run.DatasetsConfig,
+    "dataset/typed_edges": data.TypedEdgesConfig,
+    "dataset/tudataset": data.TUDatasetConfig,
+    "dataset/moleculenet": data.MoleculeNetConfig,
+    "dataset/zinc": data.ZINCConfig,
+    "dataset/smiles": data.SmilesConfig,
+    "teacher": models.TeacherConfig,
+    "student": models.StudentConfig,
+    "encoding": models.EncodingConfig,
+    "loss": objective.LossConfig,
+    "alignment": objective.AlignmentConfig,
+    "optim": run.OptimConfig,
+    "trainer": run.TrainerConfig,
+    "tracker": run.TrackerConfig,
+}
+
+
+def register() -> None:
+    """Put every schema where the defaults lists in `conf/` look for it."""
+    store = ConfigStore.instance()
+    for path, node in SCHEMAS.items():
+        group, _, name = path.rpartition("/")
+        store.store(group=f"schema/{group}" if group else "schema", name=name, node=node)

@@ -1,0 +1,137 @@
+"""Config keys of the data: which graphs, which split, where the files lie."""
+
+from dataclasses import dataclass, field
+
+from omegaconf import MISSING
+
+from gnn_distill.schema.fields import choice, number, section
+
+
+@dataclass
+class PathsConfig:
+    """Where files are read and written."""
+
+    data: str = "data"
+    """Your data folder: downloads and PyG's processed files; created when missing."""
+    mirror: str | None = None
+    """Read-only folder of raw files, laid out <PyG class>/<name>/raw; looked into before any download."""
+    store: str = "outputs/store"
+    """Trained teachers, their signals and structural encodings, shared by all runs."""
+
+
+@dataclass
+class CardConfig:
+    """What `gnn-distill datasets` says of a data set; training reads none of it."""
+
+    task: str = ""
+    """Kind of task."""
+    size: str = ""
+    """Number of graphs."""
+    about: str = ""
+    """What the graphs are, in a few words."""
+
+
+@dataclass
+class DatasetConfig:
+    """Keys that every data set has."""
+
+    source: str = MISSING
+    """The loader: a module of gnn_distill.data.sources."""
+    name: str = MISSING
+    """The set's name, as its PyG class spells it."""
+    split: str = choice("auto", "auto", "published", "stratified", "random", "scaffold")
+    """How graphs are divided; auto: the published split or scaffold split of the set, else a seeded stratified one."""
+    fold: int = number(0, low=0)
+    """Which fold of a published or stratified k-fold split."""
+    folds: int = number(10, low=2)
+    """Number of folds of a seeded stratified split."""
+    split_seed: int = number(0, low=0)
+    """Seed of a seeded split; `seed` never touches the split."""
+    train_fraction: float = number(1.0, low=1e-6, high=1.0)
+    """Share of the training part that is kept (stratified, seeded by split_seed), for low-label studies."""
+    metric: str | None = choice(None, "accuracy", "roc_auc", "average_precision", "macro_f1", "mae", "rmse")
+    """Primary metric; null: the set's own."""
+    card: CardConfig = section(CardConfig)
+    """What `gnn-distill datasets` says of the set."""
+
+
+@dataclass
+class TypedEdgesConfig(DatasetConfig):
+    """Generated graphs on which structure alone decides the label."""
+
+    source: str = "typed_edges"
+    name: str = "typed_edges"
+    num_train: int = number(500, low=10)
+    """Training graphs."""
+    num_val: int = number(200, low=10)
+    """Validation graphs."""
+    num_test: int = number(1000, low=10)
+    """Test graphs."""
+    num_types: int = number(5, low=2)
+    """Node types, one-hot features."""
+    min_nodes: int = number(14, low=6)
+    """Fewest nodes of a graph."""
+    max_nodes: int = number(25, low=6)
+    """Most nodes of a graph."""
+
+
+@dataclass
+class TUDatasetConfig(DatasetConfig):
+    """Any set of the TUDataset collection, by name."""
+
+    source: str = "tudataset"
+    use_node_attr: bool = True
+    """Read continuous node attributes beside node labels, where the set has them."""
+    use_edge_attr: bool = True
+    """Read edge labels and attributes, where the set has them."""
+    max_degree: int = number(64, low=1)
+    """Sets without node features get the degree as a categorical feature, capped here."""
+
+
+@dataclass
+class MoleculesConfig(DatasetConfig):
+    """Molecules read from SMILES strings."""
+
+    on_invalid: str = choice("skip", "skip", "error")
+    """What to do with SMILES that RDKit does not parse; skipped ones are counted and announced."""
+
+
+@dataclass
+class MoleculeNetConfig(MoleculesConfig):
+    """Any set of MoleculeNet, by name."""
+
+    source: str = "moleculenet"
+
+
+@dataclass
+class ZINCConfig(DatasetConfig):
+    """ZINC-12k: regression of the constrained solubility, the set's own split."""
+
+    source: str = "zinc"
+    name: str = "ZINC"
+
+
+@dataclass
+class SmilesConfig(MoleculesConfig):
+    """Your own molecules, from a CSV file; split=auto is a random split, stratified where there are classes."""
+
+    source: str = "smiles"
+    name: str = "smiles"
+    path: str = MISSING
+    """The CSV file."""
+    smiles_column: str = "smiles"
+    """Column that holds the SMILES strings."""
+    target_columns: list[str] = field(default_factory=list)
+    """Columns to predict; empty: every numeric column but the SMILES column."""
+    kind: str = choice("auto", "auto", "binary", "multiclass", "multilabel", "regression")
+    """Kind of task; auto: 0/1 columns are binary or multilabel, one column of words is multiclass, else regression."""
+
+
+@dataclass
+class TaskConfig:
+    """How labels become a loss."""
+
+    pos_weight: str = "none"
+    """Weight of positive labels: none, auto (negatives / positives of the training part), or a number."""
+    label_smoothing: float = number(0.0, low=0.0, high=0.999)
+    """Share of the target's mass spread evenly over classes (classification only)."""

@@ -1,0 +1,25 @@
+"""Ways to declare a config key: its default, and which values it may take."""
+
+from collections.abc import Callable
+from dataclasses import field
+from typing import Any
+
+
+def choice(default: str | None, *choices: str) -> Any:
+    """A word out of `choices`."""
+    return field(default=default, metadata={"choices": choices})
+
+
+def number(default: float | None, low: float | None = None, high: float | None = None) -> Any:
+    """A number in [low, high]; a bound that is None is open. NaN and infinity are never allowed."""
+    return field(default=default, metadata={"low": low, "high": high})
+
+
+def positive(default: float | None) -> Any:
+    """A number above zero."""
+    return field(default=default, metadata={"above": 0})
+
+
+def section(factory: Callable[[], Any]) -> Any:
+    """A nested section of keys."""
+    return field(default_factory=factory)

@@ -1,0 +1,51 @@
+"""Stage 3: fit the student with the objective, with or without a teacher."""
+
+from torch import nn
+
+from gnn_distill.data.feed import Feed
+from gnn_distill.data.structure import StructuralEncodings
+from gnn_distill.data.task import GraphTask
+from gnn_distill.losses.labels import Labels
+from gnn_distill.losses.objective import Objective
+from gnn_distill.models import build_student
+from gnn_distill.schema.run import TrainConfig
+from gnn_distill.stages.runtime import Runtime, seed_stage
+from gnn_distill.stages.signals import TeacherSignals
+from gnn_distill.training import Fitted, fit
+
+
+def distill(
+    runtime: Runtime,
+    task: GraphTask,
+    encodings: StructuralEncodings,
+    labels: Labels,
+    signals: TeacherSignals | None,
+    config: TrainConfig,
+) -> tuple[nn.Module, Fitted]:
+    """The student of the best epoch; without signals it learns from labels alone, through the same loop."""
+    seed_stage(config.seed)
+    student = build_student(config.student, config.encoding, task.spec)
+    objective = Objective(
+        labels,
+        config.loss,
+        config.alignment,
+        signals.shape() if signals else None,
+        config.student.num_layers,
+        config.student.hidden_channels,
+    )
+    trainer = config.trainer
+    feed = Feed(task, encodings, trainer.batch_size, trainer.max_pairs, config.seed, config.debug.limit_batches)
+    with runtime.console.progress(trainer.max_epochs, "student") as bar:
+        fitted = fit(
+            runtime.fabric,
+            student,
+            objective,
+            feed,
+            config.optim,
+            trainer.max_epochs,
+            trainer.patience,
+            teacher_rows=signals.rows if signals else None,
+            on_epoch=runtime.recorder("student", bar),
+            checkpoints=runtime.directory.checkpoints,
+        )
+    return student, fitted

@@ -1,0 +1,28 @@
+"""Before the student: what it is told about structure, computed once for a data set."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+
+from gnn_distill.data.structure import StructuralEncodings, compute_encodings
+from gnn_distill.data.task import GraphTask
+from gnn_distill.schema.models import EncodingConfig
+from gnn_distill.stages.runtime import Runtime
+from gnn_distill.store import Entry, code_version
+
+CODE = code_version("data/structure.py", "data/distances.py", "data/spectra.py", "data/dense.py", "data/packed.py")
+# Keys that only the model reads: they change no encoding.
+MODEL_KEYS = ("max_degree", "max_spd", "edge", "bias_scale")
+
+
+def encode(runtime: Runtime, task: GraphTask, encoding: EncodingConfig) -> tuple[StructuralEncodings, Entry]:
+    """Structural encodings of all graphs (found in the store, or computed now)."""
+    settings = {key: value for key, value in asdict(encoding).items() if key not in MODEL_KEYS}
+    parts = {"data": task.fingerprint, "encoding": settings, "code": CODE}
+
+    def compute(folder: Path) -> None:
+        save_file(compute_encodings(task.graphs, encoding).to_tensors(), folder / "encodings.safetensors")
+
+    entry = runtime.store.get("encodings", parts, compute)
+    return StructuralEncodings.from_tensors(load_file(entry.path / "encodings.safetensors")), entry

@@ -1,0 +1,78 @@
+"""Stage 1: fit the teacher on the training split and keep its best epoch on validation."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from torch import nn
+
+from gnn_distill import checkpoint
+from gnn_distill.data.feed import Feed
+from gnn_distill.data.task import GraphTask
+from gnn_distill.losses.labels import Labels
+from gnn_distill.losses.objective import Objective
+from gnn_distill.models import build_teacher
+from gnn_distill.schema.models import TeacherConfig
+from gnn_distill.schema.objective import AlignmentConfig, LossConfig
+from gnn_distill.schema.run import TrainConfig
+from gnn_distill.stages.runtime import Runtime, seed_stage
+from gnn_distill.store import Entry, code_version
+from gnn_distill.training import fit
+
+CODE = code_version("data", "models", "losses/task.py", "training.py", "metrics.py", "stages/pretrain.py")
+
+
+def pretrain(runtime: Runtime, task: GraphTask, labels: Labels, config: TrainConfig) -> tuple[nn.Module, Entry]:
+    """The selected teacher in eval mode, and its entry in the store (found there or trained now)."""
+    epochs = min(config.pretrain.max_epochs, config.trainer.max_epochs)
+    architecture = {key: value for key, value in asdict(config.teacher).items() if key != "control"}
+    parts = {
+        "data": task.fingerprint,
+        "teacher": architecture,
+        "pretrain": {**asdict(config.pretrain), "max_epochs": epochs},
+        "task": asdict(config.task),
+        "batches": [config.trainer.max_pairs, config.debug.limit_batches],
+        "patience": config.trainer.patience,
+        "seed": config.seed,
+        "numerics": runtime.numerics,
+        "code": CODE,
+    }
+    seed_stage(config.seed)
+    model = build_teacher(config.teacher, task.spec)
+
+    def train(folder: Path) -> None:
+        feed = Feed(
+            task,
+            None,
+            config.pretrain.batch_size,
+            config.trainer.max_pairs,
+            config.seed,
+            config.debug.limit_batches,
+        )
+        alone = Objective(labels, LossConfig(), AlignmentConfig())
+        with runtime.console.progress(epochs, "teacher") as bar:
+            fitted = fit(
+                runtime.fabric,
+                model,
+                alone,
+                feed,
+                config.pretrain.optim,
+                epochs,
+                config.trainer.patience,
+                on_epoch=runtime.recorder("teacher", bar),
+            )
+        checkpoint.save(
+            folder / "teacher.safetensors",
+            {"model": model.state_dict(), "best_epoch": fitted.best_epoch, "best": fitted.best, "config": architecture},
+        )
+
+    entry = runtime.store.get("teachers", parts, train)
+    state = checkpoint.load(entry.path / "teacher.safetensors")
+    model.load_state_dict(state["model"])
+    checkpoint.save(runtime.directory.checkpoints / "teacher.safetensors", state)
+    return runtime.fabric.to_device(model.eval().requires_grad_(False)), entry
+
+
+def untrained_teacher(teacher: TeacherConfig, task: GraphTask, seed: int) -> nn.Module:
+    """The same architecture as initialised, before any step: what pure structure gives."""
+    seed_stage(seed)
+    return build_teacher(teacher, task.spec).eval().requires_grad_(False)

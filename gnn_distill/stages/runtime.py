@@ -1,0 +1,72 @@
+"""What all stages of a run share: device and precision, seed, store, console, run directory."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric, seed_everything
+
+from gnn_distill.console import BarProgress, Console, LineProgress
+from gnn_distill.errors import UserError
+from gnn_distill.run_directory import RunDirectory
+from gnn_distill.schema.run import TrainerConfig
+from gnn_distill.store import Store
+from gnn_distill.tracking import Tracker
+
+
+@dataclass
+class Runtime:
+    """Handed to every stage."""
+
+    fabric: Fabric
+    store: Store
+    console: Console
+    directory: RunDirectory
+    tracker: Tracker
+
+    @property
+    def numerics(self) -> dict[str, Any]:
+        """What may change the last digits of a result: part of every key of the store."""
+        return {
+            "device": self.fabric.device.type,
+            "precision": self.fabric._precision.precision,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }
+
+    def recorder(self, stage: str, bar: BarProgress | LineProgress) -> Callable[[dict[str, float]], None]:
+        """A function that takes an epoch's row to metrics.csv, the tracker and the progress display."""
+
+        def record(row: dict[str, float]) -> None:
+            row = {"stage": stage, **row}
+            self.directory.append_metrics(row)
+            self.tracker.log(row)
+            metrics = {key: value for key, value in row.items() if key.startswith("val/") and key != "val/loss"}
+            bar.update(row["epoch"], row["train/loss"], dict([next(iter(metrics.items()))]), row["lr"])
+
+        return record
+
+
+def make_fabric(trainer: TrainerConfig) -> Fabric:
+    """One device in the chosen precision, deterministic, with the chosen number of CPU threads."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not available.get(trainer.accelerator, True):
+        here = ", ".join(name for name, there in available.items() if there)
+        raise UserError(
+            f"trainer.accelerator={trainer.accelerator}: there is no such device here. Choose one of: auto, {here}."
+        )
+    torch.set_num_threads(trainer.threads or os.cpu_count() or 1)
+    # A sum whose order is left to chance would make two equal runs differ.
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    fabric = Fabric(accelerator=trainer.accelerator, devices=1, precision=trainer.precision)
+    fabric.launch()
+    return fabric
+
+
+def seed_stage(seed: int) -> None:
+    """Start a stage from the seed alone, whatever ran before it (a stored teacher or a fresh one)."""
+    seed_everything(seed, verbose=False)

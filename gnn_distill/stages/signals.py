@@ -1,0 +1,127 @@
+"""Stage 2: run the teacher once over the training graphs and keep what it says on disk."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from gnn_distill import checkpoint
+from gnn_distill.data.batching import StructureBatch, collate, evaluation_batches
+from gnn_distill.data.packed import gather_ranges, pointers
+from gnn_distill.data.task import GraphTask
+from gnn_distill.losses.objective import TeacherRows, TeacherShape
+from gnn_distill.losses.standardise import Moments
+from gnn_distill.schema.run import TrainConfig
+from gnn_distill.stages.pretrain import untrained_teacher
+from gnn_distill.stages.runtime import Runtime
+from gnn_distill.store import Entry, code_version
+
+CODE = code_version("models", "stages/signals.py")
+
+
+@dataclass
+class TeacherSignals:
+    """The teacher's logits and states of some graphs, mapped from disk, row by row as these graphs are packed."""
+
+    row: Int[Tensor, " all_graphs"]
+    """Row of every graph of the data set, or -1."""
+    node_ptr: Int[Tensor, " rows+1"]
+    logits: Float[Tensor, "rows output"]
+    graph: Float[Tensor, "rows channel"]
+    nodes: dict[int, Float[Tensor, "nodes channel"]]
+    """By layer, counted from 1."""
+    num_layers: int
+
+    def rows(self, batch: StructureBatch) -> TeacherRows:
+        """What belongs to a batch, in its order."""
+        rows = self.row[batch.graph_ids]
+        nodes = gather_ranges(self.node_ptr, rows)
+        states = {layer: states[nodes].float() for layer, states in self.nodes.items()}
+        return TeacherRows(self.logits[rows], states, self.graph[rows])
+
+    def shape(self) -> TeacherShape:
+        """Depth, and the moments of all states over these (training) graphs."""
+        nodes = {layer: moments(states) for layer, states in self.nodes.items()}
+        return TeacherShape(self.num_layers, nodes, moments(self.graph))
+
+
+def signals(
+    runtime: Runtime, task: GraphTask, teacher: nn.Module, trained: Entry, config: TrainConfig
+) -> tuple[TeacherSignals, Entry]:
+    """Signals of the selected teacher over the training graphs (found in the store, or computed now).
+
+    With teacher.control=untrained, states are those of the architecture as initialised; logits stay.
+    """
+    everything = config.signals.layers == "all" or (config.signals.layers == "auto" and config.alignment.layers)
+    parts = {
+        "teacher": trained.path.name,
+        "control": config.teacher.control,
+        "layers": "all" if everything else "last",
+        "dtype": config.signals.dtype,
+        "code": CODE,
+    }
+    ids = task.splits.train
+
+    def compute(folder: Path) -> None:
+        state_source = teacher
+        if config.teacher.control == "untrained":
+            state_source = runtime.fabric.to_device(untrained_teacher(config.teacher, task, config.seed))
+        batches = evaluation_batches(task.graphs.num_nodes, ids, 256, config.trainer.max_pairs)
+        collated = (collate(task.graphs, None, some).to(runtime.fabric.device) for some in batches)
+        checkpoint.save(
+            folder / "signals.safetensors",
+            read_teacher(teacher, state_source, collated, task, everything, getattr(torch, config.signals.dtype)),
+        )
+
+    entry = runtime.store.get("signals", parts, compute)
+    state = checkpoint.load(entry.path / "signals.safetensors")
+    row = torch.full((len(task.graphs),), -1).index_copy(0, ids, torch.arange(len(ids)))
+    node_ptr = pointers(task.graphs.num_nodes[ids])
+    return TeacherSignals(row, node_ptr, state["logits"], state["graph"], state["nodes"], state["num_layers"]), entry
+
+
+@torch.inference_mode()
+def read_teacher(
+    teacher: nn.Module,
+    state_source: nn.Module,
+    batches: Iterable[StructureBatch],
+    task: GraphTask,
+    everything: bool,
+    dtype: torch.dtype,
+) -> dict:
+    """Logits of `teacher` and states of `state_source`, in the order in which the training graphs are packed."""
+    ids = task.splits.train
+    sizes = task.graphs.num_nodes[ids]
+    row = torch.full((len(task.graphs),), -1).index_copy(0, ids, torch.arange(len(ids)))
+    node_ptr = pointers(sizes)
+    kept: dict[str, Tensor] = {}
+    nodes: dict[int, Tensor] = {}
+    num_layers = 0
+
+    def put(target: dict, key: str | int, length: int, rows: Tensor, values: Tensor, dtype: torch.dtype) -> None:
+        if key not in target:
+            target[key] = torch.zeros(length, values.size(1), dtype=dtype)
+        target[key][rows] = values.to("cpu", dtype)
+
+    for batch in batches:
+        rows = row[batch.graph_ids.cpu()]
+        node_rows = gather_ranges(node_ptr, rows)
+        out, states = teacher(batch), state_source(batch)
+        num_layers = len(states.nodes)
+        put(kept, "logits", len(ids), rows, out.logits, torch.float32)
+        put(kept, "graph", len(ids), rows, states.graph, torch.float32)
+        for layer in range(1 if everything else num_layers, num_layers + 1):
+            put(nodes, layer, int(node_ptr[-1]), node_rows, states.nodes[layer - 1], dtype)
+    return {**kept, "nodes": nodes, "num_layers": num_layers}
+
+
+def moments(states: Float[Tensor, "rows channel"]) -> Moments:
+    """Mean and standard deviation of every dimension, in float64 inside."""
+    mean = states.mean(dim=0, dtype=torch.float64)
+    square = torch.zeros_like(mean)
+    for chunk in states.split(65536):
+        square += (chunk.double() - mean).square().sum(dim=0)
+    return Moments(mean.float(), (square / max(len(states), 1)).sqrt().float())

@@ -1,0 +1,162 @@
+"""The training loop, for teachers and students alike."""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from gnn_distill import checkpoint
+from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.feed import Feed
+from gnn_distill.data.task import TaskSpec
+from gnn_distill.losses.labels import Labels
+from gnn_distill.losses.objective import Objective, TeacherRows
+from gnn_distill.metrics import Metrics, is_better
+from gnn_distill.schema.run import OptimConfig
+
+SAVE_EVERY_SECONDS = 20.0
+
+
+@dataclass
+class Fitted:
+    """What training left: the model holds the weights of the best epoch."""
+
+    best_epoch: int
+    best: dict[str, float]
+    """Validation metrics and loss of the best epoch."""
+    epochs: int
+    seconds: float
+
+
+def fit(
+    fabric: Fabric,
+    model: nn.Module,
+    objective: Objective,
+    feed: Feed,
+    optim: OptimConfig,
+    max_epochs: int,
+    patience: int,
+    teacher_rows: Callable[[StructureBatch], TeacherRows] | None = None,
+    on_epoch: Callable[[dict[str, float]], None] = lambda row: None,
+    checkpoints: Path | None = None,
+) -> Fitted:
+    """Minimise the objective on the training split and keep the weights that are best on validation.
+
+    An epoch is better if its primary metric is, or if it ties with a lower validation loss. `on_epoch` receives
+    one flat row of numbers an epoch. `checkpoints` gets `best` and `last`. Ends early after `patience` epochs
+    without a better one (0: never). The test split is not read.
+    """
+    spec, plain = feed.task.spec, model
+    objective.to(fabric.device)
+    optimizer = make_optimizer([model, objective], optim, fabric)
+    model, optimizer = fabric.setup(model, optimizer)
+    validation = [batch.to(fabric.device) for batch in feed.fixed("val")]
+    state: dict[str, Any] = {"epoch": 0, "best": {}, "best_epoch": 0, "weights": snapshot(plain)}
+    started = saved = time.perf_counter()
+
+    for epoch in range(1, max_epochs + 1):
+        model.train()
+        epoch_started = time.perf_counter()
+        totals: dict[str, Tensor] = {}
+        steps = 0
+        for share, batch in feed.train(epoch):
+            progress = (epoch - 1 + share) / max_epochs
+            rate = optim.lr * rate_factor(optim, progress, max_epochs)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            teacher = teacher_rows(batch).to(fabric.device) if teacher_rows else None
+            batch = batch.to(fabric.device)
+            total, terms, weights = objective(model(batch), batch, teacher, progress)
+            fabric.backward(total)
+            if optim.clip:
+                fabric.clip_gradients(model, optimizer, max_norm=optim.clip, error_if_nonfinite=False)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            steps += 1
+            for name, value in {"loss": total.detach(), **terms}.items():
+                totals[name] = totals.get(name, 0.0) + value
+                if name in weights:
+                    weighted = f"{name}.weighted"
+                    totals[weighted] = totals.get(weighted, 0.0) + weights[name] * value
+        means = {f"train/{name}": float(value) / steps for name, value in totals.items()}
+        if not math.isfinite(means["train/loss"]):
+            raise FloatingPointError(f"the training loss is {means['train/loss']} in epoch {epoch}")
+
+        scores = evaluate(model, validation, spec, objective.labels)
+        seconds = time.perf_counter() - epoch_started
+        on_epoch({"epoch": epoch, "lr": rate, "seconds": seconds, **means, **prefixed("val", scores)})
+        state["epoch"] = epoch
+        if improves(spec, scores, state["best"]):
+            state |= {"best": scores, "best_epoch": epoch, "weights": snapshot(plain)}
+        stop = bool(patience) and epoch - state["best_epoch"] >= patience
+        last = stop or epoch == max_epochs
+        if checkpoints and (last or time.perf_counter() - saved > SAVE_EVERY_SECONDS):
+            saved = time.perf_counter()
+            running = {"model": plain.state_dict(), "objective": objective.state_dict()}
+            checkpoint.save(checkpoints / "last.safetensors", state | running | {"optimizer": optimizer.state_dict()})
+        if last:
+            break
+
+    plain.load_state_dict(state["weights"])
+    if checkpoints:
+        checkpoint.save(checkpoints / "best.safetensors", state)
+    return Fitted(state["best_epoch"], state["best"], state["epoch"], time.perf_counter() - started)
+
+
+@torch.inference_mode()
+def evaluate(model: nn.Module, batches: Iterable[StructureBatch], spec: TaskSpec, labels: Labels) -> dict[str, float]:
+    """Metrics of a split, primary first, in original units, and its task loss."""
+    model.eval()
+    metrics = Metrics(spec)
+    loss, examples = 0.0, 0
+    for batch in batches:
+        out = model(batch)
+        metrics.update(out.logits, batch.y)
+        loss = loss + labels(out, batch) * batch.num_graphs
+        examples += batch.num_graphs
+    return {**metrics.compute(), "loss": float(loss) / examples}
+
+
+def improves(spec: TaskSpec, scores: dict[str, float], best: dict[str, float]) -> bool:
+    """Whether validation scores beat the best so far: by primary metric, ties by loss; a NaN never does."""
+    if not best or math.isnan(best[spec.metric]):
+        return True
+    new, old = scores[spec.metric], best[spec.metric]
+    if new == old:
+        return scores["loss"] < best["loss"]
+    return is_better(spec, new, old)
+
+
+def make_optimizer(modules: list[nn.Module], optim: OptimConfig, fabric: Fabric) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov & Hutter 2019); matrices decay, vectors (norms, biases) do not."""
+    parameters = [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
+    matrices = [parameter for parameter in parameters if parameter.dim() >= 2]
+    vectors = [parameter for parameter in parameters if parameter.dim() < 2]
+    groups = [{"params": matrices, "weight_decay": optim.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    # Fabric cannot clip what a fused step unscales itself, which only float16 needs.
+    fused = not fabric._precision.precision.startswith("16")
+    return torch.optim.AdamW(groups, lr=optim.lr, fused=fused)
+
+
+def rate_factor(optim: OptimConfig, progress: float, max_epochs: int) -> float:
+    """Share of the peak learning rate at `progress` in [0, 1): a linear rise, then a fall to zero or none."""
+    if progress < optim.warmup:
+        return max(progress, 0.1 / max_epochs) / optim.warmup
+    share = (progress - optim.warmup) / max(1.0 - optim.warmup, 1e-8)
+    return {"cosine": (1 + math.cos(math.pi * share)) / 2, "linear": 1 - share, "constant": 1.0}[optim.schedule]
+
+
+def snapshot(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of the weights."""
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:
+    """The same numbers under `prefix/`."""
+    return {f"{prefix}/{name}": value for name, value in values.items()}
