@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gnn_distill.data.batching import StructureBatch
-from gnn_distill.data.structure import UNREACHABLE
+from gnn_distill.data.distances import UNREACHABLE
 from gnn_distill.data.task import Features
 from gnn_distill.schema.models import EncodingConfig
 

@@ -11,7 +11,7 @@ from gnn_distill.schema.models import EncodingConfig
 from gnn_distill.stages.runtime import Runtime
 from gnn_distill.store import Entry, code_version
 
-CODE = code_version("data/structure.py", "data/distances.py", "data/spectra.py", "data/dense.py", "data/packed.py")
+CODE = tuple(f"data/{name}.py" for name in ("structure", "distances", "spectra", "dense", "packed"))
 # Keys that only the model reads: they change no encoding.
 MODEL_KEYS = ("max_degree", "max_spd", "edge", "bias_scale")
 
@@ -19,7 +19,7 @@ MODEL_KEYS = ("max_degree", "max_spd", "edge", "bias_scale")
 def encode(runtime: Runtime, task: GraphTask, encoding: EncodingConfig) -> tuple[StructuralEncodings, Entry]:
     """Structural encodings of all graphs (found in the store, or computed now)."""
     settings = {key: value for key, value in asdict(encoding).items() if key not in MODEL_KEYS}
-    parts = {"data": task.fingerprint, "encoding": settings, "code": CODE}
+    parts = {"data": task.fingerprint, "encoding": settings, "code": code_version(*CODE)}
 
     def compute(folder: Path) -> None:
         save_file(compute_encodings(task.graphs, encoding).to_tensors(), folder / "encodings.safetensors")

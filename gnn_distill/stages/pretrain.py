@@ -18,7 +18,11 @@ from gnn_distill.stages.runtime import Runtime, seed_stage
 from gnn_distill.store import Entry, code_version
 from gnn_distill.training import fit
 
-CODE = code_version("data", "models", "losses/task.py", "training.py", "metrics.py", "stages/pretrain.py")
+# Its code, and that of the loop; the data themselves are known by their fingerprint.
+CODE = (
+    *("data/batching.py", "data/feed.py", "data/packed.py", "losses/labels.py", "losses/task.py"),
+    *("metrics.py", "models/encoders.py", "models/gnn.py", "models/heads.py", "training.py"),
+)
 
 
 def pretrain(runtime: Runtime, task: GraphTask, labels: Labels, config: TrainConfig) -> tuple[nn.Module, Entry]:
@@ -34,7 +38,7 @@ def pretrain(runtime: Runtime, task: GraphTask, labels: Labels, config: TrainCon
         "patience": config.trainer.patience,
         "seed": config.seed,
         "numerics": runtime.numerics,
-        "code": CODE,
+        "code": code_version(*CODE, f"models/teachers/{config.teacher.name}.py"),
     }
     seed_stage(config.seed)
     model = build_teacher(config.teacher, task.spec)

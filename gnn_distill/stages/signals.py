@@ -19,7 +19,6 @@ from gnn_distill.stages.pretrain import untrained_teacher
 from gnn_distill.stages.runtime import Runtime
 from gnn_distill.store import Entry, code_version
 
-CODE = code_version("models", "stages/signals.py")
 
 
 @dataclass
@@ -61,7 +60,7 @@ def signals(
         "control": config.teacher.control,
         "layers": "all" if everything else "last",
         "dtype": config.signals.dtype,
-        "code": CODE,
+        "code": code_version("stages/signals.py"),
     }
     ids = task.splits.train
 
