@@ -8,7 +8,7 @@ from gnn_distill.data.batching import StructureBatch
 
 
 def ego_subgraphs(batch: StructureBatch, radius: int) -> Float[Tensor, "nodes nodes"]:
-    """Means over ego networks: P[i, j] = 1 / |S_k(i)| for j in S_k(i) = {j: d(i, j) <= radius}, i included.
+    """Means over ego networks: P[i, j] = 1 / |S_k(i)| for j in {j: d(i, j) <= k} = S_k(i), k = radius >= 1.
 
     Distances ignore the direction of edges. Returns a coalesced sparse COO tensor [N, N]: `P @ h` gives the
     mean of h over the ego network of every node.
@@ -16,9 +16,8 @@ def ego_subgraphs(batch: StructureBatch, radius: int) -> Float[Tensor, "nodes no
     shape = (batch.num_graphs, batch.max_nodes, batch.max_nodes)
     edges = torch.zeros(shape, device=batch.ptr.device)
     edges.view(-1)[batch.edge_dense_index] = 1.0
-    ball = torch.diag_embed(batch.mask.float())
-    neighbours = torch.maximum(edges, edges.mT) + ball
-    for _ in range(radius):
+    ball = neighbours = torch.maximum(edges, edges.mT).maximum(torch.diag_embed(batch.mask.float()))
+    for _ in range(radius - 1):
         ball = (ball @ neighbours > 0).float()
     graph, centre, member = ball.nonzero(as_tuple=True)
     rows, columns = batch.ptr[graph] + centre, batch.ptr[graph] + member

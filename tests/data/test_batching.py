@@ -104,7 +104,8 @@ def test_batches_are_deterministic_and_change_with_epoch_and_seed():
 
 
 def test_batches_are_not_ordered_by_size():
-    means = torch.stack([SIZES[batch].float().mean() for batch in BatchSampler(SIZES, 32, 10**6, 0).epoch(0)])
+    one_window = BatchSampler(SIZES[:320], 32, 10**6, 0).epoch(0)
+    means = torch.stack([SIZES[batch].float().mean() for batch in one_window])
     assert not torch.equal(means, means.sort().values)
 
 
