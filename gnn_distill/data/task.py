@@ -45,12 +45,15 @@ class TaskSpec:
     """Primary metric: accuracy, roc_auc, average_precision, macro_f1, mae or rmse."""
     higher_is_better: bool
     target_names: tuple[str, ...]
+    """One name an output; multiclass: the classes."""
     target_mean: tuple[float, ...]
     """Regression: of the training split; models predict standardised targets. Else zeros."""
     target_std: tuple[float, ...]
     """Regression: of the training split. Else ones."""
     molecules: bool = False
     """Features are those of `smiles_to_data`, so SMILES can be predicted."""
+    degree_features: bool = False
+    """The graphs have no node features: x is the in-degree, capped at `node_features.sizes[0] - 1`."""
     note: str = ""
     """A caveat shown wherever the metric is shown."""
 

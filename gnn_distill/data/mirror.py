@@ -1,0 +1,162 @@
+"""Raw files: your data folder first, then the mirror, then a download; torch is not needed to look for them."""
+
+import io
+import os
+import pickle
+import shutil
+import socket
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from gnn_distill.errors import UserError, suggest
+
+if TYPE_CHECKING:
+    from gnn_distill.schema.data import PathsConfig
+
+MIRROR_VARIABLE = "GNN_DISTILL_MIRROR"
+PROBE_SECONDS = 5
+READ_SECONDS = 60
+T = TypeVar("T")
+
+
+def data_root(paths: "PathsConfig") -> Path:
+    """The user's data folder."""
+    return Path(paths.data).expanduser()
+
+
+def mirror_root(paths: "PathsConfig") -> Path | None:
+    """The mirror: `paths.mirror`, else the environment variable GNN_DISTILL_MIRROR, else none."""
+    key, value = ("paths.mirror", paths.mirror) if paths.mirror else (MIRROR_VARIABLE, os.environ.get(MIRROR_VARIABLE))
+    if not value:
+        return None
+    root = Path(value).expanduser()
+    if not root.is_dir():
+        raise UserError(f"{key}={value}: there is no such folder. Set it to the mirror of raw files, or unset it.")
+    return root
+
+
+def find(paths: "PathsConfig", relative: str) -> Path | None:
+    """A file or folder below the data folder or the mirror, whichever has it first."""
+    roots = [data_root(paths), mirror_root(paths)]
+    return next((root / relative for root in roots if root and (root / relative).exists()), None)
+
+
+def read(build: Callable[[str], T], folder: str, files: list[str], url: str, paths: "PathsConfig") -> T:
+    """What `build(root)` reads, where root is a PyG data set's root and holds its raw files.
+
+    folder: the set's own folder, `<PyG class>` or `<PyG class>/<name>`; its raw files lie in `<folder>/raw`.
+    files: the raw files it cannot do without.
+    url: where PyG would download from.
+    A new set is copied or downloaded, and processed, beside its place and then moved there in one step, so
+    an interrupted or a parallel run never leaves half a set. The mirror is only read.
+    Raises UserError when the files are in neither folder and cannot be downloaded.
+    """
+    root, home, top = data_root(paths), data_root(paths) / folder, folder.split("/")[0]
+    with _lock(root, f".{folder.replace('/', '-')}.lock"), _quiet():
+        if not _complete(home / "raw", files):
+            with tempfile.TemporaryDirectory(dir=root, prefix=".partial-") as partial:
+                _gather(build, Path(partial), folder, files, url, paths)
+                if home.exists():  # not ours to delete: a download that broke off, or files of the user's
+                    home.rename(_unused(home.with_name(f"{home.name}.incomplete")))
+                home.parent.mkdir(parents=True, exist_ok=True)
+                (Path(partial) / folder).rename(home)
+        try:
+            return build(str(root / top))
+        except (EOFError, pickle.UnpicklingError, RuntimeError) as error:
+            processed = sorted(home.glob("**/processed"))
+            if not processed:
+                raise
+            raise UserError(
+                f"{processed[0]}: the processed files cannot be read ({error}). Delete that folder; it is made anew."
+            ) from error
+
+
+def _lock(root: Path, name: str) -> AbstractContextManager:
+    from filelock import FileLock  # here, so that listing data sets stays quick
+
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        return FileLock(root / name).acquire()
+    except OSError as error:
+        raise UserError(f"paths.data={root}: cannot be written ({error}). Choose another folder.") from error
+
+
+def _gather(
+    build: Callable[[str], object], partial: Path, folder: str, files: list[str], url: str, paths: "PathsConfig"
+) -> None:
+    """Copy the raw files from the mirror, or let PyG download them, and let PyG process them, all below `partial`."""
+    mirror = mirror_root(paths)
+    if mirror and _complete(mirror / folder / "raw", files):
+        (partial / folder / "raw").mkdir(parents=True)
+        for file in (mirror / folder / "raw").iterdir():
+            if file.is_file():
+                shutil.copyfile(file, partial / folder / "raw" / file.name)  # not its mode: mirrors are read-only
+    else:
+        reason = _unreachable(url)
+        if reason:
+            raise UserError(_advice(folder, files, url, reason, paths))
+    try:
+        with _socket_timeout(READ_SECONDS):
+            build(str(partial / folder.split("/")[0]))
+    except (OSError, TimeoutError) as error:
+        raise UserError(_advice(folder, files, url, str(error), paths)) from error
+
+
+def _advice(folder: str, files: list[str], url: str, reason: str, paths: "PathsConfig") -> str:
+    top, _, name = folder.partition("/")
+    mirror = mirror_root(paths)
+    known = {child.name for base in (data_root(paths), mirror) if base for child in (base / top).glob("*")}
+    looked = f"{data_root(paths) / folder / 'raw'} (paths.data)"
+    looked += f" or {mirror / folder / 'raw'} (mirror)" if mirror else ""
+    return (
+        f"{folder}: its raw files are not here and cannot be downloaded from {url} ({reason})."
+        f"{suggest(name, known - {name}) if name else ''} Wanted: {', '.join(files)}, looked for in {looked}. "
+        f"Put them into {data_root(paths) / folder / 'raw'}, or set paths.mirror (or the environment variable "
+        f"{MIRROR_VARIABLE}) to a folder that has them in {folder}/raw."
+    )
+
+
+def _complete(raw: Path, files: list[str]) -> bool:
+    return all((raw / file).is_file() for file in files)
+
+
+def _unused(path: Path) -> Path:
+    names = (path if i == 0 else path.with_name(f"{path.name}-{i}") for i in range(1000))
+    return next(name for name in names if not name.exists())
+
+
+def _unreachable(url: str) -> str:
+    """Why `url` cannot be had, or nothing; answers within seconds, for PyG's own downloaders may wait for minutes."""
+    try:
+        urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PROBE_SECONDS).close()
+    except urllib.error.HTTPError as error:
+        # Other statuses only say that the server does not answer HEAD requests.
+        return f"the server answers {error.code}: no such file" if error.code in (403, 404, 410) else ""
+    except OSError as error:
+        return str(getattr(error, "reason", error))
+    return ""
+
+
+@contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """PyG's progress is for terminals; its warnings about molecules become notices of ours."""
+    with nullcontext() if sys.stderr.isatty() else redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Skipping molecule")
+        yield

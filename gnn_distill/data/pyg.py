@@ -1,0 +1,25 @@
+"""PyG's in-memory data sets are already flat: take their tensors as they are."""
+
+import torch
+from torch_geometric.data import InMemoryDataset
+
+from gnn_distill.data.packed import PackedGraphs, pointers
+
+
+def pack_dataset(dataset: InMemoryDataset, num_targets: int) -> PackedGraphs:
+    """The graphs of a freshly read PyG data set, without a loop over them.
+
+    Node features stay absent as x [N, 0] where the set has none; y is [G, num_targets].
+    """
+    data, slices = dataset._data, dataset.slices
+    node_ptr = slices["x"].long() if "x" in slices else pointers(torch.tensor(data._num_nodes))
+    x = data.x if data.x is not None else torch.empty(int(node_ptr[-1]), 0)
+    edge_attr = data.edge_attr
+    return PackedGraphs(
+        x=x.unsqueeze(-1) if x.dim() == 1 else x,
+        edge_index=data.edge_index.contiguous(),
+        edge_attr=edge_attr.unsqueeze(-1) if edge_attr is not None and edge_attr.dim() == 1 else edge_attr,
+        y=data.y.float().reshape(len(node_ptr) - 1, num_targets),
+        node_ptr=node_ptr,
+        edge_ptr=slices["edge_index"].long(),
+    )

@@ -1,0 +1,104 @@
+"""Any set of MoleculeNet (Wu et al. 2018), read by PyG with the features of `smiles_to_data`."""
+
+import csv
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch_geometric.data import Data
+from torch_geometric.datasets import MoleculeNet
+
+from gnn_distill.data.assembly import assemble
+from gnn_distill.data.mirror import read
+from gnn_distill.data.molecules import (
+    ATOM_FEATURES,
+    BOND_FEATURES,
+    handle_invalid,
+    murcko_scaffold,
+    scaffold_split,
+    smiles_to_data,
+)
+from gnn_distill.data.pyg import pack_dataset
+from gnn_distill.data.splits import check_fold, check_split_name, choose_split
+from gnn_distill.data.task import GraphTask
+from gnn_distill.errors import UserError, suggest
+
+if TYPE_CHECKING:
+    from gnn_distill.schema.data import MoleculeNetConfig, PathsConfig
+
+REGRESSION = ("esol", "freesolv", "lipo")
+AVERAGE_PRECISION = ("pcba", "muv")
+"""Sets with so few positives that MoleculeNet measures precision and recall."""
+
+
+class ScaffoldMoleculeNet(MoleculeNet):
+    """MoleculeNet whose graphs also carry their scaffold, in a processed file of its own."""
+
+    processed_file_names = "gnn_distill.pt"
+
+
+def load(dataset: "MoleculeNetConfig", paths: "PathsConfig") -> GraphTask:
+    """The set `dataset.name`; split=auto is the scaffold split."""
+    check_split_name(dataset, "auto", "scaffold", "random", "stratified")
+    key, names = dataset.name.lower(), MoleculeNet.names
+    if key not in names:
+        known = [name for name, *_ in names.values()]
+        hint = suggest(dataset.name, known)
+        raise UserError(f"dataset.name={dataset.name}: MoleculeNet has no such set.{hint} Choose {', '.join(known)}.")
+    _, download, stem, *_ = names[key]
+    source = read(
+        lambda root: ScaffoldMoleculeNet(root, dataset.name, from_smiles=_featurise),
+        folder=f"MoleculeNet/{key}",
+        files=[f"{stem}.csv"],
+        url=MoleculeNet.url.format(download),
+        paths=paths,
+    )
+    target_names, notices = _read_table(source, dataset.on_invalid)
+    graphs = pack_dataset(source, num_targets=len(target_names))
+    kind = "regression" if key in REGRESSION else "binary" if len(target_names) == 1 else "multilabel"
+    if dataset.split in ("auto", "scaffold"):
+        check_fold(dataset.fold, 1, "the scaffold split")
+        splits = scaffold_split(source._data.scaffold)
+    else:
+        splits, more = choose_split(dataset, paths, graphs.y, kind)
+        notices += more
+    return assemble(
+        dataset,
+        graphs,
+        splits,
+        kind=kind,
+        metric="rmse" if kind == "regression" else "average_precision" if key in AVERAGE_PRECISION else "roc_auc",
+        target_names=target_names,
+        node_features=ATOM_FEATURES,
+        edge_features=BOND_FEATURES,
+        notices=notices,
+        molecules=True,
+    )
+
+
+def _featurise(smiles: str) -> Data:
+    data = smiles_to_data(smiles)
+    if data is None:  # PyG leaves out graphs without nodes
+        return Data(x=torch.empty(0, 9, dtype=torch.long), smiles=smiles)
+    data.scaffold = murcko_scaffold(smiles)
+    return data
+
+
+def _read_table(source: MoleculeNet, on_invalid: str) -> tuple[tuple[str, ...], list[str]]:
+    """Target names, and the notice of molecules that PyG left out, by its own way to read a line."""
+    _, _, _, smiles_column, target_columns = MoleculeNet.names[source.name]
+    header, *lines = Path(source.raw_paths[0]).read_text().split("\n")
+    titles = next(csv.reader([header]))[target_columns]
+    loaded, skipped, total = iter([*source._data.smiles, None]), [], 0
+    expected = next(loaded)
+    for number, line in enumerate(lines, start=2):
+        if not line:
+            continue
+        total += 1
+        smiles = re.sub(r"\".*\"", "", line).split(",")[smiles_column]
+        if smiles == expected:
+            expected = next(loaded)
+        else:
+            skipped.append((number, smiles))
+    return tuple([titles] if isinstance(titles, str) else titles), handle_invalid(skipped, total, on_invalid)

@@ -1,0 +1,75 @@
+"""Any set of the TUDataset collection (Morris et al. 2020), read by PyG."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch_geometric.datasets import TUDataset
+
+from gnn_distill.data.assembly import assemble
+from gnn_distill.data.mirror import read
+from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.pyg import pack_dataset
+from gnn_distill.data.splits import check_split_name, choose_split
+from gnn_distill.data.task import Features, GraphTask
+from gnn_distill.errors import UserError
+
+if TYPE_CHECKING:
+    from gnn_distill.schema.data import PathsConfig, TUDatasetConfig
+
+
+def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
+    """The set `dataset.name`: node labels one-hot, after node attributes where there are any; edges likewise.
+
+    Integer graph labels make a binary or multi-class task, graph attributes a regression.
+    """
+    check_split_name(dataset, "auto", "published", "stratified", "random")
+    name = dataset.name
+    source = read(
+        lambda root: TUDataset(root, name, use_node_attr=dataset.use_node_attr, use_edge_attr=dataset.use_edge_attr),
+        folder=f"TUDataset/{name}",
+        files=[f"{name}_A.txt", f"{name}_graph_indicator.txt"],
+        url=f"{TUDataset.url}/{name}.zip",
+        paths=paths,
+    )
+    y = source._data.y
+    if y is None:
+        raise UserError(f"{name}: {name}_graph_labels.txt is not in {source.raw_dir}. Put it there, delete processed/.")
+    graphs = pack_dataset(source, num_targets=1 if y.dim() == 1 else y.size(1))
+    kind, target_names = _describe_targets(y)
+    degree_features = graphs.x.size(1) == 0
+    if degree_features:
+        graphs.x = degree_column(graphs, dataset.max_degree)
+        node_features = Features("categorical", (dataset.max_degree + 1,))
+    else:
+        node_features = Features("continuous", (graphs.x.size(1),))
+    if graphs.edge_attr is not None and graphs.edge_attr.size(1) == 0:
+        graphs.edge_attr = None
+    splits, notices = choose_split(dataset, paths, graphs.y, kind)
+    return assemble(
+        dataset,
+        graphs,
+        splits,
+        kind=kind,
+        metric="mae" if kind == "regression" else "accuracy",
+        target_names=target_names,
+        node_features=node_features,
+        edge_features=None if graphs.edge_attr is None else Features("continuous", (graphs.edge_attr.size(1),)),
+        notices=notices,
+        degree_features=degree_features,
+    )
+
+
+def degree_column(graphs: PackedGraphs, max_degree: int) -> torch.Tensor:
+    """In-degree of every node, capped: [nodes, 1] long."""
+    degree = torch.bincount(graphs.global_edge_index[1], minlength=graphs.x.size(0))
+    return degree.clamp(max=max_degree)[:, None]
+
+
+def _describe_targets(y: torch.Tensor) -> tuple[str, tuple[str, ...]]:
+    if y.is_floating_point():
+        count = 1 if y.dim() == 1 else y.size(1)
+        return "regression", ("target",) if count == 1 else tuple(f"target_{i}" for i in range(count))
+    num_classes = int(y.max()) + 1
+    if num_classes <= 2:
+        return "binary", ("label",)
+    return "multiclass", tuple(str(i) for i in range(num_classes))
