@@ -1,10 +1,10 @@
 """Hydra's and OmegaConf's errors about a config, in this project's words."""
 
-import re
 import traceback
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 
+from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
@@ -12,7 +12,14 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from gnn_distill.errors import UserError, suggest
 
-TYPES = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}
+# A word of OmegaConf's message: what a person calls the type.
+TYPES = {
+    "to Integer": "must be a whole number",
+    "to Float": "must be a number",
+    "valid bool": "must be true or false",
+    "to string": "must be one text; put quotes around it",
+    "to ListConfig": "must be a list, as in [a,b]",
+}
 
 
 class UsageError(UserError):
@@ -31,6 +38,7 @@ def explain(error: BaseException) -> UserError | None:
         return UserError(f"{error}\nThe sweep stops here: the jobs after this one were not run.")
     if _from_task(error):
         return None
+    given = _override(error)
     cause = error.__cause__ or error
     match error, cause:
         case OverrideParseException(), _:
@@ -41,17 +49,22 @@ def explain(error: BaseException) -> UserError | None:
         case MissingConfigException(options=list() as options), _:
             return UserError(_unknown_choice(error.missing_cfg_file, options))
         case _, ConfigKeyError() | ConfigAttributeError():
-            return UserError(_unknown_key(error, cause))
+            return UserError(_unknown_key(given, cause))
         case _, ValidationError():
             return UserError(_wrong_type(cause))
+        case HydraException(), _ if given and "Ambiguous value" in str(error):
+            listed = given.replace("=", "=[", 1) + "]"
+            return UserError(f"{given}: several values. Add -m to run one job for each, or write a list: '{listed}'.")
+        case HydraException(), _ if given and given.startswith("~"):
+            return UserError(f"{given}: nothing can be taken out of the config. Give the key another value.")
         case HydraException() | OmegaConfBaseException(), _:
             return UserError(_in_one_line(error, cause))
         case OSError(), _:
             return UserError(f"cannot write {error.filename}: {error.strerror}. Choose another folder: hydra.run.dir=…")
         case ValueError(), _ if "--" in str(error):
             return UsageError(str(error))
-        case ValueError(), _:
-            return UserError(str(error))
+        case ValueError(), _ if given:
+            return UserError(f"{given}: a group takes the name of one of its choices, as --help lists them.")
     return None
 
 
@@ -61,21 +74,30 @@ def _from_task(error: BaseException) -> bool:
     return any(frame.f_code is reader for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
+def _override(error: BaseException) -> str | None:
+    """The override at fault, as it was typed: Hydra's functions hold it in a variable, few of its messages name it."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        override = frame.f_locals.get("override")
+        if isinstance(override, Override) and frame.f_globals["__name__"].startswith("hydra."):
+            return override.input_line
+    return None
+
+
 def _unknown_choice(path: str, options: list[str]) -> str:
     group, _, name = path.rpartition("/")
     return f"{group}={name}: there is no such choice. Choices: {', '.join(options)}.{suggest(name, options)}"
 
 
-def _unknown_key(error: Exception, cause: OmegaConfBaseException) -> str:
-    named = re.search(r"Could not override '(.+?)'", str(error))
-    key = named[1] if named else cause.full_key
-    root = cause.parent_node._get_root() if cause.parent_node is not None else DictConfig({})
-    section = cause.full_key.rpartition(".")[0]
-    siblings = [str(name) for name in cause.parent_node if name != "hydra"] if cause.parent_node is not None else []
-    where = f"Keys of {section}" if section else "Keys"
-    near = nearest(key, leaves(root))
-    hint = f" Did you mean {' or '.join(repr(name) for name in near)}?" if near else ""
-    return f"{key}: there is no such key.{hint} {where}: {', '.join(siblings)}."
+def _unknown_key(given: str | None, cause: OmegaConfBaseException) -> str:
+    section = cause.parent_node
+    if not isinstance(section, DictConfig):
+        return f"{given or cause.full_key}: there is no such key."
+    key = given.partition("=")[0].lstrip("+~") if given else cause.full_key
+    near = " or ".join(f"'{name}'" for name in nearest(key, leaves(section._get_root())))
+    hint = f" Did you mean {near}?" if near else ""
+    name = cause.full_key.rpartition(".")[0]
+    keys = ", ".join(str(child) for child in section if child != "hydra")
+    return f"{given or key}: there is no such key.{hint} {f'Keys of {name}' if name else 'Keys'}: {keys}."
 
 
 def leaves(node: DictConfig, prefix: str = "") -> Iterator[str]:
@@ -104,14 +126,9 @@ def nearest(key: str, keys: Iterable[str]) -> list[str]:
 
 def _wrong_type(cause: ValidationError) -> str:
     given = "null" if cause.value is None else cause.value
-    wanted = re.search(r"could not be converted to (\w+)", str(cause))
-    if wanted:
-        what = f"must be {TYPES.get(wanted[1], wanted[1])}"
-    elif cause.value is None:
-        what = "may not be null"
-    else:
-        what = str(cause).splitlines()[0]
-    return f"{cause.full_key}={given}: {what}."
+    said = str(cause).splitlines()[0]
+    what = next((what for name, what in TYPES.items() if name in said), said)
+    return f"{cause.full_key}={given}: {'may not be null' if cause.value is None else what}."
 
 
 def _in_one_line(error: BaseException, cause: BaseException) -> str:

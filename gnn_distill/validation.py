@@ -24,8 +24,6 @@ def validate(cfg: DictConfig) -> DictConfig:
         UserError: naming the first key that has not, its value, the choices, and what to do.
     """
     _check_section(cfg, prefix="")
-    if "paths" in cfg:
-        _check_paths(cfg)
     if issubclass(OmegaConf.get_type(cfg), TrainConfig):
         for rule in TRAIN_RULES:
             rule(cfg)
@@ -70,7 +68,7 @@ def _check_value(key: str, value: Any, field: Field) -> None:
         for index, item in enumerate(value):
             _check_value(f"{key}[{index}]", item, field)
     elif isinstance(value, float) and not math.isfinite(value):
-        raise refuse(key, value, f"must be a finite number{_bounds(field)}.")
+        raise refuse(key, value, f"must be a finite number{_bounds(field, ',')}.")
     elif isinstance(value, str) and not value.strip():
         raise refuse(key, value, f"is empty. Give it a value{_or_null(field)}.")
     elif "choices" in field.metadata:
@@ -95,36 +93,10 @@ def _within(value: float, field: Field) -> bool:
     )
 
 
-def _bounds(field: Field) -> str:
+def _bounds(field: Field, before: str = "") -> str:
     words = {"low": "at least", "above": "above", "high": "at most"}
-    told = [f"{words[name]} {bound}" for name, bound in field.metadata.items() if name in words and bound is not None]
-    return f" {' and '.join(told)}" if told else ""
-
-
-# Folders -----------------------------------------------------------------------------------------------------------
-
-
-def _check_paths(cfg: DictConfig) -> None:
-    paths = cfg.paths
-    # A data folder that is complete may be read-only; the store takes something new in every run.
-    _check_folder("paths.data", Path(paths.data), must_write=not Path(paths.data).exists())
-    _check_folder("paths.store", Path(paths.store), must_write=True)
-    if paths.mirror is not None and not Path(paths.mirror).is_dir():
-        raise refuse(
-            "paths.mirror", paths.mirror, "there is no such folder. Correct it (or the variable "
-            "GNN_DISTILL_MIRROR), or do without: paths.mirror=null."
-        )  # fmt: skip
-
-
-def _check_folder(key: str, path: Path, must_write: bool) -> None:
-    standing = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
-    if not standing.is_dir():
-        why = f"{standing} is a file"
-    elif must_write and not os.access(standing, os.W_OK | os.X_OK):
-        why = f"{standing} is read-only"
-    else:
-        return
-    raise refuse(key, path, f"the folder cannot be written: {why}. Choose another: {key}=…")
+    told = [f"{words[name]} {bound:g}" for name, bound in field.metadata.items() if name in words and bound is not None]
+    return f"{before} {' and '.join(told)}" if told else ""
 
 
 # Rules of `train` that join several keys ---------------------------------------------------------------------------
@@ -216,6 +188,29 @@ def _something_is_learned(cfg: DictConfig) -> None:
         raise UserError("all of loss.weights and alignment.weights are 0: nothing would be learned. Set one above 0.")
 
 
+def _folders_can_be_used(cfg: DictConfig) -> None:
+    paths = cfg.paths
+    # A data folder that is complete may be read-only; the store takes something new in every run.
+    _check_folder("paths.data", Path(paths.data), must_write=not Path(paths.data).exists())
+    _check_folder("paths.store", Path(paths.store), must_write=True)
+    if paths.mirror is not None and not Path(paths.mirror).is_dir():
+        raise refuse(
+            "paths.mirror", paths.mirror, "there is no such folder. Correct it (or the variable "
+            "GNN_DISTILL_MIRROR), or do without: paths.mirror=null."
+        )  # fmt: skip
+
+
+def _check_folder(key: str, path: Path, must_write: bool) -> None:
+    standing = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+    if not standing.is_dir():
+        why = f"{standing} is a file"
+    elif must_write and not os.access(standing, os.W_OK | os.X_OK):
+        why = f"{standing} is read-only"
+    else:
+        return
+    raise refuse(key, path, f"the folder cannot be written: {why}. Choose another: {key}=…")
+
+
 def _accelerator_is_here(cfg: DictConfig) -> None:
     wanted = cfg.trainer.accelerator
     if wanted in ("auto", "cpu"):
@@ -235,5 +230,6 @@ TRAIN_RULES: Iterable[Callable[[DictConfig], None]] = (
     _pos_weight_is_known,
     _data_set_is_sound,
     _something_is_learned,
+    _folders_can_be_used,
     _accelerator_is_here,
 )

@@ -2,8 +2,9 @@
 
 from hydra.core.config_store import ConfigStore
 
-from gnn_distill.schema import data, models, objective, run
+from gnn_distill.schema import data, run
 
+# The other groups are sections of TrainConfig; data sets differ in their keys.
 SCHEMAS = {
     "train": run.TrainConfig,
     "datasets": run.DatasetsConfig,
@@ -12,14 +13,6 @@ SCHEMAS = {
     "dataset/moleculenet": data.MoleculeNetConfig,
     "dataset/zinc": data.ZINCConfig,
     "dataset/smiles": data.SmilesConfig,
-    "teacher": models.TeacherConfig,
-    "student": models.StudentConfig,
-    "encoding": models.EncodingConfig,
-    "loss": objective.LossConfig,
-    "alignment": objective.AlignmentConfig,
-    "optim": run.OptimConfig,
-    "trainer": run.TrainerConfig,
-    "tracker": run.TrackerConfig,
 }
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from gnn_distill.schema.fields import choice, number, section
+from gnn_distill.schema.fields import choice, number, positive, section
 
 
 @dataclass
@@ -47,7 +47,7 @@ class DatasetConfig:
     """Number of folds of a seeded stratified split."""
     split_seed: int = number(0, low=0)
     """Seed of a seeded split; `seed` never touches the split."""
-    train_fraction: float = number(1.0, low=1e-6, high=1.0)
+    train_fraction: float = positive(1.0, high=1.0)
     """Share of the training part that is kept (stratified, seeded by split_seed), for low-label studies."""
     metric: str | None = choice(None, "accuracy", "roc_auc", "average_precision", "macro_f1", "mae", "rmse")
     """Primary metric; null: the set's own."""

@@ -15,9 +15,9 @@ def number(default: float | None, low: float | None = None, high: float | None =
     return field(default=default, metadata={"low": low, "high": high})
 
 
-def positive(default: float | None) -> Any:
-    """A number above zero."""
-    return field(default=default, metadata={"above": 0})
+def positive(default: float | None, high: float | None = None) -> Any:
+    """A number above zero, at most `high`."""
+    return field(default=default, metadata={"above": 0, "high": high})
 
 
 def section(factory: Callable[[], Any]) -> Any:
