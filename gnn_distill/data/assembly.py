@@ -7,19 +7,12 @@ from torch import Tensor
 
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.splits import keep_fraction
-from gnn_distill.data.task import LOWER_IS_BETTER, Features, GraphTask, Splits, TaskSpec
+from gnn_distill.data.task import LOWER_IS_BETTER, METRICS, Features, GraphTask, Splits, TaskSpec
 from gnn_distill.errors import UserError
 
 if TYPE_CHECKING:
     from gnn_distill.schema.data import DatasetConfig
 
-METRICS = {
-    "binary": ("accuracy", "roc_auc", "average_precision", "macro_f1"),
-    "multiclass": ("accuracy", "macro_f1"),
-    "multilabel": ("roc_auc", "average_precision", "accuracy"),
-    "regression": ("mae", "rmse"),
-}
-"""The metrics each kind of task has; `Metrics` computes them all."""
 NEED_BOTH_CLASSES = ("roc_auc", "average_precision")
 
 

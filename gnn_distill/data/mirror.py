@@ -7,8 +7,6 @@ import shutil
 import socket
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
     from gnn_distill.schema.data import PathsConfig
 
 MIRROR_VARIABLE = "GNN_DISTILL_MIRROR"
+FOLDERS = {"tudataset": "TUDataset/{name}", "moleculenet": "MoleculeNet/{name}", "zinc": "ZINC"}
+"""By loader: the folder of a set, below the data folder and the mirror alike; its raw files lie in raw/."""
 PROBE_SECONDS = 5
 READ_SECONDS = 60
 T = TypeVar("T")
@@ -40,6 +40,11 @@ def mirror_root(paths: "PathsConfig") -> Path | None:
     if not root.is_dir():
         raise UserError(f"{key}={value}: there is no such folder. Set it to the mirror of raw files, or unset it.")
     return root
+
+
+def folder_of(source: str, name: str) -> str:
+    """The folder of a set, as PyG's class lays it out: `<class>/<name>`, or `<class>`."""
+    return FOLDERS[source].format(name=name.lower() if source == "moleculenet" else name)
 
 
 def find(paths: "PathsConfig", relative: str) -> Path | None:
@@ -112,12 +117,14 @@ def _gather(
 def _advice(folder: str, files: list[str], url: str, reason: str, paths: "PathsConfig") -> str:
     top, _, name = folder.partition("/")
     mirror = mirror_root(paths)
-    known = {child.name for base in (data_root(paths), mirror) if base for child in (base / top).glob("*")}
+    known: set[str] = set()
+    if top == "TUDataset":  # its names are free; those of MoleculeNet were checked before
+        known = {child.name for base in (data_root(paths), mirror) if base for child in (base / top).glob("*")}
     looked = f"{data_root(paths) / folder / 'raw'} (paths.data)"
     looked += f" or {mirror / folder / 'raw'} (mirror)" if mirror else ""
     return (
         f"{folder}: its raw files are not here and cannot be downloaded from {url} ({reason})."
-        f"{suggest(name, known - {name}) if name else ''} Wanted: {', '.join(files)}, looked for in {looked}. "
+        f"{suggest(name, known - {name})} Wanted: {', '.join(files)}, looked for in {looked}. "
         f"Put them into {data_root(paths) / folder / 'raw'}, or set paths.mirror (or the environment variable "
         f"{MIRROR_VARIABLE}) to a folder that has them in {folder}/raw."
     )
@@ -134,6 +141,9 @@ def _unused(path: Path) -> Path:
 
 def _unreachable(url: str) -> str:
     """Why `url` cannot be had, or nothing; answers within seconds, for PyG's own downloaders may wait for minutes."""
+    import urllib.error  # here, so that listing data sets stays quick
+    import urllib.request
+
     try:
         urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=PROBE_SECONDS).close()
     except urllib.error.HTTPError as error:

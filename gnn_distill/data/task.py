@@ -11,6 +11,13 @@ from torch import Tensor
 if TYPE_CHECKING:
     from gnn_distill.data.packed import PackedGraphs
 
+METRICS = {
+    "binary": ("accuracy", "roc_auc", "average_precision", "macro_f1"),
+    "multiclass": ("accuracy", "macro_f1"),
+    "multilabel": ("roc_auc", "average_precision", "accuracy"),
+    "regression": ("mae", "rmse"),
+}
+"""The metrics each kind of task has; `Metrics` computes them all."""
 LOWER_IS_BETTER = ("mae", "rmse")
 
 

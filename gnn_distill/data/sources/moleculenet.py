@@ -10,7 +10,7 @@ from torch_geometric.data import Data
 from torch_geometric.datasets import MoleculeNet
 
 from gnn_distill.data.assembly import assemble
-from gnn_distill.data.mirror import read
+from gnn_distill.data.mirror import folder_of, read
 from gnn_distill.data.molecules import (
     ATOM_FEATURES,
     BOND_FEATURES,
@@ -49,7 +49,7 @@ def load(dataset: "MoleculeNetConfig", paths: "PathsConfig") -> GraphTask:
     _, download, stem, *_ = names[key]
     source = read(
         lambda root: ScaffoldMoleculeNet(root, dataset.name, from_smiles=_featurise),
-        folder=f"MoleculeNet/{key}",
+        folder=folder_of("moleculenet", key),
         files=[f"{stem}.csv"],
         url=MoleculeNet.url.format(download),
         paths=paths,

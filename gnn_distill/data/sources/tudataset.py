@@ -6,7 +6,7 @@ import torch
 from torch_geometric.datasets import TUDataset
 
 from gnn_distill.data.assembly import assemble
-from gnn_distill.data.mirror import read
+from gnn_distill.data.mirror import folder_of, read
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.pyg import pack_dataset
 from gnn_distill.data.splits import check_split_name, choose_split
@@ -26,7 +26,7 @@ def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
     name = dataset.name
     source = read(
         lambda root: TUDataset(root, name, use_node_attr=dataset.use_node_attr, use_edge_attr=dataset.use_edge_attr),
-        folder=f"TUDataset/{name}",
+        folder=folder_of("tudataset", name),
         files=[f"{name}_A.txt", f"{name}_graph_indicator.txt"],
         url=f"{TUDataset.url}/{name}.zip",
         paths=paths,

@@ -1,5 +1,6 @@
 """ZINC-12k: regression of the penalised logP of molecules (Irwin et al. 2012; Dwivedi et al. 2023), read by PyG."""
 
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,7 +8,7 @@ import torch
 from torch_geometric.datasets import ZINC
 
 from gnn_distill.data.assembly import assemble
-from gnn_distill.data.mirror import read
+from gnn_distill.data.mirror import folder_of, read
 from gnn_distill.data.packed import PackedGraphs, pointers
 from gnn_distill.data.pyg import pack_dataset
 from gnn_distill.data.splits import check_fold, check_split_name
@@ -29,12 +30,18 @@ def load(dataset: "ZINCConfig", paths: "PathsConfig") -> GraphTask:
     check_fold(dataset.fold, 1, dataset.name)
     files = [f"{part}.{ending}" for part in PARTS for ending in ("pickle", "index")]
     sources = [
-        read(lambda root, part=part: ZINC(root, subset=True, split=part), "ZINC", files, ZINC.url, paths)
+        read(
+            lambda root, part=part: ZINC(root, subset=True, split=part),
+            folder_of("zinc", dataset.name),
+            files,
+            ZINC.url,
+            paths,
+        )
         for part in PARTS
     ]
     graphs = concatenate([pack_dataset(source, num_targets=1) for source in sources])
     ends = pointers(torch.tensor([len(source) for source in sources])).tolist()
-    splits = Splits(*(torch.arange(start, end) for start, end in zip(ends[:-1], ends[1:], strict=True)))
+    splits = Splits(*(torch.arange(start, end) for start, end in pairwise(ends)))
     note, notices = label_note(Path(sources[0].raw_dir))
     return assemble(
         dataset,

@@ -1,0 +1,59 @@
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.task import Features, GraphTask, Splits, TaskSpec
+
+
+@pytest.fixture
+def task() -> GraphTask:
+    spec = TaskSpec(
+        name="set",
+        kind="regression",
+        level="graph",
+        num_outputs=2,
+        node_features=Features("categorical", (3, 4)),
+        edge_features=Features("continuous", (5,)),
+        metric="mae",
+        higher_is_better=False,
+        target_names=("a", "b"),
+        target_mean=(0.1, 0.2),
+        target_std=(1.0, 1 / 3),
+        note="rebuilt labels",
+    )
+    graphs = PackedGraphs(
+        x=torch.zeros(3, 2, dtype=torch.long),
+        edge_index=torch.tensor([[0, 1], [1, 0]]),
+        edge_attr=torch.zeros(2, 5),
+        y=torch.tensor([[1.0, 2.0], [3.0, float("nan")]]),
+        node_ptr=torch.tensor([0, 2, 3]),
+        edge_ptr=torch.tensor([0, 2, 2]),
+    )
+    return GraphTask(spec, graphs, Splits(torch.tensor([0]), torch.tensor([1]), torch.tensor([1])))
+
+
+def test_spec_survives_json(task: GraphTask) -> None:
+    assert TaskSpec.from_dict(json.loads(json.dumps(task.spec.to_dict()))) == task.spec
+    plain = replace(task.spec, edge_features=None)
+    assert TaskSpec.from_dict(plain.to_dict()) == plain
+
+
+def test_targets_and_widths(task: GraphTask) -> None:
+    assert task.spec.num_targets == 2
+    assert replace(task.spec, kind="multiclass").num_targets == 1
+    assert (task.spec.node_features.width, task.spec.edge_features.width) == (2, 5)
+
+
+@pytest.mark.parametrize("part", ["x", "y", "edge_index", "splits", "spec", "nothing"])
+def test_fingerprint_changes_with_every_part(task: GraphTask, part: str) -> None:
+    copy = GraphTask(task.spec, replace(task.graphs), task.splits, ["notices do not count"])
+    if part == "splits":
+        copy.splits = Splits(torch.tensor([1]), torch.tensor([0]), torch.tensor([1]))
+    elif part == "spec":
+        copy.spec = replace(task.spec, target_std=(1.0, 1.0))
+    elif part != "nothing":
+        setattr(copy.graphs, part, getattr(task.graphs, part) + 1)
+    assert (copy.fingerprint == task.fingerprint) == (part == "nothing")
