@@ -65,8 +65,10 @@ def run(command: str) -> None:
         from gnn_distill.complaints import explain
 
         error = explain(stop)
-        if full_trace or error is None:
+        if error is None:
             raise
+        if full_trace:
+            raise error from stop
         print(f"gnn-distill {command}: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
 

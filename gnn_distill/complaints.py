@@ -77,9 +77,9 @@ def _from_task(error: BaseException) -> bool:
 def _override(error: BaseException) -> str | None:
     """The override at fault, as it was typed: Hydra's functions hold it in a variable, few of its messages name it."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
-        override = frame.f_locals.get("override")
-        if isinstance(override, Override) and frame.f_globals["__name__"].startswith("hydra."):
-            return override.input_line
+        for name in ("override", "x"):
+            if isinstance(override := frame.f_locals.get(name), Override):
+                return override.input_line
     return None
 
 
