@@ -38,8 +38,9 @@ def read_config(name: str, folders: list[Path]) -> DictConfig:
     for entry in config.pop("defaults", []):
         if isinstance(entry, str) and entry != "_self_":
             base = OmegaConf.merge(base, read_config(entry, folders))
-        elif not isinstance(entry, str):
-            base = OmegaConf.merge(base, *(SCHEMAS[f"dataset/{schema}"] for schema in entry.values()))
+        elif not isinstance(entry, str):  # what a file says of other groups is not ours to show
+            schemas = [value for group, value in entry.items() if group.startswith("/schema/dataset")]
+            base = OmegaConf.merge(base, *(SCHEMAS[f"dataset/{schema}"] for schema in schemas))
     return OmegaConf.merge(base, config)
 
 

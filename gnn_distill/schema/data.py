@@ -57,7 +57,7 @@ class DatasetConfig:
 
 @dataclass
 class TypedEdgesConfig(DatasetConfig):
-    """Generated graphs on which structure alone decides the label."""
+    """Generated graphs whose label is read off their edges."""
 
     source: str = "typed_edges"
     name: str = "typed_edges"

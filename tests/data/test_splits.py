@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +84,7 @@ def test_single_member_of_a_class_is_trained_on() -> None:
 
 def test_take_is_nested_and_keeps_each_class() -> None:
     masks = [take(GROUPS, share, np.random.default_rng(4)) for share in (0.001, 0.1, 0.5, 1.0)]
-    for small, large in zip(masks[:-1], masks[1:], strict=True):
+    for small, large in pairwise(masks):
         assert not (small & ~large).any()
     assert np.bincount(GROUPS[masks[0]]).tolist() == [1, 1, 1]
     assert np.bincount(GROUPS[masks[2]]).tolist() == [102, 30, 16]

@@ -1,0 +1,160 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from gnn_distill.data.sources.smiles import load
+from gnn_distill.data.task import GraphTask
+from gnn_distill.errors import UserError
+from gnn_distill.schema.data import PathsConfig, SmilesConfig
+
+MOLECULES = ["CCO", "CCN", "c1ccccc1", "CC(C)O", "CCCC", "CCCCC", "CCCl", "CCBr", "CC=O", "CC#N"]
+
+
+def write(path: Path, header: str, rows: list[str]) -> None:
+    path.write_text("\n".join([header, *rows]) + "\n")
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    return tmp_path / "mine.csv"
+
+
+def make(csv: Path, columns: dict[str, list], smiles: list[str] | None = None, **config: object) -> GraphTask:
+    smiles = smiles or [MOLECULES[i % 10] for i in range(len(next(iter(columns.values()))))]
+    rows = [
+        ",".join([molecule, *map(str, values)]) for molecule, *values in zip(smiles, *columns.values(), strict=True)
+    ]
+    write(csv, ",".join(["smiles", *columns]), rows)
+    return load(SmilesConfig(path=str(csv), **config), PathsConfig())
+
+
+def test_regression_with_two_broken_lines(csv: Path) -> None:
+    smiles = [*MOLECULES, "C1CC", *MOLECULES[:8], "xx("]
+    task = make(csv, {"logS": [i / 3 for i in range(20)]}, smiles)
+    assert (len(task.graphs), task.spec.kind, task.spec.metric) == (18, "regression", "rmse")
+    assert "Task: regression" in task.notices[0]
+    assert task.notices[1] == "2 of 20 SMILES cannot be read (line 12: 'C1CC', line 21: 'xx('): skipped."
+    assert [len(ids) for ids in (task.splits.train, task.splits.val, task.splits.test)] == [14, 2, 2]
+    kept = [i / 3 for i in range(20) if i not in (10, 19)]
+    assert task.graphs.y[:, 0].tolist() == pytest.approx(kept)
+    assert task.spec.molecules
+
+
+@pytest.mark.parametrize(
+    ("columns", "kind", "names"),
+    [
+        ({"hit": [0, 1] * 10}, "binary", ("hit",)),
+        ({"hit": ["yes", "no"] * 10}, "binary", ("hit",)),
+        ({"a": [0, 1] * 10, "b": [1, 0, ""] * 6 + [1, 0]}, "multilabel", ("a", "b")),
+        ({"colour": ["red", "green", "blue", "red"] * 5}, "multiclass", ("blue", "green", "red")),
+        ({"a": [i / 7 for i in range(20)], "b": list(range(20))}, "regression", ("a", "b")),
+    ],
+)
+def test_kind_is_read_from_the_columns_and_announced(csv: Path, columns: dict, kind: str, names: tuple) -> None:
+    task = make(csv, columns, target_columns=list(columns), metric=None if kind == "regression" else "accuracy")
+    assert (task.spec.kind, task.spec.target_names) == (kind, names)
+    assert f"Task: {kind}" in task.notices[0]
+
+
+def test_classes_are_numbered_in_order_and_announced(csv: Path) -> None:
+    task = make(csv, {"hit": ["yes", "no"] * 10}, target_columns=["hit"])
+    assert "Classes: 0 = no, 1 = yes." in task.notices
+    assert task.graphs.y[:2, 0].tolist() == [1, 0]
+    task = make(csv, {"level": [3, 5, 7] * 10}, kind="multiclass")
+    assert "Classes: 0 = 3, 1 = 5, 2 = 7." in task.notices
+    assert task.graphs.y[:3, 0].tolist() == [0, 1, 2]
+
+
+def test_whole_numbers_are_a_regression_with_a_hint(csv: Path) -> None:
+    task = make(csv, {"level": [3, 5, 7] * 10})
+    assert task.spec.kind == "regression"
+    assert "'level' holds 3 different whole numbers: set dataset.kind=multiclass" in task.notices[1]
+
+
+def test_missing_labels(csv: Path) -> None:
+    task = make(csv, {"hit": [0, 1] * 10 + ["", ""]})
+    assert len(task.graphs) == 20
+    assert "2 of 22 rows have no label in hit: skipped." in task.notices
+    task = make(csv, {"a": [0, 1] * 10 + ["", ""], "b": [0, 1] * 10 + [1, ""]}, metric="accuracy")
+    assert len(task.graphs) == 21
+    assert "1 of 22 rows have no label in a, b: skipped." in task.notices
+    assert task.graphs.y[20].isnan().tolist() == [True, False]
+
+
+def test_numeric_columns_are_the_default_targets(csv: Path) -> None:
+    task = make(csv, {"who": ["me", "you"] * 10, "value": [i / 2 for i in range(20)]})
+    assert task.spec.target_names == ("value",)
+
+
+def test_splits(csv: Path) -> None:
+    columns = {"hit": [0, 1] * 20}
+    first, again = make(csv, columns, split_seed=3), make(csv, columns, split_seed=3)
+    assert torch.equal(first.splits.test, again.splits.test)
+    folds = [make(csv, columns, split="stratified", folds=4, fold=fold).splits.test for fold in range(4)]
+    assert torch.cat(folds).sort().values.tolist() == list(range(40))
+    with pytest.raises(UserError, match=r"dataset\.fold=1"):
+        make(csv, columns, fold=1)
+    with pytest.raises(UserError, match=r"leave a part empty.*dataset\.split=random"):
+        make(csv, columns, split="scaffold")
+
+
+def test_scaffold_split_of_own_molecules(csv: Path) -> None:
+    rings = [f"C1{'C' * (i // 2 + 2)}1{'C' * (i % 3)}" for i in range(40)]
+    task = make(csv, {"value": [i / 2 for i in range(40)]}, rings, split="scaffold")
+    sizes = [{int(task.graphs.num_nodes[i]) for i in ids.tolist()} for ids in (task.splits.train, task.splits.test)]
+    assert len(task.splits.train) == 32
+    assert all(sizes)
+
+
+@pytest.mark.parametrize(
+    ("columns", "config", "message"),
+    [
+        (
+            {"logS": [1, 2]},
+            {"smiles_column": "smile"},
+            "no column 'smile'. Did you mean 'smiles'.*Columns: smiles, logS",
+        ),
+        (
+            {"logS": [1, 2]},
+            {"target_columns": ["LogS"]},
+            "target_columns: there is no column 'LogS'. Did you mean 'logS'",
+        ),
+        ({"logS": [1, 2]}, {"target_columns": ["smiles"]}, "'smiles' is the SMILES column"),
+        ({"logS": [2.5, 2.5]}, {}, r"'logS' is constant \(2.5\)"),
+        ({"logS": [2.5, 1], "z": ["", ""]}, {"target_columns": ["z"]}, "'z' is empty"),
+        ({"who": ["me", "you"]}, {}, "no numeric column to predict.*target_columns to some of who"),
+        ({"a": [0, 1], "b": [0.5, 0.7]}, {}, "a hold 0 and 1 only, the others do not"),
+        ({"a": [0, 1], "b": [1, 0]}, {"kind": "binary"}, "dataset.kind=binary: it needs one target column, not 2"),
+        ({"a": [0, 1, 2]}, {"kind": "binary"}, "has 3 different values, not 2"),
+        ({"a": [0, 1, 2]}, {"kind": "multilabel"}, "holds other values than 0 and 1"),
+        ({"a": ["1", "x"]}, {"kind": "regression", "target_columns": ["a"]}, "'a' holds 'x', which is not a number"),
+        ({"a": [1, 2]}, {"split": "published"}, "smiles offers auto, random, stratified, scaffold"),
+    ],
+)
+def test_wrong_tables(csv: Path, columns: dict, config: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        make(csv, columns, **config)
+
+
+def test_on_invalid_error(csv: Path) -> None:
+    with pytest.raises(UserError, match=r"1 of 20 SMILES cannot be read \(line 2: 'C1CC'\)"):
+        make(csv, {"a": [i / 2 for i in range(20)]}, ["C1CC", *MOLECULES, *MOLECULES[:9]], on_invalid="error")
+
+
+def test_blank_lines_keep_line_numbers_right(csv: Path) -> None:
+    rows = [f"{molecule},{i}" for i, molecule in enumerate(MOLECULES)]
+    write(csv, "smiles,a", [*rows, "", "C1CC,3", ""])
+    task = load(SmilesConfig(path=str(csv)), PathsConfig())
+    assert "2 of 12 SMILES cannot be read (line 12: '', line 13: 'C1CC'): skipped." in task.notices
+
+
+def test_missing_and_empty_files(csv: Path) -> None:
+    write(csv, "smiles,a", [])
+    with pytest.raises(UserError, match="a header and no rows"):
+        load(SmilesConfig(path=str(csv)), PathsConfig())
+    csv.write_text("")
+    with pytest.raises(UserError, match="not a CSV file"):
+        load(SmilesConfig(path=str(csv)), PathsConfig())
+    with pytest.raises(UserError, match=r"there is no such file\. Did you mean 'mine.csv'"):
+        load(SmilesConfig(path=str(csv.with_name("mime.csv"))), PathsConfig())
