@@ -25,11 +25,10 @@ TREE_DEGREE, CHORD_DEGREE, CHORDS = 3, 4, 4
 def load(dataset: "TypedEdgesConfig", paths: "PathsConfig") -> GraphTask:
     """Training, validation and test graphs, each part drawn on its own: a longer one only adds graphs.
 
-    The score of a graph is the share of its edges that join types t and t + 1 (mod num_types); its label is whether
-    that exceeds the median score of the full training part. So the training part is balanced up to ties, the others
-    up to chance, and no label reads a test graph.
-    Chance is not the floor for a model blind to edges: no type alone says anything, but the expected score given
-    the type counts p is 2·Σ p_t·p_{t+1}, and thresholding that is right for about 60 % of the graphs.
+    The score of a graph is the share of its edges that join types t and t + 1 (mod num_types), less what the type
+    counts alone let expect; its label is whether that exceeds the median score of the full training part. So a model
+    blind to edges has nothing to learn, the training part is balanced up to ties, the others up to chance, and no
+    label reads a test graph.
     """
     if dataset.min_nodes > dataset.max_nodes:
         raise UserError(f"dataset.min_nodes={dataset.min_nodes} exceeds dataset.max_nodes={dataset.max_nodes}.")
@@ -41,7 +40,7 @@ def load(dataset: "TypedEdgesConfig", paths: "PathsConfig") -> GraphTask:
         for part, size in enumerate(sizes)
     ]
     num_nodes, types, adjacency = (np.concatenate(arrays) for arrays in zip(*drawn, strict=True))
-    scores = typed_edge_share(types, adjacency, dataset.num_types)
+    scores = typed_edge_surplus(num_nodes, types, adjacency, dataset.num_types)
     labels = scores > np.median(scores[: dataset.num_train])
     graphs = pack(num_nodes, types, adjacency, torch.from_numpy(labels).float()[:, None], dataset.num_types)
     splits = to_splits(*np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1]))
@@ -89,11 +88,20 @@ def generate(
     return num_nodes, types, adjacency
 
 
-def typed_edge_share(types: np.ndarray, adjacency: np.ndarray, num_types: int) -> np.ndarray:
-    """Share of each graph's edges that join types t and t + 1 (mod num_types). [G, n], [G, n, n] -> [G]."""
+def typed_edge_surplus(
+    num_nodes: np.ndarray, types: np.ndarray, adjacency: np.ndarray, num_types: int
+) -> np.ndarray:
+    """Share of each graph's edges that join types t and t + 1 (mod num_types), less its mean over all placements.
+
+    Edges do not look at types, so the mean given the counts n_t is that share among all pairs of nodes:
+    2·Σ_t n_t·n_{t+1} / (n·(n − 1)). [G], [G, n], [G, n, n] -> [G].
+    """
     step = (types[:, :, None] - types[:, None, :]) % num_types
-    typed = adjacency & ((step == 1) | (step == num_types - 1))
-    return typed.sum((1, 2)) / adjacency.sum((1, 2))
+    joins = (step == 1) | (step == num_types - 1)
+    real = np.arange(types.shape[1]) < num_nodes[:, None]
+    pairs = joins & real[:, :, None] & real[:, None, :]
+    expected = pairs.sum((1, 2)) / (num_nodes * (num_nodes - 1))
+    return (adjacency & joins).sum((1, 2)) / adjacency.sum((1, 2)) - expected
 
 
 def pack(num_nodes: np.ndarray, types: np.ndarray, adjacency: np.ndarray, y: Tensor, num_types: int) -> PackedGraphs:
