@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from gnn_distill.data.batching import check_budget, collate, evaluation_batches
-from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.packed import PackedGraphs, degree_column
 from gnn_distill.data.structure import compute_encodings
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
@@ -30,7 +30,7 @@ class Predictor:
         self.student, self.spec, self.encoding, self.max_pairs = student.eval(), spec, encoding, max_pairs
 
     def predict(self, graphs: Sequence[Data] | Sequence[str] | PackedGraphs) -> Float[Tensor, "graph output"]:
-        """Class probabilities [G, C], probabilities of the positive class [G, T], or values [G, T] in original units."""
+        """Probabilities of classes [G, C] or of positive labels [G, T], or values [G, T] in original units."""
         logits = self.logits(graphs)
         if self.spec.kind == "multiclass":
             return logits.softmax(dim=-1)
@@ -59,11 +59,16 @@ class Predictor:
         if isinstance(graphs[0], str):
             graphs = self._parse(graphs)
         bare = [Data(x=data.x, edge_index=data.edge_index, edge_attr=data.edge_attr) for data in graphs]
-        if any(data.x is None for data in bare):
+        if self.spec.degree_features:
+            for data, graph in zip(bare, graphs, strict=True):
+                data.x = torch.empty(graph.num_nodes, 0)
+        elif any(data.x is None for data in bare):
             raise UserError(
                 f"The graphs have no node features x; {self.spec.name} has {self.spec.node_features.width}."
             )
         packed = PackedGraphs.from_data_list(bare, num_targets=self.spec.num_targets)
+        if self.spec.degree_features:
+            packed.x = degree_column(packed, self.spec.node_features.sizes[0] - 1)
         width = packed.x.size(1)
         if width != self.spec.node_features.width:
             raise UserError(

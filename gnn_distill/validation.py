@@ -182,6 +182,28 @@ def _data_set_is_sound(cfg: DictConfig) -> None:
         raise refuse("dataset.path", dataset.path, "there is no such file. Give the CSV file with your molecules.")
 
 
+def _encoding_fits_student(cfg: DictConfig) -> None:
+    if cfg.student.name == "graphormer" and not cfg.encoding.spd:
+        raise refuse(
+            "encoding.spd",
+            cfg.encoding.spd,
+            "a Graphormer needs hop distances. Choose encoding=graphormer or encoding=all, or student=transformer.",
+        )
+
+
+def _projection_fits_widths(cfg: DictConfig) -> None:
+    if cfg.teacher.name == "none" or cfg.teacher.hidden_channels == cfg.student.hidden_channels:
+        return
+    for key in ("alignment.projection", "loss.micro.projection", "loss.macro.projection"):
+        if OmegaConf.select(cfg, key) == "none":
+            raise refuse(
+                key,
+                "none",
+                f"teacher.hidden_channels={cfg.teacher.hidden_channels} and "
+                f"student.hidden_channels={cfg.student.hidden_channels} differ. Choose linear or mlp, or equal widths.",
+            )
+
+
 def _something_is_learned(cfg: DictConfig) -> None:
     weights = [*cfg.loss.weights.values(), *cfg.alignment.weights.values()]
     if not any(weights):
@@ -229,6 +251,8 @@ TRAIN_RULES: Iterable[Callable[[DictConfig], None]] = (
     _ramps_are_sorted,
     _pos_weight_is_known,
     _data_set_is_sound,
+    _encoding_fits_student,
+    _projection_fits_widths,
     _something_is_learned,
     _folders_can_be_used,
     _accelerator_is_here,

@@ -100,6 +100,12 @@ def pointers(lengths: Int[Tensor, " ranges"]) -> Int[Tensor, " ranges+1"]:
     return torch.nn.functional.pad(lengths.long().cumsum(0), (1, 0))
 
 
+def degree_column(graphs: PackedGraphs, max_degree: int) -> Int[Tensor, "nodes 1"]:
+    """In-degree of every node, capped: the feature of graphs that have none."""
+    degree = torch.bincount(graphs.global_edge_index[1], minlength=graphs.x.size(0))
+    return degree.clamp(max=max_degree)[:, None]
+
+
 def _columns(values: Tensor) -> Tensor:
     return values.unsqueeze(-1) if values.dim() == 1 else values
 

@@ -1,6 +1,6 @@
 """Feature alignment: the student's projected states match the teacher's standardised ones."""
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -31,11 +31,20 @@ def teacher_layer(student_layer: int, student_layers: int, teacher_layers: int) 
 
 
 def projection(kind: str, student_channels: int, teacher_channels: int) -> nn.Module:
-    """A learned map from student to teacher width: linear, mlp (two layers), or none (equal widths only)."""
+    """A learned map from student to teacher width: linear, or an mlp of two layers."""
     if kind == "linear":
         return nn.Linear(student_channels, teacher_channels)
-    if kind == "mlp":
-        return nn.Sequential(
-            nn.Linear(student_channels, teacher_channels), nn.ReLU(), nn.Linear(teacher_channels, teacher_channels)
-        )
-    return nn.Identity()
+    return nn.Sequential(
+        nn.Linear(student_channels, teacher_channels), nn.ReLU(), nn.Linear(teacher_channels, teacher_channels)
+    )
+
+
+class Keep(nn.Module):
+    """No map: of equal widths, the dimensions that are alive in the teacher."""
+
+    def __init__(self, alive: Int[Tensor, "alive"]) -> None:
+        super().__init__()
+        self.register_buffer("alive", alive, persistent=False)
+
+    def forward(self, states: States) -> Float[Tensor, "row alive"]:
+        return states[:, self.alive]

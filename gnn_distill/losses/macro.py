@@ -17,9 +17,9 @@ def graph_relation_cosine(student: GraphStates, teacher: GraphStates) -> Float[T
 
 
 def graph_relation_pkt(student: GraphStates, teacher: GraphStates) -> Float[Tensor, ""]:
-    """Mean over i of KL(p_T(·|i) ‖ p_S(·|i)), p(j|i) = (1 + cos_ij) / Σ_{j≠i} (1 + cos_ij) (PKT, Passalis & Tefas 2018).
+    """Mean over i of KL(p_T(·|i) ‖ p_S(·|i)), p(j|i) = (1 + cos_ij) / Σ_{j≠i} (1 + cos_ij).
 
-    Zero for fewer than two graphs.
+    PKT (Passalis & Tefas 2018). Zero for fewer than two graphs.
     """
     graphs = len(student)
     if graphs < 2:

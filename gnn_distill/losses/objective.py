@@ -111,7 +111,9 @@ class Objective(nn.Module):
     def _project(self, name: str, kind: str, target: Standardise) -> nn.Module:
         """A term's own map from student states to the standardised teacher's width."""
         _, channels = self._student
-        self.projections[name] = alignment.projection(kind, channels, target.channels)
+        self.projections[name] = (
+            alignment.Keep(target.alive) if kind == "none" else alignment.projection(kind, channels, target.channels)
+        )
         return self.projections[name]
 
     def _soft(self, loss: LossConfig) -> Callable:

@@ -19,5 +19,5 @@ def build_student(config: StudentConfig, encoding: EncodingConfig, spec: TaskSpe
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Number of trainable scalars."""
-    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    """Number of learned scalars."""
+    return sum(parameter.numel() for parameter in model.parameters())

@@ -45,6 +45,11 @@ class GNN(nn.Module):
             )
         self.head = Head(channels, spec.num_outputs, config.dropout)
 
+    @property
+    def reads_edges(self) -> bool:
+        """Whether edge features change the output."""
+        return self.edge_encoder is not None
+
     def forward(self, batch: StructureBatch) -> Representations:
         x = self.encoder(batch.x)
         edge_attr = self.edge_encoder(batch.edge_attr) if self.edge_encoder is not None else None

@@ -80,6 +80,11 @@ class Transformer(nn.Module):
         self.norm = nn.LayerNorm(channels)
         self.head = Head(channels, spec.num_outputs, config.dropout)
 
+    @property
+    def reads_edges(self) -> bool:
+        """Whether edge features change the output."""
+        return self.bias.edges is not None
+
     def forward(self, batch: StructureBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
         """Representations of a batch, with attention logits of `attention_layers` (counted from 1)."""
         x = self.dropout(self.structure(self.features(batch.x), batch))

@@ -9,7 +9,6 @@ import torch
 from lightning_fabric import Fabric, seed_everything
 
 from gnn_distill.console import BarProgress, Console, LineProgress
-from gnn_distill.errors import UserError
 from gnn_distill.run_directory import RunDirectory
 from gnn_distill.schema.run import TrainerConfig
 from gnn_distill.store import Store
@@ -51,12 +50,6 @@ class Runtime:
 
 def make_fabric(trainer: TrainerConfig) -> Fabric:
     """One device in the chosen precision, deterministic, with the chosen number of CPU threads."""
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not available.get(trainer.accelerator, True):
-        here = ", ".join(name for name, there in available.items() if there)
-        raise UserError(
-            f"trainer.accelerator={trainer.accelerator}: there is no such device here. Choose one of: auto, {here}."
-        )
     torch.set_num_threads(trainer.threads or os.cpu_count() or 1)
     # A sum whose order is left to chance would make two equal runs differ.
     torch.use_deterministic_algorithms(True, warn_only=True)

@@ -20,7 +20,6 @@ from gnn_distill.stages.runtime import Runtime
 from gnn_distill.store import Entry, code_version
 
 
-
 @dataclass
 class TeacherSignals:
     """The teacher's logits and states of some graphs, mapped from disk, row by row as these graphs are packed."""

@@ -7,7 +7,7 @@ from torch_geometric.datasets import TUDataset
 
 from gnn_distill.data.assembly import assemble
 from gnn_distill.data.mirror import folder_of, read
-from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.packed import degree_column
 from gnn_distill.data.pyg import pack_dataset
 from gnn_distill.data.splits import check_split_name, choose_split
 from gnn_distill.data.task import Features, GraphTask
@@ -57,12 +57,6 @@ def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
         notices=notices,
         degree_features=degree_features,
     )
-
-
-def degree_column(graphs: PackedGraphs, max_degree: int) -> torch.Tensor:
-    """In-degree of every node, capped: [nodes, 1] long."""
-    degree = torch.bincount(graphs.global_edge_index[1], minlength=graphs.x.size(0))
-    return degree.clamp(max=max_degree)[:, None]
 
 
 def _describe_targets(y: torch.Tensor) -> tuple[str, tuple[str, ...]]:

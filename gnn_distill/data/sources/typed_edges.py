@@ -88,9 +88,7 @@ def generate(
     return num_nodes, types, adjacency
 
 
-def typed_edge_surplus(
-    num_nodes: np.ndarray, types: np.ndarray, adjacency: np.ndarray, num_types: int
-) -> np.ndarray:
+def typed_edge_surplus(num_nodes: np.ndarray, types: np.ndarray, adjacency: np.ndarray, num_types: int) -> np.ndarray:
     """Share of each graph's edges that join types t and t + 1 (mod num_types), less its mean over all placements.
 
     Edges do not look at types, so the mean given the counts n_t is that share among all pairs of nodes:

@@ -1,7 +1,6 @@
 """Graphormer (Ying et al. 2021): degree encoding, hop-distance and edge bias, graph token."""
 
 from gnn_distill.data.task import TaskSpec
-from gnn_distill.errors import UserError
 from gnn_distill.models.transformer import Transformer
 from gnn_distill.schema.models import EncodingConfig, StudentConfig
 
@@ -12,9 +11,4 @@ def build(config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> Tr
     Ours differs from the source: bias tables start at a small scale, unreachable pairs have an entry of their
     own, and the edge bias reads the edge that joins a pair, not the whole shortest path.
     """
-    if not encoding.spd:
-        raise UserError(
-            "encoding.spd=false: a Graphormer needs hop distances. "
-            "Choose encoding=graphormer or encoding=all, or student=transformer."
-        )
     return Transformer(config, encoding, spec)

@@ -6,8 +6,6 @@ from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.gnn import GNN
 from gnn_distill.schema.models import TeacherConfig
 
-USES_EDGE_FEATURES = False
-
 
 def build(config: TeacherConfig, spec: TaskSpec) -> GNN:
     """h_i ← Σ_{j∈N(i)∪{i}} W·h_j / √(d̃_i·d̃_j); edge features are ignored."""

@@ -7,8 +7,6 @@ from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.gnn import GNN
 from gnn_distill.schema.models import TeacherConfig
 
-USES_EDGE_FEATURES = True
-
 
 def build(config: TeacherConfig, spec: TaskSpec) -> GNN:
     """h_i ← mlp((1 + ε)·h_i + Σ_{j∈N(i)} h_j), or Σ relu(h_j + e_ji) where edges have features."""
