@@ -1,0 +1,37 @@
+"""Print finished runs as CSV: what each was asked for, and its primary metric by role and split.
+
+    python scripts/collect_runs.py multirun/train/2026-01-31_12-00-00 > runs.csv
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+
+def row(run: Path) -> dict[str, object]:
+    """One run: its overrides, best epoch, seconds of the student, and metrics."""
+    summary = json.loads((run / "summary.json").read_text())
+    overrides = yaml.safe_load((run / ".hydra" / "overrides.yaml").read_text())
+    kept = [text for text in overrides if text.partition("=")[0].split(".")[0] not in ("paths", "tracker", "hydra")]
+    scores = {
+        f"{role} {split}": round(summary[role][split][summary["metric"]], 4)
+        for role in ("teacher", "student")
+        for split in ("train", "val", "test")
+        if split in summary.get(role, {})
+    }
+    return {
+        **dict(text.split("=", 1) for text in kept),
+        "metric": summary["metric"],
+        **scores,
+        "best_epoch": summary["best_epoch"],
+        "student_seconds": summary["seconds"]["student"],
+        "config_hash": summary["config_hash"],
+    }
+
+
+if __name__ == "__main__":
+    runs = [path.parent for folder in sys.argv[1:] for path in sorted(Path(folder).rglob("summary.json"))]
+    print(pd.DataFrame([row(run) for run in runs]).to_csv(index=False), end="")
