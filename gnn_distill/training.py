@@ -15,6 +15,7 @@ from gnn_distill import checkpoint
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.feed import Feed
 from gnn_distill.data.task import TaskSpec
+from gnn_distill.errors import UserError
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective, TeacherRows
 from gnn_distill.metrics import Metrics, is_better
@@ -86,7 +87,10 @@ def fit(
                     totals[weighted] = totals.get(weighted, 0.0) + weights[name] * value
         means = {f"train/{name}": float(value) / steps for name, value in totals.items()}
         if not math.isfinite(means["train/loss"]):
-            raise FloatingPointError(f"the training loss is {means['train/loss']} in epoch {epoch}")
+            raise UserError(
+                f"The training loss is {means['train/loss']} in epoch {epoch}. "
+                f"Lower the learning rate (now {optim.lr}), or clip gradients: optim.clip=1."
+            )
 
         scores = evaluate(model, validation, spec, objective.labels)
         seconds = time.perf_counter() - epoch_started

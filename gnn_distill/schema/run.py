@@ -40,7 +40,7 @@ class TrainerConfig:
     """Stop after so many epochs without a better validation metric; 0: never."""
     accelerator: str = choice("auto", "auto", "cpu", "cuda", "mps")
     """Device to train on."""
-    precision: str = choice("32-true", "32-true", "bf16-mixed", "16-mixed", "64-true")
+    precision: str = choice("32-true", "32-true", "bf16-mixed", "16-mixed")
     """Number format, as Lightning Fabric names it."""
     threads: int | None = number(None, low=1)
     """CPU threads; null: one a core."""

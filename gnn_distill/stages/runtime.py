@@ -9,6 +9,7 @@ import torch
 from lightning_fabric import Fabric, seed_everything
 
 from gnn_distill.console import BarProgress, Console, LineProgress
+from gnn_distill.errors import UserError
 from gnn_distill.run_directory import RunDirectory
 from gnn_distill.schema.run import TrainerConfig
 from gnn_distill.store import Store
@@ -55,6 +56,8 @@ def make_fabric(trainer: TrainerConfig) -> Fabric:
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    if trainer.precision == "16-mixed" and not torch.cuda.is_available():
+        raise UserError("trainer.precision=16-mixed: needs a CUDA device. Choose 32-true or bf16-mixed.")
     fabric = Fabric(accelerator=trainer.accelerator, devices=1, precision=trainer.precision)
     fabric.launch()
     return fabric

@@ -1,0 +1,118 @@
+"""Small tasks for tests of models, losses and stages: odd graphs and random ones, any kind of features and labels."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import torch
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+from torch_geometric.data import Data
+
+from gnn_distill.cli import CONF_DIR
+from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.structure import StructuralEncodings, compute_encodings
+from gnn_distill.data.task import METRICS, Features, GraphTask, Splits, TaskSpec
+from gnn_distill.schema.models import EncodingConfig, StudentConfig, TeacherConfig
+
+ODD = (
+    nx.empty_graph(1),
+    nx.empty_graph(4),
+    nx.disjoint_union(nx.cycle_graph(5), nx.path_graph(4)),
+    nx.path_graph(4, create_using=nx.DiGraph),
+    nx.disjoint_union(nx.star_graph(4), nx.empty_graph(1)),
+)
+"""One node; no edges; two components; directed; a star beside a lonely node."""
+NETWORKS = (*ODD, *(nx.gnp_random_graph(5 + i, 0.35, seed=i) for i in range(5)))
+
+FEATURES = {"continuous": Features("continuous", (3,)), "categorical": Features("categorical", (4, 2))}
+SCHEMAS = {"teacher": TeacherConfig, "student": StudentConfig, "encoding": EncodingConfig}
+
+
+def preset(group: str, name: str, **changes: Any) -> Any:
+    """The section of the config that conf/<group>/<name>.yaml gives, and `changes`."""
+    values = OmegaConf.load(CONF_DIR / group / f"{name}.yaml")
+    values.pop("defaults", None)
+    return replace(OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(SCHEMAS[group]), values)), **changes)
+
+
+def choices(group: str) -> list[str]:
+    """Names of the files in conf/<group>."""
+    return sorted(path.stem for path in (CONF_DIR / group).glob("*.yaml"))
+
+
+def draw(features: Features, rows: int, random: torch.Generator) -> Tensor:
+    if features.kind == "continuous":
+        return torch.randn(rows, *features.sizes, generator=random)
+    return torch.stack([torch.randint(size, (rows,), generator=random) for size in features.sizes], dim=1)
+
+
+def make_spec(kind: str = "binary", nodes: str = "continuous", edges: str | None = None, **changes: Any) -> TaskSpec:
+    outputs = {"binary": 1, "multiclass": 3, "multilabel": 2, "regression": 2}[kind]
+    spec = TaskSpec(
+        name="small",
+        kind=kind,
+        level="graph",
+        num_outputs=outputs,
+        node_features=FEATURES[nodes],
+        edge_features=FEATURES[edges] if edges else None,
+        metric=METRICS[kind][0],
+        higher_is_better=kind != "regression",
+        target_names=tuple("abc"[:outputs]),
+        target_mean=(3.0, -5.0) if kind == "regression" else (0.0,) * outputs,
+        target_std=(2.0, 0.5) if kind == "regression" else (1.0,) * outputs,
+    )
+    return replace(spec, **changes)
+
+
+def make_graphs(spec: TaskSpec, networks: tuple[nx.Graph, ...] = NETWORKS, seed: int = 0) -> PackedGraphs:
+    """Random features and labels; the two directions of an edge have features of their own."""
+    random = torch.Generator().manual_seed(seed)
+    data_list = []
+    for network in networks:
+        edges = torch.tensor(list(network.to_directed().edges), dtype=torch.long).reshape(-1, 2).T
+        y = torch.randn(spec.num_targets, generator=random)
+        data = Data(x=draw(spec.node_features, network.number_of_nodes(), random), edge_index=edges)
+        data.y = {"regression": y, "multiclass": torch.randint(3, (1,), generator=random)}.get(spec.kind, (y > 0) * 1.0)
+        if spec.edge_features is not None:
+            data.edge_attr = draw(spec.edge_features, edges.size(1), random)
+        data_list.append(data)
+    return PackedGraphs.from_data_list(data_list, num_targets=spec.num_targets)
+
+
+def make_task(kind: str = "binary", count: int = 24, nodes: str = "continuous", edges: str | None = None) -> GraphTask:
+    """`count` graphs in shuffled order, half of them for training, a quarter each for validation and test."""
+    spec = make_spec(kind, nodes, edges)
+    networks = [NETWORKS[i % len(NETWORKS)] for i in range(count)]
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(1))
+    parts = order.split([count // 2, count // 4, count - count // 2 - count // 4])
+    splits = Splits(*(part.sort().values for part in parts))
+    return GraphTask(spec, make_graphs(spec, tuple(networks)), splits)
+
+
+def encode(graphs: PackedGraphs, encoding: EncodingConfig) -> StructuralEncodings:
+    return compute_encodings(graphs, encoding)
+
+
+def awaken(model: nn.Module, scale: float = 0.3) -> nn.Module:
+    """Random values in every parameter and statistic, so that nothing hides behind an initial zero."""
+    random = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for value in (*model.parameters(), *model.buffers()):
+            if value.is_floating_point():
+                value.add_(scale * torch.randn(value.shape, generator=random).abs())
+    return model.eval()
+
+
+def make_runtime(folder: Path, store: Path | None = None) -> Any:
+    """What all stages share, in `folder`; on one thread, tracked nowhere."""
+    from gnn_distill.console import Console
+    from gnn_distill.run_directory import RunDirectory
+    from gnn_distill.schema.run import TrainerConfig
+    from gnn_distill.stages.runtime import Runtime, make_fabric
+    from gnn_distill.store import Store
+    from gnn_distill.tracking import Tracker
+
+    fabric = make_fabric(TrainerConfig(accelerator="cpu", threads=1))
+    return Runtime(fabric, Store(store or folder / "store"), Console(), RunDirectory(folder / "run"), Tracker())
