@@ -95,7 +95,7 @@ def encode(graphs: PackedGraphs, encoding: EncodingConfig) -> StructuralEncoding
     return compute_encodings(graphs, encoding)
 
 
-def awaken(model: nn.Module, scale: float = 0.3) -> nn.Module:
+def awaken(model: nn.Module, scale: float = 0.1) -> nn.Module:
     """Random values in every parameter and statistic, so that nothing hides behind an initial zero."""
     random = torch.Generator().manual_seed(7)
     with torch.no_grad():

@@ -1,0 +1,224 @@
+"""What holds for every teacher and student: an output is a graph's own, whatever its batch, padding or node order."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from small_tasks import awaken, choices, encode, make_graphs, make_spec, preset
+from torch import Tensor, nn
+
+from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.sources.typed_edges import load
+from gnn_distill.models import build_student, build_teacher
+from gnn_distill.models.representations import Representations
+from gnn_distill.schema.data import PathsConfig, TypedEdgesConfig
+from gnn_distill.schema.models import EncodingConfig
+
+TEACHERS = {
+    **{name: {"name": name} for name in choices("teacher") if name != "none"},
+    **{f"gin {readout}": {"name": "gin", "readout": readout, "norm": "layer"} for readout in ("mean", "max")},
+    "gin edges": {"name": "gin", "edges": "categorical"},
+    "gin virtual": {"name": "gin", "edges": "continuous", "virtual_node": True},
+    "gcn virtual": {"name": "gcn", "nodes": "categorical", "virtual_node": True, "norm": "none"},
+}
+STUDENTS = {
+    **{
+        f"graphormer {readout}": {"name": "graphormer", "encoding": "graphormer", "readout": readout}
+        for readout in ("token", "mean", "sum")
+    },
+    **{
+        f"transformer {encoding}": {"name": "transformer", "encoding": encoding, "edges": "categorical"}
+        for encoding in choices("encoding")
+    },
+    "graphormer edges": {"name": "graphormer", "encoding": "graphormer", "edges": "categorical"},
+    "graphormer categories": {
+        **{"name": "graphormer", "encoding": "all", "nodes": "categorical", "edges": "continuous"},
+    },
+    "transformer token": {"name": "transformer", "encoding": "walk", "nodes": "categorical", "readout": "token"},
+}
+MODELS = {**TEACHERS, **STUDENTS}
+WIDTH, DEPTH = 16, 3
+
+
+def small_encoding(name: str) -> EncodingConfig:
+    encoding = preset("encoding", name, bias_scale=0.5, max_spd=3, max_degree=3)
+    return replace(encoding, rwse=min(encoding.rwse, 4), lap_pe=min(encoding.lap_pe, 3))
+
+
+@pytest.fixture(params=MODELS)
+def case(request: pytest.FixtureRequest) -> tuple[nn.Module, PackedGraphs, EncodingConfig]:
+    """A model with random parameters, graphs that fit it, and the encodings it reads."""
+    return build(request.param)
+
+
+def build(name: str, kind: str = "multiclass") -> tuple[nn.Module, PackedGraphs, EncodingConfig]:
+    keys = dict(MODELS[name])
+    spec = make_spec(kind, keys.pop("nodes", "continuous"), keys.pop("edges", None))
+    encoding = small_encoding(keys.pop("encoding", "none"))
+    role, build_model = ("student", build_student) if name in STUDENTS else ("teacher", build_teacher)
+    config = preset(role, keys.pop("name"), hidden_channels=WIDTH, num_layers=DEPTH, dropout=0.1, **keys)
+    torch.manual_seed(0)
+    model = build_model(config, encoding, spec) if role == "student" else build_model(config, spec)
+    return model, make_graphs(spec), encoding
+
+
+def run(model: nn.Module, batch: StructureBatch) -> Representations:
+    with torch.no_grad():
+        return model(batch)
+
+
+def of_graph(out: Representations, batch: StructureBatch, place: int) -> list[Tensor]:
+    """Logits, graph state and node states of the graph at `place`."""
+    rows = slice(batch.ptr[place], batch.ptr[place + 1])
+    return [out.logits[place], out.graph[place], *(states[rows] for states in out.nodes)]
+
+
+def assert_same(ours: list[Tensor], theirs: list[Tensor]) -> None:
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+
+
+def test_representations_have_the_documented_shapes(case) -> None:
+    model, graphs, encoding = case
+    batch = collate(graphs, encode(graphs, encoding), torch.arange(len(graphs)))
+    out = run(model.eval(), batch)
+    assert out.logits.shape == (len(graphs), 3)
+    assert out.graph.shape == (len(graphs), WIDTH)
+    assert [states.shape for states in out.nodes] == [(len(graphs.x), WIDTH)] * DEPTH
+    assert out.attention == {}
+
+
+def test_batch_mates_and_padding_change_nothing(case) -> None:
+    model, graphs, encoding = case
+    awaken(model)
+    encodings = encode(graphs, encoding)
+    ids = torch.arange(len(graphs)).flip(0)
+    together = collate(graphs, encodings, ids)
+    out = run(model, together)
+    assert all(states.isfinite().all() for states in (out.logits, out.graph, *out.nodes))
+    for place, graph in enumerate(ids):
+        alone = collate(graphs, encodings, graph[None])
+        assert_same(of_graph(out, together, place), of_graph(run(model, alone), alone, 0))
+
+
+def test_node_order_changes_nothing(case) -> None:
+    model, graphs, encoding = case
+    awaken(model)
+    encodings = encode(graphs, encoding)
+    straight = collate(graphs, encodings, torch.arange(len(graphs)))
+    random = torch.Generator().manual_seed(0)
+    sizes = graphs.num_nodes.tolist()
+    # Node `order[i]` of the old graphs is node i of the new ones.
+    starts = graphs.node_ptr[:-1]
+    order = torch.cat([start + torch.randperm(n, generator=random) for start, n in zip(starts, sizes, strict=True)])
+    place = order.argsort()
+    offsets = torch.repeat_interleave(starts, graphs.num_edges)
+    renamed = replace(graphs, x=graphs.x[order], edge_index=place[graphs.global_edge_index] - offsets)
+    anew = encode(renamed, encoding)
+    if encodings.lap_pe is not None:  # eigenvectors of repeated eigenvalues are no function of the graph
+        anew.lap_pe = encodings.lap_pe[order]
+    shuffled = collate(renamed, anew, torch.arange(len(graphs)))
+    before, after = run(model, straight), run(model, shuffled)
+    assert not torch.equal(straight.x, shuffled.x)
+    assert_same([before.logits, before.graph], [after.logits, after.graph])
+    assert_same([states[order] for states in before.nodes], list(after.nodes))
+
+
+def test_structure_matters_where_a_model_is_told_of_it(case, request: pytest.FixtureRequest) -> None:
+    model, graphs, encoding = case
+    awaken(model)
+    bare = PackedGraphs(graphs.x, graphs.edge_index[:, :0], None, graphs.y, graphs.node_ptr, graphs.edge_ptr * 0)
+    if graphs.edge_attr is not None:
+        bare.edge_attr = graphs.edge_attr[:0]
+    ids = torch.arange(len(graphs))
+    with_edges, without = (run(model, collate(some, encode(some, encoding), ids)).logits for some in (graphs, bare))
+    blind = request.node.callspec.id == "transformer none"
+    assert torch.allclose(with_edges, without, atol=1e-5) == blind
+    assert torch.allclose(with_edges[:2], without[:2], atol=1e-5)  # they had no edges before
+
+
+def test_edge_features_are_read_where_the_model_says_so(case) -> None:
+    model, graphs, encoding = case
+    awaken(model)
+    if graphs.edge_attr is None:
+        assert not model.reads_edges
+        return
+    encodings, ids = encode(graphs, encoding), torch.arange(len(graphs))
+    other = replace(graphs, edge_attr=graphs.edge_attr.flip(0))
+    same = torch.equal(*(run(model, collate(some, encodings, ids)).logits for some in (graphs, other)))
+    assert same != model.reads_edges
+
+
+def test_gradients_are_finite_and_reach_every_parameter(case) -> None:
+    model, graphs, encoding = case
+    batch = collate(graphs, encode(graphs, encoding), torch.arange(len(graphs)))
+    torch.manual_seed(0)
+    out = model.train()(batch)
+    (out.logits.logsumexp(1).sum() + sum(states.square().mean() for states in out.nodes)).backward()
+    for name, parameter in model.named_parameters():
+        if name == "bias.table" and not encoding.spd and model.token is None:
+            continue  # all pairs share one row, which is held at zero
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        assert parameter.grad.abs().max() > 0, name
+
+
+def test_equal_seeds_give_equal_weights() -> None:
+    for name in ("gin edges", "gcn", "graphormer categories"):
+        one, other = (build(name)[0].state_dict() for _ in range(2))
+        assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.parametrize(
+    "name", ["gin virtual", "gcn", "graphormer edges", "graphormer categories", "transformer walk"]
+)
+def test_bf16_is_finite(name: str) -> None:
+    model, graphs, encoding = build(name)
+    batch = collate(graphs, encode(graphs, encoding), torch.arange(len(graphs)))
+    exact = run(model.eval(), batch)
+    fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
+    fast = fabric.setup_module(model)
+    out = fast(batch)
+    torch.testing.assert_close(out.logits, exact.logits, rtol=0.1, atol=0.1)
+    fabric.backward(out.logits.logsumexp(1).sum())
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+@pytest.fixture(scope="module")
+def twenty() -> PackedGraphs:
+    dataset = TypedEdgesConfig(num_train=20, num_val=10, num_test=10, min_nodes=8, max_nodes=12)
+    task = load(dataset, PathsConfig())
+    return task.graphs.select(task.splits.train)
+
+
+FIT: dict[str, Callable[[], tuple]] = {
+    "gin": lambda spec: build_teacher(preset("teacher", "gin", hidden_channels=32, num_layers=2), spec),
+    "gcn": lambda spec: build_teacher(preset("teacher", "gcn", hidden_channels=32, num_layers=2), spec),
+    "graphormer": lambda spec: build_student(
+        preset("student", "graphormer", hidden_channels=32, num_layers=2), preset("encoding", "graphormer"), spec
+    ),
+    "transformer": lambda spec: build_student(
+        preset("student", "transformer", hidden_channels=32, num_layers=2), preset("encoding", "all"), spec
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FIT)
+def test_twenty_graphs_are_learned_by_heart(name: str, twenty: PackedGraphs) -> None:
+    spec = make_spec(node_features=replace(make_spec().node_features, sizes=(twenty.x.size(1),)))
+    batch = collate(twenty, encode(twenty, preset("encoding", "all")), torch.arange(20))
+    torch.manual_seed(0)
+    model = FIT[name](spec)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    assert 0.3 < twenty.y.mean() < 0.7
+    for _ in range(150):
+        loss = nn.functional.binary_cross_entropy_with_logits(model(batch).logits, batch.y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if loss < 0.1:
+            return
+    pytest.fail(f"the loss is still {loss:.2f}")
