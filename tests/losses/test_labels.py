@@ -1,0 +1,83 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from small_tasks import make_task
+
+from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.data.task import GraphTask
+from gnn_distill.errors import UserError
+from gnn_distill.losses.labels import Labels, make_labels
+from gnn_distill.models.representations import Representations
+from gnn_distill.schema.data import TaskConfig
+
+
+def of(task: GraphTask, ids: torch.Tensor) -> StructureBatch:
+    return collate(task.graphs, None, ids)
+
+
+def said(logits: torch.Tensor) -> Representations:
+    return Representations(logits, (), logits)
+
+
+@pytest.mark.parametrize(("metric", "power"), [("rmse", 2), ("mae", 1)])
+def test_regression_is_standardised_and_measured_as_its_metric(metric: str, power: int) -> None:
+    task = make_task("regression")
+    spec = replace(task.spec, metric=metric)
+    task.graphs.y[0, 0] = task.graphs.y[1] = math.nan
+    batch = of(task, torch.arange(4))
+    logits = torch.randn(4, 2, generator=torch.Generator().manual_seed(0))
+    errors = []
+    for row, label in zip(logits.tolist(), batch.y.tolist(), strict=True):
+        for column, (mean, std) in enumerate([(3.0, 2.0), (-5.0, 0.5)]):
+            if not math.isnan(label[column]):
+                errors.append(abs(row[column] - (label[column] - mean) / std) ** power)
+    assert len(errors) == 5
+    assert float(Labels(spec)(said(logits), batch)) == pytest.approx(sum(errors) / 5, rel=1e-5)
+
+
+def test_missing_labels_have_no_gradient() -> None:
+    task = make_task("multilabel")
+    task.graphs.y[0, 0] = math.nan
+    batch = of(task, torch.arange(4))
+    logits = torch.zeros(4, 2, requires_grad=True)
+    Labels(task.spec)(said(logits), batch).backward()
+    assert logits.grad[0, 0] == 0
+    assert logits.grad.abs().sum() == pytest.approx(0.5)
+
+
+def test_classes_are_indices() -> None:
+    task = make_task("multiclass")
+    batch = of(task, torch.arange(8))
+    sure = 50 * torch.nn.functional.one_hot(batch.y[:, 0].long(), 3).float()
+    assert float(Labels(task.spec)(said(sure), batch)) == pytest.approx(0, abs=1e-6)
+    assert float(Labels(task.spec)(said(-sure), batch)) > 10
+    smoothed = Labels(task.spec, label_smoothing=0.3)(said(sure), batch)
+    assert float(smoothed) == pytest.approx(0.3 * 2 / 3 * 50, rel=1e-4)
+
+
+def test_automatic_weights_count_the_training_part_alone() -> None:
+    task = make_task("multilabel")
+    task.graphs.y[:] = 1.0  # what validation and test hold must not matter
+    task.graphs.y[task.splits.train] = 0.0
+    task.graphs.y[task.splits.train[:3], 0] = 1.0
+    task.graphs.y[task.splits.train[:2], 1] = 1.0
+    task.graphs.y[task.splits.train[2:4], 1] = math.nan
+    assert make_labels(task, TaskConfig(pos_weight="auto")).pos_weight.tolist() == [3.0, 4.0]
+    assert make_labels(task, TaskConfig(pos_weight="2.5")).pos_weight.tolist() == [2.5, 2.5]
+    assert make_labels(task, TaskConfig()).pos_weight is None
+
+
+def test_positive_weights_reach_the_loss() -> None:
+    task = make_task()
+    task.graphs.y[:4] = torch.tensor([[1.0], [0.0], [0.0], [1.0]])
+    batch = of(task, torch.arange(4))
+    labels = make_labels(task, TaskConfig(pos_weight="3"))
+    assert float(labels(said(torch.zeros(4, 1)), batch)) == pytest.approx(2 * math.log(2))
+
+
+@pytest.mark.parametrize("kind", ["multiclass", "regression"])
+def test_tasks_without_positives_take_no_weight(kind: str) -> None:
+    with pytest.raises(UserError, match=r"task.pos_weight=auto: small is a .* Set task.pos_weight=none"):
+        make_labels(make_task(kind), TaskConfig(pos_weight="auto"))
