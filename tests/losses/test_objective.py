@@ -1,0 +1,343 @@
+"""The objective of a batch equals plain loops over its graphs, and teaches the student and its projections alone."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import loss_reference as reference
+import pytest
+import torch
+from small_tasks import make_graphs, make_spec
+from torch import Tensor
+
+from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.losses.alignment import teacher_layer
+from gnn_distill.losses.labels import Labels
+from gnn_distill.losses.objective import Objective, TeacherRows, TeacherShape
+from gnn_distill.losses.standardise import Moments
+from gnn_distill.models.representations import Representations
+from gnn_distill.schema.objective import (
+    AlignmentConfig,
+    AlignmentWeights,
+    LossConfig,
+    LossWeights,
+    MacroConfig,
+    MicroConfig,
+    Ramp,
+    ScheduleConfig,
+    SoftConfig,
+)
+
+STUDENT_LAYERS, STUDENT_CHANNELS = 3, 4
+TEACHER_LAYERS, TEACHER_CHANNELS = 2, 6
+DEAD = 2
+ALL_WEIGHTS = LossWeights(task=1.0, soft=0.5, micro=0.25, macro=2.0)
+ALL_SCALES = AlignmentWeights(node=1.0, subgraph=0.5, graph=0.25)
+TERMS = {"task", "soft", "micro_relation", "macro_graph_relation", "align_node", "align_subgraph", "align_graph"}
+
+
+def random_tensor(*shape: int, seed: int) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def make_batch(kind: str = "binary", graphs: tuple[int, ...] = tuple(range(10))) -> StructureBatch:
+    """One node, no edges, two components, a directed path, a lonely node, and random graphs."""
+    packed = make_graphs(make_spec(kind))
+    packed.y[3, 0] = math.nan if kind in ("multilabel", "regression") else packed.y[3, 0]
+    return collate(packed, None, torch.tensor(graphs))
+
+
+def make_student(batch: StructureBatch, outputs: int, seed: int = 0) -> Representations:
+    nodes = tuple(
+        random_tensor(len(batch.x), STUDENT_CHANNELS, seed=seed + layer).requires_grad_()
+        for layer in range(STUDENT_LAYERS)
+    )
+    graph = random_tensor(batch.num_graphs, STUDENT_CHANNELS, seed=seed + 10).requires_grad_()
+    return Representations(random_tensor(batch.num_graphs, outputs, seed=seed + 11).requires_grad_(), nodes, graph)
+
+
+def make_teacher(batch: StructureBatch, outputs: int) -> tuple[TeacherRows, TeacherShape]:
+    """Rows that would take a gradient if one came, and moments that drop one dimension."""
+    states = {layer: random_tensor(len(batch.x), TEACHER_CHANNELS, seed=20 + layer) for layer in (1, 2)}
+    graph = random_tensor(batch.num_graphs, TEACHER_CHANNELS, seed=30)
+    logits = random_tensor(batch.num_graphs, outputs, seed=31)
+    moments = {layer: make_moments(layer) for layer in states}
+    rows = TeacherRows(
+        logits.requires_grad_(), {layer: h.requires_grad_() for layer, h in states.items()}, graph.requires_grad_()
+    )
+    return rows, TeacherShape(TEACHER_LAYERS, moments, make_moments(3))
+
+
+def make_moments(seed: int) -> Moments:
+    std = 0.5 + random_tensor(TEACHER_CHANNELS, seed=40 + seed).abs()
+    std[DEAD] = 0.0
+    return Moments(random_tensor(TEACHER_CHANNELS, seed=50 + seed), std)
+
+
+def make_objective(kind: str, shape: TeacherShape | None, loss: LossConfig, align: AlignmentConfig) -> Objective:
+    torch.manual_seed(0)
+    return Objective(Labels(make_spec(kind)), loss, align, shape, STUDENT_LAYERS, STUDENT_CHANNELS)
+
+
+CONFIGS = {
+    "linear": (LossConfig(weights=ALL_WEIGHTS), AlignmentConfig(weights=ALL_SCALES, radius=1)),
+    "layers": (
+        LossConfig(weights=ALL_WEIGHTS, soft=SoftConfig(temperature=3.0, mask_missing=True, bounded=True)),
+        AlignmentConfig(weights=ALL_SCALES, layers=True, projection="mlp", radius=3),
+    ),
+    "cosine": (
+        LossConfig(
+            weights=ALL_WEIGHTS,
+            micro=MicroConfig(relation=2.0, temperature=0.5, projection="mlp"),
+            macro=MacroConfig(graph_relation=0.5, measure="pkt"),
+        ),
+        AlignmentConfig(weights=ALL_SCALES, measure="cosine"),
+    ),
+}
+KINDS = {"binary": 1, "multiclass": 3, "multilabel": 2, "regression": 2}
+
+
+def expected_terms(
+    objective: Objective,
+    loss: LossConfig,
+    align: AlignmentConfig,
+    kind: str,
+    batch: StructureBatch,
+    shape: TeacherShape,
+) -> Callable[[Representations, TeacherRows], dict[str, float]]:
+    """Every raw term by the loops of the reference, in float64."""
+
+    def projected(name: str, states: Tensor) -> Tensor:
+        return objective.projections[name](states).detach().double()
+
+    def standard(states: Tensor, moments: Moments) -> Tensor:
+        alive = [channel for channel in range(TEACHER_CHANNELS) if channel != DEAD]
+        return ((states.detach() - moments.mean) / moments.std)[:, alive].double()
+
+    measure = {"mse": reference.align_mse, "cosine": reference.align_cosine}[align.measure]
+
+    def terms(out: Representations, teacher: TeacherRows) -> dict[str, float]:
+        logits, z = out.logits.detach().double(), teacher.logits.detach().double()
+        last = standard(teacher.nodes[2], shape.nodes[2])
+        graph = standard(teacher.graph, shape.graph)
+        if kind == "multiclass":
+            soft = reference.soft_classes(logits, z, loss.soft.temperature)
+        elif kind == "regression":
+            y = (batch.y - torch.tensor([3.0, -5.0])) / torch.tensor([2.0, 0.5])
+            soft = reference.soft_regression(logits, z, y if loss.soft.bounded else None)
+        else:
+            counted = ~batch.y.isnan() if loss.soft.mask_missing else None
+            soft = reference.soft_binary(logits, z, loss.soft.temperature, counted)
+        relation = reference.neighbourhood_relation(
+            projected("micro_relation", out.nodes[-1]), last, batch.edge_index, loss.micro.temperature
+        )
+        between = {"cosine": reference.graph_relation_cosine, "pkt": reference.graph_relation_pkt}[loss.macro.measure]
+        pairs = [(1, 1), (2, 2), (3, 2)] if align.layers else [(3, 2)]  # ⌈l·2/3⌉
+        nodes = [
+            measure(projected(f"align_node{mine}", out.nodes[mine - 1]), standard(teacher.nodes[its], shape.nodes[its]))
+            for mine, its in pairs
+        ]
+        means = [
+            reference.ego_means(states, batch.edge_index, align.radius)
+            for states in (projected("align_subgraph", out.nodes[-1]), last)
+        ]
+        return {
+            "soft": soft,
+            "micro_relation": relation,
+            "macro_graph_relation": between(projected("macro_graph_relation", out.graph), graph),
+            "align_node": sum(nodes) / len(nodes),
+            "align_subgraph": measure(*means),
+            "align_graph": measure(projected("align_graph", out.graph), graph),
+        }
+
+    return terms
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_batch_equals_the_reference(kind: str, config: str) -> None:
+    loss, align = CONFIGS[config]
+    batch = make_batch(kind)
+    out, (teacher, shape) = make_student(batch, KINDS[kind]), make_teacher(batch, KINDS[kind])
+    objective = make_objective(kind, shape, loss, align)
+    total, raw, weights = objective(out, batch, teacher, progress=0.5)
+    expected = expected_terms(objective, loss, align, kind, batch, shape)(out, teacher)
+    assert set(raw) == set(weights) == TERMS
+    for name, value in expected.items():
+        assert float(raw[name]) == pytest.approx(value, rel=1e-4, abs=1e-5), name
+    assert weights == {
+        **{"task": 1.0, "soft": 0.5, "micro_relation": 0.25 * loss.micro.relation},
+        **{"macro_graph_relation": 2.0 * loss.macro.graph_relation},
+        **{"align_node": 1.0, "align_subgraph": 0.5, "align_graph": 0.25},
+    }
+    assert total.item() == pytest.approx(sum(weights[name] * float(raw[name]) for name in raw), rel=1e-5)
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_padding_changes_nothing(config: str) -> None:
+    batch = make_batch()
+    place = batch.dense_index - batch.batch * batch.max_nodes
+    wider = replace(
+        batch, max_nodes=batch.max_nodes + 5, dense_index=batch.batch * (batch.max_nodes + 5) + place
+    )  # as if a larger graph had been among them
+    out, (teacher, shape) = make_student(batch, 1), make_teacher(batch, 1)
+    objective = make_objective("binary", shape, *CONFIGS[config])
+    values = [objective(out, some, teacher, 0.5)[1] for some in (batch, wider)]
+    assert {name: float(value) for name, value in values[0].items()} == pytest.approx(
+        {name: float(value) for name, value in values[1].items()}, rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", sorted(TERMS))
+@pytest.mark.parametrize("config", CONFIGS)
+def test_gradients_reach_the_student_and_the_terms_own_projections(config: str, name: str) -> None:
+    loss, align = CONFIGS[config]
+    batch = make_batch()
+    out, (teacher, shape) = make_student(batch, 1), make_teacher(batch, 1)
+    objective = make_objective("binary", shape, loss, align)
+    objective.terms[name].loss(out, batch, teacher).backward()
+    assert all(tensor.grad is None for tensor in (teacher.logits, teacher.graph, *teacher.nodes.values()))
+    reads = {"task": "logits", "soft": "logits", "macro_graph_relation": "graph", "align_graph": "graph"}
+    tensors = {"logits": out.logits, "graph": out.graph, **{f"nodes{n}": h for n, h in enumerate(out.nodes, start=1)}}
+    reached = {key for key, tensor in tensors.items() if tensor.grad is not None and tensor.grad.abs().sum() > 0}
+    layered = {"nodes1", "nodes2", "nodes3"} if name == "align_node" and align.layers else {"nodes3"}
+    assert reached == ({reads[name]} if name in reads else layered)
+    for key, parameter in objective.named_parameters():
+        own = key.removeprefix("projections.").startswith(name)
+        assert (parameter.grad is not None and parameter.grad.isfinite().all()) == own, key
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_student_identical_to_its_teacher_has_nothing_to_learn(config: str) -> None:
+    """At equal widths and without projections; a subgraph's projection is set to the identity."""
+    loss, align = CONFIGS[config]
+    loss = replace(loss, soft=SoftConfig(), micro=replace(loss.micro, projection="none"))
+    loss = replace(loss, macro=replace(loss.macro, projection="none"))
+    batch = make_batch()
+    teacher, shape = make_teacher(batch, 1)
+    rows = {
+        layer: (h.detach() - shape.nodes[layer].mean) / shape.nodes[layer].std for layer, h in teacher.nodes.items()
+    }
+    graph = (teacher.graph.detach() - shape.graph.mean) / shape.graph.std
+    out = Representations(teacher.logits.detach(), (rows[1], rows[2]), graph)
+    align = replace(align, projection="none")
+    objective = Objective(Labels(make_spec()), loss, align, shape, TEACHER_LAYERS, TEACHER_CHANNELS)
+    first, _, second = objective.projections["align_subgraph"]
+    with torch.no_grad():  # relu(h + 50) - 50 = h, for the dimensions that are alive
+        first.weight.copy_(torch.eye(TEACHER_CHANNELS)[[c for c in range(TEACHER_CHANNELS) if c != DEAD]])
+        second.weight.copy_(torch.eye(TEACHER_CHANNELS - 1))
+        first.bias.fill_(50)
+        second.bias.fill_(-50)
+        for states in (*out.nodes, out.graph):
+            states[:, DEAD] = 1e3  # whatever a student puts there does not count
+    _, raw, _ = objective(out, batch, teacher, 0.5)
+    for name in TERMS - {"task"}:
+        assert float(raw[name]) == pytest.approx(0, abs=1e-6), name
+    assert float(raw["task"]) > 0.1
+
+
+def test_weights_of_zero_leave_their_terms_out() -> None:
+    batch = make_batch()
+    out, (teacher, shape) = make_student(batch, 1), make_teacher(batch, 1)
+    objective = make_objective("binary", shape, LossConfig(), AlignmentConfig())
+    assert set(objective.terms) == {"task"}
+    assert not list(objective.parameters())
+    assert objective.teacher_layers == set()
+    for group in ("soft", "micro", "macro"):
+        weights = replace(ALL_WEIGHTS, **{group: 0.0})
+        objective = make_objective("binary", shape, LossConfig(weights=weights), AlignmentConfig(weights=ALL_SCALES))
+        assert {name for name in TERMS if name.startswith(group)} == TERMS - set(objective.terms)
+    for scale in ("node", "subgraph", "graph"):
+        scales = AlignmentConfig(weights=replace(ALL_SCALES, **{scale: 0.0}))
+        objective = make_objective("binary", shape, LossConfig(weights=ALL_WEIGHTS), scales)
+        assert {f"align_{scale}"} == TERMS - set(objective.terms)
+        assert not any(key.startswith(f"align_{scale}") for key in objective.projections)
+    nothing = make_objective("binary", shape, LossConfig(weights=LossWeights(task=0.0)), AlignmentConfig())
+    total, raw, _ = nothing(out, batch, teacher, 0.5)
+    assert (float(total.detach()), raw) == (0.0, {})
+    assert torch.autograd.grad(total, out.logits)[0].abs().max() == 0
+
+
+def test_terms_count_when_their_ramp_says_so() -> None:
+    batch = make_batch()
+    out, (teacher, shape) = make_student(batch, 1), make_teacher(batch, 1)
+    schedule = ScheduleConfig(
+        task=Ramp(enter=[0.5, 0.5]), align=Ramp(leave=[0.25, 0.75]), soft=Ramp(enter=[0.0, 1.0]), micro=Ramp([1.0, 1.0])
+    )
+    loss, align = LossConfig(weights=ALL_WEIGHTS, schedule=schedule), AlignmentConfig(weights=ALL_SCALES)
+    objective = make_objective("binary", shape, loss, align)
+    expected = {
+        0.0: {"task": 0.0, "soft": 0.0, "align_node": 1.0, "align_graph": 0.25, "macro_graph_relation": 2.0},
+        0.5: {"task": 1.0, "soft": 0.25, "align_node": 0.5, "align_graph": 0.125, "macro_graph_relation": 2.0},
+        0.9: {"task": 1.0, "soft": 0.45, "align_node": 0.0, "align_graph": 0.0, "macro_graph_relation": 2.0},
+    }
+    for progress, values in expected.items():
+        total, raw, weights = objective(out, batch, teacher, progress)
+        assert {name: weights[name] for name in values} == pytest.approx(values)
+        assert weights["micro_relation"] == 0
+        assert set(raw) == {name for name, weight in weights.items() if weight}
+        assert total.item() == pytest.approx(sum(weights[name] * float(raw[name]) for name in raw), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("student", "teacher", "pairs"),
+    [
+        (4, 2, [1, 1, 2, 2]),
+        (3, 2, [1, 2, 2]),
+        (2, 4, [2, 4]),
+        (4, 4, [1, 2, 3, 4]),
+        (1, 3, [3]),
+        (5, 3, [1, 2, 2, 3, 3]),
+    ],
+)
+def test_layers_pair_up_to_the_last(student: int, teacher: int, pairs: list[int]) -> None:
+    layers = range(1, student + 1)
+    assert [teacher_layer(layer, student, teacher) for layer in layers] == pairs
+    assert pairs == [math.ceil(layer * teacher / student) for layer in layers]
+
+
+def test_the_layers_that_are_read_are_known() -> None:
+    _, shape = make_teacher(make_batch(), 1)
+    for layers, read in ((True, {1, 2}), (False, {2})):
+        align = AlignmentConfig(weights=ALL_SCALES, layers=layers)
+        assert make_objective("binary", shape, LossConfig(), align).teacher_layers == read
+
+
+def test_without_a_teacher_only_labels_count() -> None:
+    batch = make_batch()
+    objective = make_objective("binary", None, LossConfig(weights=ALL_WEIGHTS), AlignmentConfig(weights=ALL_SCALES))
+    total, raw, _ = objective(make_student(batch, 1), batch, None, 0.0)
+    assert set(raw) == {"task"}
+    assert not list(objective.parameters())
+    assert total.item() == pytest.approx(float(raw["task"]))
+
+
+@pytest.mark.parametrize("graphs", [(0,), (1,), (0, 0), (3,)])
+def test_the_oddest_batches_have_finite_gradients(graphs: tuple[int, ...]) -> None:
+    batch = make_batch(graphs=graphs)
+    out, (teacher, shape) = make_student(batch, 1), make_teacher(batch, 1)
+    for loss, align in CONFIGS.values():
+        total, _, _ = make_objective("binary", shape, loss, align)(out, batch, teacher, 0.5)
+        total.backward()
+        assert all(tensor.grad.isfinite().all() for tensor in (out.logits, out.graph, out.nodes[-1]))
+
+
+def test_a_batch_teaches_like_its_graphs_apart() -> None:
+    """Node terms are means over nodes and graph terms means over graphs, whoever is in the batch."""
+    batch = make_batch()
+    out, (teacher, shape) = make_student(batch, 1), make_teacher(batch, 1)
+    objective = make_objective("binary", shape, *CONFIGS["layers"])
+    _, together, _ = objective(out, batch, teacher, 0.5)
+    sums = dict.fromkeys(("align_node", "align_subgraph", "align_graph", "task", "soft"), 0.0)
+    for graph in range(batch.num_graphs):
+        rows = slice(batch.ptr[graph], batch.ptr[graph + 1])
+        alone = make_batch(graphs=(graph,))
+        one = Representations(out.logits[graph, None], tuple(h[rows] for h in out.nodes), out.graph[graph, None])
+        its = {layer: h[rows] for layer, h in teacher.nodes.items()}
+        row = TeacherRows(teacher.logits[graph, None], its, teacher.graph[graph, None])
+        _, raw, _ = objective(one, alone, row, 0.5)
+        for name in sums:
+            by_node = name in ("align_node", "align_subgraph")
+            share = len(alone.x) / len(batch.x) if by_node else 1 / batch.num_graphs
+            sums[name] += share * float(raw[name])
+    assert {name: float(together[name]) for name in sums} == pytest.approx(sums, rel=1e-4)
