@@ -31,7 +31,10 @@ class SelfAttention(nn.Module):
         dropout = self.dropout if self.training else 0.0
         logits = None
         if explicit:
-            logits = q @ k.transpose(-2, -1) * q.size(-1) ** -0.5 + bias
+            # One fused product: bias + q·kᵀ/√d.
+            logits = torch.baddbmm(
+                bias.flatten(0, 1), q.flatten(0, 1), k.flatten(0, 1).mT, alpha=q.size(-1) ** -0.5
+            ).view_as(bias)
             out = F.dropout(logits.softmax(dim=-1), dropout) @ v
         else:
             out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout)
