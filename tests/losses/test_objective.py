@@ -1,156 +1,32 @@
 """The objective of a batch equals plain loops over its graphs, and teaches the student and its projections alone."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
-import loss_reference as reference
 import pytest
 import torch
-from small_tasks import make_graphs, make_spec
-from torch import Tensor
+from objective_cases import (
+    ALL_SCALES,
+    ALL_WEIGHTS,
+    CONFIGS,
+    DEAD,
+    KINDS,
+    TEACHER_CHANNELS,
+    TEACHER_LAYERS,
+    TERMS,
+    expected_terms,
+    make_batch,
+    make_objective,
+    make_student,
+    make_teacher,
+)
+from small_tasks import make_spec
 
-from gnn_distill.data.batching import StructureBatch, collate
 from gnn_distill.losses.alignment import teacher_layer
 from gnn_distill.losses.labels import Labels
-from gnn_distill.losses.objective import Objective, TeacherRows, TeacherShape
-from gnn_distill.losses.standardise import Moments
+from gnn_distill.losses.objective import Objective, TeacherRows
 from gnn_distill.models.representations import Representations
-from gnn_distill.schema.objective import (
-    AlignmentConfig,
-    AlignmentWeights,
-    LossConfig,
-    LossWeights,
-    MacroConfig,
-    MicroConfig,
-    Ramp,
-    ScheduleConfig,
-    SoftConfig,
-)
-
-STUDENT_LAYERS, STUDENT_CHANNELS = 3, 4
-TEACHER_LAYERS, TEACHER_CHANNELS = 2, 6
-DEAD = 2
-ALL_WEIGHTS = LossWeights(task=1.0, soft=0.5, micro=0.25, macro=2.0)
-ALL_SCALES = AlignmentWeights(node=1.0, subgraph=0.5, graph=0.25)
-TERMS = {"task", "soft", "micro_relation", "macro_graph_relation", "align_node", "align_subgraph", "align_graph"}
-
-
-def random_tensor(*shape: int, seed: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def make_batch(kind: str = "binary", graphs: tuple[int, ...] = tuple(range(10))) -> StructureBatch:
-    """One node, no edges, two components, a directed path, a lonely node, and random graphs."""
-    packed = make_graphs(make_spec(kind))
-    packed.y[3, 0] = math.nan if kind in ("multilabel", "regression") else packed.y[3, 0]
-    return collate(packed, None, torch.tensor(graphs))
-
-
-def make_student(batch: StructureBatch, outputs: int, seed: int = 0) -> Representations:
-    nodes = tuple(
-        random_tensor(len(batch.x), STUDENT_CHANNELS, seed=seed + layer).requires_grad_()
-        for layer in range(STUDENT_LAYERS)
-    )
-    graph = random_tensor(batch.num_graphs, STUDENT_CHANNELS, seed=seed + 10).requires_grad_()
-    return Representations(random_tensor(batch.num_graphs, outputs, seed=seed + 11).requires_grad_(), nodes, graph)
-
-
-def make_teacher(batch: StructureBatch, outputs: int) -> tuple[TeacherRows, TeacherShape]:
-    """Rows that would take a gradient if one came, and moments that drop one dimension."""
-    states = {layer: random_tensor(len(batch.x), TEACHER_CHANNELS, seed=20 + layer) for layer in (1, 2)}
-    graph = random_tensor(batch.num_graphs, TEACHER_CHANNELS, seed=30)
-    logits = random_tensor(batch.num_graphs, outputs, seed=31)
-    moments = {layer: make_moments(layer) for layer in states}
-    rows = TeacherRows(
-        logits.requires_grad_(), {layer: h.requires_grad_() for layer, h in states.items()}, graph.requires_grad_()
-    )
-    return rows, TeacherShape(TEACHER_LAYERS, moments, make_moments(3))
-
-
-def make_moments(seed: int) -> Moments:
-    std = 0.5 + random_tensor(TEACHER_CHANNELS, seed=40 + seed).abs()
-    std[DEAD] = 0.0
-    return Moments(random_tensor(TEACHER_CHANNELS, seed=50 + seed), std)
-
-
-def make_objective(kind: str, shape: TeacherShape | None, loss: LossConfig, align: AlignmentConfig) -> Objective:
-    torch.manual_seed(0)
-    return Objective(Labels(make_spec(kind)), loss, align, shape, STUDENT_LAYERS, STUDENT_CHANNELS)
-
-
-CONFIGS = {
-    "linear": (LossConfig(weights=ALL_WEIGHTS), AlignmentConfig(weights=ALL_SCALES, radius=1)),
-    "layers": (
-        LossConfig(weights=ALL_WEIGHTS, soft=SoftConfig(temperature=3.0, mask_missing=True, bounded=True)),
-        AlignmentConfig(weights=ALL_SCALES, layers=True, projection="mlp", radius=3),
-    ),
-    "cosine": (
-        LossConfig(
-            weights=ALL_WEIGHTS,
-            micro=MicroConfig(relation=2.0, temperature=0.5, projection="mlp"),
-            macro=MacroConfig(graph_relation=0.5, measure="pkt"),
-        ),
-        AlignmentConfig(weights=ALL_SCALES, measure="cosine"),
-    ),
-}
-KINDS = {"binary": 1, "multiclass": 3, "multilabel": 2, "regression": 2}
-
-
-def expected_terms(
-    objective: Objective,
-    loss: LossConfig,
-    align: AlignmentConfig,
-    kind: str,
-    batch: StructureBatch,
-    shape: TeacherShape,
-) -> Callable[[Representations, TeacherRows], dict[str, float]]:
-    """Every raw term by the loops of the reference, in float64."""
-
-    def projected(name: str, states: Tensor) -> Tensor:
-        return objective.projections[name](states).detach().double()
-
-    def standard(states: Tensor, moments: Moments) -> Tensor:
-        alive = [channel for channel in range(TEACHER_CHANNELS) if channel != DEAD]
-        return ((states.detach() - moments.mean) / moments.std)[:, alive].double()
-
-    measure = {"mse": reference.align_mse, "cosine": reference.align_cosine}[align.measure]
-
-    def terms(out: Representations, teacher: TeacherRows) -> dict[str, float]:
-        logits, z = out.logits.detach().double(), teacher.logits.detach().double()
-        last = standard(teacher.nodes[2], shape.nodes[2])
-        graph = standard(teacher.graph, shape.graph)
-        if kind == "multiclass":
-            soft = reference.soft_classes(logits, z, loss.soft.temperature)
-        elif kind == "regression":
-            y = (batch.y - torch.tensor([3.0, -5.0])) / torch.tensor([2.0, 0.5])
-            soft = reference.soft_regression(logits, z, y if loss.soft.bounded else None)
-        else:
-            counted = ~batch.y.isnan() if loss.soft.mask_missing else None
-            soft = reference.soft_binary(logits, z, loss.soft.temperature, counted)
-        relation = reference.neighbourhood_relation(
-            projected("micro_relation", out.nodes[-1]), last, batch.edge_index, loss.micro.temperature
-        )
-        between = {"cosine": reference.graph_relation_cosine, "pkt": reference.graph_relation_pkt}[loss.macro.measure]
-        pairs = [(1, 1), (2, 2), (3, 2)] if align.layers else [(3, 2)]  # ⌈l·2/3⌉
-        nodes = [
-            measure(projected(f"align_node{mine}", out.nodes[mine - 1]), standard(teacher.nodes[its], shape.nodes[its]))
-            for mine, its in pairs
-        ]
-        means = [
-            reference.ego_means(states, batch.edge_index, align.radius)
-            for states in (projected("align_subgraph", out.nodes[-1]), last)
-        ]
-        return {
-            "soft": soft,
-            "micro_relation": relation,
-            "macro_graph_relation": between(projected("macro_graph_relation", out.graph), graph),
-            "align_node": sum(nodes) / len(nodes),
-            "align_subgraph": measure(*means),
-            "align_graph": measure(projected("align_graph", out.graph), graph),
-        }
-
-    return terms
+from gnn_distill.schema.objective import AlignmentConfig, LossConfig, LossWeights, Ramp, ScheduleConfig, SoftConfig
 
 
 @pytest.mark.parametrize("kind", KINDS)
