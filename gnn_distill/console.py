@@ -163,4 +163,4 @@ def _duration(seconds: float) -> str:
 def _cell(value: float, scale: float) -> str:
     if value != value:
         return "-"
-    return f"{value:.1f}" if scale == 100 else f"{value:.4g}"
+    return f"{value:.1f}" if scale == 100 else f"{value:#.4g}"

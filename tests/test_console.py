@@ -115,8 +115,8 @@ def test_gap_of_an_error_is_positive_when_the_teacher_is_better():
     results = {"teacher": {"val": {"mae": 0.25}}, "student": {"val": {"mae": 0.40}}}
     Console(file).result_table(spec("mae", higher=False), results, "out")
     gap = next(line for line in file.getvalue().splitlines() if " gap " in line)
-    assert "0.15" in gap
-    assert "-0.15" not in gap
+    assert "0.1500" in gap
+    assert "-0.1500" not in gap
     assert "test" not in file.getvalue()
 
 
