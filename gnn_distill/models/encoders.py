@@ -79,15 +79,21 @@ class AttentionBias(nn.Module):
         # pairs of nodes share row 0, whose constant would cancel in the softmax and is held at zero.
         self.unreachable = encoding.max_spd + 1 if encoding.spd else 0
         self.from_token, self.to_token = self.unreachable + 1, self.unreachable + 2
-        self.table = nn.Parameter(torch.randn(self.unreachable + 3, num_heads) * encoding.bias_scale)
+        # AdamW moves a scalar by about the learning rate a step, so a bias of a few units takes thousands of steps;
+        # a gain makes it that much quicker.
+        self.gain = encoding.bias_gain
+        scale = encoding.bias_scale / encoding.bias_gain
+        self.table = nn.Parameter(torch.randn(self.unreachable + 3, num_heads) * scale)
         self.edges = None
         if encoding.edge and edge_features is not None:
             self.edges = FeatureEncoder(edge_features, num_heads)
             for parameter in self.edges.parameters():
-                nn.init.normal_(parameter, std=encoding.bias_scale)
+                nn.init.normal_(parameter, std=scale)
 
     def forward(self, batch: StructureBatch) -> Float[Tensor, "graph head query key"]:
-        rows = self.table if self.spd else self.table * self.table.new_tensor([0.0, 1.0, 1.0])[:, None]
+        rows = self.gain * self.table
+        if not self.spd:
+            rows = rows * rows.new_tensor([0.0, 1.0, 1.0])[:, None]
         floor = torch.finfo(rows.dtype).min
         rows = torch.cat([rows, rows.new_full((1, rows.size(1)), floor)])
         index = self._index(batch, padding=len(rows) - 1)
@@ -97,7 +103,7 @@ class AttentionBias(nn.Module):
             position = batch.dense_index - batch.batch * batch.max_nodes + int(self.token)
             source, target = batch.edge_index
             flat = (batch.batch[target] * size + position[target]) * size + position[source]
-            values = self.edges(batch.edge_attr).to(bias.dtype)
+            values = self.gain * self.edges(batch.edge_attr).to(bias.dtype)
             bias = bias.view(-1, bias.size(-1)).index_add(0, flat, values).view_as(bias)
         return bias.permute(0, 3, 1, 2).contiguous()
 

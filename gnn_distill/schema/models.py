@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from gnn_distill.schema.fields import choice, number
+from gnn_distill.schema.fields import choice, number, positive
 
 
 @dataclass
@@ -74,4 +74,6 @@ class EncodingConfig:
     lap_pe: int = number(0, low=0)
     """Laplacian eigenvectors of the lap_pe smallest non-zero eigenvalues (random signs in training)."""
     bias_scale: float = number(0.02, low=0.0)
-    """Standard deviation of the attention-bias tables at the start."""
+    """Standard deviation of the attention bias at the start."""
+    bias_gain: float = positive(1.0)
+    """The bias is so many times its tables: as if these had a learning rate of their own."""

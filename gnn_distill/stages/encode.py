@@ -13,7 +13,7 @@ from gnn_distill.store import Entry, code_version
 
 CODE = tuple(f"data/{name}.py" for name in ("structure", "distances", "spectra", "dense", "packed"))
 # Keys that only the model reads: they change no encoding.
-MODEL_KEYS = ("max_degree", "max_spd", "edge", "bias_scale")
+MODEL_KEYS = ("max_degree", "max_spd", "edge", "bias_scale", "bias_gain")
 
 
 def encode(runtime: Runtime, task: GraphTask, encoding: EncodingConfig) -> tuple[StructuralEncodings, Entry]:
