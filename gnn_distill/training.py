@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,7 @@ def fit(
         model.train()
         epoch_started = time.perf_counter()
         totals: dict[str, Tensor] = {}
-        steps = 0
+        counts: Counter[str] = Counter()
         for share, batch in feed.train(epoch):
             progress = (epoch - 1 + share) / max_epochs
             rate = optim.lr * rate_factor(optim, progress, max_epochs)
@@ -79,13 +80,14 @@ def fit(
                 fabric.clip_gradients(model, optimizer, max_norm=optim.clip, error_if_nonfinite=False)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            steps += 1
+            counts.update(["loss", *terms])
             for name, value in {"loss": total.detach(), **terms}.items():
                 totals[name] = totals.get(name, 0.0) + value
                 if name in weights:
                     weighted = f"{name}.weighted"
                     totals[weighted] = totals.get(weighted, 0.0) + weights[name] * value
-        means = {f"train/{name}": float(value) / steps for name, value in totals.items()}
+        # A raw term is a mean over the steps in which it counted, the weighted ones add up to the loss.
+        means = {f"train/{name}": float(value) / (counts[name] or counts["loss"]) for name, value in totals.items()}
         if not math.isfinite(means["train/loss"]):
             raise UserError(
                 f"The training loss is {means['train/loss']} in epoch {epoch}. "
@@ -107,7 +109,8 @@ def fit(
         if last:
             break
 
-    plain.load_state_dict(state["weights"])
+    # In double precision the model has become one; whoever uses it next has batches in single precision.
+    plain.float().load_state_dict(state["weights"])
     if checkpoints:
         checkpoint.save(checkpoints / "best.safetensors", state)
     return Fitted(state["best_epoch"], state["best"], state["epoch"], time.perf_counter() - started)
@@ -128,11 +131,11 @@ def evaluate(model: nn.Module, batches: Iterable[StructureBatch], spec: TaskSpec
 
 
 def improves(spec: TaskSpec, scores: dict[str, float], best: dict[str, float]) -> bool:
-    """Whether validation scores beat the best so far: by primary metric, ties by loss; a NaN never does."""
-    if not best or math.isnan(best[spec.metric]):
+    """Whether validation scores beat the best so far: by primary metric, ties by loss; a NaN beats nothing."""
+    if not best:
         return True
     new, old = scores[spec.metric], best[spec.metric]
-    if new == old:
+    if new == old or (math.isnan(new) and math.isnan(old)):
         return scores["loss"] < best["loss"]
     return is_better(spec, new, old)
 
@@ -151,7 +154,7 @@ def make_optimizer(modules: list[nn.Module], optim: OptimConfig, fabric: Fabric)
 def rate_factor(optim: OptimConfig, progress: float, max_epochs: int) -> float:
     """Share of the peak learning rate at `progress` in [0, 1): a linear rise, then a fall to zero or none."""
     if progress < optim.warmup:
-        return max(progress, 0.1 / max_epochs) / optim.warmup
+        return min(1.0, max(progress, 0.1 / max_epochs) / optim.warmup)
     share = (progress - optim.warmup) / max(1.0 - optim.warmup, 1e-8)
     return {"cosine": (1 + math.cos(math.pi * share)) / 2, "linear": 1 - share, "constant": 1.0}[optim.schedule]
 
