@@ -1,0 +1,169 @@
+"""The student's stage: with a teacher and without; what is written down; evaluation; stored encodings."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from small_tasks import make_runtime, make_task, preset
+
+from gnn_distill.data.feed import Feed
+from gnn_distill.data.structure import compute_encodings
+from gnn_distill.data.task import GraphTask
+from gnn_distill.losses.labels import Labels, make_labels
+from gnn_distill.metrics import Metrics
+from gnn_distill.run_directory import METRICS, read_metrics
+from gnn_distill.schema.data import DatasetConfig
+from gnn_distill.schema.models import EncodingConfig
+from gnn_distill.schema.objective import (
+    AlignmentConfig,
+    AlignmentWeights,
+    LossConfig,
+    LossWeights,
+    Ramp,
+    ScheduleConfig,
+)
+from gnn_distill.schema.run import OptimConfig, PretrainConfig, TrainConfig, TrainerConfig
+from gnn_distill.stages.distill import distill
+from gnn_distill.stages.encode import encode
+from gnn_distill.stages.evaluate import evaluate_splits
+from gnn_distill.stages.pretrain import pretrain
+from gnn_distill.stages.runtime import Runtime
+from gnn_distill.stages.signals import signals
+from gnn_distill.training import Fitted
+
+CONFIG = TrainConfig(
+    dataset=DatasetConfig(),
+    teacher=preset("teacher", "gin", hidden_channels=8, num_layers=2),
+    student=preset("student", "graphormer", hidden_channels=8, num_layers=3, num_heads=2, dropout=0.1),
+    encoding=preset("encoding", "graphormer", max_spd=5, lap_pe=2),
+    loss=LossConfig(weights=LossWeights(soft=0.5, micro=0.5, macro=0.5)),
+    alignment=AlignmentConfig(weights=AlignmentWeights(node=1.0, subgraph=0.5, graph=0.5), layers=True),
+    pretrain=PretrainConfig(max_epochs=1, batch_size=4),
+    trainer=TrainerConfig(max_epochs=2, batch_size=4),
+    optim=OptimConfig(lr=1e-2),
+)
+TERMS = ("task", "soft", "micro_relation", "macro_graph_relation", "align_node", "align_subgraph", "align_graph")
+
+
+def run(folder: Path, task: GraphTask, config: TrainConfig = CONFIG) -> tuple[Runtime, torch.nn.Module, Fitted]:
+    runtime = make_runtime(folder)
+    labels = make_labels(task, config.task)
+    kept = None
+    if config.teacher.name != "none":
+        teacher, entry = pretrain(runtime, task, labels, config)
+        kept, _ = signals(runtime, task, teacher, entry, config)
+    encodings, _ = encode(runtime, task, config.encoding)
+    return runtime, *distill(runtime, task, encodings, labels, kept, config)
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel", "regression"])
+def test_every_kind_of_task_is_distilled(kind: str, tmp_path: Path) -> None:
+    task = make_task(kind, edges="categorical")
+    if kind == "multilabel":
+        task.graphs.y[::3, 0] = torch.nan
+    runtime, _, fitted = run(tmp_path, task)
+    rows = read_metrics(runtime.directory.path)["student"]
+    assert rows["epoch"] == [1, 2]
+    for epoch in range(2):
+        total = sum(rows[f"train/{name}.weighted"][epoch] for name in TERMS)
+        assert rows["train/loss"][epoch] == pytest.approx(total, rel=1e-4)
+        weights = {"task": 1.0, "align_node": 1.0}
+        for name in TERMS:
+            expected = weights.get(name, 0.5) * rows[f"train/{name}"][epoch]
+            assert rows[f"train/{name}.weighted"][epoch] == pytest.approx(expected, rel=1e-4)
+    with open(runtime.directory.path / METRICS, newline="") as file:
+        header = next(csv.reader(file))
+    assert header[:2] == ["stage", "epoch"]
+    metrics = [name for name in header if name.startswith("val/")]
+    assert metrics[0] == f"val/{task.spec.metric}"
+    assert fitted.best[task.spec.metric] in rows[metrics[0]]
+    assert {"best.safetensors", "last.safetensors"} <= {path.name for path in runtime.directory.checkpoints.iterdir()}
+
+
+def test_a_run_is_repeated_to_the_last_digit(tmp_path: Path) -> None:
+    task = make_task("regression")
+    (one, student, fitted), (other, twin, same) = (run(tmp_path / name, task) for name in ("one", "other"))
+    assert all(torch.equal(a, b) for a, b in zip(student.parameters(), twin.parameters(), strict=True))
+    assert fitted.best == same.best
+    rows = [read_metrics(runtime.directory.path) for runtime in (one, other)]
+    for stage in ("teacher", "student"):
+        for some in rows:
+            some[stage].pop("seconds")
+    assert rows[0] == rows[1]
+    _, third, _ = run(tmp_path / "seed", task, replace(CONFIG, seed=1))
+    assert not torch.equal(next(student.parameters()), next(third.parameters()))
+
+
+def test_without_a_teacher_the_student_learns_from_labels(tmp_path: Path) -> None:
+    config = replace(CONFIG, teacher=preset("teacher", "none"))
+    runtime, _, _ = run(tmp_path, make_task(), config)
+    rows = read_metrics(runtime.directory.path)
+    assert list(rows) == ["student"]
+    assert {name for name in rows["student"] if name.startswith("train/")} == {
+        *("train/loss", "train/task", "train/task.weighted")
+    }
+
+
+def test_alignment_may_lead_and_the_task_come_late(tmp_path: Path) -> None:
+    schedule = ScheduleConfig(task=Ramp(enter=[0.5, 0.5]), align=Ramp(leave=[0.5, 0.5]))
+    config = replace(CONFIG, loss=replace(CONFIG.loss, schedule=schedule))
+    runtime, _, _ = run(tmp_path, make_task(), config)
+    with open(runtime.directory.path / METRICS, newline="") as file:
+        first, second = (row for row in csv.DictReader(file) if row["stage"] == "student")
+    for name, early in (("train/task", False), ("train/align_node", True), ("train/align_graph.weighted", True)):
+        assert (first[name] != "", second[name] != "") == (early, not early)
+
+
+def test_evaluation_measures_every_graph_of_a_split_once(tmp_path: Path) -> None:
+    task = make_task("regression")
+    runtime, student, _ = run(tmp_path, task)
+    labels = make_labels(task, CONFIG.task)
+    encodings = compute_encodings(task.graphs, CONFIG.encoding)
+    feed = Feed(task, encodings, 2, 10**6, seed=0)
+    scores = evaluate_splits(runtime, student, feed, labels, test=True)
+    assert list(scores) == ["train", "val", "test"]
+    metrics = Metrics(task.spec)
+    from gnn_distill.data.batching import collate
+
+    with torch.no_grad():
+        for graph in task.splits.test:
+            batch = collate(task.graphs, encodings, graph[None])
+            metrics.update(student.eval()(batch).logits, batch.y)
+    assert scores["test"] == pytest.approx(metrics.compute(), rel=1e-5)
+    assert next(iter(scores["test"])) == "mae"
+
+
+def test_the_test_split_stays_closed_while_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = make_task()
+    runtime, student, _ = run(tmp_path, task)
+    feed = Feed(task, compute_encodings(task.graphs, CONFIG.encoding), 4, 10**6, seed=0)
+    read, fixed = [], feed.fixed
+    monkeypatch.setattr(feed, "fixed", lambda split: (read.append(split), fixed(split))[1])
+    assert list(evaluate_splits(runtime, student, feed, Labels(task.spec), test=False)) == ["train", "val"]
+    assert read == ["train", "val"]
+
+
+def test_encodings_are_kept_for_all_that_they_depend_on(tmp_path: Path) -> None:
+    task, runtime = make_task(), make_runtime(tmp_path)
+    encoding = EncodingConfig(degree=True, spd=True, rwse=3, lap_pe=2)
+    fresh, entry = encode(runtime, task, encoding)
+    stored, again = encode(runtime, task, encoding)
+    assert (entry.found, again.found) == (False, True)
+    direct = compute_encodings(task.graphs, encoding).to_tensors()
+    for some in (fresh, stored):
+        assert {name: value.tolist() for name, value in some.to_tensors().items()} == {
+            name: value.tolist() for name, value in direct.items()
+        }
+    for change in ({"rwse": 4}, {"lap_pe": 0}, {"spd": False}):
+        assert not encode(runtime, task, replace(encoding, **change))[1].found
+    for change in ({"max_spd": 3}, {"max_degree": 3}, {"bias_scale": 1.0}, {"edge": True}):
+        assert encode(runtime, task, replace(encoding, **change))[1].found
+    assert not encode(runtime, make_task("multiclass"), encoding)[1].found
+
+
+def test_a_student_without_encodings_needs_none(tmp_path: Path) -> None:
+    config = replace(CONFIG, student=replace(CONFIG.student, name="transformer"), encoding=EncodingConfig())
+    _, _, fitted = run(tmp_path, make_task(), config)
+    assert fitted.epochs == 2

@@ -1,0 +1,152 @@
+"""A teacher is trained once for all that determines it, and comes back as it was selected."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from small_tasks import make_runtime, make_task, preset
+
+from gnn_distill import checkpoint
+from gnn_distill.data.batching import collate
+from gnn_distill.data.loading import load_task
+from gnn_distill.data.task import GraphTask
+from gnn_distill.losses.labels import make_labels
+from gnn_distill.run_directory import read_metrics
+from gnn_distill.schema.data import DatasetConfig, PathsConfig, TaskConfig, TypedEdgesConfig
+from gnn_distill.schema.models import EncodingConfig
+from gnn_distill.schema.objective import AlignmentConfig, AlignmentWeights, LossConfig, LossWeights
+from gnn_distill.schema.run import DebugConfig, OptimConfig, PretrainConfig, SignalsConfig, TrainConfig, TrainerConfig
+from gnn_distill.stages.pretrain import pretrain, untrained_teacher
+from gnn_distill.stages.runtime import Runtime, seed_stage
+from gnn_distill.store import Entry
+
+CONFIG = TrainConfig(
+    dataset=DatasetConfig(),
+    teacher=preset("teacher", "gin", hidden_channels=8, num_layers=2, dropout=0.2),
+    student=preset("student", "graphormer"),
+    pretrain=PretrainConfig(max_epochs=3, batch_size=4, optim=OptimConfig(lr=1e-2)),
+    trainer=TrainerConfig(max_epochs=2),
+)
+
+
+@pytest.fixture
+def runtime(tmp_path: Path) -> Runtime:
+    return make_runtime(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def task() -> GraphTask:
+    return make_task()
+
+
+def train(runtime: Runtime, task: GraphTask, config: TrainConfig = CONFIG) -> tuple[torch.nn.Module, Entry]:
+    return pretrain(runtime, task, make_labels(task, config.task), config)
+
+
+def test_a_teacher_is_trained_once_and_comes_back(runtime: Runtime, task: GraphTask, tmp_path: Path) -> None:
+    model, entry = train(runtime, task)
+    assert not entry.found
+    rows = read_metrics(runtime.directory.path)["teacher"]
+    assert rows["epoch"] == [1, 2]  # trainer.max_epochs caps the teacher too
+    again, found = train(make_runtime(tmp_path / "second", tmp_path / "store"), task)
+    assert found == (entry.path, True)
+    assert not (tmp_path / "second" / "run" / "metrics.csv").exists()
+    batch = collate(task.graphs, None, task.splits.test)
+    for one in (model, again):
+        assert not one.training
+        assert not any(parameter.requires_grad for parameter in one.parameters())
+    assert torch.equal(model(batch).logits, again(batch).logits)
+    saved = checkpoint.load(tmp_path / "second" / "run" / "checkpoints" / "teacher.safetensors")
+    assert saved["best_epoch"] in (1, 2)
+    assert saved["best"]["accuracy"] == max(rows["val/accuracy"])
+
+
+def test_a_fresh_teacher_does_not_depend_on_what_ran_before(runtime: Runtime, task: GraphTask, tmp_path: Path) -> None:
+    model, _ = train(runtime, task)
+    torch.rand(100)
+    again, entry = train(make_runtime(tmp_path / "other"), task)
+    assert not entry.found
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), again.parameters(), strict=True))
+
+
+@pytest.fixture
+def keys(runtime: Runtime, monkeypatch: pytest.MonkeyPatch):
+    """The key of a teacher, without training it."""
+
+    class Asked(Exception):
+        pass
+
+    def get(kind: str, parts: dict, make: object) -> Entry:
+        from gnn_distill.store import content_key
+
+        raise Asked(content_key(parts))
+
+    monkeypatch.setattr(runtime.store, "get", get)
+
+    def key(task: GraphTask, config: TrainConfig = CONFIG) -> str:
+        with pytest.raises(Asked) as asked:
+            train(runtime, task, config)
+        return str(asked.value)
+
+    return key
+
+
+CHANGES = {
+    "seed": {"seed": 1},
+    "architecture": {"teacher": replace(CONFIG.teacher, num_layers=3)},
+    "name": {"teacher": replace(CONFIG.teacher, name="gcn")},
+    "dropout": {"teacher": replace(CONFIG.teacher, dropout=0.3)},
+    "epochs": {"trainer": TrainerConfig(max_epochs=1)},
+    "patience": {"trainer": TrainerConfig(max_epochs=2, patience=1)},
+    "rate": {"pretrain": replace(CONFIG.pretrain, optim=OptimConfig(lr=2e-2))},
+    "batch": {"pretrain": replace(CONFIG.pretrain, batch_size=5)},
+    "smoothing": {"task": TaskConfig(label_smoothing=0.1)},
+    "limit": {"debug": DebugConfig(limit_batches=1)},
+}
+SAME = {
+    "weights": {"loss": LossConfig(weights=LossWeights(micro=0.7))},
+    "alignment": {"alignment": AlignmentConfig(weights=AlignmentWeights(node=1.0), layers=True)},
+    "student": {"student": replace(CONFIG.student, num_layers=7)},
+    "encoding": {"encoding": EncodingConfig(rwse=3)},
+    "student's rate": {"optim": OptimConfig(lr=7.0)},
+    "student's batch": {"trainer": TrainerConfig(max_epochs=2, batch_size=7)},
+    "signals": {"signals": SignalsConfig(dtype="float16")},
+    "control": {"teacher": replace(CONFIG.teacher, control="untrained")},
+    "more epochs": {"trainer": TrainerConfig(max_epochs=100), "pretrain": replace(CONFIG.pretrain, max_epochs=2)},
+}
+
+
+def test_a_key_changes_with_what_determines_the_teacher_alone(keys, task: GraphTask) -> None:
+    ours = keys(task)
+    changed = {name: keys(task, replace(CONFIG, **change)) for name, change in CHANGES.items()}
+    assert ours not in changed.values()
+    assert len(set(changed.values())) == len(CHANGES)
+    assert {name: keys(task, replace(CONFIG, **change)) for name, change in SAME.items()} == dict.fromkeys(SAME, ours)
+
+
+def test_a_key_changes_with_the_data_and_their_split(keys) -> None:
+    small = TypedEdgesConfig(num_train=20, num_val=10, num_test=10)
+    variants = [small, replace(small, split_seed=1), replace(small, train_fraction=0.5), replace(small, num_types=4)]
+    made = [keys(load_task(dataset, PathsConfig())) for dataset in (*variants, small)]
+    assert len(set(made)) == 4
+    assert made[0] == made[-1]
+
+
+def test_a_key_changes_with_threads_and_code(keys, task: GraphTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = keys(task)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
+    other = keys(task)
+    monkeypatch.setattr("gnn_distill.stages.pretrain.code_version", lambda *sources: "changed")
+    assert len({ours, other, keys(task)}) == 3
+
+
+def test_an_untrained_teacher_is_the_trained_ones_beginning(task: GraphTask) -> None:
+    from gnn_distill.models import build_teacher
+
+    seed_stage(3)
+    initial = build_teacher(CONFIG.teacher, task.spec)
+    control = untrained_teacher(CONFIG.teacher, task, 3)
+    assert all(torch.equal(a, b) for a, b in zip(initial.parameters(), control.parameters(), strict=True))
+    other = untrained_teacher(CONFIG.teacher, task, 4)
+    assert not torch.equal(next(other.parameters()), next(control.parameters()))
