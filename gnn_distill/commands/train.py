@@ -100,7 +100,7 @@ def main(cfg: DictConfig) -> float:
         tracker.image(path.stem, path)
     console.result_table(task.spec, results, directory.path)
     if hint := tracker.finish():
-        console.say(f"To sync with Weights & Biases: {hint}")
+        console.say(f"Weights & Biases: {hint}")
     return fitted.best[task.spec.metric]
 
 
