@@ -47,8 +47,10 @@ CONFIG = TrainConfig(
 TERMS = ("task", "soft", "micro_relation", "macro_graph_relation", "align_node", "align_subgraph", "align_graph")
 
 
-def run(folder: Path, task: GraphTask, config: TrainConfig = CONFIG) -> tuple[Runtime, torch.nn.Module, Fitted]:
-    runtime = make_runtime(folder)
+def run(
+    folder: Path, task: GraphTask, config: TrainConfig = CONFIG, store: Path | None = None
+) -> tuple[Runtime, torch.nn.Module, Fitted]:
+    runtime = make_runtime(folder, store)
     labels = make_labels(task, config.task)
     kept = None
     if config.teacher.name != "none":
@@ -94,6 +96,17 @@ def test_a_run_is_repeated_to_the_last_digit(tmp_path: Path) -> None:
     assert rows[0] == rows[1]
     _, third, _ = run(tmp_path / "seed", task, replace(CONFIG, seed=1))
     assert not torch.equal(next(student.parameters()), next(third.parameters()))
+
+
+def test_a_stored_teacher_gives_the_student_of_a_fresh_one(tmp_path: Path) -> None:
+    task = make_task()
+    config = replace(CONFIG, teacher=replace(CONFIG.teacher, dropout=0.3))
+    (fresh, student, _), (stored, twin, _) = (
+        run(tmp_path / name, task, config, store=tmp_path / "store") for name in ("fresh", "stored")
+    )
+    stages = [list(read_metrics(runtime.directory.path)) for runtime in (fresh, stored)]
+    assert stages == [["teacher", "student"], ["student"]]
+    assert all(torch.equal(a, b) for a, b in zip(student.parameters(), twin.parameters(), strict=True))
 
 
 def test_without_a_teacher_the_student_learns_from_labels(tmp_path: Path) -> None:
