@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch_geometric.data import Data
@@ -14,7 +15,7 @@ from torch_geometric.data import Data
 from gnn_distill.data.batching import check_budget, collate, evaluation_batches
 from gnn_distill.data.packed import PackedGraphs, degree_column
 from gnn_distill.data.structure import compute_encodings
-from gnn_distill.data.task import TaskSpec
+from gnn_distill.data.task import Features, TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.models import build_student
 from gnn_distill.schema.models import EncodingConfig, StudentConfig
@@ -44,7 +45,7 @@ class Predictor:
 
         Raises UserError where a SMILES does not parse or features do not fit what the student was trained on.
         """
-        packed = graphs if isinstance(graphs, PackedGraphs) else self._pack(graphs)
+        packed = self._checked(graphs if isinstance(graphs, PackedGraphs) else self._pack(graphs))
         sizes = packed.num_nodes
         check_budget(sizes, self.max_pairs)
         encodings = compute_encodings(packed, self.encoding)
@@ -58,7 +59,8 @@ class Predictor:
             raise UserError("There is nothing to predict: the list of graphs is empty.")
         if isinstance(graphs[0], str):
             graphs = self._parse(graphs)
-        bare = [Data(x=data.x, edge_index=data.edge_index, edge_attr=data.edge_attr) for data in graphs]
+        edges = self.student.reads_edges
+        bare = [Data(data.x, data.edge_index, data.edge_attr if edges else None) for data in graphs]
         if self.spec.degree_features:
             for data, graph in zip(bare, graphs, strict=True):
                 data.x = torch.empty(graph.num_nodes, 0)
@@ -69,13 +71,37 @@ class Predictor:
         packed = PackedGraphs.from_data_list(bare, num_targets=self.spec.num_targets)
         if self.spec.degree_features:
             packed.x = degree_column(packed, self.spec.node_features.sizes[0] - 1)
-        width = packed.x.size(1)
-        if width != self.spec.node_features.width:
-            raise UserError(
-                f"The graphs have {width} node features; the student was trained on {self.spec.name} "
-                f"with {self.spec.node_features.width}."
-            )
         return packed
+
+    def _checked(self, graphs: PackedGraphs) -> PackedGraphs:
+        """`graphs` with the features that the student reads, in the type in which it reads them."""
+        x = self._fitting(graphs.x, self.spec.node_features, "node")
+        if not self.student.reads_edges:
+            return replace(graphs, x=x, edge_attr=None)
+        edge_attr = graphs.edge_attr
+        if edge_attr is None and graphs.edge_index.size(1) == 0:
+            edge_attr = torch.empty(0, self.spec.edge_features.width)
+        return replace(graphs, x=x, edge_attr=self._fitting(edge_attr, self.spec.edge_features, "edge"))
+
+    def _fitting(self, values: Tensor | None, features: Features, what: str) -> Tensor:
+        if values is None or values.size(1) != features.width:
+            width = "no" if values is None else values.size(1)
+            raise UserError(
+                f"The graphs have {width} {what} features; the student was trained on {self.spec.name} "
+                f"with {features.width}."
+            )
+        if features.kind == "continuous":
+            return values.float()
+        if not torch.equal(values, values.long().to(values.dtype)):
+            raise UserError(f"The {what} features are categories in {self.spec.name}: they must be whole numbers.")
+        unknown = (values < 0) | (values >= torch.tensor(features.sizes))
+        if unknown.any():
+            row, column = unknown.nonzero()[0].tolist()
+            raise UserError(
+                f"The {what} feature {column} of a graph is {int(values[row, column])}; the student knows categories "
+                f"0 to {features.sizes[column] - 1}."
+            )
+        return values.long()
 
     def _parse(self, smiles: Sequence[str]) -> list[Data]:
         from gnn_distill.data.molecules import smiles_to_data
@@ -112,5 +138,8 @@ def load(run_dir: str | Path) -> Predictor:
     settings = json.loads((run_dir / SETTINGS).read_text())
     spec, encoding = TaskSpec.from_dict(settings["spec"]), EncodingConfig(**settings["encoding"])
     student = build_student(StudentConfig(**settings["student"]), encoding, spec)
-    student.load_state_dict(load_file(run_dir / WEIGHTS))
+    try:
+        student.load_state_dict(load_file(run_dir / WEIGHTS))
+    except SafetensorError as error:
+        raise UserError(f"{run_dir / WEIGHTS}: not a whole file ({error}). Run again.") from error
     return Predictor(student, spec, encoding, settings["max_pairs"])
