@@ -95,7 +95,9 @@ def _within(value: float, field: Field) -> bool:
 
 def _bounds(field: Field, before: str = "") -> str:
     words = {"low": "at least", "above": "above", "high": "at most"}
-    told = [f"{words[name]} {bound:g}" for name, bound in field.metadata.items() if name in words and bound is not None]
+    told = [
+        f"{words[name]} {bound:.10g}" for name, bound in field.metadata.items() if name in words and bound is not None
+    ]
     return f"{before} {' and '.join(told)}" if told else ""
 
 
@@ -204,10 +206,18 @@ def _projection_fits_widths(cfg: DictConfig) -> None:
             )
 
 
+def _signals_hold_what_is_aligned(cfg: DictConfig) -> None:
+    align = cfg.alignment
+    if cfg.signals.layers == "last" and align.layers and align.weights.node and cfg.teacher.name != "none":
+        raise refuse("signals.layers", "last", "alignment.layers=true reads all layers. Choose auto or all.")
+
+
 def _something_is_learned(cfg: DictConfig) -> None:
     weights = [*cfg.loss.weights.values(), *cfg.alignment.weights.values()]
     if not any(weights):
         raise UserError("all of loss.weights and alignment.weights are 0: nothing would be learned. Set one above 0.")
+    if cfg.teacher.name == "none" and not cfg.loss.weights.task:
+        raise refuse("loss.weights.task", 0, "without a teacher the labels are all there is to learn from.")
 
 
 def _folders_can_be_used(cfg: DictConfig) -> None:
@@ -253,6 +263,7 @@ TRAIN_RULES: Iterable[Callable[[DictConfig], None]] = (
     _data_set_is_sound,
     _encoding_fits_student,
     _projection_fits_widths,
+    _signals_hold_what_is_aligned,
     _something_is_learned,
     _folders_can_be_used,
     _accelerator_is_here,

@@ -52,6 +52,10 @@ WRONG = {
     "must be two numbers each: [begin, end].",
     "loss=task loss.weights.task=0 alignment=none": "all of loss.weights and alignment.weights are 0: "
     "nothing would be learned. Set one above 0.",
+    "teacher=none loss.weights.task=0": "loss.weights.task=0: without a teacher the labels are all there is to learn "
+    "from.",
+    "signals.layers=last": "signals.layers=last: alignment.layers=true reads all layers. Choose auto or all.",
+    "seed=4294967296": "seed=4294967296: must be at least 0 and at most 4294967295.",
     "dataset=tudataset": "dataset.name has no value. Give it one: dataset.name=…",
     "dataset.name=": "dataset.name=: is empty. Give it a value.",
     "dataset.name=a/b": "dataset.name=a/b: must be a name, not a path: it becomes part of the run directory's.",

@@ -130,7 +130,7 @@ class TrainConfig:
     """Short cuts for trying things out."""
     experiment: str | None = None
     """Name of the experiment file, for grouping."""
-    seed: int = number(0, low=0)
+    seed: int = number(0, low=0, high=2**32 - 1)
     """Initialisation and order of the batches; never the split."""
 
 
