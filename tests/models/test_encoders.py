@@ -12,7 +12,9 @@ from gnn_distill.data.task import Features
 from gnn_distill.models.encoders import AttentionBias, FeatureEncoder, StructuralEncoder
 from gnn_distill.schema.models import EncodingConfig
 
-ENCODING = EncodingConfig(degree=True, max_degree=2, spd=True, max_spd=2, edge=True, lap_pe=3, bias_scale=1.0)
+ENCODING = EncodingConfig(
+    degree=True, max_degree=2, spd=True, max_spd=2, edge=True, lap_pe=3, bias_scale=1.0, bias_gain=4.0
+)
 HEADS = 2
 
 
@@ -34,7 +36,7 @@ def make_bias(token: bool, encoding: EncodingConfig = ENCODING) -> AttentionBias
 def slow_bias(bias: AttentionBias, graphs: PackedGraphs, number: int, size: int) -> Tensor:
     """[head, query, key] of one graph, by breadth-first search and a loop over pairs and edges."""
     first, network = int(bias.token), NETWORKS[number]
-    rows = bias.table.detach()
+    rows = 4 * bias.table.detach()
     out = torch.full((size, size, HEADS), torch.finfo(torch.float32).min)
     distance = dict(nx.all_pairs_shortest_path_length(network))
     for query in network:
@@ -44,7 +46,7 @@ def slow_bias(bias: AttentionBias, graphs: PackedGraphs, number: int, size: int)
     edges = slice(graphs.edge_ptr[number], graphs.edge_ptr[number + 1])
     for (source, target), features in zip(graphs.edge_index[:, edges].T, graphs.edge_attr[edges], strict=True):
         value = sum(bias.edges.tables.weight[offset + f] for offset, f in zip((0, 4), features, strict=True))
-        out[first + target, first + source] += value.detach()  # the target listens to the source
+        out[first + target, first + source] += 4 * value.detach()  # the target listens to the source
     if bias.token:
         out[0, : len(network) + 1], out[1:, 0] = rows[4], rows[5]
     return out.permute(2, 0, 1)
@@ -82,12 +84,14 @@ def test_without_distances_nodes_are_told_apart_from_padding_only(batch: Structu
     assert values[padding].max() == torch.finfo(values.dtype).min
 
 
-def test_bias_tables_start_at_the_given_scale() -> None:
+@pytest.mark.parametrize("gain", [1.0, 8.0])
+def test_the_bias_starts_at_the_given_scale(gain: float) -> None:
     torch.manual_seed(0)
     features = Features("categorical", (200,))
-    bias = AttentionBias(EncodingConfig(spd=True, max_spd=200, edge=True, bias_scale=0.02), features, 8, token=True)
-    assert bias.table.std().item() == pytest.approx(0.02, rel=0.1)
-    assert bias.edges.tables.weight.std().item() == pytest.approx(0.02, rel=0.1)
+    encoding = EncodingConfig(spd=True, max_spd=200, edge=True, bias_scale=0.02, bias_gain=gain)
+    bias = AttentionBias(encoding, features, 8, token=True)
+    assert gain * bias.table.std().item() == pytest.approx(0.02, rel=0.1)
+    assert gain * bias.edges.tables.weight.std().item() == pytest.approx(0.02, rel=0.1)
 
 
 def test_categories_are_looked_up_column_by_column() -> None:
