@@ -61,6 +61,8 @@ def run(command: str) -> None:
             app()
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (Exception, SystemExit) as stop:
         from gnn_distill.complaints import explain
 
