@@ -109,8 +109,7 @@ def fit(
         if last:
             break
 
-    # In double precision the model has become one; whoever uses it next has batches in single precision.
-    plain.float().load_state_dict(state["weights"])
+    plain.load_state_dict(state["weights"])
     if checkpoints:
         checkpoint.save(checkpoints / "best.safetensors", state)
     return Fitted(state["best_epoch"], state["best"], state["epoch"], time.perf_counter() - started)

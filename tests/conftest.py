@@ -1,6 +1,8 @@
 """Fixtures that several folders of tests share."""
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,3 +20,24 @@ def mirror() -> Path:
     if not folder.is_dir():
         pytest.skip("no mirror of raw files: set GNN_DISTILL_MIRROR to its folder")
     return folder
+
+
+@pytest.fixture
+def gnn_distill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable:
+    """Call the command line in this process, in an empty folder; gives its status, output and errors."""
+    from gnn_distill import cli
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GNN_DISTILL_MIRROR", raising=False)
+    (tmp_path / "file").touch()
+
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["gnn-distill", *words])
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as stop:
+            status = stop.code
+        return status, *capsys.readouterr()
+
+    return call

@@ -84,25 +84,6 @@ WRONG_BEGINNING = {
 }
 
 
-@pytest.fixture
-def gnn_distill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable:
-    """Call the command line in this process, in an empty folder; gives its status, output and errors."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("GNN_DISTILL_MIRROR", raising=False)
-    (tmp_path / "file").touch()
-
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["gnn-distill", *words])
-        try:
-            cli.main()
-            status = 0
-        except SystemExit as stop:
-            status = stop.code
-        return status, *capsys.readouterr()
-
-    return call
-
-
 def shell(*words: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **variables}
     command = [sys.executable, "-m", "gnn_distill", *words]

@@ -172,19 +172,8 @@ def test_a_loss_that_explodes_is_told(fabric: Fabric) -> None:
         train(fabric, make_task("regression"), optim=OptimConfig(lr=1e30, clip=0.0, warmup=0.0), max_epochs=10)
 
 
-def test_double_precision_leaves_a_model_that_reads_single_batches(fabric: Fabric) -> None:
-    double = Fabric(accelerator="cpu", devices=1, precision="64-true")
-    task = make_task("regression", edges="continuous")
-    model, fitted, _, _ = train(double, task)
-    labels = Labels(task.spec)
-    feed = Feed(task, None, 4, 10**6, 0)
-    scores = training.evaluate(model, feed.fixed("val"), task.spec, labels)
-    assert scores == pytest.approx(fitted.best, rel=1e-4)
-
-
-@pytest.mark.parametrize("precision", ["bf16-mixed"])
-def test_other_precisions_train(precision: str) -> None:
-    fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
+def test_half_precision_trains() -> None:
+    fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
     _, _, rows, _ = train(fabric, make_task(edges="categorical"))
     assert all(math.isfinite(value) for row in rows for value in row.values())
 

@@ -1,0 +1,114 @@
+"""Every preset composes and is valid; every experiment runs."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import cycle, product
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+from small_tasks import choices
+
+from gnn_distill import schema
+from gnn_distill.cli import CONF_DIR
+from gnn_distill.commands import datasets
+from gnn_distill.data.task import GraphTask, Splits
+from gnn_distill.errors import UserError
+from gnn_distill.validation import validate
+
+EXPERIMENTS = choices("experiment")
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., DictConfig]:
+    """The valid config that overrides of `train` give."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GNN_DISTILL_MIRROR", raising=False)
+    schema.register()
+
+    def build(*overrides: str) -> DictConfig:
+        return validate(compose("train", overrides=list(overrides)))
+
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        yield build
+
+
+def test_every_combination_of_presets_is_valid(config: Callable) -> None:
+    groups = ("student", "loss", "alignment", "encoding")
+    teachers = cycle(choices("teacher"))
+    for names in product(*map(choices, groups)):
+        words = [f"{group}={name}" for group, name in zip(groups, names, strict=True)]
+        teacher = next(teachers)
+        student, loss, alignment, encoding = names
+        if student == "graphormer" and encoding not in ("graphormer", "all"):
+            with pytest.raises(UserError, match="a Graphormer needs hop distances"):
+                config(f"teacher={teacher}", *words)
+            continue
+        built = config(f"teacher={teacher}", *words)
+        assert [built.teacher.name, built.student.name, built.alignment.name] == [teacher, student, alignment]
+        assert built.loss.name == loss
+
+
+@pytest.mark.parametrize("dataset", [name for name in choices("dataset") if name != "smiles"])
+def test_every_data_set_is_valid(config: Callable, dataset: str) -> None:
+    name = ["dataset.name=some"] if dataset in ("tudataset", "moleculenet") else []
+    built = config(f"dataset={dataset}", *name)
+    assert built.trainer.max_epochs > 1
+
+
+@pytest.mark.parametrize("group", ["optim", "trainer", "tracker", "debug"])
+def test_every_other_preset_is_valid(config: Callable, group: str) -> None:
+    for name in choices(group):
+        config(f"{group}={name}")
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_is_valid_and_named(config: Callable, experiment: str) -> None:
+    assert config(f"experiment={experiment}").experiment == experiment
+
+
+def few(task: GraphTask, count: int = 16) -> GraphTask:
+    """`count` graphs of each part."""
+    parts = [ids[:count] for ids in (task.splits.train, task.splits.val, task.splits.test)]
+    splits = Splits(*torch.arange(sum(map(len, parts))).split([len(ids) for ids in parts]))
+    return replace(task, graphs=task.graphs.select(torch.cat(parts)), splits=splits)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data and store that the experiments share."""
+    return tmp_path_factory.mktemp("experiments")
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_runs(
+    experiment: str,
+    gnn_distill: Callable,
+    mirror: Path,
+    folders: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from gnn_distill.commands import train
+
+    load_task = train.load_task
+
+    def load_few(dataset: object, paths: object) -> GraphTask:
+        if datasets.files(OmegaConf.structured(dataset), paths) == "to download":
+            pytest.skip(f"{dataset.name} is not in the mirror")
+        return few(load_task(dataset, paths))
+
+    monkeypatch.setattr(train, "load_task", load_few)
+    status, out, err = gnn_distill(
+        *("train", f"experiment={experiment}", "debug=fast", "tracker=none", "trainer.threads=1"),
+        *(f"paths.mirror={mirror}", f"paths.data={folders / 'data'}", f"paths.store={folders / 'store'}"),
+        "hydra.run.dir=run",
+    )
+    assert (status, err) == (0, ""), err
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["epochs"] == 1
+    assert summary["student"]["test"].keys() == summary["student"]["val"].keys()
+    assert "Files:" in out
