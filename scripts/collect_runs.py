@@ -1,6 +1,6 @@
 """Print finished runs as CSV: what each was asked for, and its primary metric by role and split.
 
-    python scripts/collect_runs.py multirun/train/2026-01-31_12-00-00 > runs.csv
+python scripts/collect_runs.py multirun/train/2026-01-31_12-00-00 > runs.csv
 """
 
 import json

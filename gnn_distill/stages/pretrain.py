@@ -21,7 +21,7 @@ from gnn_distill.training import fit
 # Its code, and that of the loop; the data themselves are known by their fingerprint.
 CODE = (
     *("data/batching.py", "data/feed.py", "data/packed.py", "losses/labels.py", "losses/task.py"),
-    *("metrics.py", "models/encoders.py", "models/gnn.py", "models/heads.py", "training.py"),
+    *("metrics.py", "models/encoders.py", "models/gnn.py", "models/heads.py", "stages/pretrain.py", "training.py"),
 )
 
 
@@ -53,7 +53,14 @@ def pretrain(runtime: Runtime, task: GraphTask, labels: Labels, config: TrainCon
             config.debug.limit_batches,
         )
         alone = Objective(labels, LossConfig(), AlignmentConfig())
+        history: list[dict[str, float]] = []
         with runtime.console.progress(epochs, "teacher") as bar:
+            show = runtime.recorder("teacher", bar)
+
+            def on_epoch(row: dict[str, float]) -> None:
+                history.append(row)
+                show(row)
+
             fitted = fit(
                 runtime.fabric,
                 model,
@@ -62,16 +69,25 @@ def pretrain(runtime: Runtime, task: GraphTask, labels: Labels, config: TrainCon
                 config.pretrain.optim,
                 epochs,
                 config.trainer.patience,
-                on_epoch=runtime.recorder("teacher", bar),
+                on_epoch=on_epoch,
             )
         checkpoint.save(
             folder / "teacher.safetensors",
-            {"model": model.state_dict(), "best_epoch": fitted.best_epoch, "best": fitted.best, "config": architecture},
+            {
+                "model": model.state_dict(),
+                "config": architecture,
+                "best_epoch": fitted.best_epoch,
+                "best": fitted.best,
+                "history": history,
+            },
         )
 
     entry = runtime.store.get("teachers", parts, train)
     state = checkpoint.load(entry.path / "teacher.safetensors")
     model.load_state_dict(state["model"])
+    if entry.found:  # a run's record is whole, whoever trained its teacher
+        for row in state["history"]:
+            runtime.record("teacher", row)
     checkpoint.save(runtime.directory.checkpoints / "teacher.safetensors", state)
     return runtime.fabric.to_device(model.eval().requires_grad_(False)), entry
 

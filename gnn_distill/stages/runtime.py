@@ -36,17 +36,21 @@ class Runtime:
             "torch": torch.__version__,
         }
 
+    def record(self, stage: str, row: dict[str, float]) -> None:
+        """Take an epoch's row to metrics.csv and the tracker."""
+        row = {"stage": stage, **row}
+        self.directory.append_metrics(row)
+        self.tracker.log(row)
+
     def recorder(self, stage: str, bar: BarProgress | LineProgress) -> Callable[[dict[str, float]], None]:
-        """A function that takes an epoch's row to metrics.csv, the tracker and the progress display."""
+        """A function that records an epoch's row and shows it: its first validation metric is the primary one."""
 
-        def record(row: dict[str, float]) -> None:
-            row = {"stage": stage, **row}
-            self.directory.append_metrics(row)
-            self.tracker.log(row)
-            metrics = {key: value for key, value in row.items() if key.startswith("val/") and key != "val/loss"}
-            bar.update(row["epoch"], row["train/loss"], dict([next(iter(metrics.items()))]), row["lr"])
+        def on_epoch(row: dict[str, float]) -> None:
+            self.record(stage, row)
+            metrics = {key: value for key, value in row.items() if key.startswith("val/")}
+            bar.update(row["epoch"], row["train/loss"], metrics, row["lr"])
 
-        return record
+        return on_epoch
 
 
 def make_fabric(trainer: TrainerConfig) -> Fabric:
