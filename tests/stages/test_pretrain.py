@@ -51,7 +51,7 @@ def test_a_teacher_is_trained_once_and_comes_back(runtime: Runtime, task: GraphT
     assert rows["epoch"] == [1, 2]  # trainer.max_epochs caps the teacher too
     again, found = train(make_runtime(tmp_path / "second", tmp_path / "store"), task)
     assert found == (entry.path, True)
-    assert not (tmp_path / "second" / "run" / "metrics.csv").exists()
+    assert read_metrics(tmp_path / "second" / "run") == {"teacher": rows}
     batch = collate(task.graphs, None, task.splits.test)
     for one in (model, again):
         assert not one.training
