@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from gnn_distill.errors import UserError
+
 
 class Moments(NamedTuple):
     """Mean and standard deviation per dimension, over the training units."""
@@ -15,11 +17,19 @@ class Moments(NamedTuple):
 
 
 class Standardise(nn.Module):
-    """(h − mean)/std per dimension; dimensions with std below 1e-5 of the median are dropped (dead ReLU units)."""
+    """(h − mean)/std per dimension; dimensions with std below 1e-5 of the median are dropped (dead ReLU units).
+
+    Raises UserError where no dimension is left.
+    """
 
     def __init__(self, moments: Moments) -> None:
         super().__init__()
         alive = alive_dimensions(moments.std)
+        if not alive.any():
+            raise UserError(
+                "The teacher's states are the same on all training graphs, so there is nothing to align to: its training "
+                "has failed. Lower pretrain.optim.lr or teacher.dropout, or widen it: teacher.hidden_channels."
+            )
         self.register_buffer("alive", alive.nonzero().flatten(), persistent=False)
         self.register_buffer("mean", moments.mean[alive], persistent=False)
         self.register_buffer("scale", 1 / moments.std[alive], persistent=False)

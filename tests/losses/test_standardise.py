@@ -1,5 +1,7 @@
+import pytest
 import torch
 
+from gnn_distill.errors import UserError
 from gnn_distill.losses.standardise import Moments, Standardise, alive_dimensions
 
 
@@ -25,3 +27,8 @@ def test_statistics_are_no_parameters_and_in_no_checkpoint() -> None:
     standardise = Standardise(Moments(torch.zeros(3), torch.ones(3)))
     assert not list(standardise.parameters())
     assert not standardise.state_dict()
+
+
+def test_a_dead_teacher_is_told() -> None:
+    with pytest.raises(UserError, match="states are the same on all training graphs"):
+        Standardise(Moments(torch.ones(3), torch.zeros(3)))
