@@ -27,8 +27,8 @@ class Standardise(nn.Module):
         alive = alive_dimensions(moments.std)
         if not alive.any():
             raise UserError(
-                "The teacher's states are the same on all training graphs, so there is nothing to align to: its training "
-                "has failed. Lower pretrain.optim.lr or teacher.dropout, or widen it: teacher.hidden_channels."
+                "The teacher's states are the same on all training graphs, so there is nothing to align to: its "
+                "training has failed. Lower pretrain.optim.lr or teacher.dropout, or widen it: teacher.hidden_channels."
             )
         self.register_buffer("alive", alive.nonzero().flatten(), persistent=False)
         self.register_buffer("mean", moments.mean[alive], persistent=False)
