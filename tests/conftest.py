@@ -1,8 +1,9 @@
 """Fixtures that several folders of tests share."""
 
+import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,13 +24,15 @@ def mirror() -> Path:
 
 
 @pytest.fixture
-def gnn_distill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Callable:
+def gnn_distill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Iterator[Callable]:
     """Call the command line in this process, in an empty folder; gives its status, output and errors."""
     from gnn_distill import cli
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GNN_DISTILL_MIRROR", raising=False)
     (tmp_path / "file").touch()
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
 
     def call(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["gnn-distill", *words])
@@ -40,4 +43,7 @@ def gnn_distill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
             status = stop.code
         return status, *capsys.readouterr()
 
-    return call
+    yield call
+    # Hydra's handlers write to a stream that ends with the test.
+    root.handlers[:] = handlers
+    root.setLevel(level)
