@@ -91,7 +91,8 @@ def fit(
         if not math.isfinite(means["train/loss"]):
             raise UserError(
                 f"The training loss is {means['train/loss']} in epoch {epoch}. "
-                f"Lower the learning rate (now {optim.lr}), or clip gradients: optim.clip=1."
+                f"Lower the learning rate (optim.lr, for the teacher pretrain.optim.lr; now {optim.lr}), "
+                "or clip gradients (optim.clip=1)."
             )
 
         scores = evaluate(model, validation, spec, objective.labels)

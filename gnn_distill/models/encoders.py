@@ -83,7 +83,11 @@ class AttentionBias(nn.Module):
         # a gain makes it that much quicker.
         self.gain = encoding.bias_gain
         scale = encoding.bias_scale / encoding.bias_gain
-        self.table = nn.Parameter(torch.randn(self.unreachable + 3, num_heads) * scale)
+        table = torch.randn(self.unreachable + 3, num_heads) * scale
+        if encoding.spd or token:
+            self.table = nn.Parameter(table)
+        else:  # nothing to learn: all that is left is the mask
+            self.register_buffer("table", torch.zeros_like(table), persistent=False)
         self.edges = None
         if encoding.edge and edge_features is not None:
             self.edges = FeatureEncoder(edge_features, num_heads)

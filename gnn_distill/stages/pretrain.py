@@ -20,8 +20,10 @@ from gnn_distill.training import fit
 
 # Its code, and that of the loop; the data themselves are known by their fingerprint.
 CODE = (
-    *("data/batching.py", "data/feed.py", "data/packed.py", "losses/labels.py", "losses/task.py"),
-    *("metrics.py", "models/encoders.py", "models/gnn.py", "models/heads.py", "stages/pretrain.py", "training.py"),
+    *("data/batching.py", "data/feed.py", "data/packed.py"),
+    *("losses/labels.py", "losses/objective.py", "losses/schedule.py", "losses/task.py", "metrics.py"),
+    *("models/encoders.py", "models/gnn.py", "models/heads.py", "models/representations.py"),
+    *("stages/pretrain.py", "training.py"),
 )
 
 
