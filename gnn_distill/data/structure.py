@@ -42,15 +42,13 @@ class StructuralEncodings:
 def compute_encodings(
     graphs: PackedGraphs,
     encoding: EncodingConfig,
-    need_spd: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> StructuralEncodings:
-    """The encodings that `encoding` asks for, and hop distances also when `need_spd`.
+    """The encodings that `encoding` asks for.
 
     `progress(done, total)` is called now and then, counting each graph once for every costly encoding.
     """
-    wants_spd = encoding.spd or need_spd
-    total = len(graphs) * (wants_spd + (encoding.rwse > 0) + (encoding.lap_pe > 0))
+    total = len(graphs) * (encoding.spd + (encoding.rwse > 0) + (encoding.lap_pe > 0))
     done = 0
 
     def advance(count: int) -> None:
@@ -64,7 +62,7 @@ def compute_encodings(
         source, target = graphs.global_edge_index
         result.in_degree = torch.bincount(target, minlength=graphs.x.size(0))
         result.out_degree = torch.bincount(source, minlength=graphs.x.size(0))
-    if wants_spd:
+    if encoding.spd:
         result.pair_ptr = pointers(graphs.num_nodes**2)
         result.spd = hop_distances(graphs, result.pair_ptr, advance)
     if encoding.rwse:

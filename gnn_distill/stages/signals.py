@@ -76,9 +76,15 @@ def signals(
 
     entry = runtime.store.get("signals", parts, compute)
     state = checkpoint.load(entry.path / "signals.safetensors")
-    row = torch.full((len(task.graphs),), -1).index_copy(0, ids, torch.arange(len(ids)))
-    node_ptr = pointers(task.graphs.num_nodes[ids])
+    row, node_ptr = layout(task)
     return TeacherSignals(row, node_ptr, state["logits"], state["graph"], state["nodes"], state["num_layers"]), entry
+
+
+def layout(task: GraphTask) -> tuple[Int[Tensor, " all_graphs"], Int[Tensor, " rows+1"]]:
+    """Where signals lie: the row of every graph (-1 outside the training part), and where each row's nodes begin."""
+    ids = task.splits.train
+    row = torch.full((len(task.graphs),), -1).index_copy(0, ids, torch.arange(len(ids)))
+    return row, pointers(task.graphs.num_nodes[ids])
 
 
 @torch.inference_mode()
@@ -91,10 +97,8 @@ def read_teacher(
     dtype: torch.dtype,
 ) -> dict:
     """Logits of `teacher` and states of `state_source`, in the order in which the training graphs are packed."""
-    ids = task.splits.train
-    sizes = task.graphs.num_nodes[ids]
-    row = torch.full((len(task.graphs),), -1).index_copy(0, ids, torch.arange(len(ids)))
-    node_ptr = pointers(sizes)
+    row, node_ptr = layout(task)
+    graphs = len(node_ptr) - 1
     kept: dict[str, Tensor] = {}
     nodes: dict[int, Tensor] = {}
     num_layers = 0
@@ -109,8 +113,8 @@ def read_teacher(
         node_rows = gather_ranges(node_ptr, rows)
         out, states = teacher(batch), state_source(batch)
         num_layers = len(states.nodes)
-        put(kept, "logits", len(ids), rows, out.logits, torch.float32)
-        put(kept, "graph", len(ids), rows, states.graph, torch.float32)
+        put(kept, "logits", graphs, rows, out.logits, torch.float32)
+        put(kept, "graph", graphs, rows, states.graph, torch.float32)
         for layer in range(1 if everything else num_layers, num_layers + 1):
             put(nodes, layer, int(node_ptr[-1]), node_rows, states.nodes[layer - 1], dtype)
     return {**kept, "nodes": nodes, "num_layers": num_layers}

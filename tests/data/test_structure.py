@@ -13,7 +13,7 @@ GRAPHS = pack([*SPECIAL.values(), *random_networks()])
 
 def test_only_what_is_asked_for():
     assert compute_encodings(GRAPHS, EncodingConfig()).to_tensors() == {}
-    assert set(compute_encodings(GRAPHS, EncodingConfig(), need_spd=True).to_tensors()) == {"spd", "pair_ptr"}
+    assert set(compute_encodings(GRAPHS, EncodingConfig(spd=True)).to_tensors()) == {"spd", "pair_ptr"}
     everything = EncodingConfig(degree=True, spd=True, rwse=3, lap_pe=2)
     tensors = compute_encodings(GRAPHS, everything).to_tensors()
     assert set(tensors) == {"in_degree", "out_degree", "spd", "pair_ptr", "rwse", "lap_pe"}

@@ -121,7 +121,7 @@ def test_relation_without_a_node_of_two_neighbours_is_zero() -> None:
     for edges in (torch.empty(2, 0, dtype=torch.long), torch.tensor([[0, 1], [1, 0]])):
         value = micro.neighbourhood_relation(student, states(2), edges)
         value.backward()
-        assert float(value) == 0
+        assert value.item() == 0
 
 
 @pytest.mark.parametrize("loss", [macro.graph_relation_cosine, macro.graph_relation_pkt])
