@@ -12,7 +12,6 @@ from torch import nn
 from gnn_distill.console import Console
 from gnn_distill.data.feed import Feed
 from gnn_distill.data.loading import load_task
-from gnn_distill.data.task import GraphTask
 from gnn_distill.environment import config_hash, environment
 from gnn_distill.losses.labels import make_labels
 from gnn_distill.models import count_parameters
@@ -65,7 +64,6 @@ def main(cfg: DictConfig) -> float:
     tell_what_was_found(console, entries, config.paths.store)
     with timed(seconds, "student"):
         models["student"], fitted = distill(runtime, task, feed.encodings, labels, teacher_signals, config)
-    tell_what_is_ignored(console, models, task)
 
     with timed(seconds, "evaluation"):
         results = {
@@ -130,11 +128,3 @@ def tell_what_was_found(console: Console, entries: dict[str, Entry], store: str)
 def megabytes(folder: Path) -> float:
     """Size of a folder's files."""
     return sum(file.stat().st_size for file in folder.iterdir()) / 1e6
-
-
-def tell_what_is_ignored(console: Console, models: dict[str, nn.Module], task: GraphTask) -> None:
-    """A notice for each model that does not read the edge features the data have."""
-    if task.spec.edge_features is not None:
-        for role, model in models.items():
-            if not model.reads_edges:
-                console.notice(f"{task.spec.name} has edge features; this {role} does not read them.")

@@ -37,6 +37,11 @@ class Labels(nn.Module):
 def make_labels(task: GraphTask, config: TaskConfig) -> Labels:
     """The task's labels with the weights of `config`; pos_weight=auto counts the training split."""
     spec = task.spec
+    if config.label_smoothing and spec.kind == "regression":
+        raise UserError(
+            f"task.label_smoothing={config.label_smoothing}: {spec.name} is a regression, which has no classes to "
+            "spread a label over. Set task.label_smoothing=0."
+        )
     if config.pos_weight == "none":
         return Labels(spec, None, config.label_smoothing)
     if spec.kind not in ("binary", "multilabel"):

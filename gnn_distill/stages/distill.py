@@ -25,6 +25,7 @@ def distill(
     """The student of the best epoch; without signals it learns from labels alone, through the same loop."""
     seed_stage(config.seed)
     student = build_student(config.student, config.encoding, task.spec)
+    runtime.tell_what_is_ignored("student", student, task.spec)
     objective = Objective(
         labels,
         config.loss,

@@ -44,6 +44,7 @@ def pretrain(runtime: Runtime, task: GraphTask, labels: Labels, config: TrainCon
     }
     seed_stage(config.seed)
     model = build_teacher(config.teacher, task.spec)
+    runtime.tell_what_is_ignored("teacher", model, task.spec)
 
     def train(folder: Path) -> None:
         feed = Feed(

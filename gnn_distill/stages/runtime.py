@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric, seed_everything
+from torch import nn
 
 from gnn_distill.console import BarProgress, Console, LineProgress
+from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.run_directory import RunDirectory
 from gnn_distill.schema.run import TrainerConfig
@@ -35,6 +37,11 @@ class Runtime:
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
         }
+
+    def tell_what_is_ignored(self, role: str, model: nn.Module, spec: TaskSpec) -> None:
+        """A notice if the data have edge features and the model does not read them."""
+        if spec.edge_features is not None and not model.reads_edges:
+            self.console.notice(f"{spec.name} has edge features; this {role} does not read them.")
 
     def record(self, stage: str, row: dict[str, float]) -> None:
         """Take an epoch's row to metrics.csv and the tracker."""

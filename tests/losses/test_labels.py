@@ -81,3 +81,8 @@ def test_positive_weights_reach_the_loss() -> None:
 def test_tasks_without_positives_take_no_weight(kind: str) -> None:
     with pytest.raises(UserError, match=r"task.pos_weight=auto: small is a .* Set task.pos_weight=none"):
         make_labels(make_task(kind), TaskConfig(pos_weight="auto"))
+
+
+def test_regression_takes_no_label_smoothing() -> None:
+    with pytest.raises(UserError, match=r"task.label_smoothing=0.1: small is a regression"):
+        make_labels(make_task("regression"), TaskConfig(label_smoothing=0.1))
