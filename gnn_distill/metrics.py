@@ -44,7 +44,7 @@ class Metrics:
     def _measure(self, name: str, logits: Tensor, y: Tensor) -> float:
         spec = self.spec
         if spec.kind == "regression":
-            logits = logits * torch.tensor(spec.target_std) + torch.tensor(spec.target_mean)
+            logits = spec.in_original_units(logits)
         if spec.kind == "multiclass":
             logits, measure = logits[:, None, :], {"accuracy": _accuracy, "macro_f1": _macro_f1}[name]
         else:

@@ -36,7 +36,7 @@ class Predictor:
         if self.spec.kind == "multiclass":
             return logits.softmax(dim=-1)
         if self.spec.kind == "regression":
-            return logits * torch.tensor(self.spec.target_std) + torch.tensor(self.spec.target_mean)
+            return self.spec.in_original_units(logits)
         return logits.sigmoid()
 
     @torch.inference_mode()

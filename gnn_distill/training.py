@@ -33,7 +33,6 @@ class Fitted:
     best: dict[str, float]
     """Validation metrics and loss of the best epoch."""
     epochs: int
-    seconds: float
 
 
 def fit(
@@ -60,7 +59,7 @@ def fit(
     model, optimizer = fabric.setup(model, optimizer)
     validation = [batch.to(fabric.device) for batch in feed.fixed("val")]
     state: dict[str, Any] = {"epoch": 0, "best": {}, "best_epoch": 0, "weights": snapshot(plain)}
-    started = saved = time.perf_counter()
+    saved = time.perf_counter()
 
     for epoch in range(1, max_epochs + 1):
         model.train()
@@ -113,7 +112,7 @@ def fit(
     plain.load_state_dict(state["weights"])
     if checkpoints:
         checkpoint.save(checkpoints / "best.safetensors", state)
-    return Fitted(state["best_epoch"], state["best"], state["epoch"], time.perf_counter() - started)
+    return Fitted(state["best_epoch"], state["best"], state["epoch"])
 
 
 @torch.inference_mode()

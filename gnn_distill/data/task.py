@@ -69,6 +69,10 @@ class TaskSpec:
         """Columns of y: a multi-class label is one column that holds the class."""
         return 1 if self.kind == "multiclass" else self.num_outputs
 
+    def in_original_units(self, predictions: Tensor) -> Tensor:
+        """Standardised predictions [N, T] of a regression in the units of its labels: z·std + mean."""
+        return predictions * predictions.new_tensor(self.target_std) + predictions.new_tensor(self.target_mean)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, strings and numbers."""
         return json.loads(json.dumps(asdict(self)))

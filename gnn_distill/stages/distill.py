@@ -1,5 +1,7 @@
 """Stage 3: fit the student with the objective, with or without a teacher."""
 
+from functools import partial
+
 from torch import nn
 
 from gnn_distill.data.feed import Feed
@@ -45,7 +47,8 @@ def distill(
             config.optim,
             trainer.max_epochs,
             trainer.patience,
-            teacher_rows=signals.rows if signals else None,
+            # What no term reads is not gathered.
+            teacher_rows=partial(signals.rows, layers=objective.teacher_layers) if signals else None,
             on_epoch=runtime.recorder("student", bar),
             checkpoints=runtime.directory.checkpoints,
         )

@@ -1,6 +1,6 @@
 """Stage 2: run the teacher once over the training graphs and keep what it says on disk."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,11 +33,12 @@ class TeacherSignals:
     """By layer, counted from 1."""
     num_layers: int
 
-    def rows(self, batch: StructureBatch) -> TeacherRows:
-        """What belongs to a batch, in its order."""
+    def rows(self, batch: StructureBatch, layers: Collection[int] | None = None) -> TeacherRows:
+        """What belongs to a batch, in its order; node states of these layers only (None: of all that are kept)."""
         rows = self.row[batch.graph_ids]
         nodes = gather_ranges(self.node_ptr, rows)
-        states = {layer: states[nodes].float() for layer, states in self.nodes.items()}
+        chosen = self.nodes if layers is None else layers
+        states = {layer: self.nodes[layer][nodes].float() for layer in chosen}
         return TeacherRows(self.logits[rows], states, self.graph[rows])
 
     def shape(self) -> TeacherShape:
