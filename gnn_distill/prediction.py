@@ -18,8 +18,9 @@ from gnn_distill.data.structure import compute_encodings
 from gnn_distill.data.task import Features, TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.models import build_student
-from gnn_distill.schema.models import EncodingConfig, StudentConfig
+from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.run import TrainConfig
+from gnn_distill.schema.student import StudentConfig
 
 WEIGHTS, SETTINGS = "student.safetensors", "student.json"
 

@@ -14,7 +14,9 @@ from gnn_distill.cli import CONF_DIR
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.structure import StructuralEncodings, compute_encodings
 from gnn_distill.data.task import METRICS, Features, GraphTask, Splits, TaskSpec
-from gnn_distill.schema.models import EncodingConfig, StudentConfig, TeacherConfig
+from gnn_distill.schema.encoding import EncodingConfig
+from gnn_distill.schema.student import StudentConfig
+from gnn_distill.schema.teacher import TeacherConfig
 
 ODD = (
     nx.empty_graph(1),

@@ -19,8 +19,8 @@ from gnn_distill.errors import UserError
 from gnn_distill.models import build_student
 from gnn_distill.prediction import SETTINGS, WEIGHTS, Predictor, load, save_student
 from gnn_distill.schema.data import DatasetConfig
-from gnn_distill.schema.models import TeacherConfig
 from gnn_distill.schema.run import TrainConfig, TrainerConfig
+from gnn_distill.schema.teacher import TeacherConfig
 
 SMILES = ["CCO", "C", "c1ccccc1", "[Na+].[Cl-]", "CC(=O)Oc1ccccc1C(=O)O"]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from gnn_distill.data.distances import hop_distances
 from gnn_distill.data.packed import PackedGraphs, pointers
 from gnn_distill.data.spectra import laplacian_eigenvectors, random_walk_encoding
-from gnn_distill.schema.models import EncodingConfig
+from gnn_distill.schema.encoding import EncodingConfig
 
 
 @dataclass

@@ -5,7 +5,9 @@ from importlib import import_module
 from torch import nn
 
 from gnn_distill.data.task import TaskSpec
-from gnn_distill.schema.models import EncodingConfig, StudentConfig, TeacherConfig
+from gnn_distill.schema.encoding import EncodingConfig
+from gnn_distill.schema.student import StudentConfig
+from gnn_distill.schema.teacher import TeacherConfig
 
 
 def build_teacher(config: TeacherConfig, spec: TaskSpec) -> nn.Module:

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.distances import UNREACHABLE
 from gnn_distill.data.task import Features
-from gnn_distill.schema.models import EncodingConfig
+from gnn_distill.schema.encoding import EncodingConfig
 
 
 class FeatureEncoder(nn.Module):

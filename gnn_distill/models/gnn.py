@@ -11,7 +11,7 @@ from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.encoders import FeatureEncoder
 from gnn_distill.models.heads import Head, readout
 from gnn_distill.models.representations import Representations
-from gnn_distill.schema.models import TeacherConfig
+from gnn_distill.schema.teacher import TeacherConfig
 
 Convolution = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 NORMS = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm, "none": lambda channels: nn.Identity()}

@@ -10,7 +10,8 @@ from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.encoders import AttentionBias, FeatureEncoder, StructuralEncoder
 from gnn_distill.models.heads import Head, readout
 from gnn_distill.models.representations import Representations
-from gnn_distill.schema.models import EncodingConfig, StudentConfig
+from gnn_distill.schema.encoding import EncodingConfig
+from gnn_distill.schema.student import StudentConfig
 
 
 class SelfAttention(nn.Module):

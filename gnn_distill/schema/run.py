@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from omegaconf import MISSING
 
 from gnn_distill.schema.data import DatasetConfig, PathsConfig, TaskConfig
+from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.fields import choice, number, positive, section
-from gnn_distill.schema.models import EncodingConfig, StudentConfig, TeacherConfig
 from gnn_distill.schema.objective import AlignmentConfig, LossConfig
+from gnn_distill.schema.student import StudentConfig
+from gnn_distill.schema.teacher import TeacherConfig
 
 
 @dataclass

@@ -7,7 +7,7 @@ from safetensors.torch import load_file, save_file
 
 from gnn_distill.data.structure import StructuralEncodings, compute_encodings
 from gnn_distill.data.task import GraphTask
-from gnn_distill.schema.models import EncodingConfig
+from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.stages.runtime import Runtime
 from gnn_distill.store import Entry, code_version
 

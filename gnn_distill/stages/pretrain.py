@@ -11,9 +11,9 @@ from gnn_distill.data.task import GraphTask
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective
 from gnn_distill.models import build_teacher
-from gnn_distill.schema.models import TeacherConfig
 from gnn_distill.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.schema.run import TrainConfig
+from gnn_distill.schema.teacher import TeacherConfig
 from gnn_distill.stages.runtime import Runtime, seed_stage
 from gnn_distill.store import Entry, code_version
 from gnn_distill.training import fit

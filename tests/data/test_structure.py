@@ -6,7 +6,7 @@ from torch_geometric.utils import degree
 
 from gnn_distill.data.distances import hop_distances
 from gnn_distill.data.structure import StructuralEncodings, compute_encodings
-from gnn_distill.schema.models import EncodingConfig
+from gnn_distill.schema.encoding import EncodingConfig
 
 GRAPHS = pack([*SPECIAL.values(), *random_networks()])
 

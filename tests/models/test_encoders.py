@@ -10,7 +10,7 @@ from gnn_distill.data.batching import StructureBatch, collate
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import Features
 from gnn_distill.models.encoders import AttentionBias, FeatureEncoder, StructuralEncoder
-from gnn_distill.schema.models import EncodingConfig
+from gnn_distill.schema.encoding import EncodingConfig
 
 ENCODING = EncodingConfig(
     degree=True, max_degree=2, spd=True, max_spd=2, edge=True, lap_pe=3, bias_scale=1.0, bias_gain=4.0

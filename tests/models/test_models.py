@@ -15,7 +15,7 @@ from gnn_distill.data.sources.typed_edges import load
 from gnn_distill.models import build_student, build_teacher
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.data import PathsConfig, TypedEdgesConfig
-from gnn_distill.schema.models import EncodingConfig
+from gnn_distill.schema.encoding import EncodingConfig
 
 TEACHERS = {
     **{name: {"name": name} for name in choices("teacher") if name != "none"},

@@ -15,7 +15,7 @@ from gnn_distill.losses.labels import Labels, make_labels
 from gnn_distill.metrics import Metrics
 from gnn_distill.run_directory import METRICS, read_metrics
 from gnn_distill.schema.data import DatasetConfig
-from gnn_distill.schema.models import EncodingConfig
+from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.objective import (
     AlignmentConfig,
     AlignmentWeights,

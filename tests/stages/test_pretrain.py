@@ -14,7 +14,7 @@ from gnn_distill.data.task import GraphTask
 from gnn_distill.losses.labels import make_labels
 from gnn_distill.run_directory import read_metrics
 from gnn_distill.schema.data import DatasetConfig, PathsConfig, TaskConfig, TypedEdgesConfig
-from gnn_distill.schema.models import EncodingConfig
+from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.objective import AlignmentConfig, AlignmentWeights, LossConfig, LossWeights
 from gnn_distill.schema.run import DebugConfig, OptimConfig, PretrainConfig, SignalsConfig, TrainConfig, TrainerConfig
 from gnn_distill.stages.pretrain import pretrain, untrained_teacher

@@ -2,7 +2,8 @@
 
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.transformer import Transformer
-from gnn_distill.schema.models import EncodingConfig, StudentConfig
+from gnn_distill.schema.encoding import EncodingConfig
+from gnn_distill.schema.student import StudentConfig
 
 
 def build(config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> Transformer:

@@ -4,7 +4,7 @@ from torch_geometric.nn import GCNConv
 
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.gnn import GNN
-from gnn_distill.schema.models import TeacherConfig
+from gnn_distill.schema.teacher import TeacherConfig
 
 
 def build(config: TeacherConfig, spec: TaskSpec) -> GNN:
