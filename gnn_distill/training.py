@@ -57,7 +57,7 @@ def fit(
     objective.to(fabric.device)
     optimizer = make_optimizer([model, objective], optim, fabric)
     model, optimizer = fabric.setup(model, optimizer)
-    validation = [batch.to(fabric.device) for batch in feed.fixed("val")]
+    validation = list(feed.fixed("val"))
     state: dict[str, Any] = {"epoch": 0, "best": {}, "best_epoch": 0, "weights": snapshot(plain)}
     saved = time.perf_counter()
 
@@ -72,7 +72,6 @@ def fit(
             for group in optimizer.param_groups:
                 group["lr"] = rate
             teacher = teacher_rows(batch).to(fabric.device) if teacher_rows else None
-            batch = batch.to(fabric.device)
             total, terms, weights = objective(model(batch), batch, teacher, progress)
             fabric.backward(total)
             if optim.clip:
@@ -123,9 +122,9 @@ def evaluate(model: nn.Module, batches: Iterable[StructureBatch], spec: TaskSpec
     loss, examples = 0.0, 0
     for batch in batches:
         out = model(batch)
-        metrics.update(out.logits, batch.y)
-        loss = loss + labels(out, batch) * batch.num_graphs
-        examples += batch.num_graphs
+        metrics.update(batch.examples(out.logits), batch.examples(batch.y))
+        loss = loss + labels(out, batch) * batch.num_examples
+        examples += batch.num_examples
     return {**metrics.compute(), "loss": float(loss) / examples}
 
 

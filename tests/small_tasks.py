@@ -93,6 +93,33 @@ def make_task(kind: str = "binary", count: int = 24, nodes: str = "continuous", 
     return GraphTask(spec, make_graphs(spec, tuple(networks)), splits)
 
 
+def make_node_task(
+    kind: str = "multiclass", nodes: str = "continuous", edges: str | None = None, setting: str = "transductive"
+) -> GraphTask:
+    """One connected graph of 40 nodes; 12 for training, 8 for validation, 12 for test, 8 in no part.
+
+    Inductive: a second graph holds the training nodes and the edges among them, as all node-level sources do it.
+    """
+    spec = make_spec(kind, nodes, edges, level="node", name="small nodes")
+    random = torch.Generator().manual_seed(3)
+    network = nx.connected_watts_strogatz_graph(40, 4, 0.3, seed=3)
+    edge_index = torch.tensor(list(network.to_directed().edges), dtype=torch.long).T
+    x = draw(spec.node_features, 40, random)
+    y = {
+        "multiclass": torch.arange(40)[torch.randperm(40, generator=random), None] % 3,
+        "regression": torch.randn(40, spec.num_targets, generator=random),
+    }.get(kind, torch.rand(40, spec.num_targets, generator=random) > 0.5)
+    edge_attr = draw(spec.edge_features, edge_index.size(1), random) if edges else None
+    whole = Data(x=x, edge_index=edge_index, edge_attr=edge_attr, y=y.float())
+    train, val, test, _ = (part.sort().values for part in torch.randperm(40, generator=random).split([12, 8, 12, 8]))
+    graphs = [whole]
+    if setting == "inductive":
+        graphs.append(whole.subgraph(train))
+        train = 40 + torch.arange(len(train))
+    packed = PackedGraphs.from_data_list(graphs, spec.num_targets, level="node")
+    return GraphTask(spec, packed, Splits(train, val, test), setting=setting)
+
+
 def encode(graphs: PackedGraphs, encoding: EncodingConfig) -> StructuralEncodings:
     return compute_encodings(graphs, encoding)
 

@@ -11,7 +11,7 @@ from small_tasks import make_spec, make_task, preset
 from torch import nn
 
 from gnn_distill import checkpoint, training
-from gnn_distill.data.feed import Feed
+from gnn_distill.data.feed import GraphFeed
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
 from gnn_distill.losses.labels import Labels
@@ -49,7 +49,7 @@ def train(
         weights.append(training.snapshot(model))
 
     objective = Objective(Labels(task.spec), loss, AlignmentConfig())
-    feed = Feed(task, None, batch_size=4, max_pairs=10**6, seed=0)
+    feed = GraphFeed(task, None, batch_size=4, max_pairs=10**6, seed=0)
     optim = optim or OptimConfig(lr=1e-2)
     fitted = fit(
         fabric, model, objective, feed, optim, max_epochs, patience, on_epoch=on_epoch, checkpoints=checkpoints

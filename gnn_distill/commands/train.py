@@ -10,21 +10,22 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from gnn_distill.console import Console
-from gnn_distill.data.feed import Feed
 from gnn_distill.data.loading import load_task
+from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.environment import config_hash, environment
 from gnn_distill.losses.labels import make_labels
 from gnn_distill.models import count_parameters
+from gnn_distill.models.gnn import teacher_encoding
 from gnn_distill.prediction import save_student
 from gnn_distill.results.figures import learning_curves
 from gnn_distill.run_directory import RunDirectory
 from gnn_distill.schema.run import TrainConfig
-from gnn_distill.stages.distill import distill
+from gnn_distill.stages.distill import check_student, distill
 from gnn_distill.stages.encode import encode
 from gnn_distill.stages.evaluate import evaluate_splits
 from gnn_distill.stages.pretrain import pretrain
 from gnn_distill.stages.runtime import Runtime, make_fabric
-from gnn_distill.stages.signals import signals
+from gnn_distill.stages.signals import signals, visibility
 from gnn_distill.store import Entry, Store
 from gnn_distill.tracking import start_tracker
 
@@ -43,31 +44,37 @@ def main(cfg: DictConfig) -> float:
     with timed(seconds, "data"):
         task = load_task(config.dataset, config.paths)
         labels = make_labels(task, config.task)
-        # The budget of the largest batch is checked here, before hours are spent on a teacher.
-        feed = Feed(task, None, config.trainer.batch_size, config.trainer.max_pairs, config.seed)
+        # Before hours are spent on a teacher: the largest batch must fit, the student must be one that can be built.
+        check_student(task, config)
+        seen = visibility(task, config.signals.on)
     parts = {part: len(getattr(task.splits, part)) for part in ("train", "val", "test")}
     sizes = ", ".join(f"{size:,} {part}" for part, size in parts.items())
-    console.stage(name, f"{sizes} graphs, on {runtime.fabric.device}")
+    console.stage(name, f"{sizes} {task.spec.level}s, on {runtime.fabric.device}")
     for notice in task.notices:
         console.notice(notice)
 
     models: dict[str, nn.Module] = {}
+    views: dict[str, StructuralEncodings] = {}
     entries: dict[str, Entry] = {}
     teacher_signals = None
     if config.teacher.name != "none":
         with timed(seconds, "teacher"):
-            models["teacher"], entries["teacher"] = pretrain(runtime, task, labels, config)
+            views["teacher"], _ = encode(runtime, task, teacher_encoding(config.teacher))
+            models["teacher"], entries["teacher"] = pretrain(runtime, task, views["teacher"], labels, config)
         with timed(seconds, "signals"):
-            teacher_signals, entries["signals"] = signals(runtime, task, models["teacher"], entries["teacher"], config)
+            teacher_signals, entries["signals"] = signals(
+                runtime, task, views["teacher"], models["teacher"], entries["teacher"], config
+            )
     with timed(seconds, "encodings"):
-        feed.encodings, entries["encodings"] = encode(runtime, task, config.encoding)
+        views["student"], entries["encodings"] = encode(runtime, task, config.encoding)
     tell_what_was_found(console, entries, config.paths.store)
     with timed(seconds, "student"):
-        models["student"], fitted = distill(runtime, task, feed.encodings, labels, teacher_signals, config)
+        models["student"], fitted = distill(runtime, task, views["student"], labels, teacher_signals, config)
 
     with timed(seconds, "evaluation"):
         results = {
-            role: evaluate_splits(runtime, model, feed, labels, config.trainer.test) for role, model in models.items()
+            role: evaluate_splits(runtime, model, task, views[role], labels, config.trainer)
+            for role, model in models.items()
         }
     save_student(directory.path, models["student"], task.spec, config)
     figures = learning_curves(directory.path, task.spec.metric)
@@ -84,6 +91,7 @@ def main(cfg: DictConfig) -> float:
             "split_seed": config.dataset.split_seed,
             "sizes": parts,
         },
+        "visibility": {"setting": task.setting, "signals_on": seen if models.get("teacher") else None},
         "data": task.fingerprint,
         "reused": {kind: entry.found for kind, entry in entries.items()},
         "best_epoch": fitted.best_epoch,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +31,8 @@ class StructureBatch:
     batch: Int[Tensor, " nodes"]
     """The graph of every node."""
     ptr: Int[Tensor, " graphs+1"]
-    y: Float[Tensor, "graphs targets"]
+    y: Float[Tensor, "rows targets"]
+    """One row a graph; at node level one for each of `outputs`."""
     node_rows: Int[Tensor, " nodes"]
     """Where each node lies in the packed graphs, and in all that is stored beside them."""
     max_nodes: int
@@ -42,6 +44,47 @@ class StructureBatch:
     lap_pe: Float[Tensor, "nodes vectors"] | None = None
     spd: UInt8[Tensor, "graphs max_nodes max_nodes"] | None = None
     """Hop distances from row to column; 255: unreachable; 0 on padding."""
+    outputs: Int[Tensor, " rows"] | None = None
+    """Node level: the nodes whose states and outputs are wanted; None: all."""
+    labelled: Int[Tensor, " examples"] | None = None
+    """Node level: the rows, among `outputs`, whose labels count; None: all."""
+
+    @property
+    def num_examples(self) -> int:
+        """Graphs, or nodes at node level, whose labels count."""
+        return len(self.y) if self.labelled is None else len(self.labelled)
+
+    def wanted(self, nodes: Tensor) -> Tensor:
+        """The rows of `outputs` among values of all nodes."""
+        return nodes if self.outputs is None else nodes[self.outputs]
+
+    def examples(self, rows: Tensor) -> Tensor:
+        """The rows whose labels count."""
+        return rows if self.labelled is None else rows[self.labelled]
+
+    @cached_property
+    def row_edges(self) -> Int[Tensor, "2 kept"]:
+        """The edges that join two wanted nodes, between their rows."""
+        if self.outputs is None:
+            return self.edge_index
+        row = torch.full_like(self.node_rows, -1)
+        row[self.outputs] = torch.arange(len(self.outputs), device=row.device)
+        edges = row[self.edge_index]
+        return edges[:, (edges >= 0).all(dim=0)]
+
+    @cached_property
+    def row_walk(self) -> Float[Tensor, "rows rows"]:
+        """One step of the lazy random walk among the rows: D̃⁻¹Ã, Ã = A + I without directions; sparse, coalesced.
+
+        Its k-th power is row-stochastic on every node's k-hop ball; `P @ (P @ h)` never forms it.
+        """
+        source, target = self.row_edges
+        rows = len(self.wanted(self.node_rows))
+        loops = torch.arange(rows, device=source.device)
+        index = torch.stack([torch.cat([source, target, loops]), torch.cat([target, source, loops])])
+        index = torch.sparse_coo_tensor(index, torch.ones_like(index[0]), (rows, rows)).coalesce().indices()
+        weights = 1.0 / torch.bincount(index[0], minlength=rows)[index[0]]
+        return torch.sparse_coo_tensor(index, weights, (rows, rows), is_coalesced=True, check_invariants=False)
 
     @property
     def num_graphs(self) -> int:
@@ -62,6 +105,8 @@ class StructureBatch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> StructureBatch:
         """The same batch on another device."""
+        if self.ptr.device == torch.device(device):
+            return self
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> StructureBatch:
@@ -75,20 +120,27 @@ class StructureBatch:
 
 def collate(graphs: PackedGraphs, encodings: StructuralEncodings | None, ids: Int[Tensor, " graphs"]) -> StructureBatch:
     """The graphs `ids` as one batch, without a loop over them."""
-    rows, edges = gather_ranges(graphs.node_ptr, ids), gather_ranges(graphs.edge_ptr, ids)
+    if len(ids) == 1:  # a view: features of one large graph are not copied
+        graph = int(ids)
+        node_range = slice(int(graphs.node_ptr[graph]), int(graphs.node_ptr[graph + 1]))
+        edge_range = slice(int(graphs.edge_ptr[graph]), int(graphs.edge_ptr[graph + 1]))
+        rows = torch.arange(node_range.start, node_range.stop)
+    else:
+        node_range = rows = gather_ranges(graphs.node_ptr, ids)
+        edge_range = gather_ranges(graphs.edge_ptr, ids)
     sizes, edge_counts = graphs.num_nodes[ids], graphs.num_edges[ids]
     max_nodes = int(sizes.max()) if len(ids) else 0
     ptr = pointers(sizes)
     batch = torch.repeat_interleave(sizes, output_size=len(rows))
-    offsets = torch.repeat_interleave(ptr[:-1], edge_counts, output_size=len(edges))
+    offsets = torch.repeat_interleave(ptr[:-1], edge_counts)
     result = StructureBatch(
         graph_ids=ids,
-        x=graphs.x[rows],
-        edge_index=graphs.edge_index[:, edges] + offsets,
-        edge_attr=None if graphs.edge_attr is None else graphs.edge_attr[edges],
+        x=graphs.x[node_range],
+        edge_index=graphs.edge_index[:, edge_range] + offsets,
+        edge_attr=None if graphs.edge_attr is None else graphs.edge_attr[edge_range],
         batch=batch,
         ptr=ptr,
-        y=graphs.y[ids],
+        y=graphs.y[ids if graphs.level == "graph" else node_range],
         node_rows=rows,
         max_nodes=max_nodes,
         dense_index=torch.arange(len(rows)) + (torch.arange(len(ids)) * max_nodes - ptr[:-1])[batch],
@@ -96,14 +148,23 @@ def collate(graphs: PackedGraphs, encodings: StructuralEncodings | None, ids: In
     if encodings is not None:
         for name in ("in_degree", "out_degree", "rwse", "lap_pe"):
             values = getattr(encodings, name)
-            setattr(result, name, None if values is None else values[rows])
-        if encodings.spd is not None:
+            setattr(result, name, None if values is None else values[node_range])
+        if encodings.spd is not None and len(ids) == 1:
+            first, last = encodings.pair_ptr[ids], encodings.pair_ptr[ids + 1]
+            result.spd = encodings.spd[int(first) : int(last)].view(1, max_nodes, max_nodes)
+        elif encodings.spd is not None:
             mask = result.mask
             pairs = mask.unsqueeze(2) & mask.unsqueeze(1)
             # Stored pairs are row-major within a graph, so they come in the order in which the mask is read.
             stored = encodings.spd[gather_ranges(encodings.pair_ptr, ids)]
             result.spd = torch.zeros(pairs.shape, dtype=torch.uint8).masked_scatter_(pairs, stored)
     return result
+
+
+ALTERNATIVE = {
+    "graph": "leave such graphs out of the data",
+    "node": "choose a student that never forms all pairs: student=sgformer, polynormer or nagphormer",
+}
 
 
 class BatchSampler:
@@ -148,7 +209,7 @@ def evaluation_batches(
     return [batch for part in parts for batch in _cut(part, sizes, max_pairs)]
 
 
-def check_budget(sizes: Int[Tensor, " graphs"], max_pairs: int) -> None:
+def check_budget(sizes: Int[Tensor, " graphs"], max_pairs: int, level: str = "graph") -> None:
     """Raise UserError when a graph alone has more node pairs than a batch may hold."""
     too_large = (sizes * sizes > max_pairs).nonzero().squeeze(1)
     if len(too_large):
@@ -157,7 +218,7 @@ def check_budget(sizes: Int[Tensor, " graphs"], max_pairs: int) -> None:
         raise UserError(
             f"trainer.max_pairs={max_pairs} is too small for {len(too_large)} of {len(sizes)} graphs: the largest, "
             f"graph {graph}, has {nodes} nodes, so {nodes * nodes} node pairs. Set trainer.max_pairs={nodes * nodes} "
-            "or more if memory allows, or leave such graphs out of the data."
+            f"or more if memory allows, or {ALTERNATIVE[level]}."
         )
 
 

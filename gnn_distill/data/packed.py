@@ -24,10 +24,12 @@ class PackedGraphs:
     """Node ids are local to their graph."""
     edge_attr: Tensor | None
     """[edges, features], or None."""
-    y: Float[Tensor, "graphs targets"]
-    """NaN marks a missing label; of a multi-class task, the class index."""
+    y: Float[Tensor, "examples targets"]
+    """One row a graph, or a node at node level; NaN marks a missing label; of a multi-class task, the class index."""
     node_ptr: Int[Tensor, " graphs+1"]
     edge_ptr: Int[Tensor, " graphs+1"]
+    level: str = "graph"
+    """What has a label: graph or node."""
 
     def __len__(self) -> int:
         return self.node_ptr.numel() - 1
@@ -59,16 +61,17 @@ class PackedGraphs:
             x=self.x[nodes],
             edge_index=self.edge_index[:, edges],
             edge_attr=None if self.edge_attr is None else self.edge_attr[edges],
-            y=self.y[ids],
+            y=self.y[ids if self.level == "graph" else nodes],
             node_ptr=pointers(self.num_nodes[ids]),
             edge_ptr=pointers(self.num_edges[ids]),
+            level=self.level,
         )
 
     @classmethod
-    def from_data_list(cls, data_list: Sequence[Data], num_targets: int) -> PackedGraphs:
+    def from_data_list(cls, data_list: Sequence[Data], num_targets: int, level: str = "graph") -> PackedGraphs:
         """Pack PyG graphs; `y` of a graph that has none is NaN.
 
-        Raises ValueError where graphs disagree on features, or `y` does not hold `num_targets` values a graph.
+        Raises ValueError where graphs disagree on features, or `y` does not hold `num_targets` values an example.
         """
         edge_attrs = [data.edge_attr for data in data_list if data.edge_attr is not None]
         edges = [data.edge_index for data in data_list]
@@ -77,9 +80,10 @@ class PackedGraphs:
             x=_columns(torch.cat(xs)),
             edge_index=torch.cat(edges, dim=1).long(),
             edge_attr=_columns(torch.cat(edge_attrs)) if edge_attrs else None,
-            y=_targets([data.y for data in data_list], num_targets),
+            y=_targets(data_list, num_targets, level),
             node_ptr=pointers(torch.tensor([x.size(0) for x in xs])),
             edge_ptr=pointers(torch.tensor([index.size(1) for index in edges])),
+            level=level,
         )
         if packed.edge_attr is not None and packed.edge_attr.size(0) != packed.edge_index.size(1):
             raise ValueError("edge_attr needs one row for every edge, in all graphs or in none")
@@ -110,9 +114,12 @@ def _columns(values: Tensor) -> Tensor:
     return values.unsqueeze(-1) if values.dim() == 1 else values
 
 
-def _targets(labels: list[Tensor | None], num_targets: int) -> Float[Tensor, "graphs targets"]:
-    missing = torch.full((num_targets,), float("nan"))
-    rows = [missing if label is None else label.reshape(-1).float() for label in labels]
-    if any(row.numel() != num_targets for row in rows):
-        raise ValueError(f"y of every graph needs {num_targets} values")
-    return torch.stack(rows)
+def _targets(data_list: Sequence[Data], num_targets: int, level: str) -> Float[Tensor, "examples targets"]:
+    parts = []
+    for data in data_list:
+        shape = (1 if level == "graph" else data.x.size(0), num_targets)
+        y = torch.full(shape, float("nan")) if data.y is None else data.y.float()
+        if y.numel() != shape[0] * shape[1]:
+            raise ValueError(f"y of every graph needs {num_targets} values{' a node' if level == 'node' else ''}")
+        parts.append(y.reshape(shape))
+    return torch.cat(parts)

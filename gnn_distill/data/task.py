@@ -43,7 +43,7 @@ class TaskSpec:
     kind: str
     """binary, multiclass, multilabel or regression."""
     level: str
-    """graph."""
+    """What is labelled: graph or node."""
     num_outputs: int
     """Logits: binary 1, multiclass the classes, else the targets."""
     node_features: Features
@@ -89,7 +89,7 @@ class TaskSpec:
 
 @dataclass(frozen=True)
 class Splits:
-    """Ids of the graphs of each part, sorted."""
+    """Ids of the graphs of each part (node level: the rows of its nodes), sorted."""
 
     train: Tensor
     val: Tensor
@@ -105,6 +105,8 @@ class GraphTask:
     splits: Splits
     notices: list[str] = field(default_factory=list)
     """What the user should know about these data, announced at the start of a run."""
+    setting: str = "transductive"
+    """Node level: transductive, all nodes and edges are seen in training; or inductive, only the training nodes."""
 
     @cached_property
     def fingerprint(self) -> str:

@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from gnn_distill.data.batching import StructureBatch
@@ -19,6 +19,7 @@ class Labels(nn.Module):
 
     def __init__(self, spec: TaskSpec, pos_weight: Tensor | None = None, label_smoothing: float = 0.0) -> None:
         super().__init__()
+        self.level = spec.level
         self.kind, self.absolute, self.label_smoothing = spec.kind, spec.metric == "mae", label_smoothing
         self.register_buffer("mean", torch.tensor(spec.target_mean), persistent=False)
         self.register_buffer("std", torch.tensor(spec.target_std), persistent=False)
@@ -28,10 +29,13 @@ class Labels(nn.Module):
         """Labels as the model predicts them: standardised for regression."""
         return (y - self.mean) / self.std if self.kind == "regression" else y
 
+    def classes(self, y: Float[Tensor, "example target"]) -> Int[Tensor, "example"]:
+        """The class of each example; one class for all where there are none."""
+        return y[:, 0].long() if self.kind in ("binary", "multiclass") else torch.zeros_like(y[:, 0], dtype=torch.long)
+
     def forward(self, out: Representations, batch: StructureBatch, teacher: object = None) -> Tensor:
-        return task_loss(
-            self.kind, out.logits, self.target(batch.y), self.pos_weight, self.label_smoothing, self.absolute
-        )
+        logits, y = batch.examples(out.logits), self.target(batch.examples(batch.y))
+        return task_loss(self.kind, logits, y, self.pos_weight, self.label_smoothing, self.absolute)
 
 
 def make_labels(task: GraphTask, config: TaskConfig) -> Labels:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 from typing import NamedTuple
 
 import torch
@@ -12,6 +14,7 @@ from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.subgraphs import ego_subgraphs
 from gnn_distill.losses import alignment, macro, micro, soft_targets
 from gnn_distill.losses.labels import Labels
+from gnn_distill.losses.prototypes import class_means
 from gnn_distill.losses.schedule import ramp_factor
 from gnn_distill.losses.standardise import Moments, Standardise
 from gnn_distill.models.representations import Representations
@@ -42,6 +45,20 @@ class TeacherShape:
     graph: Moments
 
 
+class StudentShape(NamedTuple):
+    """Widths of the student's node states, by layer, and of its graph state."""
+
+    states: tuple[int, ...]
+    graph: int
+
+
+class Wholes(NamedTuple):
+    """What stands for whole graphs, of both sides."""
+
+    student: Float[Tensor, "whole channel"]
+    teacher: Float[Tensor, "whole channel"]
+
+
 class Term(NamedTuple):
     """One loss: its constant weight, when it counts, and how it is computed."""
 
@@ -62,8 +79,7 @@ class Objective(nn.Module):
         loss: LossConfig,
         align: AlignmentConfig,
         teacher: TeacherShape | None = None,
-        student_layers: int = 0,
-        student_channels: int = 0,
+        student: StudentShape | None = None,
     ) -> None:
         super().__init__()
         self.labels, self.form = labels, loss.schedule.form
@@ -71,12 +87,13 @@ class Objective(nn.Module):
         self.terms: dict[str, Term] = {}
         self._add("task", loss.weights.task, loss.schedule.task, labels)
         if teacher is not None:
-            self._student, self._teacher = (student_layers, student_channels), teacher
+            self._states, self._graph_channels = student
+            self._teacher = teacher
             self._add("soft", loss.weights.soft, loss.schedule.soft, self._soft(loss))
             self._add_micro(loss)
             self._add_macro(loss)
             self._add_alignment(align, loss.schedule.align)
-            del self._student, self._teacher
+            del self._teacher
 
     @property
     def teacher_layers(self) -> set[int]:
@@ -108,13 +125,29 @@ class Objective(nn.Module):
             self.standardise["graph"] = Standardise(self._teacher.graph)
         return self.standardise["graph"]
 
-    def _project(self, name: str, kind: str, target: Standardise) -> nn.Module:
-        """A term's own map from student states to the standardised teacher's width."""
-        _, channels = self._student
+    def _project(self, name: str, kind: str, channels: int, target: Standardise) -> nn.Module:
+        """A term's own map from student states of `channels` to the standardised teacher's width."""
         self.projections[name] = (
             alignment.Keep(target.alive) if kind == "none" else alignment.projection(kind, channels, target.channels)
         )
         return self.projections[name]
+
+    def _wholes(self, name: str, kind: str) -> Callable[[Representations, StructureBatch, TeacherRows], Wholes]:
+        """What stands for whole graphs, projected and standardised: graph states; at node level class prototypes."""
+        if self.labels.level == "graph":
+            standardise = self._graph()
+            project = self._project(name, kind, self._graph_channels, standardise)
+            return lambda out, batch, teacher: Wholes(project(out.graph), standardise(teacher.graph))
+        last = self._teacher.num_layers
+        standardise = self._node(last)
+        project = self._project(name, kind, self._states[-1], standardise)
+
+        def prototypes(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> Wholes:
+            label = self.labels.classes(batch.examples(batch.y))
+            student, target = batch.examples(out.nodes[-1]), batch.examples(teacher.nodes[last])
+            return Wholes(project(class_means(student, label)), standardise(class_means(target, label)))
+
+        return prototypes
 
     def _soft(self, loss: LossConfig) -> Callable:
         soft, kind, labels = loss.soft, self.labels.kind, self.labels
@@ -136,12 +169,12 @@ class Objective(nn.Module):
             return
         last = self._teacher.num_layers
         standardise = self._node(last)
-        project = self._project("micro_relation", loss.micro.projection, standardise)
+        project = self._project("micro_relation", loss.micro.projection, self._states[-1], standardise)
         temperature = loss.micro.temperature
 
         def relation(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> Tensor:
             return micro.neighbourhood_relation(
-                project(out.nodes[-1]), standardise(teacher.nodes[last]), batch.edge_index, temperature
+                project(out.nodes[-1]), standardise(teacher.nodes[last]), batch.row_edges, temperature
             )
 
         self._add("micro_relation", weight, loss.schedule.micro, relation)
@@ -150,14 +183,21 @@ class Objective(nn.Module):
         weight = loss.weights.macro * loss.macro.graph_relation
         if not weight:
             return
-        standardise = self._graph()
-        project = self._project("macro_graph_relation", loss.macro.projection, standardise)
         measure = {"cosine": macro.graph_relation_cosine, "pkt": macro.graph_relation_pkt}[loss.macro.measure]
+        if self.labels.level == "graph":
+            wholes = self._wholes("macro_graph_relation", loss.macro.projection)
+            self._add("macro_graph_relation", weight, loss.schedule.macro, lambda *args: measure(*wholes(*args)))
+            return
+        last = self._teacher.num_layers
+        standardise = self._node(last)
+        project = self._project("macro_graph_relation", loss.macro.projection, self._states[-1], standardise)
 
-        def graph_relation(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> Tensor:
-            return measure(project(out.graph), standardise(teacher.graph))
+        def node_relation(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> Tensor:
+            """The same between some nodes of one graph: all pairs would be n²."""
+            rows = torch.randperm(len(out.nodes[-1]), device=out.logits.device)[: loss.macro.samples]
+            return measure(project(out.nodes[-1][rows]), standardise(teacher.nodes[last][rows]))
 
-        self._add("macro_graph_relation", weight, loss.schedule.macro, graph_relation)
+        self._add("macro_graph_relation", weight, loss.schedule.macro, node_relation)
 
     def _add_alignment(self, align: AlignmentConfig, ramp: Ramp) -> None:
         measure = alignment.MEASURES[align.measure]
@@ -167,36 +207,34 @@ class Objective(nn.Module):
         if align.weights.subgraph:
             standardise_nodes = self._node(last)
             # A map of its own with a hidden layer: a linear one commutes with the mean, and would only repeat `node`.
-            project_nodes = self._project("align_subgraph", "mlp", standardise_nodes)
+            project_nodes = self._project("align_subgraph", "mlp", self._states[-1], standardise_nodes)
+            steps = 1
+            operator_of = partial(ego_subgraphs, radius=align.radius)
+            if self.labels.level == "node":  # the same balls, weighted by walks: never n²
+                steps, operator_of = align.radius, attrgetter("row_walk")
 
             def subgraphs(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> Tensor:
-                operator = ego_subgraphs(batch, align.radius)
-                return measure(
-                    alignment.pool_subgraphs(operator, project_nodes(out.nodes[-1])),
-                    alignment.pool_subgraphs(operator, standardise_nodes(teacher.nodes[last])),
-                )
+                operator = operator_of(batch)
+                student, target = project_nodes(out.nodes[-1]), standardise_nodes(teacher.nodes[last])
+                for _ in range(steps):
+                    student, target = operator @ student, operator @ target
+                return measure(student, target)
 
             self._add("align_subgraph", align.weights.subgraph, ramp, subgraphs)
         if align.weights.graph:
-            standardise_graphs = self._graph()
-            project_graphs = self._project("align_graph", align.projection, standardise_graphs)
-
-            def graphs(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> Tensor:
-                return measure(project_graphs(out.graph), standardise_graphs(teacher.graph))
-
-            self._add("align_graph", align.weights.graph, ramp, graphs)
+            wholes = self._wholes("align_graph", align.projection)
+            self._add("align_graph", align.weights.graph, ramp, lambda *args: measure(*wholes(*args)))
 
     def _align_nodes(self, align: AlignmentConfig, measure: Callable) -> Callable:
         """Last layer to last layer, or the mean over all student layers l of the match with layer ⌈l·L_T/L_S⌉."""
-        depth, _ = self._student
+        depth = len(self._states)
         chosen = range(1, depth + 1) if align.layers else [depth]
         pairs = []
         for layer in chosen:
             target = alignment.teacher_layer(layer, depth, self._teacher.num_layers)
             standardise = self._node(target)
-            pairs.append(
-                (layer, target, self._project(f"align_node{layer}", align.projection, standardise), standardise)
-            )
+            project = self._project(f"align_node{layer}", align.projection, self._states[layer - 1], standardise)
+            pairs.append((layer, target, project, standardise))
 
         def nodes(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> Tensor:
             return torch.stack(

@@ -9,8 +9,9 @@ from torch_geometric.nn import MessagePassing
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.encoders import FeatureEncoder
-from gnn_distill.models.heads import Head, readout
+from gnn_distill.models.heads import Output, readout
 from gnn_distill.models.representations import Representations
+from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.teacher import TeacherConfig
 
 Convolution = Callable[[Tensor, Tensor, Tensor | None], Tensor]
@@ -29,7 +30,9 @@ class GNN(nn.Module):
     ) -> None:
         super().__init__()
         channels = config.hidden_channels
-        self.residual, self.readout = config.residual, config.readout
+        self.residual = config.residual
+        self.state_channels = (channels,) * config.num_layers
+        self.graph_channels = channels
         self.encoder = FeatureEncoder(spec.node_features, channels)
         edges = uses_edges and spec.edge_features is not None
         self.edge_encoder = FeatureEncoder(spec.edge_features, channels) if edges else None
@@ -43,7 +46,7 @@ class GNN(nn.Module):
                 nn.Sequential(nn.Linear(channels, 2 * channels), nn.ReLU(), nn.Linear(2 * channels, channels))
                 for _ in range(config.num_layers - 1)
             )
-        self.head = Head(channels, spec.num_outputs, config.dropout)
+        self.output = Output(channels, spec, config.readout, config.dropout)
 
     @property
     def reads_edges(self) -> bool:
@@ -65,5 +68,9 @@ class GNN(nn.Module):
             if virtual is not None and layer < len(self.convs) - 1:
                 pooled = readout("sum", x, batch.batch, batch.num_graphs)
                 virtual = virtual + self.virtual_mlps[layer](virtual + pooled)
-        graph = readout(self.readout, x, batch.batch, batch.num_graphs)
-        return Representations(self.head(graph), tuple(states), graph)
+        return self.output(states, batch)
+
+
+def teacher_encoding(config: TeacherConfig) -> EncodingConfig:
+    """The structural encodings that the teacher reads as input."""
+    return EncodingConfig()

@@ -12,9 +12,13 @@ class Representations:
 
     logits: Float[Tensor, "example output"]
     """One row a graph (a node, for node-level tasks); regression: standardised predictions."""
-    nodes: tuple[Float[Tensor, "node channel"], ...]
-    """Node states after layer 1, 2, ..., L."""
+    nodes: tuple[Float[Tensor, "row channel"], ...]
+    """Node states after layer 1, 2, ..., L; at node level of the wanted nodes."""
     graph: Float[Tensor, "graph channel"]
     """The graph state that the head reads."""
     attention: dict[int, Float[Tensor, "graph head query key"]] = field(default_factory=dict)
     """Masked attention logits of the layers that were asked for (counted from 1), without the graph token."""
+    edge_attention: Float[Tensor, "edge"] | None = None
+    """GAT teachers: the weight of each edge of the batch in the last layer, mean over heads."""
+    self_attention: Float[Tensor, "node"] | None = None
+    """GAT teachers: the weight that each node gives itself there."""

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.encoders import AttentionBias, FeatureEncoder, StructuralEncoder
-from gnn_distill.models.heads import Head, readout
+from gnn_distill.models.heads import Output
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.student import StudentConfig
@@ -24,7 +24,7 @@ class SelfAttention(nn.Module):
         self.out = nn.Linear(channels, channels)
 
     def forward(
-        self, x: Float[Tensor, "graph node channel"], bias: Float[Tensor, "graph #head #node node"], explicit: bool
+        self, x: Float[Tensor, "graph node channel"], bias: Float[Tensor, "graph head node node"] | None, explicit: bool
     ) -> tuple[Float[Tensor, "graph node channel"], Float[Tensor, "graph head node node"] | None]:
         """The attended values, and the biased logits where `explicit` asks for them."""
         graphs, nodes, channels = x.shape
@@ -32,10 +32,13 @@ class SelfAttention(nn.Module):
         dropout = self.dropout if self.training else 0.0
         logits = None
         if explicit:
+            q = q * q.size(-1) ** -0.5
             # One fused product: bias + q·kᵀ/√d.
-            logits = torch.baddbmm(
-                bias.flatten(0, 1), q.flatten(0, 1), k.flatten(0, 1).mT, alpha=q.size(-1) ** -0.5
-            ).view_as(bias)
+            logits = (
+                q @ k.mT
+                if bias is None
+                else torch.baddbmm(bias.flatten(0, 1), q.flatten(0, 1), k.flatten(0, 1).mT).view_as(bias)
+            )
             out = F.dropout(logits.softmax(dim=-1), dropout) @ v
         else:
             out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout)
@@ -56,7 +59,7 @@ class TransformerLayer(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, bias: Tensor, explicit: bool = False) -> tuple[Tensor, Tensor | None]:
+    def forward(self, x: Tensor, bias: Tensor | None, explicit: bool = False) -> tuple[Tensor, Tensor | None]:
         out, logits = self.attention(self.norm1(x), bias, explicit)
         x = x + self.dropout(out)
         return x + self.dropout(self.ffn(self.norm2(x))), logits
@@ -67,22 +70,26 @@ class Transformer(nn.Module):
 
     Node states are padded only inside: h^0 = features + structural encodings, scattered to [graph, node, channel];
     padding keys are masked in every layer and padding rows are never read. The graph state is a learned token's
-    (read by the head as in Graphormer), or the mean or sum of the node states.
+    (read by the head as in Graphormer), or the mean or sum of the node states; node-level tasks need no token.
     """
+
+    dense_pairs = True
+    mini_batches = False
 
     def __init__(self, config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> None:
         super().__init__()
         channels = config.hidden_channels
-        self.readout = config.readout
+        self.state_channels = (channels,) * config.num_layers
+        self.graph_channels = channels
         self.features = FeatureEncoder(spec.node_features, channels)
         self.structure = StructuralEncoder(encoding, channels)
         self.dropout = nn.Dropout(config.dropout)
-        token = config.readout == "token"
+        token = config.readout == "token" and spec.level == "graph"
         self.token = nn.Parameter(torch.randn(channels) * 0.02) if token else None
         self.bias = AttentionBias(encoding, spec.edge_features, config.num_heads, token)
         self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.num_layers))
         self.norm = nn.LayerNorm(channels)
-        self.head = Head(channels, spec.num_outputs, config.dropout)
+        self.output = Output(channels, spec, config.readout, config.dropout)
 
     @property
     def reads_edges(self) -> bool:
@@ -99,16 +106,15 @@ class Transformer(nn.Module):
             dense = torch.cat([self.token.expand(batch.num_graphs, 1, -1).to(dense.dtype), dense], dim=1)
             first = 1
         bias = self.bias(batch)
+        if bias is not None:
+            bias = bias.to(dense.dtype)
         states, attention = [], {}
         for number, layer in enumerate(self.layers, start=1):
-            dense, logits = layer(dense, bias.to(dense.dtype), explicit=number in attention_layers)
+            dense, logits = layer(dense, bias, explicit=number in attention_layers)
             if number == len(self.layers):
                 dense = self.norm(dense)
             states.append(dense[:, first:].flatten(0, 1).index_select(0, batch.dense_index))
             if logits is not None:
                 attention[number] = logits[:, :, first:, first:]
-        if self.token is not None:
-            graph = dense[:, 0]
-        else:
-            graph = readout(self.readout, states[-1], batch.batch, batch.num_graphs)
-        return Representations(self.head(graph), tuple(states), graph, attention)
+        graph = dense[:, 0] if self.token is not None else None
+        return self.output(states, batch, graph, attention=attention)

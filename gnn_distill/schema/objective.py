@@ -51,6 +51,8 @@ class MacroConfig:
     """Similarity between the graphs of a batch."""
     measure: str = choice("cosine", "cosine", "pkt")
     """graph_relation: MSE of cosine matrices, or the KL divergence of PKT."""
+    samples: int = number(512, low=2)
+    """Node level: so many nodes, drawn anew in every step, stand in for the graphs of a batch."""
     projection: str = choice("linear", "linear", "mlp", "none")
     """Map from student to teacher width; learned, not part of the student."""
 

@@ -36,6 +36,8 @@ class TrainerConfig:
     """Epochs of the student; no stage runs longer."""
     batch_size: int = number(64, low=1)
     """Graphs a batch."""
+    batch_nodes: int = number(0, low=0)
+    """Node level: nodes a batch, for students that gain by it (nagphormer); 0: all in every step."""
     max_pairs: int = number(4_000_000, low=1)
     """Memory budget: most padded node pairs (graphs x nodes^2) in a batch; larger batches are cut."""
     patience: int = number(0, low=0)
@@ -66,6 +68,8 @@ class PretrainConfig:
 class SignalsConfig:
     """Stage 2: what is kept of the teacher."""
 
+    on: str = choice("auto", "auto", "train", "all")
+    """Node level: nodes of which the student hears the teacher; auto: all that training sees; train: its own only."""
     dtype: str = choice("float32", "float32", "float16")
     """Number format of the node states on disk."""
     layers: str = choice("auto", "auto", "all", "last")

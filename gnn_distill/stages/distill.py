@@ -4,15 +4,16 @@ from functools import partial
 
 from torch import nn
 
-from gnn_distill.data.feed import Feed
+from gnn_distill.data.batching import check_budget
+from gnn_distill.data.feed import make_feed
 from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.data.task import GraphTask
 from gnn_distill.losses.labels import Labels
-from gnn_distill.losses.objective import Objective
+from gnn_distill.losses.objective import Objective, StudentShape
 from gnn_distill.models import build_student
 from gnn_distill.schema.run import TrainConfig
 from gnn_distill.stages.runtime import Runtime, seed_stage
-from gnn_distill.stages.signals import TeacherSignals
+from gnn_distill.stages.signals import TeacherSignals, visibility
 from gnn_distill.training import Fitted, fit
 
 
@@ -33,11 +34,21 @@ def distill(
         config.loss,
         config.alignment,
         signals.shape() if signals else None,
-        config.student.num_layers,
-        config.student.hidden_channels,
+        StudentShape(student.state_channels, student.graph_channels),
     )
     trainer = config.trainer
-    feed = Feed(task, encodings, trainer.batch_size, trainer.max_pairs, config.seed, config.debug.limit_batches)
+    feed = make_feed(
+        task,
+        encodings,
+        batch_size=trainer.batch_size,
+        max_pairs=trainer.max_pairs,
+        seed=config.seed,
+        limit_batches=config.debug.limit_batches,
+        batch_nodes=trainer.batch_nodes,
+        # Without a teacher there is nothing to learn from nodes without labels.
+        taught=visibility(task, config.signals.on) if signals else "train",
+        device=runtime.fabric.device,
+    )
     with runtime.console.progress(trainer.max_epochs, "student") as bar:
         fitted = fit(
             runtime.fabric,
@@ -53,3 +64,10 @@ def distill(
             checkpoints=runtime.directory.checkpoints,
         )
     return student, fitted
+
+
+def check_student(task: GraphTask, config: TrainConfig) -> None:
+    """Raise UserError unless the student can be built and its largest batch fits the budget."""
+    student = build_student(config.student, config.encoding, task.spec)
+    if task.spec.level == "graph" or student.dense_pairs:
+        check_budget(task.graphs.num_nodes, config.trainer.max_pairs, task.spec.level)

@@ -2,21 +2,36 @@
 
 from torch import nn
 
-from gnn_distill.data.feed import Feed
+from gnn_distill.data.feed import make_feed
+from gnn_distill.data.structure import StructuralEncodings
+from gnn_distill.data.task import GraphTask
 from gnn_distill.losses.labels import Labels
+from gnn_distill.schema.run import TrainerConfig
 from gnn_distill.stages.runtime import Runtime
 from gnn_distill.training import evaluate
 
 
 def evaluate_splits(
-    runtime: Runtime, model: nn.Module, feed: Feed, labels: Labels, test: bool
+    runtime: Runtime,
+    model: nn.Module,
+    task: GraphTask,
+    encodings: StructuralEncodings,
+    labels: Labels,
+    trainer: TrainerConfig,
 ) -> dict[str, dict[str, float]]:
-    """Metrics by split: train, val and, once and last, test."""
-    splits = ["train", "val", *(["test"] if test else [])]
+    """Metrics by split: train, val and, once and last, test (unless trainer.test is false)."""
+    feed = make_feed(
+        task,
+        encodings,
+        batch_size=trainer.batch_size,
+        max_pairs=trainer.max_pairs,
+        seed=0,
+        batch_nodes=trainer.batch_nodes if getattr(model, "mini_batches", False) else 0,
+        device=runtime.fabric.device,
+    )
     labels = labels.to(runtime.fabric.device)
     scores = {}
-    for split in splits:
-        batches = (batch.to(runtime.fabric.device) for batch in feed.fixed(split))
-        scores[split] = evaluate(model, batches, feed.task.spec, labels)
+    for split in ["train", "val", *(["test"] if trainer.test else [])]:
+        scores[split] = evaluate(model, feed.fixed(split), task.spec, labels)
         del scores[split]["loss"]
     return scores

@@ -6,7 +6,8 @@ from pathlib import Path
 from torch import nn
 
 from gnn_distill import checkpoint
-from gnn_distill.data.feed import Feed
+from gnn_distill.data.feed import make_feed
+from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.data.task import GraphTask
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective
@@ -27,7 +28,9 @@ CODE = (
 )
 
 
-def pretrain(runtime: Runtime, task: GraphTask, labels: Labels, config: TrainConfig) -> tuple[nn.Module, Entry]:
+def pretrain(
+    runtime: Runtime, task: GraphTask, encodings: StructuralEncodings | None, labels: Labels, config: TrainConfig
+) -> tuple[nn.Module, Entry]:
     """The selected teacher in eval mode, and its entry in the store (found there or trained now)."""
     epochs = min(config.pretrain.max_epochs, config.trainer.max_epochs)
     architecture = {key: value for key, value in asdict(config.teacher).items() if key != "control"}
@@ -47,13 +50,14 @@ def pretrain(runtime: Runtime, task: GraphTask, labels: Labels, config: TrainCon
     runtime.tell_what_is_ignored("teacher", model, task.spec)
 
     def train(folder: Path) -> None:
-        feed = Feed(
+        feed = make_feed(
             task,
-            None,
-            config.pretrain.batch_size,
-            config.trainer.max_pairs,
-            config.seed,
-            config.debug.limit_batches,
+            encodings,
+            batch_size=config.pretrain.batch_size,
+            max_pairs=config.trainer.max_pairs,
+            seed=config.seed,
+            limit_batches=config.debug.limit_batches,
+            device=runtime.fabric.device,
         )
         alone = Objective(labels, LossConfig(), AlignmentConfig())
         history: list[dict[str, float]] = []

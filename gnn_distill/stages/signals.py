@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from gnn_distill import checkpoint
 from gnn_distill.data.batching import StructureBatch, collate, evaluation_batches
 from gnn_distill.data.packed import gather_ranges, pointers
+from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.data.task import GraphTask
+from gnn_distill.errors import UserError
 from gnn_distill.losses.objective import TeacherRows, TeacherShape
 from gnn_distill.losses.standardise import Moments
 from gnn_distill.schema.run import TrainConfig
@@ -27,30 +29,42 @@ class TeacherSignals:
     row: Int[Tensor, " all_graphs"]
     """Row of every graph of the data set, or -1."""
     node_ptr: Int[Tensor, " rows+1"]
-    logits: Float[Tensor, "rows output"]
+    logits: Float[Tensor, "examples output"]
+    """One row a graph, or a node at node level."""
     graph: Float[Tensor, "rows channel"]
     nodes: dict[int, Float[Tensor, "nodes channel"]]
     """By layer, counted from 1."""
     num_layers: int
+    level: str = "graph"
+    taught: Int[Tensor, " taught"] | None = None
+    """Node level: the nodes of these graphs that the student is taught; None: all."""
 
     def rows(self, batch: StructureBatch, layers: Collection[int] | None = None) -> TeacherRows:
         """What belongs to a batch, in its order; node states of these layers only (None: of all that are kept)."""
-        rows = self.row[batch.graph_ids]
+        rows = self.row[batch.graph_ids.cpu()]
         nodes = gather_ranges(self.node_ptr, rows)
+        if batch.outputs is not None:
+            nodes = nodes[batch.outputs.cpu()]
         chosen = self.nodes if layers is None else layers
         states = {layer: self.nodes[layer][nodes].float() for layer in chosen}
-        return TeacherRows(self.logits[rows], states, self.graph[rows])
+        return TeacherRows(self.logits[rows if self.level == "graph" else nodes], states, self.graph[rows])
 
     def shape(self) -> TeacherShape:
-        """Depth, and the moments of all states over these (training) graphs."""
-        nodes = {layer: moments(states) for layer, states in self.nodes.items()}
+        """Depth, and the moments of all states over the units that are taught."""
+        some = slice(None) if self.taught is None else self.taught
+        nodes = {layer: moments(states[some]) for layer, states in self.nodes.items()}
         return TeacherShape(self.num_layers, nodes, moments(self.graph))
 
 
 def signals(
-    runtime: Runtime, task: GraphTask, teacher: nn.Module, trained: Entry, config: TrainConfig
+    runtime: Runtime,
+    task: GraphTask,
+    encodings: StructuralEncodings | None,
+    teacher: nn.Module,
+    trained: Entry,
+    config: TrainConfig,
 ) -> tuple[TeacherSignals, Entry]:
-    """Signals of the selected teacher over the training graphs (found in the store, or computed now).
+    """Signals of the selected teacher over the graphs of the training part (found in the store, or computed now).
 
     With teacher.control=untrained, states are those of the architecture as initialised; logits stay.
     """
@@ -62,14 +76,17 @@ def signals(
         "dtype": config.signals.dtype,
         "code": code_version("stages/signals.py"),
     }
-    ids = task.splits.train
+    ids = taught_graphs(task)
 
     def compute(folder: Path) -> None:
         state_source = teacher
         if config.teacher.control == "untrained":
             state_source = runtime.fabric.to_device(untrained_teacher(config.teacher, task, config.seed))
-        batches = evaluation_batches(task.graphs.num_nodes, ids, 256, config.trainer.max_pairs)
-        collated = (collate(task.graphs, None, some).to(runtime.fabric.device) for some in batches)
+        if task.spec.level == "graph":
+            batches = evaluation_batches(task.graphs.num_nodes, ids, 256, config.trainer.max_pairs)
+        else:
+            batches = list(ids.split(1))
+        collated = (collate(task.graphs, encodings, some).to(runtime.fabric.device) for some in batches)
         checkpoint.save(
             folder / "signals.safetensors",
             read_teacher(teacher, state_source, collated, task, everything, getattr(torch, config.signals.dtype)),
@@ -78,12 +95,45 @@ def signals(
     entry = runtime.store.get("signals", parts, compute)
     state = checkpoint.load(entry.path / "signals.safetensors")
     row, node_ptr = layout(task)
-    return TeacherSignals(row, node_ptr, state["logits"], state["graph"], state["nodes"], state["num_layers"]), entry
+    kept = (state["logits"], state["graph"], state["nodes"], state["num_layers"])
+    taught = None
+    if visibility(task, config.signals.on) == "train" and task.spec.level == "node":
+        taught = places(task.graphs.node_ptr, ids, task.splits.train)
+    return TeacherSignals(row, node_ptr, *kept, task.spec.level, taught), entry
+
+
+def visibility(task: GraphTask, on: str) -> str:
+    """What `signals.on` comes to: all where training sees other nodes than its own (transductive), else train.
+
+    Raises UserError where all is asked for and there are no others.
+    """
+    others = task.spec.level == "node" and task.setting == "transductive"
+    if on == "all" and not others:
+        why = "a graph-level task" if task.spec.level == "graph" else "dataset.setting=inductive"
+        raise UserError(
+            f"signals.on=all: with {why}, nothing but the training part is seen in training. Choose auto or train, or "
+            "a transductive node-level data set."
+        )
+    return "all" if others and on != "train" else "train"
+
+
+def taught_graphs(task: GraphTask) -> Int[Tensor, " graphs"]:
+    """The graphs that training sees: those of the training part, or that hold its nodes."""
+    if task.spec.level == "graph":
+        return task.splits.train
+    return (torch.searchsorted(task.graphs.node_ptr, task.splits.train, right=True) - 1).unique()
+
+
+def places(
+    node_ptr: Int[Tensor, " graphs+1"], ids: Int[Tensor, " chosen"], rows: Int[Tensor, " some"]
+) -> Int[Tensor, " some"]:
+    """Where nodes `rows` of all graphs lie when only the graphs `ids`, which hold them, are laid end to end."""
+    return torch.searchsorted(gather_ranges(node_ptr, ids), rows)
 
 
 def layout(task: GraphTask) -> tuple[Int[Tensor, " all_graphs"], Int[Tensor, " rows+1"]]:
     """Where signals lie: the row of every graph (-1 outside the training part), and where each row's nodes begin."""
-    ids = task.splits.train
+    ids = taught_graphs(task)
     row = torch.full((len(task.graphs),), -1).index_copy(0, ids, torch.arange(len(ids)))
     return row, pointers(task.graphs.num_nodes[ids])
 
@@ -99,7 +149,7 @@ def read_teacher(
 ) -> dict:
     """Logits of `teacher` and states of `state_source`, in the order in which the training graphs are packed."""
     row, node_ptr = layout(task)
-    graphs = len(node_ptr) - 1
+    graphs, num_nodes = len(node_ptr) - 1, int(node_ptr[-1])
     kept: dict[str, Tensor] = {}
     nodes: dict[int, Tensor] = {}
     num_layers = 0
@@ -114,10 +164,13 @@ def read_teacher(
         node_rows = gather_ranges(node_ptr, rows)
         out, states = teacher(batch), state_source(batch)
         num_layers = len(states.nodes)
-        put(kept, "logits", graphs, rows, out.logits, torch.float32)
+        if task.spec.level == "graph":
+            put(kept, "logits", graphs, rows, out.logits, torch.float32)
+        else:
+            put(kept, "logits", num_nodes, node_rows, out.logits, torch.float32)
         put(kept, "graph", graphs, rows, states.graph, torch.float32)
         for layer in range(1 if everything else num_layers, num_layers + 1):
-            put(nodes, layer, int(node_ptr[-1]), node_rows, states.nodes[layer - 1], dtype)
+            put(nodes, layer, num_nodes, node_rows, states.nodes[layer - 1], dtype)
     return {**kept, "nodes": nodes, "num_layers": num_layers}
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gnn_distill.data.batching import StructureBatch, collate
 from gnn_distill.losses.labels import Labels
-from gnn_distill.losses.objective import Objective, TeacherRows, TeacherShape
+from gnn_distill.losses.objective import Objective, StudentShape, TeacherRows, TeacherShape
 from gnn_distill.losses.standardise import Moments
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.objective import (
@@ -24,6 +24,7 @@ from gnn_distill.schema.objective import (
 )
 
 STUDENT_LAYERS, STUDENT_CHANNELS = 3, 4
+WIDTHS = StudentShape((STUDENT_CHANNELS,) * STUDENT_LAYERS, STUDENT_CHANNELS)
 TEACHER_LAYERS, TEACHER_CHANNELS = 2, 6
 DEAD = 2
 ALL_WEIGHTS = LossWeights(task=1.0, soft=0.5, micro=0.25, macro=2.0)
@@ -71,7 +72,13 @@ def make_moments(seed: int) -> Moments:
 
 def make_objective(kind: str, shape: TeacherShape | None, loss: LossConfig, align: AlignmentConfig) -> Objective:
     torch.manual_seed(0)
-    return Objective(Labels(make_spec(kind)), loss, align, shape, STUDENT_LAYERS, STUDENT_CHANNELS)
+    return Objective(
+        Labels(make_spec(kind)),
+        loss,
+        align,
+        shape,
+        StudentShape((STUDENT_CHANNELS,) * STUDENT_LAYERS, STUDENT_CHANNELS),
+    )
 
 
 CONFIGS = {

@@ -24,7 +24,7 @@ from small_tasks import make_spec
 
 from gnn_distill.losses.alignment import teacher_layer
 from gnn_distill.losses.labels import Labels
-from gnn_distill.losses.objective import Objective, TeacherRows
+from gnn_distill.losses.objective import Objective, StudentShape, TeacherRows
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.objective import AlignmentConfig, LossConfig, LossWeights, Ramp, ScheduleConfig, SoftConfig
 
@@ -97,7 +97,9 @@ def test_a_student_identical_to_its_teacher_has_nothing_to_learn(config: str) ->
     graph = (teacher.graph.detach() - shape.graph.mean) / shape.graph.std
     out = Representations(teacher.logits.detach(), (rows[1], rows[2]), graph)
     align = replace(align, projection="none")
-    objective = Objective(Labels(make_spec()), loss, align, shape, TEACHER_LAYERS, TEACHER_CHANNELS)
+    objective = Objective(
+        Labels(make_spec()), loss, align, shape, StudentShape((TEACHER_CHANNELS,) * TEACHER_LAYERS, TEACHER_CHANNELS)
+    )
     first, _, second = objective.projections["align_subgraph"]
     with torch.no_grad():  # relu(h + 50) - 50 = h, for the dimensions that are alive
         first.weight.copy_(torch.eye(TEACHER_CHANNELS)[[c for c in range(TEACHER_CHANNELS) if c != DEAD]])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from small_tasks import make_runtime, make_task, preset
 
-from gnn_distill.data.feed import Feed
+from gnn_distill.data.feed import GraphFeed
 from gnn_distill.data.structure import compute_encodings
 from gnn_distill.data.task import GraphTask
 from gnn_distill.losses.labels import Labels, make_labels
@@ -54,8 +54,8 @@ def run(
     labels = make_labels(task, config.task)
     kept = None
     if config.teacher.name != "none":
-        teacher, entry = pretrain(runtime, task, labels, config)
-        kept, _ = signals(runtime, task, teacher, entry, config)
+        teacher, entry = pretrain(runtime, task, None, labels, config)
+        kept, _ = signals(runtime, task, None, teacher, entry, config)
     encodings, _ = encode(runtime, task, config.encoding)
     return runtime, *distill(runtime, task, encodings, labels, kept, config)
 
@@ -134,8 +134,7 @@ def test_evaluation_measures_every_graph_of_a_split_once(tmp_path: Path) -> None
     runtime, student, _ = run(tmp_path, task)
     labels = make_labels(task, CONFIG.task)
     encodings = compute_encodings(task.graphs, CONFIG.encoding)
-    feed = Feed(task, encodings, 2, 10**6, seed=0)
-    scores = evaluate_splits(runtime, student, feed, labels, test=True)
+    scores = evaluate_splits(runtime, student, task, encodings, labels, TrainerConfig(batch_size=2))
     assert list(scores) == ["train", "val", "test"]
     metrics = Metrics(task.spec)
     from gnn_distill.data.batching import collate
@@ -151,10 +150,11 @@ def test_evaluation_measures_every_graph_of_a_split_once(tmp_path: Path) -> None
 def test_the_test_split_stays_closed_while_tuning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     task = make_task()
     runtime, student, _ = run(tmp_path, task)
-    feed = Feed(task, compute_encodings(task.graphs, CONFIG.encoding), 4, 10**6, seed=0)
-    read, fixed = [], feed.fixed
-    monkeypatch.setattr(feed, "fixed", lambda split: (read.append(split), fixed(split))[1])
-    assert list(evaluate_splits(runtime, student, feed, Labels(task.spec), test=False)) == ["train", "val"]
+    encodings = compute_encodings(task.graphs, CONFIG.encoding)
+    read, fixed = [], GraphFeed.fixed
+    monkeypatch.setattr(GraphFeed, "fixed", lambda feed, split: (read.append(split), fixed(feed, split))[1])
+    closed = TrainerConfig(test=False)
+    assert list(evaluate_splits(runtime, student, task, encodings, Labels(task.spec), closed)) == ["train", "val"]
     assert read == ["train", "val"]
 
 

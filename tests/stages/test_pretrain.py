@@ -41,7 +41,7 @@ def task() -> GraphTask:
 
 
 def train(runtime: Runtime, task: GraphTask, config: TrainConfig = CONFIG) -> tuple[torch.nn.Module, Entry]:
-    return pretrain(runtime, task, make_labels(task, config.task), config)
+    return pretrain(runtime, task, None, make_labels(task, config.task), config)
 
 
 def test_a_teacher_is_trained_once_and_comes_back(runtime: Runtime, task: GraphTask, tmp_path: Path) -> None:

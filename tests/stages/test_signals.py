@@ -38,7 +38,7 @@ def make_config(layers: str = "all", dtype: str = "float32", control: str = "non
         dataset=DatasetConfig(),
         teacher=preset("teacher", "gin", hidden_channels=8, num_layers=LAYERS, dropout=0.5, control=control),
         student=preset("student", "graphormer"),
-        signals=SignalsConfig(dtype, layers),
+        signals=SignalsConfig(dtype=dtype, layers=layers),
         trainer=TrainerConfig(max_pairs=200),
         **changes,
     )
@@ -54,7 +54,7 @@ def make_teacher(task: GraphTask, config: TrainConfig) -> nn.Module:
 
 def collect(runtime: Runtime, task: GraphTask, config: TrainConfig) -> tuple[nn.Module, TeacherSignals, Entry]:
     teacher = make_teacher(task, config)
-    return teacher, *signals(runtime, task, teacher, Entry(Path("teachers/key"), found=True), config)
+    return teacher, *signals(runtime, task, None, teacher, Entry(Path("teachers/key"), found=True), config)
 
 
 @pytest.mark.parametrize(("layers", "dtype"), [("all", "float32"), ("last", "float32"), ("all", "float16")])
