@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.packed import PackedGraphs, mean_log_degree
 from gnn_distill.data.splits import keep_fraction
 from gnn_distill.data.task import LOWER_IS_BETTER, METRICS, Features, GraphTask, Splits, TaskSpec
 from gnn_distill.errors import UserError
@@ -60,6 +60,7 @@ def assemble(
         target_std=std,
         molecules=molecules,
         degree_features=degree_features,
+        log_degree=mean_log_degree(graphs, splits.train),
         note=note,
     )
     return GraphTask(spec, graphs, splits, notices)

@@ -110,6 +110,14 @@ def degree_column(graphs: PackedGraphs, max_degree: int) -> Int[Tensor, "nodes 1
     return degree.clamp(max=max_degree)[:, None]
 
 
+def mean_log_degree(graphs: PackedGraphs, ids: Int[Tensor, " chosen"]) -> float:
+    """Mean of log(in-degree + 1) over the nodes of the graphs `ids`; 1 where none has a neighbour."""
+    degree = torch.bincount(graphs.global_edge_index[1], minlength=graphs.x.size(0))
+    mean = degree[gather_ranges(graphs.node_ptr, ids)].double().log1p().mean()
+    # Rounded, since it becomes part of the data's fingerprint and threads may change the last digit.
+    return round(float(mean), 9) or 1.0
+
+
 def _columns(values: Tensor) -> Tensor:
     return values.unsqueeze(-1) if values.dim() == 1 else values
 

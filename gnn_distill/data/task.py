@@ -61,6 +61,8 @@ class TaskSpec:
     """Features are those of `smiles_to_data`, so SMILES can be predicted."""
     degree_features: bool = False
     """The graphs have no node features: x is the in-degree, capped at `node_features.sizes[0] - 1`."""
+    log_degree: float = 1.0
+    """Mean of log(in-degree + 1) over the nodes of the training part's graphs, by which PNA scales."""
     note: str = ""
     """A caveat shown wherever the metric is shown."""
 
@@ -106,7 +108,7 @@ class GraphTask:
     notices: list[str] = field(default_factory=list)
     """What the user should know about these data, announced at the start of a run."""
     setting: str = "transductive"
-    """Node level: transductive, all nodes and edges are seen in training; or inductive, only the training nodes."""
+    """Node level: transductive, all nodes are seen in training; or inductive, not those of val and test."""
 
     @cached_property
     def fingerprint(self) -> str:
@@ -117,5 +119,5 @@ class GraphTask:
                 value = getattr(part, item.name)
                 if isinstance(value, Tensor):
                     digest.update(f"{item.name}{tuple(value.shape)}{value.dtype}".encode())
-                    digest.update(value.contiguous().cpu().numpy().tobytes())
+                    digest.update(value.contiguous().cpu().numpy())
         return digest.hexdigest()

@@ -1,6 +1,7 @@
 """Config keys of teachers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from omegaconf import MISSING
 
@@ -19,15 +20,43 @@ class TeacherConfig:
     """Message-passing layers."""
     dropout: float = number(0.0, low=0.0, high=0.999)
     """Dropout after every layer and in the head."""
+    input_dropout: float = number(0.0, low=0.0, high=0.999)
+    """Dropout on the node features, before anything reads them."""
     norm: str = choice("batch", "batch", "layer", "none")
     """Normalisation after every convolution."""
     residual: bool = False
     """Add each layer's input to its output."""
+    ffn: bool = False
+    """A feed-forward block after every convolution, with an addition of its own (GNN+)."""
+    jumping_knowledge: str = choice("last", "last", "cat", "max", "sum")
+    """The state that the head reads: the last layer's, or all layers' joined."""
+    virtual_node: bool = False
+    """A node joined to all others of its graph, updated after every layer."""
+    rwse: int = number(0, low=0)
+    """Random-walk encoding as input: return probabilities after 1..rwse steps; 0: none."""
+    lap_pe: int = number(0, low=0)
+    """Laplacian eigenvectors as input: so many; 0: none."""
     readout: str = choice("sum", "sum", "mean", "max")
     """How node states become the graph state."""
-    virtual_node: bool = False
-    """A node joined to all others, updated after every layer."""
     train_eps: bool = True
     """GIN: learn the weight of the centre node."""
+    heads: int = number(4, low=1)
+    """GAT: attention heads; they must divide hidden_channels."""
+    gat_version: str = choice("v2", "v2", "v1")
+    """GAT: v2, whose ranking of neighbours depends on the node that looks; v1: the original."""
+    attention_dropout: float = number(0.0, low=0.0, high=0.999)
+    """GAT: dropout on attention weights."""
     control: str = choice("none", "none", "untrained")
     """untrained: states come from a randomly initialised teacher (logits stay the trained one's)."""
+    checkpoint: str | None = None
+    """File of weights (.pt, .pth or .safetensors): the teacher is taken from it and never trained."""
+    target: str | None = None
+    """custom: import path of your module's class, my_package.MyGNN."""
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    """custom: arguments of that class."""
+    node_states: list[str] = field(default_factory=list)
+    """custom: paths of the submodules whose outputs are the node states; empty: all message-passing ones."""
+    graph_state: str | None = None
+    """custom: path of the submodule whose output is the graph state; null: the readout of the last node states."""
+    outputs: str = choice("standardised", "standardised", "original")
+    """custom, regression: whether it predicts standardised targets, or their original units."""

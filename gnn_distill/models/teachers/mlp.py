@@ -1,0 +1,23 @@
+"""A perceptron on each node alone: the control that shows what structure is worth."""
+
+from torch import Tensor, nn
+
+from gnn_distill.data.task import TaskSpec
+from gnn_distill.models.gnn import GNN
+from gnn_distill.schema.teacher import TeacherConfig
+
+
+class NodeLinear(nn.Linear):
+    """W·h_i + b: a convolution without messages."""
+
+    def forward(self, x: Tensor, edge_index: Tensor, edges: None) -> Tensor:
+        return super().forward(x)
+
+
+def build(config: TeacherConfig, spec: TaskSpec) -> GNN:
+    """h_i ← W·h_i + b, then the same readout as all teachers.
+
+    It is blind to structure as long as it is given none: no rwse, lap_pe or virtual_node.
+    """
+    channels = config.hidden_channels
+    return GNN(config, spec, lambda: NodeLinear(channels, channels), uses_edges=False)
