@@ -31,8 +31,11 @@ class Predictor:
     def __init__(self, student: nn.Module, spec: TaskSpec, encoding: EncodingConfig, max_pairs: int) -> None:
         self.student, self.spec, self.encoding, self.max_pairs = student.eval(), spec, encoding, max_pairs
 
-    def predict(self, graphs: Sequence[Data] | Sequence[str] | PackedGraphs) -> Float[Tensor, "graph output"]:
-        """Probabilities of classes [G, C] or of positive labels [G, T], or values [G, T] in original units."""
+    def predict(self, graphs: Sequence[Data] | Sequence[str] | PackedGraphs) -> Float[Tensor, "example output"]:
+        """Probabilities of classes [G, C] or of positive labels [G, T], or values [G, T] in original units.
+
+        A node-level student gives one row for every node of all graphs, in their order.
+        """
         logits = self.logits(graphs)
         if self.spec.kind == "multiclass":
             return logits.softmax(dim=-1)
@@ -41,17 +44,20 @@ class Predictor:
         return logits.sigmoid()
 
     @torch.inference_mode()
-    def logits(self, graphs: Sequence[Data] | Sequence[str] | PackedGraphs) -> Float[Tensor, "graph output"]:
+    def logits(self, graphs: Sequence[Data] | Sequence[str] | PackedGraphs) -> Float[Tensor, "example output"]:
         """Raw outputs, in the order of `graphs`: PyG graphs, SMILES (molecular tasks), or packed graphs.
 
         Raises UserError where a SMILES does not parse or features do not fit what the student was trained on.
         """
         packed = self._checked(graphs if isinstance(graphs, PackedGraphs) else self._pack(graphs))
-        sizes = packed.num_nodes
-        check_budget(sizes, self.max_pairs)
+        sizes, everything = packed.num_nodes, torch.arange(len(packed))
+        if self.spec.level == "graph" or self.student.dense_pairs:
+            check_budget(sizes, self.max_pairs, self.spec.level)
         encodings = compute_encodings(packed, self.encoding)
+        if self.spec.level == "node":
+            return torch.cat([self.student(collate(packed, encodings, ids)).logits for ids in everything.split(1)])
         out = torch.empty(len(packed), self.spec.num_outputs)
-        for ids in evaluation_batches(sizes, torch.arange(len(packed)), 128, self.max_pairs):
+        for ids in evaluation_batches(sizes, everything, 128, self.max_pairs):
             out[ids] = self.student(collate(packed, encodings, ids)).logits
         return out
 
@@ -69,7 +75,7 @@ class Predictor:
             raise UserError(
                 f"The graphs have no node features x; {self.spec.name} has {self.spec.node_features.width}."
             )
-        packed = PackedGraphs.from_data_list(bare, num_targets=self.spec.num_targets)
+        packed = PackedGraphs.from_data_list(bare, self.spec.num_targets, self.spec.level)
         if self.spec.degree_features:
             packed.x = degree_column(packed, self.spec.node_features.sizes[0] - 1)
         return packed

@@ -119,7 +119,7 @@ def _modules(folder: str) -> list[str]:
 def _modules_exist(cfg: DictConfig) -> None:
     for key, folder in MODULES.items():
         name, choices = OmegaConf.select(cfg, key), _modules(folder)
-        if name not in choices:
+        if name not in choices and "." not in name:  # with a dot: the user's own
             raise refuse(key, name, f"there is no such choice. Choices: {', '.join(choices)}.{suggest(name, choices)}")
 
 

@@ -1,7 +1,5 @@
 """From the config's `dataset` section to a task."""
 
-from importlib import import_module
-from importlib.util import find_spec
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
@@ -10,6 +8,7 @@ from omegaconf import OmegaConf
 from gnn_distill.data import sources
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError, suggest
+from gnn_distill.extensions import module_of
 
 if TYPE_CHECKING:
     from gnn_distill.schema.data import DatasetConfig, PathsConfig
@@ -18,14 +17,15 @@ if TYPE_CHECKING:
 def load_task(dataset: "DatasetConfig", paths: "PathsConfig") -> GraphTask:
     """The data set that the config describes, read by `gnn_distill.data.sources.<dataset.source>.load`.
 
+    A source with a dot is a module of the user's own.
+
     Raises UserError when files are missing, or the data cannot be learned from.
     """
     for key in ("source", "name", "path"):
         if OmegaConf.is_config(dataset) and OmegaConf.is_missing(dataset, key):
             raise UserError(f"dataset.{key} is needed: set dataset.{key}=..., or choose another dataset.")
     choices = [module.name for module in iter_modules(sources.__path__)]
-    module = f"{sources.__name__}.{dataset.source}"
-    if dataset.source not in choices and find_spec(module) is None:
+    if dataset.source not in choices and "." not in dataset.source:
         hint = suggest(dataset.source, choices)
         raise UserError(f"dataset.source={dataset.source}: no such loader.{hint} Choose {', '.join(choices)}.")
-    return import_module(module).load(dataset, paths)
+    return module_of("dataset.source", dataset.source, sources.__name__).load(dataset, paths)

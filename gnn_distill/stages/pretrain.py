@@ -9,12 +9,16 @@ from gnn_distill import checkpoint
 from gnn_distill.data.feed import make_feed
 from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.data.task import GraphTask
+from gnn_distill.extensions import file_of
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective
-from gnn_distill.models import build_teacher
+from gnn_distill.models import TEACHERS, build_teacher
+from gnn_distill.models.gnn import teacher_encoding
+from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.schema.run import TrainConfig
 from gnn_distill.schema.teacher import TeacherConfig
+from gnn_distill.stages import encode
 from gnn_distill.stages.runtime import Runtime, seed_stage
 from gnn_distill.store import Entry, code_version
 from gnn_distill.training import fit
@@ -43,7 +47,8 @@ def pretrain(
         "patience": config.trainer.patience,
         "seed": config.seed,
         "numerics": runtime.numerics,
-        "code": code_version(*CODE, f"models/teachers/{config.teacher.name}.py"),
+        "code": code_version(*CODE, file_of("teacher.name", config.teacher.name, TEACHERS)),
+        "encodings": code_version(*encode.CODE) if teacher_encoding(config.teacher) != EncodingConfig() else None,
     }
     seed_stage(config.seed)
     model = build_teacher(config.teacher, task.spec)
