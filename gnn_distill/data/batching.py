@@ -82,7 +82,8 @@ class StructureBatch:
         rows = len(self.wanted(self.node_rows))
         loops = torch.arange(rows, device=source.device)
         index = torch.stack([torch.cat([source, target, loops]), torch.cat([target, source, loops])])
-        index = torch.sparse_coo_tensor(index, torch.ones_like(index[0]), (rows, rows)).coalesce().indices()
+        joined = torch.sparse_coo_tensor(index, torch.ones_like(index[0]), (rows, rows), check_invariants=False)
+        index = joined.coalesce().indices()
         weights = 1.0 / torch.bincount(index[0], minlength=rows)[index[0]]
         return torch.sparse_coo_tensor(index, weights, (rows, rows), is_coalesced=True, check_invariants=False)
 
