@@ -38,16 +38,18 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Dic
 
 def test_every_combination_of_presets_is_valid(config: Callable) -> None:
     groups = ("student", "loss", "alignment", "encoding")
+    targets = {"custom": ["teacher.target=my_package.MyGNN"]}
     teachers = cycle(choices("teacher"))
     for names in product(*map(choices, groups)):
         words = [f"{group}={name}" for group, name in zip(groups, names, strict=True)]
         teacher = next(teachers)
+        words += [f"teacher={teacher}", *targets.get(teacher, [])]
         student, loss, alignment, encoding = names
         if student == "graphormer" and encoding not in ("graphormer", "all"):
             with pytest.raises(UserError, match="a Graphormer needs hop distances"):
-                config(f"teacher={teacher}", *words)
+                config(*words)
             continue
-        built = config(f"teacher={teacher}", *words)
+        built = config(*words)
         assert [built.teacher.name, built.student.name, built.alignment.name] == [teacher, student, alignment]
         assert built.loss.name == loss
 

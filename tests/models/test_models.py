@@ -18,11 +18,16 @@ from gnn_distill.schema.data import PathsConfig, TypedEdgesConfig
 from gnn_distill.schema.encoding import EncodingConfig
 
 TEACHERS = {
-    **{name: {"name": name} for name in choices("teacher") if name != "none"},
+    **{name: {"name": name} for name in choices("teacher") if name not in ("none", "custom")},
     **{f"gin {readout}": {"name": "gin", "readout": readout, "norm": "layer"} for readout in ("mean", "max")},
     "gin edges": {"name": "gin", "edges": "categorical"},
     "gin virtual": {"name": "gin", "edges": "continuous", "virtual_node": True},
     "gcn virtual": {"name": "gcn", "nodes": "categorical", "virtual_node": True, "norm": "none"},
+    "gat v1 edges": {"name": "gat", "edges": "continuous", "gat_version": "v1", "heads": 2, "jumping_knowledge": "max"},
+    "gat edges": {"name": "gat", "edges": "categorical", "ffn": True, "jumping_knowledge": "sum"},
+    "pna edges": {"name": "pna", "edges": "categorical", "encoding": "walk", "rwse": 4, "norm": "layer"},
+    "gatedgcn edges": {"name": "gatedgcn", "edges": "continuous", "encoding": "laplacian", "lap_pe": 3},
+    "sage all": {"name": "sage", "ffn": True, "virtual_node": True, "jumping_knowledge": "cat", "input_dropout": 0.2},
 }
 STUDENTS = {
     **{
@@ -37,6 +42,15 @@ STUDENTS = {
     "graphormer categories": {
         **{"name": "graphormer", "encoding": "all", "nodes": "categorical", "edges": "continuous"},
     },
+    **{name: {"name": name, "encoding": "none"} for name in ("sgformer", "polynormer", "nagphormer")},
+    **{
+        f"gps {local}": {"name": "gps", "encoding": "laplacian" if local == "none" else "walk", "local": local}
+        for local in ("gine", "gin", "gcn", "gat", "sage", "none")
+    },
+    "gps edges": {"name": "gps", "encoding": "walk", "edges": "categorical"},
+    "sgformer edges": {"name": "sgformer", "encoding": "walk", "edges": "continuous", "local": "gine", "num_heads": 2},
+    "polynormer edges": {"name": "polynormer", "encoding": "all", "nodes": "categorical", "edges": "categorical"},
+    "nagphormer all": {"name": "nagphormer", "encoding": "all", "edges": "categorical"},
     "transformer token": {"name": "transformer", "encoding": "walk", "nodes": "categorical", "readout": "token"},
 }
 MODELS = {**TEACHERS, **STUDENTS}
@@ -86,8 +100,8 @@ def test_representations_have_the_documented_shapes(case) -> None:
     batch = collate(graphs, encode(graphs, encoding), torch.arange(len(graphs)))
     out = run(model.eval(), batch)
     assert out.logits.shape == (len(graphs), 3)
-    assert out.graph.shape == (len(graphs), WIDTH)
-    assert [states.shape for states in out.nodes] == [(len(graphs.x), WIDTH)] * DEPTH
+    assert out.graph.shape == (len(graphs), model.graph_channels)
+    assert [states.shape for states in out.nodes] == [(len(graphs.x), width) for width in model.state_channels]
     assert out.attention == {}
 
 
@@ -135,7 +149,7 @@ def test_structure_matters_where_a_model_is_told_of_it(case, request: pytest.Fix
         bare.edge_attr = graphs.edge_attr[:0]
     ids = torch.arange(len(graphs))
     with_edges, without = (run(model, collate(some, encode(some, encoding), ids)).logits for some in (graphs, bare))
-    blind = request.node.callspec.id == "transformer none"
+    blind = request.node.callspec.id in ("transformer none", "mlp")
     assert torch.allclose(with_edges, without, atol=1e-5) == blind
     assert torch.allclose(with_edges[:2], without[:2], atol=1e-5)  # they had no edges before
 
