@@ -17,8 +17,9 @@ from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.feed import Feed
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
+from gnn_distill.losses.bridge import TeacherRows
 from gnn_distill.losses.labels import Labels
-from gnn_distill.losses.objective import Objective, TeacherRows
+from gnn_distill.losses.objective import Objective
 from gnn_distill.metrics import Metrics, is_better
 from gnn_distill.schema.run import OptimConfig
 

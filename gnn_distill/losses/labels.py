@@ -33,6 +33,13 @@ class Labels(nn.Module):
         """The class of each example; one class for all where there are none."""
         return y[:, 0].long() if self.kind in ("binary", "multiclass") else torch.zeros_like(y[:, 0], dtype=torch.long)
 
+    def known(self, batch: StructureBatch) -> Float[Tensor, "rows target"]:
+        """Labels of all rows as the model predicts them; NaN where they do not count."""
+        y = self.target(batch.y)
+        if batch.labelled is None:
+            return y
+        return torch.full_like(y, torch.nan).index_copy(0, batch.labelled, y[batch.labelled])
+
     def forward(self, out: Representations, batch: StructureBatch, teacher: object = None) -> Tensor:
         logits, y = batch.examples(out.logits), self.target(batch.examples(batch.y))
         return task_loss(self.kind, logits, y, self.pos_weight, self.label_smoothing, self.absolute)

@@ -8,8 +8,9 @@ from gnn_distill.data.batching import check_budget
 from gnn_distill.data.feed import make_feed
 from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.data.task import GraphTask
+from gnn_distill.losses.bridge import StudentShape
 from gnn_distill.losses.labels import Labels
-from gnn_distill.losses.objective import Objective, StudentShape
+from gnn_distill.losses.objective import Objective
 from gnn_distill.models import build_student
 from gnn_distill.schema.run import TrainConfig
 from gnn_distill.stages.runtime import Runtime, seed_stage

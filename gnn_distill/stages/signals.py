@@ -14,7 +14,7 @@ from gnn_distill.data.packed import gather_ranges, pointers
 from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.losses.objective import TeacherRows, TeacherShape
+from gnn_distill.losses.bridge import TeacherRows, TeacherShape
 from gnn_distill.losses.standardise import Moments
 from gnn_distill.schema.run import TrainConfig
 from gnn_distill.stages.pretrain import untrained_teacher

@@ -1,5 +1,7 @@
 """What a step of a node-level task reads: whole graphs, and the nodes that count in it."""
 
+from itertools import chain
+
 import pytest
 import torch
 from small_tasks import make_node_task, make_task
@@ -29,7 +31,7 @@ def test_fixed_batches_hold_every_node_of_a_split_once(setting: str) -> None:
         feed = NodeFeed(task, None, batch_nodes, seed=0)
         for split in ("train", "val", "test"):
             batches = list(feed.fixed(split))
-            assert sum((examples(task, batch) for batch in batches), []) == getattr(task.splits, split).tolist()
+            assert list(chain(*(examples(task, batch) for batch in batches))) == getattr(task.splits, split).tolist()
             assert all(len(batch.outputs) <= (batch_nodes or 40) for batch in batches)
 
 
@@ -59,7 +61,7 @@ def test_mini_batches_share_out_labelled_and_other_nodes_and_change_with_the_epo
     epochs = [[batch for _, batch in feed.train(epoch)] for epoch in (1, 2, 1)]
     for batches in epochs:
         assert len(batches) == 5
-        assert sorted(sum((examples(task, batch) for batch in batches), [])) == task.splits.train.tolist()
+        assert sorted(chain(*(examples(task, batch) for batch in batches))) == task.splits.train.tolist()
         rows = torch.cat([batch.wanted(batch.node_rows) for batch in batches])
         assert torch.equal(rows.sort().values, torch.arange(40))
         assert {len(batch.outputs) for batch in batches} == {8}

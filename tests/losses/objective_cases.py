@@ -9,8 +9,9 @@ from small_tasks import make_graphs, make_spec
 from torch import Tensor
 
 from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.losses.bridge import StudentShape, TeacherRows, TeacherShape
 from gnn_distill.losses.labels import Labels
-from gnn_distill.losses.objective import Objective, StudentShape, TeacherRows, TeacherShape
+from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.standardise import Moments
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.objective import (
@@ -110,7 +111,7 @@ def expected_terms(
     """Every raw term by the loops of the reference, in float64."""
 
     def projected(name: str, states: Tensor) -> Tensor:
-        return objective.projections[name](states).detach().double()
+        return objective.bridge.projections[name](states).detach().double()
 
     def standard(states: Tensor, moments: Moments) -> Tensor:
         alive = [channel for channel in range(TEACHER_CHANNELS) if channel != DEAD]

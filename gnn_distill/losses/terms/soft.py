@@ -1,0 +1,28 @@
+"""Soft targets as a term."""
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from gnn_distill.data.batching import StructureBatch
+from gnn_distill.losses.bridge import Bridge, TeacherRows, Term
+from gnn_distill.losses.labels import Labels
+from gnn_distill.losses.soft_targets import soft_binary, soft_classes, soft_regression
+from gnn_distill.models.representations import Representations
+from gnn_distill.schema.objective import AlignmentConfig, LossConfig
+
+
+def soft_terms(bridge: Bridge, labels: Labels, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
+    """`soft`: the form that suits the kind of task."""
+    soft = loss.soft
+
+    def term(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> Tensor:
+        if labels.kind == "multiclass":
+            return soft_classes(out.logits, teacher.logits, soft.temperature)
+        if labels.kind == "regression":
+            return soft_regression(out.logits, teacher.logits, labels.known(batch) if soft.bounded else None)
+        counted = ~labels.known(batch).isnan() if soft.mask_missing else None
+        return soft_binary(out.logits, teacher.logits, soft.temperature, counted)
+
+    if loss.weights.soft:
+        yield Term("soft", loss.weights.soft, loss.schedule.soft, term)
