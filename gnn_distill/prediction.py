@@ -111,11 +111,11 @@ class Predictor:
         return values.long()
 
     def _parse(self, smiles: Sequence[str]) -> list[Data]:
-        from gnn_distill.data.molecules import smiles_to_data
+        from gnn_distill.data.molecules import reader_of
 
         if not self.spec.molecules:
             raise UserError(f"The student was trained on {self.spec.name}, not on molecules: it cannot read SMILES.")
-        parsed = [smiles_to_data(text) for text in smiles]
+        parsed = list(map(reader_of(self.spec.node_features), smiles))
         if None in parsed:
             index = parsed.index(None)
             raise UserError(f"SMILES {index} does not parse: {smiles[index]!r}. Leave it out, or mend it.")

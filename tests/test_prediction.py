@@ -10,6 +10,7 @@ from small_tasks import awaken, make_graphs, make_spec, preset
 from torch_geometric.data import Data
 
 import gnn_distill
+from gnn_distill.data import molecules_ogb
 from gnn_distill.data.batching import collate
 from gnn_distill.data.molecules import ATOM_FEATURES, BOND_FEATURES, smiles_to_data
 from gnn_distill.data.packed import PackedGraphs
@@ -102,6 +103,14 @@ def test_smiles_are_read(chemist: Predictor) -> None:
     torch.testing.assert_close(together, chemist.predict([smiles_to_data(s) for s in SMILES]))
     for row, text in zip(together, SMILES, strict=True):
         torch.testing.assert_close(chemist.predict([text])[0], row, rtol=1e-4, atol=1e-4)
+
+
+def test_smiles_are_read_in_the_code_of_the_training_data(tmp_path: Path) -> None:
+    atoms, bonds = molecules_ogb.ATOM_FEATURES, molecules_ogb.BOND_FEATURES
+    saved(tmp_path, make_spec("regression", node_features=atoms, edge_features=bonds, molecules=True))
+    chemist = load(tmp_path)
+    told = chemist.predict(SMILES[:2])
+    torch.testing.assert_close(told, chemist.predict([molecules_ogb.smiles_to_ogb_data(s) for s in SMILES[:2]]))
 
 
 def test_smiles_that_do_not_parse_are_named(chemist: Predictor) -> None:

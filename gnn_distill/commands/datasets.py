@@ -58,7 +58,7 @@ def files(config: DictConfig, paths: "PathsConfig") -> str:
         return "by name"
     folder = folder_of(config.source, config.name)
     for root, answer in ((data_root(paths), "here"), (mirror_root(paths), "in the mirror")):
-        if root and any((root / folder / "raw").glob("*.*")):
+        if root and any(any((root / folder / place).glob("*.*")) for place in ("raw", ".")):
             return answer
     return "to download"
 

@@ -1,5 +1,6 @@
 """From graphs and a split to a task: the checks, target statistics and notices that every source shares."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -26,14 +27,16 @@ def assemble(
     target_names: tuple[str, ...],
     node_features: Features,
     edge_features: Features | None = None,
+    standardised: int = 0,
     notices: list[str] | None = None,
     molecules: bool = False,
     degree_features: bool = False,
     note: str = "",
 ) -> GraphTask:
-    """A checked task.
+    """A checked task, of the level of `graphs`.
 
     metric: the set's own; `dataset.metric` goes before it. target_names: one an output (multiclass: the classes).
+    standardised: so many first columns of continuous node features are standardised by the training nodes.
     Raises UserError for a metric that does not fit the kind, features that are not finite, graphs without nodes,
     and targets that cannot be learned or measured.
     """
@@ -43,13 +46,17 @@ def assemble(
     notices = list(notices or []) + check_graphs(graphs)
     splits = keep_fraction(splits, graphs.y, kind, dataset.train_fraction, dataset.split_seed)
     if not all(len(ids) for ids in (splits.train, splits.val, splits.test)):
-        raise UserError(f"{dataset.name}: {len(graphs)} graphs are too few for a train, a val and a test part.")
-    notices += check_targets(graphs.y, splits, kind, metric, target_names, edited=dataset.train_fraction < 1)
+        count = f"{len(graphs.y)} {graphs.level}s"
+        raise UserError(f"{dataset.name}: {count} are too few for a train, a val and a test part.")
+    edited = dataset.train_fraction < 1
+    notices += check_targets(graphs.y, splits, kind, metric, target_names, edited, graphs.level)
     mean, std = standardisation(graphs.y[splits.train], kind, len(target_names))
+    if standardised:
+        node_features = with_moments(node_features, graphs.x[graphs.nodes_of(splits.train)], standardised)
     spec = TaskSpec(
         name=dataset.name,
         kind=kind,
-        level="graph",
+        level=graphs.level,
         num_outputs=len(target_names),
         node_features=node_features,
         edge_features=edge_features,
@@ -74,32 +81,69 @@ def standardisation(y: Tensor, kind: str, num_outputs: int) -> tuple[tuple[float
     return tuple(float(c.mean()) for c in columns), tuple(float(c.std(correction=0)) for c in columns)
 
 
+def with_moments(features: Features, x: Tensor, columns: int) -> Features:
+    """`features` with mean and standard deviation of the first `columns` columns of x [nodes, width].
+
+    A column that is constant but for rounding loses its mean only; other columns stay as they are.
+    """
+    mean, std = torch.zeros(x.size(1), dtype=torch.double), torch.ones(x.size(1), dtype=torch.double)
+    values = x[:, :columns].double()
+    mean[:columns] = values.mean(dim=0)
+    spread = values.std(dim=0, correction=0)
+    std[:columns] = torch.where(spread > 1e-7 * mean[:columns].abs(), spread, 1.0)
+    return replace(features, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
+
+
 def check_graphs(graphs: PackedGraphs) -> list[str]:
-    """Notices on graphs of one node or no edges; raises UserError on empty graphs and on features not finite."""
+    """Notices on graphs of one node, graphs without edges and, at node level, nodes without neighbours.
+
+    Raises UserError on empty graphs and on features that are not finite.
+    """
     nodes, edges = graphs.num_nodes, graphs.num_edges
-    _forbid(nodes == 0, "have no nodes. Remove them")
+    _forbid(nodes == 0, "graphs", "have no nodes. Remove them")
     for what, values, ptr in (("node", graphs.x, graphs.node_ptr), ("edge", graphs.edge_attr, graphs.edge_ptr)):
         if values is not None and values.is_floating_point():
-            rows = (~values.isfinite().all(dim=1)).nonzero().flatten()
-            bad = torch.zeros(len(graphs), dtype=torch.bool)
-            bad[torch.searchsorted(ptr, rows, right=True) - 1] = True
-            _forbid(bad, f"have {what} features that are NaN or infinite. Mend or remove them")
-    notices = []
-    for bad, what in ((nodes == 1, "one node only"), ((nodes > 1) & (edges == 0), "no edges")):
-        if bad.any():
-            notices.append(f"{_count(bad)} have {what}; they are kept, and structure says nothing about them.")
-    return notices
+            bad, units = ~finite_rows(values), f"{what}s"
+            if graphs.level == "graph":
+                of_graph = torch.searchsorted(ptr, bad.nonzero().flatten(), right=True) - 1
+                bad, units = torch.zeros(len(graphs), dtype=torch.bool).index_fill_(0, of_graph, True), "graphs"
+            _forbid(bad, units, f"have {what} features that are NaN or infinite. Mend or remove them")
+    if graphs.level == "node":
+        source, target = graphs.global_edge_index
+        lonely = torch.ones(len(graphs.x), dtype=torch.bool)
+        lonely[torch.cat([source[source != target], target[source != target]])] = False
+        small = [(lonely, "nodes", "no neighbours")]
+    else:
+        small = [(nodes == 1, "graphs", "one node only"), ((nodes > 1) & (edges == 0), "graphs", "no edges")]
+    return [
+        f"{_count(bad, units)} have {what}; they are kept, and structure says nothing about them."
+        for bad, units, what in small
+        if bad.any()
+    ]
+
+
+def finite_rows(values: Tensor) -> Tensor:
+    """Which rows have no NaN and no infinity: [N, C] -> [N]; `isfinite` alone would copy all of `values`."""
+    low, high = torch.aminmax(values, dim=1)
+    return low.isfinite() & high.isfinite()
 
 
 def check_targets(
-    y: Tensor, splits: Splits, kind: str, metric: str, names: tuple[str, ...], edited: bool = False
+    y: Tensor,
+    splits: Splits,
+    kind: str,
+    metric: str,
+    names: tuple[str, ...],
+    edited: bool = False,
+    level: str = "graph",
 ) -> list[str]:
     """Notices on classes absent from a part; raises UserError where learning or the metric would be meaningless.
 
-    y: [G, T]; edited: the training part was thinned by `dataset.train_fraction`.
+    Published splits of nodes leave rare classes out of the training part: at node level two classes are enough there.
+    y: [N, T]; edited: the training part was thinned by `dataset.train_fraction`.
     """
     if y.isinf().any():
-        raise UserError(f"{int(y.isinf().any(1).sum())} graphs have infinite labels. Mend or remove them.")
+        raise UserError(f"{int(y.isinf().any(1).sum())} {level}s have infinite labels. Mend or remove them.")
     thinner = " Or raise dataset.train_fraction." if edited else ""
     remedy = f"Choose another dataset.split, dataset.split_seed or dataset.fold.{thinner}"
     if kind == "regression":
@@ -116,11 +160,13 @@ def check_targets(
     notices = []
     for part, ids in parts.items():
         absent = [name for index, name in enumerate(classes) if not (y[ids, 0] == index).any()]
-        if absent and (part == "training" or metric in NEED_BOTH_CLASSES):
+        learnable = level == "node" and len(classes) - len(absent) >= 2
+        if absent and (metric in NEED_BOTH_CLASSES or (part == "training" and not learnable)):
             why = "it cannot be learned" if part == "training" else f"{metric} has no value there"
             raise UserError(f"Class {', '.join(absent)} is absent from the {part} part: {why}. {remedy}")
         if absent:
-            notices.append(f"Class {', '.join(absent)} is absent from the {part} part.")
+            why = ": it cannot be learned" if part == "training" else ""
+            notices.append(f"Class {', '.join(absent)} is absent from the {part} part{why}.")
     return notices
 
 
@@ -141,11 +187,13 @@ def _check_labels(y: Tensor, parts: dict[str, Tensor], names: tuple[str, ...], m
     return notices
 
 
-def _forbid(bad: Tensor, what: str) -> None:
+def _forbid(bad: Tensor, units: str, what: str) -> None:
     if bad.any():
-        raise UserError(f"{_count(bad)} {what}.")
+        raise UserError(f"{_count(bad, units)} {what}.")
 
 
-def _count(bad: Tensor) -> str:
+def _count(bad: Tensor, units: str) -> str:
     first = bad.nonzero().flatten()[:3].tolist()
-    return f"{int(bad.sum())} of {len(bad)} graphs (ids {', '.join(map(str, first))}{', ...' if bad.sum() > 3 else ''})"
+    return (
+        f"{int(bad.sum())} of {len(bad)} {units} (ids {', '.join(map(str, first))}{', ...' if bad.sum() > 3 else ''})"
+    )

@@ -8,7 +8,7 @@ import socket
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -19,7 +19,20 @@ if TYPE_CHECKING:
     from gnn_distill.schema.data import PathsConfig
 
 MIRROR_VARIABLE = "GNN_DISTILL_MIRROR"
-FOLDERS = {"tudataset": "TUDataset/{name}", "moleculenet": "MoleculeNet/{name}", "zinc": "ZINC"}
+FOLDERS = {
+    "tudataset": "TUDataset/{name}",
+    "moleculenet": "MoleculeNet/{lower}",
+    "zinc": "ZINC",
+    "peptides": "LRGB/peptides-func",
+    "csl": "GNNBenchmarkDataset/CSL",
+    "planetoid": "Planetoid/{name}",
+    "webkb": "WebKB/{lower}",
+    "actor": "Actor",
+    "wikipedia": "WikipediaNetwork/{lower}/geom_gcn",
+    "heterophilous": "HeterophilousGraphDataset/{lower}",
+    "amazon": "Amazon/{name}",
+    "coauthor": "Coauthor/{name}",
+}
 """By loader: the folder of a set, below the data folder and the mirror alike; its raw files lie in raw/."""
 PROBE_SECONDS = 5
 READ_SECONDS = 60
@@ -44,7 +57,16 @@ def mirror_root(paths: "PathsConfig") -> Path | None:
 
 def folder_of(source: str, name: str) -> str:
     """The folder of a set, as PyG's class lays it out: `<class>/<name>`, or `<class>`."""
-    return FOLDERS[source].format(name=name.lower() if source == "moleculenet" else name)
+    return FOLDERS[source].format(name=name, lower=name.lower().replace("-", "_"))
+
+
+def known_name(name: str, collection: str, names: Collection[str]) -> str:
+    """`name` as its collection spells it; raises UserError where it is not one of `names`."""
+    spelled = {known.lower(): known for known in names}
+    if name.lower() not in spelled:
+        hint = suggest(name, names)
+        raise UserError(f"dataset.name={name}: {collection} has no such set.{hint} Choose {', '.join(names)}.")
+    return spelled[name.lower()]
 
 
 def find(paths: "PathsConfig", relative: str) -> Path | None:
@@ -57,9 +79,9 @@ def read(build: Callable[[str], T], folder: str, files: list[str], url: str, pat
     """What `build(root)` reads, where root is a PyG data set's root and holds its raw files.
 
     folder: the set's own folder, `<PyG class>` or `<PyG class>/<name>`; its raw files lie in `<folder>/raw`.
-    files: the raw files it cannot do without.
+    files: the raw files it cannot do without; a mirror may hold them in `<folder>` itself.
     url: where PyG would download from.
-    A new set is copied or downloaded, and processed, beside its place and then moved there in one step, so
+    A new set is copied or downloaded, and processed, beside its place and then moved there, its raw files last, so
     an interrupted or a parallel run never leaves half a set. The mirror is only read.
     Raises UserError when the files are in neither folder and cannot be downloaded.
     """
@@ -68,10 +90,7 @@ def read(build: Callable[[str], T], folder: str, files: list[str], url: str, pat
         if not _complete(home / "raw", files):
             with tempfile.TemporaryDirectory(dir=root, prefix=".partial-") as partial:
                 _gather(build, Path(partial), folder, files, url, paths)
-                if home.exists():  # not ours to delete: a download that broke off, or files of the user's
-                    home.rename(_unused(home.with_name(f"{home.name}.incomplete")))
-                home.parent.mkdir(parents=True, exist_ok=True)
-                (Path(partial) / folder).rename(home)
+                _put(Path(partial) / folder, home)
         try:
             return build(str(root / top))
         except (EOFError, pickle.UnpicklingError, RuntimeError) as error:
@@ -98,11 +117,11 @@ def _gather(
 ) -> None:
     """Copy the raw files from the mirror, or let PyG download them, and let PyG process them, all below `partial`."""
     mirror = mirror_root(paths)
-    if mirror and _complete(mirror / folder / "raw", files):
+    found = _mirrored(mirror / folder, files) if mirror else []
+    if found:
         (partial / folder / "raw").mkdir(parents=True)
-        for file in (mirror / folder / "raw").iterdir():
-            if file.is_file():
-                shutil.copyfile(file, partial / folder / "raw" / file.name)  # not its mode: mirrors are read-only
+        for file in found:
+            shutil.copyfile(file, partial / folder / "raw" / file.name)  # not its mode: mirrors are read-only
     else:
         reason = _unreachable(url)
         if reason:
@@ -112,6 +131,18 @@ def _gather(
             build(str(partial / folder.split("/")[0]))
     except (OSError, TimeoutError) as error:
         raise UserError(_advice(folder, files, url, str(error), paths)) from error
+
+
+def _put(made: Path, home: Path) -> None:
+    """Move a set to its place, where the files of another split may lie already (Planetoid/Cora/geom-gcn)."""
+    broken = _unused(home.with_name(f"{home.name}.incomplete"))
+    home.mkdir(parents=True, exist_ok=True)
+    # The set counts as whole once its raw files are there.
+    for part in sorted((path.name for path in made.iterdir()), key=lambda name: name == "raw"):
+        if (home / part).exists():  # not ours to delete: a download that broke off, or files of the user's
+            broken.mkdir(exist_ok=True)
+            (home / part).rename(broken / part)
+        (made / part).rename(home / part)
 
 
 def _advice(folder: str, files: list[str], url: str, reason: str, paths: "PathsConfig") -> str:
@@ -128,6 +159,14 @@ def _advice(folder: str, files: list[str], url: str, reason: str, paths: "PathsC
         f"Put them into {data_root(paths) / folder / 'raw'}, or set paths.mirror (or the environment variable "
         f"{MIRROR_VARIABLE}) to a folder that has them in {folder}/raw."
     )
+
+
+def _mirrored(home: Path, files: list[str]) -> list[Path]:
+    """All of raw/, and those of `files` that lie beside it; nothing where one of `files` is in neither place."""
+    raw = {file.name: file for file in (home / "raw").glob("*") if file.is_file()}
+    beside = {file: home / file for file in files if (home / file).is_file()}
+    found = beside | raw
+    return list(found.values()) if found.keys() >= set(files) else []
 
 
 def _complete(raw: Path, files: list[str]) -> bool:

@@ -1,7 +1,7 @@
 """Molecules: SMILES to graphs, and the scaffold split."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from torch_geometric.data import Data
@@ -27,6 +27,13 @@ def smiles_to_data(smiles: str) -> Data | None:
     except ValueError:  # a value outside x_map or e_map
         return None
     return data if data.num_nodes else None
+
+
+def reader_of(features: Features) -> Callable[[str], Data | None]:
+    """What reads SMILES into graphs with these node features: `smiles_to_data`, or ogb's way of coding."""
+    from gnn_distill.data import molecules_ogb
+
+    return molecules_ogb.smiles_to_ogb_data if features == molecules_ogb.ATOM_FEATURES else smiles_to_data
 
 
 def murcko_scaffold(smiles: str) -> str:

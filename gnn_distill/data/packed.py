@@ -54,6 +54,10 @@ class PackedGraphs:
         """Edges between rows of `x`, as PyG's batches have them."""
         return self.edge_index + torch.repeat_interleave(self.node_ptr[:-1], self.num_edges)
 
+    def nodes_of(self, ids: Int[Tensor, " chosen"]) -> Int[Tensor, " rows"]:
+        """The nodes of the examples `ids`: those of these graphs, or at node level these themselves."""
+        return ids if self.level == "node" else gather_ranges(self.node_ptr, ids)
+
     def select(self, ids: Int[Tensor, " chosen"]) -> PackedGraphs:
         """The graphs `ids`, in that order."""
         nodes, edges = gather_ranges(self.node_ptr, ids), gather_ranges(self.edge_ptr, ids)
@@ -111,9 +115,9 @@ def degree_column(graphs: PackedGraphs, max_degree: int) -> Int[Tensor, "nodes 1
 
 
 def mean_log_degree(graphs: PackedGraphs, ids: Int[Tensor, " chosen"]) -> float:
-    """Mean of log(in-degree + 1) over the nodes of the graphs `ids`; 1 where none has a neighbour."""
+    """Mean of log(in-degree + 1) over the nodes of the examples `ids`; 1 where none has a neighbour."""
     degree = torch.bincount(graphs.global_edge_index[1], minlength=graphs.x.size(0))
-    mean = degree[gather_ranges(graphs.node_ptr, ids)].double().log1p().mean()
+    mean = degree[graphs.nodes_of(ids)].double().log1p().mean()
     # Rounded, since it becomes part of the data's fingerprint and threads may change the last digit.
     return round(float(mean), 9) or 1.0
 

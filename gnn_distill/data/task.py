@@ -28,6 +28,10 @@ class Features:
     kind: str
     """categorical or continuous."""
     sizes: tuple[int, ...]
+    mean: tuple[float, ...] = ()
+    """Continuous: of each column over the training part; models read (x - mean) / std. Empty: x as it is."""
+    std: tuple[float, ...] = ()
+    """Continuous: of each column over the training part; 1 where it is constant."""
 
     @property
     def width(self) -> int:
@@ -58,7 +62,7 @@ class TaskSpec:
     target_std: tuple[float, ...]
     """Regression: of the training split. Else ones."""
     molecules: bool = False
-    """Features are those of `smiles_to_data`, so SMILES can be predicted."""
+    """Features are read from SMILES, so SMILES can be predicted."""
     degree_features: bool = False
     """The graphs have no node features: x is the in-degree, capped at `node_features.sizes[0] - 1`."""
     log_degree: float = 1.0
@@ -85,7 +89,8 @@ class TaskSpec:
         values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
         for key in ("node_features", "edge_features"):
             if values[key] is not None:
-                values[key] = Features(values[key]["kind"], tuple(values[key]["sizes"]))
+                lists = {name: tuple(value) for name, value in values[key].items() if name != "kind"}
+                values[key] = Features(values[key]["kind"], **lists)
         return cls(**values)
 
 

@@ -12,13 +12,18 @@ from gnn_distill.schema.encoding import EncodingConfig
 
 
 class FeatureEncoder(nn.Module):
-    """A linear map of continuous features, or the sum of one embedding a categorical column."""
+    """A linear map of continuous features, standardised where `features` says how, or the sum of one embedding a
+    categorical column.
+    """
 
     def __init__(self, features: Features, channels: int) -> None:
         super().__init__()
         self.linear = self.tables = None
+        self.standardised = bool(features.std)
         if features.kind == "continuous":
             self.linear = nn.Linear(features.sizes[0], channels)
+            self.register_buffer("mean", torch.tensor(features.mean), persistent=False)
+            self.register_buffer("std", torch.tensor(features.std), persistent=False)
         else:
             # One table for all columns: row offsets[c] + value. A single look-up is faster than one a column.
             offsets = torch.tensor([0, *features.sizes[:-1]]).cumsum(0)
@@ -27,7 +32,7 @@ class FeatureEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Float[Tensor, "row channel"]:
         if self.linear is not None:
-            return self.linear(x)
+            return self.linear((x - self.mean) / self.std if self.standardised else x)
         return self.tables(x + self.offsets).sum(dim=1)
 
 

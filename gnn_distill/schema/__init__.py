@@ -12,7 +12,16 @@ SCHEMAS = {
     "dataset/tudataset": data.TUDatasetConfig,
     "dataset/moleculenet": data.MoleculeNetConfig,
     "dataset/zinc": data.ZINCConfig,
+    "dataset/peptides": data.PeptidesConfig,
+    "dataset/csl": data.CSLConfig,
     "dataset/smiles": data.SmilesConfig,
+    "dataset/planetoid": data.PlanetoidConfig,
+    "dataset/webkb": data.WebKBConfig,
+    "dataset/actor": data.ActorConfig,
+    "dataset/wikipedia": data.WikipediaConfig,
+    "dataset/heterophilous": data.HeterophilousConfig,
+    "dataset/amazon": data.AmazonConfig,
+    "dataset/coauthor": data.CoauthorConfig,
 }
 
 

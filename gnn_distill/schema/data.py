@@ -26,7 +26,7 @@ class CardConfig:
     task: str = ""
     """Kind of task."""
     size: str = ""
-    """Number of graphs."""
+    """Number of graphs, or of nodes at node level."""
     about: str = ""
     """What the graphs are, in a few words."""
 
@@ -39,8 +39,8 @@ class DatasetConfig:
     """The loader: a module of gnn_distill.data.sources."""
     name: str = MISSING
     """The set's name, as its PyG class spells it."""
-    split: str = choice("auto", "auto", "published", "stratified", "random", "scaffold")
-    """How graphs are divided; auto: the published split or scaffold split of the set, else a seeded stratified one."""
+    split: str = choice("auto", "auto", "published", "stratified", "random", "scaffold", "geom-gcn", "per_class")
+    """How graphs or nodes are divided; auto: the set's published or scaffold split, else a seeded stratified one."""
     fold: int = number(0, low=0)
     """Which fold of a published or stratified k-fold split."""
     folds: int = number(10, low=2)
@@ -84,6 +84,8 @@ class TUDatasetConfig(DatasetConfig):
     """Read continuous node attributes beside node labels, where the set has them."""
     use_edge_attr: bool = True
     """Read edge labels and attributes, where the set has them."""
+    standardise: bool = True
+    """Scale continuous node attributes to mean 0 and standard deviation 1 over the training nodes."""
     max_degree: int = number(64, low=1)
     """Sets without node features get the degree as a categorical feature, capped here."""
 
@@ -112,6 +114,22 @@ class ZINCConfig(DatasetConfig):
 
 
 @dataclass
+class PeptidesConfig(DatasetConfig):
+    """Peptides-func: ten functions of 15,535 peptides, the set's own split."""
+
+    source: str = "peptides"
+    name: str = "Peptides-func"
+
+
+@dataclass
+class CSLConfig(DatasetConfig):
+    """CSL: circular skip-link graphs that no 1-WL test tells apart; split=auto has five folds."""
+
+    source: str = "csl"
+    name: str = "CSL"
+
+
+@dataclass
 class SmilesConfig(MoleculesConfig):
     """Your own molecules, from a CSV file; split=auto is a random split, stratified where there are classes."""
 
@@ -125,6 +143,75 @@ class SmilesConfig(MoleculesConfig):
     """Columns to predict; empty: every numeric column but the SMILES column."""
     kind: str = choice("auto", "auto", "binary", "multiclass", "multilabel", "regression")
     """Kind of task; auto: 0/1 columns are binary or multilabel, one column of words is multiclass, else regression."""
+
+
+@dataclass
+class NodeDatasetConfig(DatasetConfig):
+    """One graph whose nodes have labels; split=random is 60/20/20, per_class 20 / 30 nodes a class / the rest."""
+
+    setting: str = choice("transductive", "transductive", "inductive")
+    """transductive: training sees the whole graph; inductive: neither validation and test nodes nor their edges."""
+    undirected: bool = True
+    """Add the reverse of every edge where the files hold a directed graph, as most of the literature does."""
+    normalize_features: bool = False
+    """Divide the features of every node by their sum."""
+
+
+@dataclass
+class BagOfWordsConfig(NodeDatasetConfig):
+    """Nodes described by the words that occur in them."""
+
+    normalize_features: bool = True
+
+
+@dataclass
+class PlanetoidConfig(BagOfWordsConfig):
+    """Citation graphs: Cora, CiteSeer or PubMed; split=published is the public one, geom-gcn has ten folds."""
+
+    source: str = "planetoid"
+
+
+@dataclass
+class WebKBConfig(BagOfWordsConfig):
+    """Web pages of a university: Cornell, Texas or Wisconsin; ten published folds."""
+
+    source: str = "webkb"
+
+
+@dataclass
+class ActorConfig(BagOfWordsConfig):
+    """Actors who share Wikipedia pages; ten published folds."""
+
+    source: str = "actor"
+    name: str = "Actor"
+
+
+@dataclass
+class WikipediaConfig(BagOfWordsConfig):
+    """Wikipedia articles: chameleon or squirrel; ten published folds."""
+
+    source: str = "wikipedia"
+
+
+@dataclass
+class HeterophilousConfig(NodeDatasetConfig):
+    """Roman-empire, Amazon-ratings, Minesweeper, Tolokers or Questions; ten published folds."""
+
+    source: str = "heterophilous"
+
+
+@dataclass
+class AmazonConfig(BagOfWordsConfig):
+    """Products bought together: Computers or Photo; no published split."""
+
+    source: str = "amazon"
+
+
+@dataclass
+class CoauthorConfig(BagOfWordsConfig):
+    """Authors who wrote together: CS or Physics; no published split."""
+
+    source: str = "coauthor"
 
 
 @dataclass

@@ -56,6 +56,16 @@ def test_mirror_is_copied_and_never_written(paths: PathsConfig) -> None:
     assert load(paths) == "ab"  # the mirror is not needed any more
 
 
+def test_a_mirror_may_hold_files_beside_raw(paths: PathsConfig) -> None:
+    home = Path(paths.mirror) / "Class" / "set"
+    (home / "raw").chmod(0o755)
+    (home / "raw" / "b.txt").rename(home / "b.txt")
+    (home / "other.txt").write_text("not asked for")
+    assert load(paths) == "ab"
+    raw = Path(paths.data) / "Class" / "set" / "raw"
+    assert sorted(file.name for file in raw.iterdir()) == ["a.txt", "b.txt"]
+
+
 def test_data_folder_goes_before_the_mirror(paths: PathsConfig) -> None:
     raw = Path(paths.data) / "Class" / "set" / "raw"
     raw.mkdir(parents=True)

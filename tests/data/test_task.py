@@ -39,6 +39,8 @@ def test_spec_survives_json(task: GraphTask) -> None:
     assert TaskSpec.from_dict(json.loads(json.dumps(task.spec.to_dict()))) == task.spec
     plain = replace(task.spec, edge_features=None)
     assert TaskSpec.from_dict(plain.to_dict()) == plain
+    scaled = replace(task.spec, edge_features=Features("continuous", (2,), mean=(0.1, 1 / 3), std=(1e-9, 7.0)))
+    assert TaskSpec.from_dict(json.loads(json.dumps(scaled.to_dict()))) == scaled
 
 
 def test_targets_and_widths(task: GraphTask) -> None:

@@ -103,6 +103,14 @@ def test_categories_are_looked_up_column_by_column() -> None:
     )
 
 
+def test_continuous_features_are_standardised_where_they_say_how() -> None:
+    plain = FeatureEncoder(Features("continuous", (2,)), 5)
+    scaled = FeatureEncoder(Features("continuous", (2,), mean=(1.0, -2.0), std=(0.5, 1.0)), 5)
+    scaled.load_state_dict(plain.state_dict())  # the statistics are the task's, not weights
+    x = torch.tensor([[1.0, 3.0], [2.0, -2.0]])
+    torch.testing.assert_close(scaled(x), plain(torch.tensor([[0.0, 5.0], [2.0, 0.0]])))
+
+
 def test_degrees_are_capped_and_tell_in_from_out(batch: StructureBatch) -> None:
     encoder = StructuralEncoder(EncodingConfig(degree=True, max_degree=2), 4)
     out = encoder(torch.zeros(len(batch.x), 4), batch)

@@ -42,6 +42,8 @@ def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
         node_features = Features("categorical", (dataset.max_degree + 1,))
     else:
         node_features = Features("continuous", (graphs.x.size(1),))
+    # PyG puts attributes before the one-hot labels.
+    attributes = source.num_node_attributes if dataset.standardise and dataset.use_node_attr else 0
     if graphs.edge_attr is not None and graphs.edge_attr.size(1) == 0:
         graphs.edge_attr = None
     splits, notices = choose_split(dataset, paths, graphs.y, kind)
@@ -54,6 +56,7 @@ def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
         target_names=target_names,
         node_features=node_features,
         edge_features=None if graphs.edge_attr is None else Features("continuous", (graphs.edge_attr.size(1),)),
+        standardised=attributes,
         notices=notices,
         degree_features=degree_features,
     )

@@ -64,6 +64,24 @@ def test_packing_equals_pygs_graphs(paths: PathsConfig, name: str) -> None:
         assert (ours is None and other is None) or torch.equal(ours, other)
 
 
+@pytest.mark.parametrize(("name", "attributes"), [("PROTEINS", 1), ("BZR", 3), ("AIDS", 4)])
+def test_attributes_are_standardised_by_the_training_nodes(paths: PathsConfig, name: str, attributes: int) -> None:
+    task = load(TUDatasetConfig(name=name, train_fraction=0.5), paths)
+    features, x = task.spec.node_features, task.graphs.select(task.splits.train).x.double()
+    scaled = (x - torch.tensor(features.mean, dtype=torch.double)) / torch.tensor(features.std, dtype=torch.double)
+    constant = x[:, :attributes].std(dim=0) == 0
+    assert scaled[:, :attributes].mean(dim=0).abs().max() < 1e-9
+    assert torch.allclose(scaled[:, :attributes].std(dim=0, correction=0), (~constant).double(), atol=1e-9)
+    assert torch.equal(scaled[:, attributes:], x[:, attributes:])
+    assert task.graphs.x.abs().max() > 2  # the graphs themselves stay as they are
+    assert load(TUDatasetConfig(name=name, standardise=False), paths).spec.node_features.std == ()
+
+
+@pytest.mark.parametrize("name", ["MUTAG", "IMDB-BINARY"])
+def test_labels_and_degrees_are_not_standardised(paths: PathsConfig, name: str) -> None:
+    assert load(TUDatasetConfig(name=name), paths).spec.node_features.std == ()
+
+
 def test_attributes_can_be_left_out(paths: PathsConfig) -> None:
     task = load(TUDatasetConfig(name="PROTEINS", use_node_attr=False), paths)
     assert set(task.graphs.x.unique().tolist()) == {0, 1}

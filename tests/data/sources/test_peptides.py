@@ -1,0 +1,90 @@
+import csv
+import gzip
+import hashlib
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gnn_distill.data.molecules_ogb import smiles_to_ogb_data
+from gnn_distill.data.sources import peptides
+from gnn_distill.errors import UserError
+from gnn_distill.schema.data import PathsConfig, PeptidesConfig
+
+MOLECULES = ["CC(N)C(=O)O", "C[C@H](N)C(=O)O", "NCC(=O)O", "[NH3+]CC(=O)[O-]", "N[C@@H](CO)C(=O)O", "CSCCC(N)C(=O)O"]
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PathsConfig:
+    """Twelve amino acids laid out as the published files, and taken for them."""
+    monkeypatch.delenv("GNN_DISTILL_MIRROR", raising=False)
+    raw = tmp_path / "LRGB" / "peptides-func" / "raw"
+    raw.mkdir(parents=True)
+    with gzip.open(raw / peptides.MOLECULES, "wt", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["", "smiles", "peptide_seq", "labels", "identifier"])
+        for row, smiles in enumerate(MOLECULES * 2):
+            writer.writerow([row, smiles, "A", json.dumps([row % 2] * 9 + [(row // 2) % 2]), row])
+    parts = {"train": np.array([5, 0, 1, 2, 3, 4]), "val": np.array([6, 7, 8]), "test": np.array([9, 10, 11])}
+    (raw / peptides.SPLIT).write_bytes(pickle.dumps(parts, protocol=4))
+    digests = {file: hashlib.md5((raw / file).read_bytes()).hexdigest() for file in peptides.PUBLISHED}
+    known = {file: ("http://127.0.0.1:9/" + file, digest) for file, digest in digests.items()}
+    monkeypatch.setattr(peptides, "PUBLISHED", known)
+    return PathsConfig(data=str(tmp_path))
+
+
+def test_graphs_labels_and_split(tiny: PathsConfig, capsys: pytest.CaptureFixture) -> None:
+    task = peptides.load(PeptidesConfig(), tiny)
+    assert "12 graphs are built once" in capsys.readouterr().out
+    again = peptides.load(PeptidesConfig(), tiny)
+    assert capsys.readouterr().out == ""
+    assert again.fingerprint == task.fingerprint
+    assert (task.spec.kind, task.spec.metric, task.spec.num_outputs) == ("multilabel", "average_precision", 10)
+    assert task.splits.train.tolist() == [0, 1, 2, 3, 4, 5]
+    assert task.splits.test.tolist() == [9, 10, 11]
+    assert task.graphs.y[3].tolist() == [1] * 10
+    assert task.graphs.y[2].tolist() == [0] * 9 + [1]
+    for index in (0, 3, 11):
+        graph, data = task.graphs.select(torch.tensor([index])), smiles_to_ogb_data((MOLECULES * 2)[index])
+        for key in ("x", "edge_index", "edge_attr"):
+            assert torch.equal(getattr(graph, key), getattr(data, key))
+
+
+def test_files_that_are_not_the_published_ones(tiny: PathsConfig) -> None:
+    table = Path(tiny.data) / "LRGB" / "peptides-func" / "raw" / peptides.SPLIT
+    table.write_bytes(table.read_bytes() + b"more")
+    with pytest.raises(UserError, match=rf"{peptides.SPLIT}: its MD5 is .* that of the published file"):
+        peptides.load(PeptidesConfig(), tiny)
+
+
+def test_a_molecule_that_rdkit_does_not_read_would_shift_the_split(tiny: PathsConfig, tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "table.gz", "wt") as file:
+        file.write("smiles,labels\nC,[]\nC(,[]\n")
+    with pytest.raises(UserError, match="line 3: this version of RDKit cannot read"):
+        peptides.pack(tmp_path / "table.gz")
+
+
+def test_one_split_only(tiny: PathsConfig) -> None:
+    with pytest.raises(UserError, match="Peptides-func has one fold"):
+        peptides.load(PeptidesConfig(fold=1), tiny)
+
+
+def test_files_of_the_mirror_are_the_published_ones(mirror: Path) -> None:
+    for file, (_, digest) in peptides.PUBLISHED.items():
+        assert hashlib.md5((mirror / "LRGB/peptides-func" / file).read_bytes()).hexdigest() == digest
+
+
+@pytest.mark.slow
+def test_published_counts(mirror: Path, tmp_path: Path) -> None:
+    task = peptides.load(PeptidesConfig(), PathsConfig(data=str(tmp_path), mirror=str(mirror)))
+    graphs = task.graphs
+    assert (len(graphs), graphs.x.size(0), graphs.edge_index.size(1)) == (15_535, 2_344_859, 4_773_974)
+    parts = (task.splits.train, task.splits.val, task.splits.test)
+    assert [len(ids) for ids in parts] == [10_873, 2_331, 2_331]
+    assert torch.cat(parts).sort().values.tolist() == list(range(15_535))
+    assert (graphs.x < torch.tensor(task.spec.node_features.sizes)).all()
+    assert (graphs.edge_attr < torch.tensor(task.spec.edge_features.sizes)).all()
+    assert int(graphs.num_nodes.max()) == 444
