@@ -1,20 +1,36 @@
-"""Modules that a config names: the package's own, or, where the name has a dot, the user's."""
+"""Modules and classes that a config names: the package's own, or the user's."""
 
 import sys
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from gnn_distill.errors import UserError
+from gnn_distill.errors import UserError, suggest
 
 
 def module_of(key: str, name: str, package: str) -> ModuleType:
-    """The module `<package>.<name>`; a name with a dot is a module on the Python path or in the working folder.
+    """The module `<package>.<name>`, or, where the name has a dot, the user's own."""
+    return users_module(key, name) if "." in name else import_module(f"{package}.{name}")
+
+
+def object_of(key: str, path: str) -> Any:
+    """The user's class or function `module.name`. Raises UserError where there is none."""
+    name, _, attribute = path.rpartition(".")
+    if not name or not attribute:
+        raise UserError(f"{key}={path}: must be the path of a class in a module: {key}=my_package.MyClass.")
+    module = users_module(key, name)
+    if not hasattr(module, attribute):
+        hint = suggest(attribute, vars(module))
+        raise UserError(f"{key}={path}: {name} has no {attribute}.{hint}")
+    return getattr(module, attribute)
+
+
+def users_module(key: str, name: str) -> ModuleType:
+    """A module on the Python path or in the working folder.
 
     Naming a module runs it: a config is code as far as it is trusted. Raises UserError where there is none.
     """
-    if "." not in name:
-        return import_module(f"{package}.{name}")
     here = str(Path.cwd())
     if here not in sys.path:  # a console script, unlike `python -m`, does not look there
         sys.path.append(here)
