@@ -27,3 +27,13 @@ class StudentConfig:
     """Dropout on attention weights."""
     readout: str = choice("token", "token", "mean", "sum")
     """How node states become the graph state; token: a learned node that attends to all."""
+    local: str = choice("gine", "gine", "gin", "gcn", "gat", "sage", "none")
+    """gps, sgformer, polynormer: message passing of every layer; gine and gat read edge features; none: gps only."""
+    global_layers: int = number(1, low=1)
+    """sgformer, polynormer: layers of global attention, beside or after the num_layers local ones."""
+    graph_weight: float = number(0.5, low=0.0, high=1.0)
+    """sgformer: share of the local layers in the output; the rest is attention's."""
+    beta: float = number(0.9, low=0.0, high=1.0)
+    """polynormer: share of a layer's output that is not gated, at the start."""
+    hops: int = number(7, low=1)
+    """nagphormer: tokens of a node beside its own, one a hop."""

@@ -1,0 +1,74 @@
+"""NAGphormer (Chen et al. 2023): a Transformer over the hops of each node."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch_geometric.nn.conv.gcn_conv import gcn_norm
+
+from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.task import TaskSpec
+from gnn_distill.models.encoders import FeatureEncoder, StructuralEncoder
+from gnn_distill.models.heads import Output
+from gnn_distill.models.representations import Representations
+from gnn_distill.models.transformer import TransformerLayer
+from gnn_distill.schema.encoding import EncodingConfig
+from gnn_distill.schema.student import StudentConfig
+
+
+class NAGphormer(nn.Module):
+    """Tokens z_i^k = (Â^k·h)_i, k = 0..hops, of node i alone attend to each other; then z_i^0 + Σ_{k≥1} α_k·z_i^k.
+
+    Â = D̃^{-1/2}·(A + I)·D̃^{-1/2}, h = features + encodings, α = softmax_k(w·z_i^k). The state after a layer is z_i^0,
+    after the last one the readout. A node needs only its own tokens, so that any part of a graph's nodes can be a
+    batch. Ours differs from the source: hops of the projected features are taken in every step (Â^k·X·W either way),
+    so that nothing of hops × nodes × features is ever stored and encodings learn with the rest; and α does not read
+    z_i^0, whose share is equal for all k and leaves the softmax as it is.
+    """
+
+    reads_edges = False
+    dense_pairs = False
+    mini_batches = True
+
+    def __init__(self, config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> None:
+        super().__init__()
+        channels = config.hidden_channels
+        self.state_channels = (channels,) * config.num_layers
+        self.graph_channels = channels
+        self.hops = config.hops
+        self.features = FeatureEncoder(spec.node_features, channels)
+        self.structure = StructuralEncoder(encoding, channels)
+        self.dropout = nn.Dropout(config.dropout)
+        self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.num_layers))
+        self.norm = nn.LayerNorm(channels)
+        self.score = nn.Linear(channels, 1, bias=False)
+        self.output = Output(channels, spec, config.readout, config.dropout)
+
+    def forward(self, batch: StructureBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
+        """Representations of a batch; nodes do not attend to nodes, so there are no attention logits to ask for."""
+        h = self.dropout(self.structure(self.features(batch.x), batch))
+        tokens = hop_tokens(h, batch, self.hops)
+        states = []
+        for layer in self.layers:
+            tokens, _ = layer(tokens, None)
+            states.append(tokens[:, 0])
+        tokens = self.norm(tokens)
+        hops = tokens[:, 1:]
+        states[-1] = tokens[:, 0] + (self.score(hops).softmax(dim=1) * hops).sum(dim=1)
+        return self.output(states, batch, already_rows=True)
+
+
+def hop_tokens(h: Float[Tensor, "node channel"], batch: StructureBatch, hops: int) -> Float[Tensor, "row hop channel"]:
+    """Rows of h, Â·h, ..., Â^hops·h for the wanted nodes: at any time two of these are whole."""
+    nodes = h.size(0)
+    edge_index, weight = gcn_norm(batch.edge_index, num_nodes=nodes, dtype=torch.float)
+    adjacency = torch.sparse_coo_tensor(edge_index.flip(0), weight, (nodes, nodes), check_invariants=False).coalesce()
+    tokens = [batch.wanted(h)]
+    for _ in range(hops):
+        h = adjacency @ h
+        tokens.append(batch.wanted(h))
+    return torch.stack(tokens, dim=1)
+
+
+def build(config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> NAGphormer:
+    """Attention among `hops` + 1 tokens of each node, any node encoding."""
+    return NAGphormer(config, encoding, spec)
