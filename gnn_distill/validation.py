@@ -113,7 +113,7 @@ MODULES = {
 def _modules(folder: str) -> list[str]:
     """Names of a package's modules, found without importing it."""
     found = sorted(path.stem for path in (PACKAGE / folder).glob("[!_]*.py"))
-    return [*found, "none"] if folder == MODULES["teacher.name"] else found
+    return found if folder == MODULES["dataset.source"] else [*found, "none"]
 
 
 def _modules_exist(cfg: DictConfig) -> None:
@@ -193,6 +193,27 @@ def _encoding_fits_student(cfg: DictConfig) -> None:
         )
 
 
+def _student_does_what_is_asked(cfg: DictConfig) -> None:
+    student, without_bias = cfg.student, ("gps", "sgformer", "polynormer", "nagphormer")
+    if student.name not in without_bias:
+        return
+    if cfg.encoding.spd:
+        raise refuse(
+            "encoding.spd",
+            "true",
+            f"student={student.name} does not read hop distances, which take memory for all pairs of nodes. "
+            "Set encoding.spd=false, or choose student=transformer or student=graphormer.",
+        )
+    if student.readout == "token":
+        raise refuse("student.readout", "token", f"student={student.name} has no token. Choose mean or sum.")
+    if student.local == "none" and student.name in ("sgformer", "polynormer"):
+        raise refuse(
+            "student.local",
+            "none",
+            f"student={student.name} needs message passing. Choose gcn, gat, gine, gin or sage, or student=gps.",
+        )
+
+
 def _projection_fits_widths(cfg: DictConfig) -> None:
     if cfg.teacher.name == "none" or cfg.teacher.hidden_channels == cfg.student.hidden_channels:
         return
@@ -216,6 +237,8 @@ def _something_is_learned(cfg: DictConfig) -> None:
     weights = [*cfg.loss.weights.values(), *cfg.alignment.weights.values()]
     if not any(weights):
         raise UserError("all of loss.weights and alignment.weights are 0: nothing would be learned. Set one above 0.")
+    if cfg.teacher.name == cfg.student.name == "none":
+        raise refuse("student.name", "none", "with teacher=none, too, there is nothing to train. Choose one of them.")
     if cfg.teacher.name == "none" and not cfg.loss.weights.task:
         raise refuse("loss.weights.task", 0, "without a teacher the labels are all there is to learn from.")
 
@@ -262,6 +285,7 @@ TRAIN_RULES: Iterable[Callable[[DictConfig], None]] = (
     _pos_weight_is_known,
     _data_set_is_sound,
     _encoding_fits_student,
+    _student_does_what_is_asked,
     _projection_fits_widths,
     _signals_hold_what_is_aligned,
     _something_is_learned,

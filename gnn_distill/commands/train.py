@@ -31,7 +31,7 @@ from gnn_distill.tracking import start_tracker
 
 
 def main(cfg: DictConfig) -> float:
-    """Run all stages into Hydra's output folder; returns the student's best validation metric."""
+    """Run all stages into Hydra's output folder; returns the student's (or lone teacher's) validation metric."""
     config: TrainConfig = OmegaConf.to_object(cfg)
     console = Console()
     directory = RunDirectory(HydraConfig.get().runtime.output_dir)
@@ -56,27 +56,30 @@ def main(cfg: DictConfig) -> float:
     models: dict[str, nn.Module] = {}
     views: dict[str, StructuralEncodings] = {}
     entries: dict[str, Entry] = {}
-    teacher_signals = None
+    teacher_signals = fitted = None
     if config.teacher.name != "none":
         with timed(seconds, "teacher"):
             views["teacher"], _ = encode(runtime, task, teacher_encoding(config.teacher))
             models["teacher"], entries["teacher"] = pretrain(runtime, task, views["teacher"], labels, config)
+    if {config.teacher.name, config.student.name}.isdisjoint({"none"}):
         with timed(seconds, "signals"):
             teacher_signals, entries["signals"] = signals(
                 runtime, task, views["teacher"], models["teacher"], entries["teacher"], config
             )
-    with timed(seconds, "encodings"):
-        views["student"], entries["encodings"] = encode(runtime, task, config.encoding)
-    tell_what_was_found(console, entries, config.paths.store)
-    with timed(seconds, "student"):
-        models["student"], fitted = distill(runtime, task, views["student"], labels, teacher_signals, config)
+    if config.student.name != "none":
+        with timed(seconds, "encodings"):
+            views["student"], entries["encodings"] = encode(runtime, task, config.encoding)
+        tell_what_was_found(console, entries, config.paths.store)
+        with timed(seconds, "student"):
+            models["student"], fitted = distill(runtime, task, views["student"], labels, teacher_signals, config)
 
     with timed(seconds, "evaluation"):
         results = {
             role: evaluate_splits(runtime, model, task, views[role], labels, config.trainer)
             for role, model in models.items()
         }
-    save_student(directory.path, models["student"], task.spec, config)
+    if "student" in models:
+        save_student(directory.path, models["student"], task.spec, config)
     figures = learning_curves(directory.path, task.spec.metric)
     summary = {
         **results,
@@ -91,11 +94,11 @@ def main(cfg: DictConfig) -> float:
             "split_seed": config.dataset.split_seed,
             "sizes": parts,
         },
-        "visibility": {"setting": task.setting, "signals_on": seen if models.get("teacher") else None},
+        "visibility": {"setting": task.setting, "signals_on": seen if teacher_signals else None},
         "data": task.fingerprint,
         "reused": {kind: entry.found for kind, entry in entries.items()},
-        "best_epoch": fitted.best_epoch,
-        "epochs": fitted.epochs,
+        "best_epoch": fitted.best_epoch if fitted else None,
+        "epochs": fitted.epochs if fitted else None,
         "seconds": seconds,
         "parameters": {role: count_parameters(model) for role, model in models.items()},
         "environment": environment(runtime.fabric.device),
@@ -107,13 +110,13 @@ def main(cfg: DictConfig) -> float:
     console.result_table(task.spec, results, directory.path)
     if hint := tracker.finish():
         console.say(f"Weights & Biases: {hint}")
-    return fitted.best[task.spec.metric]
+    return list(results.values())[-1]["val"][task.spec.metric]
 
 
 def run_name(config: TrainConfig) -> str:
     """`graphormer<-gin nci1 s0`."""
-    teacher = "" if config.teacher.name == "none" else f"<-{config.teacher.name}"
-    return f"{config.student.name}{teacher} {config.dataset.name.lower()} s{config.seed}"
+    models = [name for name in (config.student.name, config.teacher.name) if name != "none"]
+    return f"{'<-'.join(models)} {config.dataset.name.lower()} s{config.seed}"
 
 
 @contextmanager

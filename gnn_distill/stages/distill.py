@@ -29,7 +29,7 @@ def distill(
     """The student of the best epoch; without signals it learns from labels alone, through the same loop."""
     seed_stage(config.seed)
     student = build_student(config.student, config.encoding, task.spec)
-    runtime.tell_what_is_ignored("student", student, task.spec)
+    runtime.introduce("student", config.student.name, student, task.spec)
     objective = Objective(
         labels,
         config.loss,
@@ -69,6 +69,8 @@ def distill(
 
 def check_student(task: GraphTask, config: TrainConfig) -> None:
     """Raise UserError unless the student can be built and its largest batch fits the budget."""
+    if config.student.name == "none":
+        return
     student = build_student(config.student, config.encoding, task.spec)
     if task.spec.level == "graph" or student.dense_pairs:
         check_budget(task.graphs.num_nodes, config.trainer.max_pairs, task.spec.level)

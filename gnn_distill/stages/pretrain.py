@@ -52,7 +52,7 @@ def pretrain(
     }
     seed_stage(config.seed)
     model = build_teacher(config.teacher, task.spec)
-    runtime.tell_what_is_ignored("teacher", model, task.spec)
+    runtime.introduce("teacher", config.teacher.name, model, task.spec)
 
     def train(folder: Path) -> None:
         feed = make_feed(

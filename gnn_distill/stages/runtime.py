@@ -12,6 +12,7 @@ from torch import nn
 from gnn_distill.console import BarProgress, Console, LineProgress
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
+from gnn_distill.models import count_parameters
 from gnn_distill.run_directory import RunDirectory
 from gnn_distill.schema.run import TrainerConfig
 from gnn_distill.store import Store
@@ -38,8 +39,9 @@ class Runtime:
             "torch": torch.__version__,
         }
 
-    def tell_what_is_ignored(self, role: str, model: nn.Module, spec: TaskSpec) -> None:
-        """A notice if the data have edge features and the model does not read them."""
+    def introduce(self, role: str, name: str, model: nn.Module, spec: TaskSpec) -> None:
+        """How large a model is, and a notice if the data have edge features and it does not read them."""
+        self.console.say(f"{role}: {name}, {count_parameters(model):,} parameters")
         if spec.edge_features is not None and not model.reads_edges:
             self.console.notice(f"{spec.name} has edge features; this {role} does not read them.")
 
