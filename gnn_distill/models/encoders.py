@@ -32,8 +32,12 @@ class FeatureEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Float[Tensor, "row channel"]:
         if self.linear is not None:
-            return self.linear((x - self.mean) / self.std if self.standardised else x)
+            return self.linear(self.scaled(x))
         return self.tables(x + self.offsets).sum(dim=1)
+
+    def scaled(self, x: Float[Tensor, "row column"]) -> Float[Tensor, "row column"]:
+        """Continuous features as the linear map reads them: (x - mean) / std where `features` has these."""
+        return (x - self.mean) / self.std if self.standardised else x
 
 
 class StructuralEncoder(nn.Module):

@@ -97,7 +97,7 @@ class GNN(nn.Module):
             return self.input_dropout(self.encoder(x))
         # Dropping a column of x is dropping a column of the weights, which are far fewer.
         kept = self.input_dropout(x.new_ones(x.size(1)))
-        return nn.functional.linear(x, linear.weight * kept, linear.bias)
+        return nn.functional.linear(self.encoder.scaled(x), linear.weight * kept, linear.bias)
 
     def encode_edges(self, batch: StructureBatch) -> Tensor | None:
         """Edge states [edge, channel] from the features, where there are any and the convolution reads them."""
