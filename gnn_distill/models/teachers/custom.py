@@ -104,16 +104,16 @@ class CustomTeacher(nn.Module):
     def checked(self, logits: Tensor, batch: StructureBatch) -> Tensor:
         """Logits [row, output] in the form that the task has."""
         spec = self.spec
-        rows, what = (batch.num_graphs, "graphs") if spec.level == "graph" else (len(batch.x), "nodes")
+        rows = batch.num_graphs if spec.level == "graph" else len(batch.x)
         if logits.dim() == 1 and spec.num_outputs == 1:
             logits = logits[:, None]
         if spec.kind == "binary" and logits.shape == (rows, 2):
             logits = logits[:, 1:] - logits[:, :1]
         if logits.shape != (rows, spec.num_outputs):
+            pooled = "each graph (its nodes pooled by batch, batch_size)" if spec.level == "graph" else "each node"
             raise UserError(
                 f"teacher.target={self.config.target}: gives outputs {list(logits.shape)}; {spec.name} needs "
-                f"{[rows, spec.num_outputs]}, one row for each of {rows} {what}. Correct teacher.kwargs, or "
-                "pool nodes by graph (arguments batch, batch_size)."
+                f"{[rows, spec.num_outputs]}, one row for {pooled}. Correct its forward, or teacher.kwargs."
             )
         if spec.kind == "regression" and self.config.outputs == "original":
             return (logits - logits.new_tensor(spec.target_mean)) / logits.new_tensor(spec.target_std)
