@@ -27,7 +27,7 @@ def row(run: Path) -> dict[str, object]:
         "metric": summary["metric"],
         **scores,
         "best_epoch": summary["best_epoch"],
-        "student_seconds": summary["seconds"]["student"],
+        "student_seconds": summary["seconds"].get("student"),
         "config_hash": summary["config_hash"],
     }
 
