@@ -61,7 +61,7 @@ def test_every_data_set_is_valid(config: Callable, dataset: str) -> None:
     assert built.trainer.max_epochs > 1
 
 
-@pytest.mark.parametrize("group", ["optim", "trainer", "tracker", "debug"])
+@pytest.mark.parametrize("group", ["optim", "trainer", "tracker", "debug", "recipe"])
 def test_every_other_preset_is_valid(config: Callable, group: str) -> None:
     for name in choices(group):
         config(f"{group}={name}")
