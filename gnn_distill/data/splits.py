@@ -25,9 +25,9 @@ VAL_SHARE = TEST_SHARE = 0.1
 
 
 def strata(y: Tensor, kind: str) -> np.ndarray:
-    """The stratum of each graph: its class; one stratum for all where there are no classes.
+    """The stratum of each graph or node: its class; one stratum for all where there are no classes.
 
-    y: [G, T] -> [G].
+    y: [N, T] -> [N].
     """
     if kind in ("binary", "multiclass"):
         return y[:, 0].numpy().astype(int)
@@ -40,14 +40,22 @@ def take(groups: np.ndarray, share: float, rng: np.random.Generator, leave: int 
     With equal seeds smaller shares lie within larger ones.
     groups: [N] stratum of each item -> [N] bool.
     """
+    place, size = shuffle(groups, rng)
+    return place < np.minimum(np.maximum(1, np.floor(size * share + 0.5)), size - leave)
+
+
+def shuffle(groups: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The place of each item in a random order of its group, from 0, and the size of that group.
+
+    groups: [N] -> [N], [N].
+    """
     order = rng.permutation(len(groups))
     order = order[np.argsort(groups[order], kind="stable")]
     _, start, count = np.unique(groups[order], return_index=True, return_counts=True)
-    rank = np.arange(len(groups)) - np.repeat(start, count)
-    wanted = np.minimum(np.maximum(1, np.floor(count * share + 0.5)), count - leave)
-    mask = np.zeros(len(groups), dtype=bool)
-    mask[order] = rank < np.repeat(wanted, count)
-    return mask
+    place, size = np.empty_like(order), np.empty_like(order)
+    place[order] = np.arange(len(groups)) - np.repeat(start, count)
+    size[order] = np.repeat(count, count)
+    return place, size
 
 
 def stratified_folds(groups: np.ndarray, folds: int, rng: np.random.Generator) -> np.ndarray:
@@ -69,7 +77,7 @@ def stratified_split(groups: np.ndarray, fold: int, folds: int, seed: int) -> Sp
     """
     check_fold(fold, folds, f"a stratified split with dataset.folds={folds}")
     if folds > len(groups):
-        raise UserError(f"dataset.folds={folds}: there are only {len(groups)} graphs. Choose fewer folds.")
+        raise UserError(f"dataset.folds={folds}: there are only {len(groups)} graphs or nodes. Choose fewer folds.")
     test = stratified_folds(groups, folds, np.random.default_rng(seed)) == fold
     rest = np.flatnonzero(~test)
     # Folds of one seed share their shuffle, but each draws its own validation part.
@@ -77,13 +85,13 @@ def stratified_split(groups: np.ndarray, fold: int, folds: int, seed: int) -> Sp
     return to_splits(np.setdiff1d(rest, val), val, np.flatnonzero(test))
 
 
-def random_split(groups: np.ndarray, seed: int) -> Splits:
-    """A seeded 80/10/10 split, stratified where there are classes."""
+def random_split(groups: np.ndarray, seed: int, val: float = VAL_SHARE, test: float = TEST_SHARE) -> Splits:
+    """A seeded split, stratified where there are classes; training takes what the shares `val` and `test` leave."""
     rng = np.random.default_rng(seed)
-    test = take(groups, TEST_SHARE, rng, leave=1)
-    rest = np.flatnonzero(~test)
-    val = rest[take(groups[rest], VAL_SHARE / (1 - TEST_SHARE), rng, leave=1)]
-    return to_splits(np.setdiff1d(rest, val), val, np.flatnonzero(test))
+    tested = take(groups, test, rng, leave=1)
+    rest = np.flatnonzero(~tested)
+    chosen = rest[take(groups[rest], val / (1 - test), rng, leave=1)]
+    return to_splits(np.setdiff1d(rest, chosen), chosen, np.flatnonzero(tested))
 
 
 def published_split(name: str, fold: int, num_graphs: int, paths: "PathsConfig") -> Splits | None:

@@ -82,6 +82,15 @@ def test_half_a_set_is_moved_aside_not_deleted(paths: PathsConfig) -> None:
     assert (Path(paths.data) / "Class" / "set.incomplete" / "raw" / "a.txt").read_text() == "mine"
 
 
+def test_another_split_in_the_same_folder_stays(paths: PathsConfig) -> None:
+    other = Path(paths.data) / "Class" / "set" / "geom-gcn" / "raw"
+    other.mkdir(parents=True)
+    (other / "c.txt").write_text("c")
+    assert load(paths) == "ab"
+    assert (other / "c.txt").read_text() == "c"
+    assert sorted(path.name for path in Path(paths.data).glob("Class/*")) == ["set"]
+
+
 def test_no_files_and_no_network_says_which_files_and_where(paths: PathsConfig) -> None:
     Path(paths.mirror, "Class/set/raw").chmod(0o755)
     Path(paths.mirror, "Class/set/raw/b.txt").unlink()
@@ -145,3 +154,5 @@ def test_folders_are_pygs() -> None:
     assert folder_of("tudataset", "NCI1") == "TUDataset/NCI1"
     assert folder_of("moleculenet", "Tox21") == "MoleculeNet/tox21"
     assert folder_of("zinc", "ZINC") == "ZINC"
+    assert folder_of("heterophilous", "Roman-empire") == "HeterophilousGraphDataset/roman_empire"
+    assert folder_of("wikipedia", "chameleon") == "WikipediaNetwork/chameleon/geom_gcn"

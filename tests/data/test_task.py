@@ -59,3 +59,13 @@ def test_fingerprint_changes_with_every_part(task: GraphTask, part: str) -> None
     elif part != "nothing":
         setattr(copy.graphs, part, getattr(task.graphs, part) + 1)
     assert (copy.fingerprint == task.fingerprint) == (part == "nothing")
+
+
+def test_fingerprint_is_that_of_the_bytes_in_order(task: GraphTask) -> None:
+    transposed = replace(task.graphs, x=task.graphs.x.T.contiguous().T)
+    assert GraphTask(task.spec, transposed, task.splits).fingerprint == task.fingerprint
+    swapped = replace(task.graphs, edge_attr=torch.arange(10.0).reshape(2, 5))
+    other = replace(task.graphs, edge_attr=torch.arange(10.0).reshape(2, 5).flip(0))
+    assert (
+        GraphTask(task.spec, swapped, task.splits).fingerprint != GraphTask(task.spec, other, task.splits).fingerprint
+    )

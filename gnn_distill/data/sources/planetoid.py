@@ -1,0 +1,39 @@
+"""Cora, CiteSeer and PubMed: papers that cite each other (Sen et al. 2008; Yang et al. 2016), read by PyG."""
+
+from typing import TYPE_CHECKING
+
+from torch_geometric.datasets import Planetoid
+
+from gnn_distill.data.mirror import folder_of, known_name, read
+from gnn_distill.data.node_assembly import assemble_nodes
+from gnn_distill.data.node_splits import SEEDED, geom_gcn_files
+from gnn_distill.data.splits import check_split_name
+from gnn_distill.data.task import GraphTask
+
+if TYPE_CHECKING:
+    from gnn_distill.schema.data import PathsConfig, PlanetoidConfig
+
+NAMES = ("Cora", "CiteSeer", "PubMed")
+PARTS = ("x", "tx", "allx", "y", "ty", "ally", "graph", "test.index")
+
+
+def load(dataset: "PlanetoidConfig", paths: "PathsConfig") -> GraphTask:
+    """The set `dataset.name`; split=auto is the public split: 20 training nodes a class, 500 and 1,000 nodes.
+
+    split=geom-gcn: the ten folds of Pei et al. (2020), which have files of their own.
+    """
+    check_split_name(dataset, "auto", "published", "geom-gcn", *SEEDED)
+    name = known_name(dataset.name, "Planetoid", NAMES)
+    files, folder = [f"ind.{name.lower()}.{part}" for part in PARTS], folder_of("planetoid", name)
+    split = "public"
+    if dataset.split == "geom-gcn":
+        split, folder = "geom-gcn", f"{folder}/geom-gcn"
+        files += geom_gcn_files(name.lower())
+    source = read(
+        lambda root: Planetoid(root, name, split=split),
+        folder,
+        files,
+        f"{Planetoid.url}/{files[0]}",
+        paths,
+    )
+    return assemble_nodes(dataset, source[0])
