@@ -124,14 +124,23 @@ def _modules_exist(cfg: DictConfig) -> None:
 
 
 def _heads_divide_width(cfg: DictConfig) -> None:
-    heads, width = cfg.student.num_heads, cfg.student.hidden_channels
-    if width % heads:
-        fitting = ", ".join(str(number) for number in range(1, min(width, 64) + 1) if width % number == 0)
-        raise refuse(
-            "student.num_heads",
-            heads,
-            f"must divide student.hidden_channels={width}. Choices for that width: {fitting}.",
-        )
+    sections = {"student.num_heads": cfg.student}
+    if cfg.teacher.name == "gat":
+        sections["teacher.heads"] = cfg.teacher
+    for key, section in sections.items():
+        heads, width = OmegaConf.select(cfg, key), section.hidden_channels
+        if width % heads:
+            fitting = ", ".join(str(number) for number in range(1, min(width, 64) + 1) if width % number == 0)
+            name = f"{key.split('.')[0]}.hidden_channels={width}"
+            raise refuse(key, heads, f"must divide {name}. Choices for that width: {fitting}.")
+
+
+def _custom_teacher_is_whole(cfg: DictConfig) -> None:
+    teacher = cfg.teacher
+    if teacher.target is not None and teacher.name != "custom":
+        raise refuse("teacher.target", teacher.target, f"teacher={teacher.name} does not read it. Set teacher=custom.")
+    if teacher.checkpoint is not None and not Path(teacher.checkpoint).is_file():
+        raise refuse("teacher.checkpoint", teacher.checkpoint, "there is no such file.")
 
 
 def _ramps_are_sorted(cfg: DictConfig) -> None:
@@ -281,6 +290,7 @@ def _accelerator_is_here(cfg: DictConfig) -> None:
 TRAIN_RULES: Iterable[Callable[[DictConfig], None]] = (
     _modules_exist,
     _heads_divide_width,
+    _custom_teacher_is_whole,
     _ramps_are_sorted,
     _pos_weight_is_known,
     _data_set_is_sound,

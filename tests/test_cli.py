@@ -44,6 +44,11 @@ WRONG = {
     "optim.lr=inf": "optim.lr=inf: must be a finite number, above 0.",
     "student.num_heads=5": "student.num_heads=5: must divide student.hidden_channels=64. "
     "Choices for that width: 1, 2, 4, 8, 16, 32, 64.",
+    "teacher=gat teacher.heads=3": "teacher.heads=3: must divide teacher.hidden_channels=64. "
+    "Choices for that width: 1, 2, 4, 8, 16, 32, 64.",
+    "teacher=custom": "teacher.target has no value. Give it one: teacher.target=…",
+    "teacher.target=mine.GNN": "teacher.target=mine.GNN: teacher=gin does not read it. Set teacher=custom.",
+    "teacher.checkpoint=no.pt": "teacher.checkpoint=no.pt: there is no such file.",
     "dataset.min_nodes=30": "dataset.min_nodes=30: must be at most dataset.max_nodes=25.",
     "task.pos_weight=auot": "task.pos_weight=auot: must be none, auto or a number above 0. Did you mean 'auto'?",
     "loss.schedule.task.enter=[0.5,0.2]": "loss.schedule.task.enter=[0.5, 0.2], loss.schedule.task.leave=[1.0, 1.0]: "
@@ -70,6 +75,12 @@ WRONG = {
     "Choose another: paths.store=…",
     "paths.mirror=nowhere": "paths.mirror=nowhere: there is no such folder. Correct it "
     "(or the variable GNN_DISTILL_MIRROR), or do without: paths.mirror=null.",
+    "student=gps encoding=all": "encoding.spd=true: student=gps does not read hop distances, which take memory for all "
+    "pairs of nodes. Set encoding.spd=false, or choose student=transformer or student=graphormer.",
+    "student=nagphormer student.readout=token": "student.readout=token: student=nagphormer has no token. "
+    "Choose mean or sum.",
+    "student=sgformer student.local=none": "student.local=none: student=sgformer needs message passing. "
+    "Choose gcn, gat, gine, gin or sage, or student=gps.",
     "hydra.run.dir=file/run": "cannot write file/run: Not a directory. Choose another folder: hydra.run.dir=…",
 }
 # Lists of choices grow with the project: of these messages the beginning is enough.
