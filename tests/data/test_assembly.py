@@ -115,6 +115,16 @@ def test_class_absent_from_training_is_an_error() -> None:
         check_targets(y, SPLITS, "binary", "accuracy", ("t",))
 
 
+def test_class_absent_from_training_while_two_are_left() -> None:
+    y = labels(0, 1, 0, 1, 0, 1, 2, 2, 2, 2)
+    check = y, SPLITS, "multiclass", "accuracy", ("red", "green", "blue")
+    with pytest.raises(UserError, match="Class blue is absent from the training part: it cannot be learned"):
+        check_targets(*check)
+    assert (
+        check_targets(*check, level="node")[0] == "Class blue is absent from the training part: it cannot be learned."
+    )
+
+
 def test_class_absent_from_validation() -> None:
     y = labels(0, 1, 0, 1, 0, 1, 0, 0, 0, 1)
     assert check_targets(y, SPLITS, "binary", "accuracy", ("t",)) == ["Class 1 is absent from the validation part."]

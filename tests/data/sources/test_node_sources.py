@@ -170,7 +170,7 @@ def test_coauthor_is_what_pyg_makes_of_it(own: PathsConfig) -> None:
         for field in ("data", "indices", "indptr", "shape")
     }
     np.savez(raw / "ms_academic_cs.npz", labels=np.arange(300) % 4, **arrays)
-    task = load(own, "coauthor", "CS", normalize_features=False)
+    task = load(own, "coauthor", "CS", normalize_features=False, undirected=False)
     theirs = Coauthor(f"{own.data}/Coauthor", "CS")[0]
     assert torch.equal(task.graphs.x, theirs.x)
     assert torch.equal(task.graphs.edge_index, theirs.edge_index)
