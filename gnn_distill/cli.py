@@ -18,6 +18,7 @@ CONF_DIR = next(path for path in (PACKAGE / "conf", PACKAGE.parent / "conf") if 
 COMMANDS = {
     "train": "Pretrain a teacher, distil it into a student, evaluate both.",
     "datasets": "List the data sets: task, metric, size, and whether the files are here.",
+    "models": "List the teachers, students and encodings: what each is, and what it reads.",
 }
 
 

@@ -8,6 +8,7 @@ from gnn_distill.schema import data, run
 SCHEMAS = {
     "train": run.TrainConfig,
     "datasets": run.DatasetsConfig,
+    "models": run.ModelsConfig,
     "dataset/typed_edges": data.TypedEdgesConfig,
     "dataset/tudataset": data.TUDatasetConfig,
     "dataset/moleculenet": data.MoleculeNetConfig,

@@ -1,6 +1,7 @@
 """Config keys of the data: which graphs, which split, where the files lie."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from omegaconf import MISSING
 
@@ -51,6 +52,8 @@ class DatasetConfig:
     """Share of the training part that is kept (stratified, seeded by split_seed), for low-label studies."""
     metric: str | None = choice(None, "accuracy", "roc_auc", "average_precision", "macro_f1", "mae", "rmse")
     """Primary metric; null: the set's own."""
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    """Keys of your own, for a loader of your own."""
     card: CardConfig = section(CardConfig)
     """What `gnn-distill datasets` says of the set."""
 

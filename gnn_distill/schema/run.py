@@ -146,3 +146,8 @@ class DatasetsConfig:
 
     paths: PathsConfig = section(PathsConfig)
     """Where files are looked for."""
+
+
+@dataclass
+class ModelsConfig:
+    """`gnn-distill models`: list teachers, students and encodings."""

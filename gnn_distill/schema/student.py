@@ -1,6 +1,7 @@
 """Config keys of students."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from omegaconf import MISSING
 
@@ -37,3 +38,5 @@ class StudentConfig:
     """polynormer: share of a layer's output that is not gated, at the start."""
     hops: int = number(7, low=1)
     """nagphormer: tokens of a node beside its own, one a hop."""
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    """Keys of your own, for a student of your own."""

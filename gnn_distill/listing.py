@@ -1,0 +1,42 @@
+"""What `gnn-distill datasets` and `models` share: the files of a config group, and a table of them."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def group_folders(group: str) -> list[Path]:
+    """Where files of a config group lie: ours, and those of the user's --config-dir."""
+    from hydra.core.hydra_config import HydraConfig
+
+    sources = HydraConfig.get().runtime.config_sources
+    return [Path(source.path) / group for source in sources if source.schema == "file"]
+
+
+def choices(folders: Sequence[Path]) -> list[str]:
+    """The choices of a group."""
+    return sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+
+
+def file_of(choice: str, folders: Sequence[Path]) -> Path:
+    """The file of a choice, the one that Hydra takes where several folders have it."""
+    return next(path for folder in folders if (path := folder / f"{choice}.yaml").is_file())
+
+
+def show(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on a terminal, plain columns in a pipe."""
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    if not sys.stdout.isatty():
+        for row in (columns, *rows):
+            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for column, width in zip(columns, widths, strict=True):
+        # The last column alone gives way on a narrow terminal.
+        table.add_column(column, no_wrap=True, min_width=None if column == columns[-1] else width)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
