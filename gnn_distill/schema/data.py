@@ -37,7 +37,7 @@ class DatasetConfig:
     """Keys that every data set has."""
 
     source: str = MISSING
-    """The loader: a module of gnn_distill.data.sources."""
+    """The loader: a module of gnn_distill.data.sources, or, with a dot in its name, one of your own."""
     name: str = MISSING
     """The set's name, as its PyG class spells it."""
     split: str = choice("auto", "auto", "published", "stratified", "random", "scaffold", "geom-gcn", "per_class")
@@ -52,7 +52,7 @@ class DatasetConfig:
     """Share of the training part that is kept (stratified, seeded by split_seed), for low-label studies."""
     metric: str | None = choice(None, "accuracy", "roc_auc", "average_precision", "macro_f1", "mae", "rmse")
     """Primary metric; null: the set's own."""
-    kwargs: dict[str, Any] = field(default_factory=dict)
+    kwargs: Any = None
     """Keys of your own, for a loader of your own."""
     card: CardConfig = section(CardConfig)
     """What `gnn-distill datasets` says of the set."""

@@ -13,7 +13,7 @@ class StudentConfig:
     """Keys of a Transformer student; `name` is its module in gnn_distill.models.students."""
 
     name: str = MISSING
-    """The student's module."""
+    """The student's module, with a dot in its name one of your own."""
     hidden_channels: int = number(64, low=1)
     """Width of every layer; num_heads must divide it."""
     num_layers: int = number(4, low=1)
@@ -38,5 +38,5 @@ class StudentConfig:
     """polynormer: share of a layer's output that is not gated, at the start."""
     hops: int = number(7, low=1)
     """nagphormer: tokens of a node beside its own, one a hop."""
-    kwargs: dict[str, Any] = field(default_factory=dict)
+    kwargs: Any = None
     """Keys of your own, for a student of your own."""

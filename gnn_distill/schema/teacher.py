@@ -13,7 +13,7 @@ class TeacherConfig:
     """Keys of a GNN teacher; `name` is its module in gnn_distill.models.teachers, or none."""
 
     name: str = MISSING
-    """The teacher's module; none: no teacher, the student learns alone."""
+    """The teacher's module, with a dot in its name one of your own; none: the student learns alone."""
     hidden_channels: int = number(64, low=1)
     """Width of every layer."""
     num_layers: int = number(4, low=1)
@@ -52,7 +52,7 @@ class TeacherConfig:
     """File of weights (.pt, .pth or .safetensors): the teacher is taken from it and never trained."""
     target: str | None = None
     """custom: import path of your module's class, my_package.MyGNN."""
-    kwargs: dict[str, Any] = field(default_factory=dict)
+    kwargs: Any = None
     """custom: arguments of that class."""
     node_states: list[str] = field(default_factory=list)
     """custom: paths of the submodules whose outputs are the node states; empty: all message-passing ones."""

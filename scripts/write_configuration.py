@@ -1,0 +1,151 @@
+"""Write docs/configuration.md from the schema: python scripts/write_configuration.py
+
+Run it after any change to gnn_distill/schema; a test holds the page to it.
+"""
+
+import ast
+import inspect
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, fields, is_dataclass
+from itertools import pairwise
+from pathlib import Path
+from textwrap import dedent
+from typing import Any, get_args, get_type_hints
+
+from omegaconf import MISSING as REQUIRED
+
+from gnn_distill.schema import SCHEMAS
+from gnn_distill.schema.data import DatasetConfig
+
+PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
+HEAD = """\
+# Configuration
+
+Every key, from `gnn_distill/schema/`. This page is written by `python scripts/write_configuration.py`: change the
+schema, not the page.
+
+On the command line a key is set by `key=value` (`optim.lr=1e-3`), and a section is filled from a file of the folder of
+its name by `section=file` (`teacher=gcn` reads `conf/teacher/gcn.yaml`). Defaults below are those of the schema; the
+files in `conf/` set others, and `gnn-distill train --cfg job` prints what a run would get. A value out of its range, a
+wrong type or an unknown key stops the command before anything is read or written.
+"""
+TYPES = {int: "whole number", float: "number", str: "text", bool: "true, false"}
+
+
+def page() -> str:
+    """The whole page."""
+    parts, shown = [HEAD], set()
+    for command, schema in SCHEMAS.items():
+        if "/" not in command:
+            parts.append(f"## gnn-distill {command}\n\n{summary(schema).partition(': ')[2].capitalize()}\n")
+            parts += sections(schema, "", shown)
+    return "\n".join(parts)
+
+
+def sections(schema: type, prefix: str, shown: set[tuple[str, type]]) -> Iterator[str]:
+    """The table of a section's own keys, then, one after another, the sections in it."""
+    hints, lines = get_type_hints(schema), documented(schema)
+    yield from table([field for field in fields(schema) if not is_dataclass(hints[field.name])], schema, prefix)
+    for field in fields(schema):
+        nested, key = hints[field.name], f"{prefix}{field.name}"
+        if not is_dataclass(nested):
+            continue
+        known = (key, nested) in shown
+        # A section that is there once describes itself; of several alike the key says which it is.
+        told = [summary(nested)] if USES[nested] == 1 else dict.fromkeys([lines[field.name], summary(nested)])
+        told = [lines[field.name], "Keys as above."] if known else told
+        yield f"{'####' if prefix else '###'} {key}\n\n{' '.join(told)}\n"
+        if not known:
+            shown.add((key, nested))
+            yield from sections(nested, f"{key}.", shown)
+            yield from data_sets() if nested is DatasetConfig else []
+
+
+def data_sets() -> Iterator[str]:
+    """What can be loaded, and the keys that only some loaders have, class by class of the schema."""
+    schemas = [schema for name, schema in SCHEMAS.items() if name.startswith("dataset/")]
+    rows = [f"| `{schema.source}` | {summary(schema)} |" for schema in schemas]
+    yield "\n".join(["#### dataset.source\n", "| source | what it loads |", "|---|---|", *rows, ""])
+    bases = dict.fromkeys(base for schema in schemas for base in reversed(schema.__mro__) if is_dataclass(base))
+    for base in bases:
+        own = [f for f in fields(base) if f.name in base.__annotations__ and f.name not in ("source", "name")]
+        if base is not DatasetConfig and own:
+            yield f"#### dataset, with source {', '.join(s.source for s in schemas if issubclass(s, base))}\n"
+            yield from table(own, base, "dataset.")
+
+
+def table(keys: list[Field], schema: type, prefix: str) -> Iterator[str]:
+    """A row a key: its default, its values, what it does."""
+    if keys:
+        hints, lines = get_type_hints(schema), documented(schema)
+        rows = [
+            f"| `{prefix}{key.name}` | {default(key)} | {values(key, hints[key.name])} | {lines[key.name]} |"
+            for key in keys
+        ]
+        yield "\n".join(["| key | default | values | what it does |", "|---|---|---|---|", *rows, ""])
+
+
+def default(field: Field) -> str:
+    """The default as it is typed on a command line."""
+    value = field.default if field.default_factory is MISSING else field.default_factory()
+    if value == REQUIRED:
+        return "required"
+    if isinstance(value, str):
+        return f"`{value}`" if value else "empty"
+    if isinstance(value, list | dict):
+        return f"`{str(value).replace(' ', '')}`"
+    return "`null`" if value is None else f"`{str(value).lower()}`"
+
+
+def values(field: Field, hint: Any) -> str:
+    """Choices, range or type."""
+    if "choices" in field.metadata:
+        known = [f"`{choice}`" for choice in field.metadata["choices"]]
+        return ", ".join(known + ["`null`"] * (field.default is None))
+    optional = type(None) in get_args(hint)
+    kinds = [kind for kind in get_args(hint) if kind is not type(None)] if optional else [hint]
+    origin = getattr(kinds[0], "__origin__", None)
+    if origin is list:
+        kind = f"list of {TYPES[get_args(kinds[0])[0]]}s"
+    else:
+        kind = "keys and values" if origin is dict else TYPES[kinds[0]]
+    return ", ".join([kind, *bounds(field), *(["`null`"] if optional else [])])
+
+
+def bounds(field: Field) -> list[str]:
+    """The range of a number, in words."""
+    words = {"low": "at least", "above": "above", "high": "at most"}
+    return [f"{words[k]} {v:.10g}" for k, v in field.metadata.items() if k in words and v is not None]
+
+
+def summary(schema: type) -> str:
+    """A section's docstring, without its line breaks."""
+    return " ".join(inspect.getdoc(schema).split())
+
+
+def documented(schema: type) -> dict[str, str]:
+    """The line under each key, by name, those of base classes included."""
+    lines: dict[str, str] = {}
+    for base in reversed([base for base in schema.__mro__ if is_dataclass(base)]):
+        body = ast.parse(dedent(inspect.getsource(base))).body[0].body
+        for key, below in pairwise(body):
+            match key, below:
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(line))):
+                    lines[name] = " ".join(line.split()).replace("|", "\\|").replace("<", "\\<")
+    return lines
+
+
+def sections_below(schema: type) -> Iterator[type]:
+    """The classes of all sections in a section."""
+    for nested in get_type_hints(schema).values():
+        if is_dataclass(nested):
+            yield nested
+            yield from sections_below(nested)
+
+
+USES = Counter(sections_below(SCHEMAS["train"]))
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
+    print(f"Wrote {PAGE}")
