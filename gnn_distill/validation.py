@@ -137,6 +137,8 @@ def _heads_divide_width(cfg: DictConfig) -> None:
 
 def _custom_teacher_is_whole(cfg: DictConfig) -> None:
     teacher = cfg.teacher
+    if teacher.target is None and teacher.name == "custom":
+        raise refuse("teacher.target", None, "give it your class: teacher.target=my_package.MyGNN.")
     if teacher.target is not None and teacher.name != "custom":
         raise refuse("teacher.target", teacher.target, f"teacher={teacher.name} does not read it. Set teacher=custom.")
     if teacher.checkpoint is not None and not Path(teacher.checkpoint).is_file():

@@ -30,8 +30,10 @@ WRONG = {
     "teacher.num_layers=null": "teacher.num_layers=null: may not be null.",
     "teacher.residual=maybe": "teacher.residual=maybe: must be true or false.",
     "dataset.name=[a,b]": "dataset.name=['a', 'b']: must be one text; put quotes around it.",
-    "teacher=gim": "teacher=gim: there is no such choice. Choices: gcn, gin, none. Did you mean 'gin'?",
-    "teacher.name=gim": "teacher.name=gim: there is no such choice. Choices: gcn, gin, none. Did you mean 'gin'?",
+    "teacher=gim": "teacher=gim: there is no such choice. Choices: custom, gat, gatedgcn, gcn, gin, mlp, none, "
+    "pna, sage. Did you mean 'gin'?",
+    "teacher.name=gim": "teacher.name=gim: there is no such choice. Choices: custom, gat, gatedgcn, gcn, gin, mlp, "
+    "pna, sage, none. Did you mean 'gin'?",
     "teacher=null": "teacher=null: a group takes the name of one of its choices, as --help lists them.",
     "~teacher.num_layers": "~teacher.num_layers: nothing can be taken out of the config. Give the key another value.",
     "student.readout=tokn": "student.readout=tokn: there is no such choice. Choices: token, mean, sum. "
@@ -49,7 +51,7 @@ WRONG = {
     "Choices for that width: 1, 2, 4, 8, 16, 32, 64.",
     "teacher=gat teacher.heads=3": "teacher.heads=3: must divide teacher.hidden_channels=64. "
     "Choices for that width: 1, 2, 4, 8, 16, 32, 64.",
-    "teacher=custom": "teacher.target has no value. Give it one: teacher.target=…",
+    "teacher=custom": "teacher.target=null: give it your class: teacher.target=my_package.MyGNN.",
     "teacher.target=mine.GNN": "teacher.target=mine.GNN: teacher=gin does not read it. Set teacher=custom.",
     "teacher.checkpoint=no.pt": "teacher.checkpoint=no.pt: there is no such file.",
     "dataset.min_nodes=30": "dataset.min_nodes=30: must be at most dataset.max_nodes=25.",
