@@ -1,17 +1,26 @@
-"""Macro terms: relations between whole graphs."""
+"""Macro terms: relations between whole graphs, and between nodes far and near within each.
+
+At node level the same functions are called with sampled nodes, or with prototypes, in place of graphs.
+"""
+
+from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
-from torch.nn import functional as F
+
+from gnn_distill.data.distances import UNREACHABLE
+from gnn_distill.losses.prepare import prepare, unit
 
 GraphStates = Float[Tensor, "graph channel"]
+Padded = Float[Tensor, "graph node channel"]
 
 
 def graph_relation_cosine(student: GraphStates, teacher: GraphStates) -> Float[Tensor, ""]:
     """Mean over ordered pairs i ≠ j of (cos(g_S,i, g_S,j) − cos(g_T,i, g_T,j))²; zero for fewer than two graphs."""
+    student, teacher = prepare(student, teacher)
     graphs = len(student)
-    difference = _cosines(student) - _cosines(teacher.detach())
+    difference = _cosines(student) - _cosines(teacher)
     off_diagonal = difference.square() * (1 - torch.eye(graphs, device=student.device))
     return off_diagonal.sum() / max(graphs * (graphs - 1), 1)
 
@@ -19,8 +28,10 @@ def graph_relation_cosine(student: GraphStates, teacher: GraphStates) -> Float[T
 def graph_relation_pkt(student: GraphStates, teacher: GraphStates) -> Float[Tensor, ""]:
     """Mean over i of KL(p_T(·|i) ‖ p_S(·|i)), p(j|i) = (1 + cos_ij) / Σ_{j≠i} (1 + cos_ij).
 
-    PKT (Passalis & Tefas 2018). Zero for fewer than two graphs.
+    PKT (Passalis & Tefas 2018); the authors' code counts j = i, too, and divides by B² where we divide by B.
+    Zero for fewer than two graphs.
     """
+    student, teacher = prepare(student, teacher)
     graphs = len(student)
     if graphs < 2:
         return student.sum() * 0.0
@@ -28,13 +39,93 @@ def graph_relation_pkt(student: GraphStates, teacher: GraphStates) -> Float[Tens
     log_p, log_q = (
         torch.log(affinity) - torch.log(affinity.sum(dim=1, keepdim=True))
         for affinity in (
-            (1 + _cosines(states)).clamp(min=1e-6)[others].view(graphs, graphs - 1)
-            for states in (teacher.detach(), student)
+            (1 + _cosines(states)).clamp(min=1e-6)[others].view(graphs, graphs - 1) for states in (teacher, student)
         )
     )
     return (log_p.exp() * (log_p - log_q)).sum(dim=1).mean()
 
 
-def _cosines(states: GraphStates) -> Float[Tensor, "graph graph"]:
-    unit = F.normalize(states, dim=-1, eps=1e-6)
-    return unit @ unit.T
+def distance_profile(
+    student: Padded,
+    teacher: Padded,
+    spd: UInt8[Tensor, "graph node node"],
+    mask: Bool[Tensor, "graph node"],
+    buckets: int = 5,
+) -> Float[Tensor, ""]:
+    """Mean over graphs of the mean over buckets b of (s_S(b) − s_T(b))², s(b) = mean of cos(h_i, h_j) over pairs in b.
+
+    Ordered pairs i ≠ j of a graph fall into the buckets 1, …, K = `buckets` hops, more than K, and unreachable.
+    Empty buckets are left out, and graphs without a pair; zero where none is left. It tells how similarity decays
+    with distance, the long-range part. This project's own.
+    """
+    student, teacher = prepare(student, teacher)
+    graphs, nodes = mask.shape
+    num_buckets = buckets + 2
+    pairs = mask.unsqueeze(2) & mask.unsqueeze(1) & ~torch.eye(nodes, dtype=torch.bool, device=mask.device)
+    bucket = torch.where(spd == UNREACHABLE, buckets + 1, spd.long().clamp(1, buckets + 1) - 1)
+    bucket = torch.where(pairs, bucket, num_buckets)  # one more, for what is no pair
+    place = bucket + (num_buckets + 1) * torch.arange(graphs, device=mask.device).view(-1, 1, 1)
+    size = graphs * (num_buckets + 1)
+    count = torch.bincount(place.flatten(), minlength=size)
+    # The profile is linear in the cosines, so one sum over their differences will do.
+    difference = _cosines(student) - _cosines(teacher)
+    total = difference.new_zeros(size).index_add(0, place.flatten(), difference.flatten())
+    gap = (total / count.clamp(min=1)).view(graphs, -1)[:, :num_buckets]
+    occurring = (count.view(graphs, -1)[:, :num_buckets] > 0).sum(dim=1)
+    return (gap.square().sum(dim=1) / occurring.clamp(min=1)).sum() / (occurring > 0).sum().clamp(min=1)
+
+
+def distribution(
+    student: Padded,
+    teacher: Padded,
+    mask: Bool[Tensor, "graph node"],
+    bandwidths: Float[Tensor, "bandwidth"],
+) -> Float[Tensor, ""]:
+    """Mean over graphs of MMD² = mean k(s, s') + mean k(t, t') − 2·mean k(s, t) over all pairs of nodes of a graph.
+
+    k(a, b) = mean over σ in `bandwidths` (at least 1e-6) of exp(−‖a − b‖²/2σ²): the V-statistic of Gretton et al.
+    (2012), biased and never negative. Both sides have the same width. Which node is which does not matter.
+    """
+    student, teacher = prepare(student, teacher)
+    share = mask / mask.sum(dim=1, keepdim=True).clamp(min=1)
+    weight = torch.cat([share, -share], dim=1).to(student.dtype)
+    points = torch.cat([student, teacher], dim=1)
+    # Around their mean the points are small, so that little is lost where squares are subtracted.
+    points = points - (weight.abs().unsqueeze(-1) * points.detach()).sum(dim=1, keepdim=True) / 2
+    square = points.square().sum(dim=-1)
+    distance = (square.unsqueeze(2) + square.unsqueeze(1) - 2 * points @ points.mT).clamp(min=0)
+    scale = -0.5 / bandwidths.detach().clamp(min=1e-6).to(student.dtype).square()
+    kernel = sum(torch.exp(factor * distance) for factor in scale) / len(scale)
+    return (weight.unsqueeze(1) @ kernel @ weight.unsqueeze(2)).mean()
+
+
+def median_distance(
+    states: Float[Tensor, "node channel"], node_ptr: Int[Tensor, "graphs+1"], pairs: int = 20_000, seed: int = 0
+) -> float:
+    """Median of ‖h_i − h_j‖ over random pairs of different nodes of a graph; at least 1e-6, the unit of bandwidths.
+
+    Graphs of one node have no pair; 1 where no graph has one.
+    """
+    random = torch.Generator().manual_seed(seed)
+    sizes = node_ptr.diff()
+    owner = torch.repeat_interleave(sizes)
+    candidates = (sizes[owner] > 1).nonzero().squeeze(1)
+    if not len(candidates):
+        return 1.0
+    one = candidates[torch.randint(len(candidates), (pairs,), generator=random)]
+    graph = owner[one]
+    start, size = node_ptr[graph], sizes[graph]
+    # A step of 1 to n − 1 around the graph never comes back to the same node.
+    step = 1 + (torch.rand(pairs, generator=random, dtype=torch.float64) * (size - 1)).long()
+    other = start + (one - start + step) % size
+    return max(float((states[one].float() - states[other].float()).norm(dim=-1).median()), 1e-6)
+
+
+def bandwidths(median: float, factors: Sequence[float] = (0.25, 0.5, 1.0, 2.0, 4.0)) -> Float[Tensor, "bandwidth"]:
+    """Multiples of the median distance, for `distribution`."""
+    return median * torch.tensor(factors)
+
+
+def _cosines(states: Float[Tensor, "*graph row channel"]) -> Float[Tensor, "*graph row row"]:
+    directions = unit(states)
+    return directions @ directions.mT

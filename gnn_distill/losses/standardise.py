@@ -33,6 +33,7 @@ class Standardise(nn.Module):
         self.register_buffer("alive", alive.nonzero().flatten(), persistent=False)
         self.register_buffer("mean", moments.mean[alive], persistent=False)
         self.register_buffer("scale", 1 / moments.std[alive], persistent=False)
+        self.register_buffer("centre", moments.mean.clone(), persistent=False)
 
     @property
     def channels(self) -> int:
@@ -41,6 +42,10 @@ class Standardise(nn.Module):
 
     def forward(self, states: Float[Tensor, "row channel"]) -> Float[Tensor, "row alive"]:
         return (states[:, self.alive].float() - self.mean) * self.scale
+
+    def restore(self, rows: Float[Tensor, "row alive"]) -> Float[Tensor, "row channel"]:
+        """The inverse: rows in the teacher's own units; dimensions that were dropped take their mean."""
+        return self.centre.expand(len(rows), -1).index_copy(1, self.alive, rows.float() / self.scale + self.mean)
 
 
 def alive_dimensions(std: Float[Tensor, "channel"]) -> Bool[Tensor, "channel"]:

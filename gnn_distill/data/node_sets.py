@@ -1,0 +1,112 @@
+"""Sets of nodes that subgraphs are made of: balls, random walks, communities; of all graphs of a data set at once."""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import networkx as nx
+import numpy as np
+import torch
+from jaxtyping import Int
+from scipy.sparse import csr_array, eye_array
+from torch import Tensor
+
+from gnn_distill.data.packed import PackedGraphs
+
+BLOCK = 1024
+"""Balls searched at a time, so that those of a large dense graph are never all held."""
+
+
+def joined_adjacency(graphs: PackedGraphs) -> csr_array:
+    """All graphs as one [nodes, nodes] boolean matrix: without directions, parallel edges and loops, sorted."""
+    edges = graphs.global_edge_index
+    source, target = edges[:, edges[0] != edges[1]].numpy()
+    pairs = (np.concatenate([source, target]), np.concatenate([target, source]))
+    size = graphs.x.size(0)
+    adjacency = csr_array((np.ones(len(pairs[0]), dtype=bool), pairs), shape=(size, size))
+    adjacency.sum_duplicates()
+    return adjacency
+
+
+def balls(
+    adjacency: csr_array, radius: int, max_members: int, seed: int
+) -> tuple[Int[np.ndarray, " members"], Int[np.ndarray, " nodes+1"]]:
+    """{j: d(i, j) ≤ radius} of every node i, ascending, and where each begins.
+
+    Of a larger ball `max_members` stay, a random sample with the node itself.
+    """
+    random = np.random.default_rng(seed)
+    size = adjacency.shape[0]
+    step = csr_array(adjacency + eye_array(size, dtype=bool, format="csr"))
+    members, lengths = [], []
+    for start in range(0, size, BLOCK):
+        reached = step[start : start + BLOCK]
+        for _ in range(radius - 1):
+            reached = reached @ step
+        reached.sort_indices()
+        kept = _sample(reached.indptr, reached.indices, start, max_members, random)
+        members.append(reached.indices[kept])
+        lengths.append(np.diff(np.searchsorted(kept, reached.indptr)))
+    ptr = np.concatenate([[0], np.concatenate(lengths).cumsum()])
+    return np.concatenate(members), ptr
+
+
+def random_walks(adjacency: csr_array, length: int, seed: int) -> Int[np.ndarray, "nodes steps"]:
+    """A walk of `length` steps from every node, itself first; a node without neighbours stays where it is."""
+    random = np.random.default_rng(seed)
+    indptr, degree = adjacency.indptr[:-1], np.diff(adjacency.indptr)
+    indices = np.append(adjacency.indices, 0)  # so that a node without neighbours has something to look up
+    walk = [np.arange(adjacency.shape[0])]
+    for _ in range(length):
+        here = walk[-1]
+        choice = (random.random(len(here)) * degree[here]).astype(np.int64)
+        walk.append(np.where(degree[here] > 0, indices[indptr[here] + choice], here))
+    return np.stack(walk, axis=1)
+
+
+def visited(walks: Int[np.ndarray, "nodes steps"]) -> tuple[np.ndarray, np.ndarray]:
+    """The different nodes of each walk, ascending, and where each walk's begin."""
+    ordered = np.sort(walks, axis=1)
+    new = np.ones_like(ordered, dtype=bool)
+    new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    return ordered[new], np.concatenate([[0], new.sum(axis=1).cumsum()])
+
+
+def communities(
+    graphs: PackedGraphs, seed: int, advance: Callable[[int], None] = lambda count: None
+) -> Int[Tensor, " nodes"]:
+    """The Louvain community of every node, numbered within its graph (Blondel et al. 2008, by NetworkX).
+
+    Modularity at resolution 1 of the graph without directions; nodes without edges are communities of their own.
+    """
+    adjacency = joined_adjacency(graphs)
+    label = np.zeros(graphs.x.size(0), dtype=np.int64)
+    nodes = graphs.node_ptr.tolist()
+    for start, stop in pairwise(nodes):
+        network = nx.Graph()
+        network.add_nodes_from(range(start, stop))
+        first, last = adjacency.indptr[start], adjacency.indptr[stop]
+        sources = np.repeat(np.arange(start, stop), np.diff(adjacency.indptr[start : stop + 1]))
+        network.add_edges_from(zip(sources.tolist(), adjacency.indices[first:last].tolist(), strict=True))
+        for number, community in enumerate(nx.community.louvain_communities(network, seed=seed)):
+            label[list(community)] = number
+        advance(1)
+    return torch.from_numpy(label)
+
+
+def _sample(indptr: np.ndarray, indices: np.ndarray, first: int, most: int, random: np.random.Generator) -> np.ndarray:
+    """Places of at most `most` entries of every row, ascending: a stratified sample.
+
+    A longer row is cut into `most` parts, each of which gives one entry; that of the row's own node gives this one.
+    """
+    lengths = np.diff(indptr)
+    large = np.flatnonzero(lengths > most)
+    if not len(large):
+        return np.arange(len(indices))
+    bounds = lengths[large, None].astype(np.int64) * np.arange(most + 1) // most
+    chosen = bounds[:, :-1] + (random.random((len(large), most)) * np.diff(bounds)).astype(np.int64)
+    row = np.repeat(np.arange(len(lengths)), lengths)
+    own = np.flatnonzero(indices == row + first) - indptr[:-1]  # one in every row
+    part = (bounds[:, 1:] <= own[large, None]).sum(axis=1)
+    chosen[np.arange(len(large)), part] = own[large]
+    small = np.flatnonzero((lengths <= most)[row])
+    return np.sort(np.concatenate([small, (chosen + indptr[large, None]).ravel()]))

@@ -1,0 +1,28 @@
+"""What losses do to their inputs before anything else."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def prepare(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+    """Both sides in at least single precision; no gradient goes to the teacher."""
+    return at_least_single(student), at_least_single(teacher.detach())
+
+
+def at_least_single(values: Tensor) -> Tensor:
+    """Half precision becomes single: sums of squares and differences of cosines need its digits."""
+    return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
+
+
+def pad(
+    rows: Float[Tensor, "node channel"], dense_index: Int[Tensor, "node"], mask: Bool[Tensor, "graph place"]
+) -> Float[Tensor, "graph place channel"]:
+    """Rows in the padded form, zeros elsewhere; `dense_index` and `mask` are those of StructureBatch."""
+    return rows.new_zeros(mask.numel(), rows.size(1)).index_copy(0, dense_index, rows).view(*mask.shape, -1)
+
+
+def unit(states: Float[Tensor, "*row channel"]) -> Float[Tensor, "*row channel"]:
+    """h / max(‖h‖, 1e-6)."""
+    return F.normalize(states, dim=-1, eps=1e-6)

@@ -1,0 +1,113 @@
+"""Published distillation losses on graph structure, as baselines: raw features, no learned map of either side."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from gnn_distill.losses.neighbours import edge_cosine, mean_kl, neighbour_pairs
+from gnn_distill.losses.prepare import prepare, unit
+
+KERNELS = ("cosine", "polynomial", "rbf")
+StudentStates = Float[Tensor, "node student_channel"]
+TeacherStates = Float[Tensor, "node teacher_channel"]
+BLOCK_PAIRS = 1 << 22
+"""Similarities held at a time."""
+
+
+def lsp(
+    student: StudentStates,
+    teacher: TeacherStates,
+    edge_index: Int[Tensor, "2 edge"],
+    kernel: str = "cosine",
+    bandwidth: float = 1.0,
+) -> Float[Tensor, ""]:
+    """Mean over nodes of KL(p_T(·|i) ‖ p_S(·|i)), p(j|i) = softmax over j ∈ N(i) of the similarity of h_i and h_j.
+
+    Similarities: cosine; polynomial, its square; rbf, exp(−‖h_i − h_j‖²/2σ²) with σ = `bandwidth`.
+    LSP (Yang et al. 2020): kernels and no temperature as in the code of Joshi et al. (2022), a softmax over
+    *similarity*, so that near neighbours weigh most. The paper also has a kernel that is a distance, which we leave
+    out. Nodes with fewer than two neighbours are skipped, as everywhere here; the source counts them as zeros.
+    """
+    student, teacher = prepare(student, teacher)
+    source, target = neighbour_pairs(edge_index, len(student))
+
+    def similarity(states: Tensor) -> Float[Tensor, "pair"]:
+        if kernel == "rbf":
+            square = (states[source] - states[target]).square().sum(dim=-1)
+            return torch.exp(-square / (2 * bandwidth**2))
+        cosine = edge_cosine(states, source, target)
+        return cosine.square() if kernel == "polynomial" else cosine
+
+    return mean_kl(target, similarity(student), similarity(teacher), len(student))
+
+
+def gsp(
+    student: StudentStates,
+    teacher: TeacherStates,
+    kernel: str = "cosine",
+    bandwidth: float = 1.0,
+    block_pairs: int = BLOCK_PAIRS,
+) -> Float[Tensor, ""]:
+    """Mean over all n² pairs of nodes of (k(s_i, s_j) − k(t_i, t_j))², with the kernels of `lsp`.
+
+    GSP (Joshi et al. 2022). All nodes of the batch are paired, those of different graphs, too, as in the source.
+    cosine: ‖SSᵀ − TTᵀ‖² = ‖SᵀS‖² − 2‖SᵀT‖² + ‖TᵀT‖² for rows of length 1, O(n·d²). Other kernels take blocks of rows
+    of at most `block_pairs` pairs, computed anew in the backward pass: never n × n at once.
+    """
+    student, teacher = prepare(student, teacher)
+    nodes = len(student)
+    if kernel == "cosine":
+        s, t = unit(student), unit(teacher)
+        products = (s.T @ s).square().sum() - 2 * (s.T @ t).square().sum() + (t.T @ t).square().sum()
+        return products / nodes**2
+    if kernel == "polynomial":
+        student, teacher = unit(student), unit(teacher)
+
+    def similarity(some: Tensor, all_rows: Tensor) -> Float[Tensor, "some node"]:
+        product = some @ all_rows.T
+        if kernel == "polynomial":
+            return product.square()
+        square = some.square().sum(dim=1, keepdim=True) + all_rows.square().sum(dim=1) - 2 * product
+        return torch.exp(-square.clamp(min=0) / (2 * bandwidth**2))
+
+    def block(s: Tensor, t: Tensor) -> Float[Tensor, ""]:
+        return (similarity(s, student) - similarity(t, teacher)).square().sum()
+
+    rows = max(1, block_pairs // nodes)
+    parts = list(zip(student.split(rows), teacher.split(rows), strict=True))
+    if len(parts) == 1:
+        return block(student, teacher) / nodes**2
+    return sum(checkpoint(block, s, t, use_reentrant=False) for s, t in parts) / nodes**2
+
+
+def mugsi_clusters(
+    student: Float[Tensor, "graph cluster student_channel"],
+    teacher: Float[Tensor, "graph cluster teacher_channel"],
+    mask: Bool[Tensor, "graph cluster"],
+) -> Float[Tensor, ""]:
+    """Mean over graphs of ½‖C_S − C_T‖², C the cosines between the states of a graph's clusters, padded.
+
+    MuGSI's cluster term (Yao et al. 2024): clusters by Louvain, their states means of node states. Graphs of fewer
+    than three clusters count as zero, as in the authors' code.
+    """
+    student, teacher = (unit(states) for states in prepare(student, teacher))
+    pairs = mask.unsqueeze(2) & mask.unsqueeze(1) & (mask.sum(dim=1) > 2).view(-1, 1, 1)
+    difference = (student @ student.mT - teacher @ teacher.mT) * pairs
+    return difference.square().sum() / (2 * max(len(mask), 1))
+
+
+def mugsi_paths(student: StudentStates, teacher: TeacherStates, walks: Int[Tensor, "walk step"]) -> Float[Tensor, ""]:
+    """Mean over random walks (v_0, …, v_L) of KL(p_T ‖ p_S), p = softmax over l = 1..L of h_{v_0} · h_{v_l}.
+
+    MuGSI's path term (Yao et al. 2024), whose code draws 20 walks of 8 or 15 steps a graph; ours start once from
+    every node. `walks` hold rows of the states. Zero where there is none.
+    """
+    student, teacher = prepare(student, teacher)
+    start, later = walks[:, 0], walks[:, 1:]
+    p, q = (
+        F.log_softmax((states[later] @ states[start].unsqueeze(-1)).squeeze(-1), dim=-1)
+        for states in (teacher, student)
+    )
+    return (p.exp() * (p - q)).sum() / max(len(walks), 1)
