@@ -13,6 +13,7 @@ from small_tasks import awaken, choices, encode, make_graphs, make_node_task, ma
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch_geometric.nn import GPSConv, Polynormer, SGFormer
+from torch_geometric.nn.attention import PolynormerAttention
 
 from gnn_distill.cli import CONF_DIR
 from gnn_distill.data.batching import StructureBatch, collate
@@ -22,6 +23,7 @@ from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.models import build_student
 from gnn_distill.models.linear_attention import linear_attention
 from gnn_distill.models.students.nagphormer import hop_tokens
+from gnn_distill.models.students.polynormer import GlobalAttention
 from gnn_distill.schema.data import PathsConfig, TypedEdgesConfig
 from gnn_distill.schema.encoding import EncodingConfig
 
@@ -208,6 +210,14 @@ def test_polynormer_is_that_of_pyg_on_one_graph(local: str) -> None:
     x, _ = model.inputs(batch)
     expected = theirs(x, batch.edge_index, batch.batch)
     torch.testing.assert_close(model(batch).logits.log_softmax(dim=1), expected)
+
+
+def test_global_attention_of_polynormer_is_that_of_pyg_with_many_heads() -> None:
+    ours = GlobalAttention(WIDTH, num_heads=4, beta=0.3, dropout=0.0)
+    theirs = PolynormerAttention(WIDTH, heads=4, head_channels=WIDTH // 4, beta=0.3)
+    theirs.load_state_dict({name: value for name, value in ours.state_dict().items() if name != "beta"})
+    x, mask = torch.randn(2, 6, WIDTH, generator=torch.Generator().manual_seed(0)), torch.ones(2, 6, dtype=torch.bool)
+    torch.testing.assert_close(ours(x, mask), theirs(x, mask))
 
 
 def test_gps_layers_are_those_of_pyg_and_tell_their_attention() -> None:
