@@ -98,7 +98,8 @@ def make_node_task(
 ) -> GraphTask:
     """One connected graph of 40 nodes; 12 for training, 8 for validation, 12 for test, 8 in no part.
 
-    Inductive: a second graph holds the training nodes and the edges among them, as all node-level sources do it.
+    Inductive: a second graph holds the nodes that are neither for validation nor for test, and the edges among them,
+    as all node-level sources do it.
     """
     spec = make_spec(kind, nodes, edges, level="node", name="small nodes")
     random = torch.Generator().manual_seed(3)
@@ -114,8 +115,10 @@ def make_node_task(
     train, val, test, _ = (part.sort().values for part in torch.randperm(40, generator=random).split([12, 8, 12, 8]))
     graphs = [whole]
     if setting == "inductive":
-        graphs.append(whole.subgraph(train))
-        train = 40 + torch.arange(len(train))
+        seen = torch.ones(40, dtype=torch.bool)
+        seen[torch.cat([val, test])] = False
+        graphs.append(whole.subgraph(seen))
+        train = 40 + torch.searchsorted(seen.nonzero().squeeze(1), train)
     packed = PackedGraphs.from_data_list(graphs, spec.num_targets, level="node")
     return GraphTask(spec, packed, Splits(train, val, test), setting=setting)
 

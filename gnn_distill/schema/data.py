@@ -53,7 +53,7 @@ class DatasetConfig:
     metric: str | None = choice(None, "accuracy", "roc_auc", "average_precision", "macro_f1", "mae", "rmse")
     """Primary metric; null: the set's own."""
     kwargs: Any = None
-    """Keys of your own, for a loader of your own."""
+    """Keys of your own, for a loader of your own; null: none."""
     card: CardConfig = section(CardConfig)
     """What `gnn-distill datasets` says of the set."""
 

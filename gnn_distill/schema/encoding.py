@@ -19,6 +19,8 @@ class EncodingConfig:
     """Hop distances are capped here; unreachable pairs have a value of their own."""
     edge: bool = False
     """A learned attention bias per head from the features of the edge that joins a pair."""
+    edge_hops: int = number(0, low=0)
+    """Graphormer's edge encoding: a learned attention bias per head and hop from so many edges of a shortest path."""
     rwse: int = number(0, low=0)
     """Random-walk encoding: return probabilities after 1..rwse steps."""
     lap_pe: int = number(0, low=0)

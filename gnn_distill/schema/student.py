@@ -1,6 +1,6 @@
 """Config keys of students."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import MISSING
@@ -39,4 +39,4 @@ class StudentConfig:
     hops: int = number(7, low=1)
     """nagphormer: tokens of a node beside its own, one a hop."""
     kwargs: Any = None
-    """Keys of your own, for a student of your own."""
+    """Keys of your own, for a student of your own; null: none."""

@@ -53,7 +53,7 @@ class TeacherConfig:
     target: str | None = None
     """custom: import path of your module's class, my_package.MyGNN."""
     kwargs: Any = None
-    """custom: arguments of that class."""
+    """custom: arguments of that class; null: none."""
     node_states: list[str] = field(default_factory=list)
     """custom: paths of the submodules whose outputs are the node states; empty: all message-passing ones."""
     graph_state: str | None = None

@@ -103,18 +103,17 @@ def signals(
 
 
 def visibility(task: GraphTask, on: str) -> str:
-    """What `signals.on` comes to: all where training sees other nodes than its own (transductive), else train.
+    """What `signals.on` comes to: all nodes that training sees (auto at node level), or those of the training part.
 
-    Raises UserError where all is asked for and there are no others.
+    Which nodes training sees is the data set's `setting`: transductive, all; inductive, none of validation and test.
+    Raises UserError where all is asked for at graph level.
     """
-    others = task.spec.level == "node" and task.setting == "transductive"
-    if on == "all" and not others:
-        why = "a graph-level task" if task.spec.level == "graph" else "dataset.setting=inductive"
+    if task.spec.level == "graph" and on == "all":
         raise UserError(
-            f"signals.on=all: with {why}, nothing but the training part is seen in training. Choose auto or train, or "
-            "a transductive node-level data set."
+            f"signals.on=all: {task.spec.name} is a graph-level task, and training sees no graph but its own. Choose "
+            "auto or train."
         )
-    return "all" if others and on != "train" else "train"
+    return "train" if task.spec.level == "graph" or on == "train" else "all"
 
 
 def taught_graphs(task: GraphTask) -> Int[Tensor, " graphs"]:

@@ -32,7 +32,7 @@ def build(config: TeacherConfig, spec: TaskSpec) -> "CustomTeacher":
     """
     make = object_of("teacher.target", config.target)
     try:
-        module = make(**config.kwargs)
+        module = make(**(config.kwargs or {}))
     except Exception as error:
         raise complaint(config, f"cannot be made with teacher.kwargs={config.kwargs}", error) from error
     if not isinstance(module, nn.Module):
