@@ -50,6 +50,10 @@ class Console:
             return BarProgress(self._rich, total_epochs, description)
         return LineProgress(self._print, total_epochs, description)
 
+    def work(self, description: str) -> "Work":
+        """A context manager whose `update(done, total)` is called as often as one likes; short work is not told of."""
+        return Work(self._rich, self._print, description)
+
     def result_table(self, spec: "TaskSpec", results: Results, run_dir: Path) -> None:
         """The primary metric by role and split, how far the teacher is ahead, and where the files are."""
         splits = [split for split in ("val", "test") if any(split in role for role in results.values())]
@@ -132,6 +136,41 @@ class LineProgress:
         if tenth or epoch == 1 or time.monotonic() - self._said >= self.SECONDS:
             self._say(self._pending)
             self._said, self._pending = time.monotonic(), ""
+
+
+class Work:
+    """How far some work is, and the time left: a bar on a terminal, a line every 30 s elsewhere; nothing at first."""
+
+    PATIENCE, SECONDS = 2.0, 30.0
+
+    def __init__(self, console: rich_console.Console, say: Any, description: str) -> None:
+        self._console, self._say, self._description = console, say, description
+        self._start, self._said = time.monotonic(), -self.SECONDS
+        self._bar: Progress | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, done: int, total: int) -> None:
+        """Tell that `done` of `total` are done, if that is due."""
+        seconds = time.monotonic() - self._start
+        if seconds < self.PATIENCE:
+            return
+        if self._console.is_interactive:
+            if self._bar is None:
+                columns = (TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.percentage:.0f} %"))
+                self._bar = Progress(*columns, TimeRemainingColumn(compact=True), console=self._console)
+                self._bar.add_task(self._description)
+                self._bar.start()
+            self._bar.update(self._bar.task_ids[0], completed=done, total=total)
+        elif seconds - self._said >= self.SECONDS:
+            left = _duration(seconds * (total - done) / max(done, 1))
+            self._say(f"{self._description}  {done / total:.0%}  {left} left")
+            self._said = seconds
 
 
 class Clock:

@@ -125,3 +125,43 @@ def test_a_student_alone_has_no_gap():
     Console(file).result_table(spec(), {"student": {"val": {"accuracy": 0.5}, "test": {}}}, "out")
     assert "gap" not in file.getvalue()
     assert "50.0" in file.getvalue()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_short_work_is_not_told_of(clock):
+    file = io.StringIO()
+    with Console(file).work("encodings") as work:
+        for done in range(1, 20):
+            clock[0] += 0.1
+            work.update(done, 19)
+    assert file.getvalue() == ""
+
+
+def test_long_work_gets_a_line_now_and_then(clock):
+    file = io.StringIO()
+    with Console(file).work("encodings") as work:
+        for done in range(1, 101):
+            clock[0] += 1
+            work.update(done, 100)
+    lines = file.getvalue().splitlines()
+    assert lines[0] == "encodings  2%  1 min 38 s left"
+    assert [line.split()[1] for line in lines] == ["2%", "32%", "62%", "92%"]
+
+
+def test_long_work_gets_a_bar_on_a_terminal(clock):
+    file = io.StringIO()
+    console = Console(file)
+    console._rich = module.rich_console.Console(file=file, force_terminal=True, width=80)
+    with console.work("encodings") as work:
+        work.update(1, 4)
+        assert file.getvalue() == ""
+        clock[0] = 3
+        work.update(3, 4)
+    assert "encodings" in file.getvalue()
+    assert "75 %" in file.getvalue()

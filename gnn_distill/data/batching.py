@@ -44,6 +44,8 @@ class StructureBatch:
     lap_pe: Float[Tensor, "nodes vectors"] | None = None
     spd: UInt8[Tensor, "graphs max_nodes max_nodes"] | None = None
     """Hop distances from row to column; 255: unreachable; 0 on padding."""
+    predecessors: Int[Tensor, "graphs max_nodes max_nodes"] | None = None
+    """The node before the column on a shortest path from the row; where there is none, and on padding, the column."""
     outputs: Int[Tensor, " rows"] | None = None
     """Node level: the nodes whose states and outputs are wanted; None: all."""
     labelled: Int[Tensor, " examples"] | None = None
@@ -150,16 +152,27 @@ def collate(graphs: PackedGraphs, encodings: StructuralEncodings | None, ids: In
         for name in ("in_degree", "out_degree", "rwse", "lap_pe"):
             values = getattr(encodings, name)
             setattr(result, name, None if values is None else values[node_range])
-        if encodings.spd is not None and len(ids) == 1:
-            first, last = encodings.pair_ptr[ids], encodings.pair_ptr[ids + 1]
-            result.spd = encodings.spd[int(first) : int(last)].view(1, max_nodes, max_nodes)
-        elif encodings.spd is not None:
-            mask = result.mask
-            pairs = mask.unsqueeze(2) & mask.unsqueeze(1)
-            # Stored pairs are row-major within a graph, so they come in the order in which the mask is read.
-            stored = encodings.spd[gather_ranges(encodings.pair_ptr, ids)]
-            result.spd = torch.zeros(pairs.shape, dtype=torch.uint8).masked_scatter_(pairs, stored)
+        if encodings.spd is not None:
+            result.spd = _padded_pairs(encodings.spd, encodings.pair_ptr, result, torch.zeros(max_nodes))
+        if encodings.predecessors is not None:
+            result.predecessors = _padded_pairs(
+                encodings.predecessors, encodings.pair_ptr, result, torch.arange(max_nodes)
+            )
     return result
+
+
+def _padded_pairs(
+    stored: Int[Tensor, " pairs"], pair_ptr: Int[Tensor, " all+1"], batch: StructureBatch, padding: Tensor
+) -> Int[Tensor, "graphs max_nodes max_nodes"]:
+    """What is stored for the node pairs of the batch's graphs; `padding` [max_nodes] fills the rows elsewhere."""
+    ids, size = batch.graph_ids, batch.max_nodes
+    if len(ids) == 1:  # a view
+        return stored[int(pair_ptr[ids]) : int(pair_ptr[ids + 1])].view(1, size, size)
+    mask = batch.mask
+    pairs = mask.unsqueeze(2) & mask.unsqueeze(1)
+    # Stored pairs are row-major within a graph, so they come in the order in which the mask is read.
+    values = stored[gather_ranges(pair_ptr, ids)]
+    return padding.to(stored.dtype).expand(pairs.shape).masked_scatter(pairs, values)
 
 
 ALTERNATIVE = {

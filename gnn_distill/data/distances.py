@@ -5,12 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from jaxtyping import Int, UInt8
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import shortest_path
+from scipy.sparse.csgraph import dijkstra
 from torch import Tensor
 
-from gnn_distill.data.dense import dense_adjacency, equal_size_groups
+from gnn_distill.data.dense import MAX_PAIRS, dense_adjacency, equal_size_groups
 from gnn_distill.data.packed import PackedGraphs, gather_ranges
+from gnn_distill.data.sparse import sparse_adjacency
 
 UNREACHABLE = 255
 MAX_DISTANCE = 254
@@ -24,18 +24,21 @@ def hop_distances(
     """Edges on a shortest path from row to column, along the direction of edges, row-major per graph.
 
     Distances are capped at 254; 255 marks a pair without a path. `pair_ptr` tells where each graph's n^2 pairs
-    begin; `advance` hears of the number of graphs that have been done.
+    begin; `advance` hears of the number of nodes that have been done.
     """
     flat = torch.empty(int(pair_ptr[-1]), dtype=torch.uint8)
     sizes = graphs.num_nodes
     for ids in equal_size_groups(sizes.where(sizes <= SMALL, 0)):
         flat[gather_ranges(pair_ptr, ids)] = _search_together(dense_adjacency(graphs, ids)).view(-1)
-        advance(len(ids))
+        advance(int(sizes[ids].sum()))
     for graph in (sizes > SMALL).nonzero().squeeze(1).tolist():
-        edges = graphs.edge_index[:, graphs.edge_ptr[graph] : graphs.edge_ptr[graph + 1]]
-        distances = _search_alone(edges.numpy(), int(sizes[graph]))
-        flat[pair_ptr[graph] : pair_ptr[graph + 1]] = torch.from_numpy(distances).view(-1)
-        advance(1)
+        size = int(sizes[graph])
+        pairs = flat[pair_ptr[graph] : pair_ptr[graph + 1]].view(size, size).numpy()
+        adjacency = sparse_adjacency(graphs, graph)
+        for sources in np.array_split(np.arange(size), -(-size * size // MAX_PAIRS)):
+            distances = dijkstra(adjacency, unweighted=True, indices=sources)
+            pairs[sources] = np.where(np.isinf(distances), UNREACHABLE, distances.clip(max=MAX_DISTANCE))
+            advance(len(sources))
     return flat
 
 
@@ -51,9 +54,3 @@ def _search_together(adjacency: Int[Tensor, "group size size"]) -> UInt8[Tensor,
         distances.masked_fill_(reached, step)
         frontier = reached.float()
     return distances
-
-
-def _search_alone(edge_index: np.ndarray, size: int) -> np.ndarray:
-    adjacency = csr_array((np.ones(edge_index.shape[1], dtype=np.float32), tuple(edge_index)), shape=(size, size))
-    distances = shortest_path(adjacency, method="D", unweighted=True)
-    return np.where(np.isinf(distances), UNREACHABLE, distances.clip(max=MAX_DISTANCE)).astype(np.uint8)

@@ -11,7 +11,9 @@ from torch import Tensor
 
 from gnn_distill.data.distances import hop_distances
 from gnn_distill.data.packed import PackedGraphs, pointers
-from gnn_distill.data.spectra import laplacian_eigenvectors, random_walk_encoding
+from gnn_distill.data.paths import predecessors
+from gnn_distill.data.random_walks import random_walk_encoding
+from gnn_distill.data.spectra import laplacian_eigenvectors
 from gnn_distill.schema.encoding import EncodingConfig
 
 
@@ -23,8 +25,10 @@ class StructuralEncodings:
     out_degree: Int[Tensor, " nodes"] | None = None
     spd: UInt8[Tensor, " pairs"] | None = None
     """Hop distances from row to column, row-major per graph; at most 254, 255: unreachable."""
+    predecessors: Int[Tensor, " pairs"] | None = None
+    """The node before the column on a shortest path from the row; the column itself where there is none."""
     pair_ptr: Int[Tensor, " graphs+1"] | None = None
-    """Graph g owns pairs pair_ptr[g]:pair_ptr[g+1] of `spd`."""
+    """Graph g owns pairs pair_ptr[g]:pair_ptr[g+1] of `spd` and `predecessors`."""
     rwse: Float[Tensor, "nodes steps"] | None = None
     lap_pe: Float[Tensor, "nodes vectors"] | None = None
 
@@ -44,11 +48,12 @@ def compute_encodings(
     encoding: EncodingConfig,
     progress: Callable[[int, int], None] | None = None,
 ) -> StructuralEncodings:
-    """The encodings that `encoding` asks for.
+    """The encodings that `encoding` asks for; paths only where there are edge features to be read along them.
 
-    `progress(done, total)` is called now and then, counting each graph once for every costly encoding.
+    `progress(done, total)` is called now and then, counting each node once for every costly encoding.
     """
-    total = len(graphs) * (encoding.spd + (encoding.rwse > 0) + (encoding.lap_pe > 0))
+    paths = encoding.edge_hops > 0 and graphs.edge_attr is not None
+    total = graphs.x.size(0) * ((encoding.spd or paths) + paths + (encoding.rwse > 0) + (encoding.lap_pe > 0))
     done = 0
 
     def advance(count: int) -> None:
@@ -60,11 +65,14 @@ def compute_encodings(
     result = StructuralEncodings()
     if encoding.degree:
         source, target = graphs.global_edge_index
-        result.in_degree = torch.bincount(target, minlength=graphs.x.size(0))
-        result.out_degree = torch.bincount(source, minlength=graphs.x.size(0))
-    if encoding.spd:
+        result.in_degree = torch.bincount(target, minlength=graphs.x.size(0)).int()
+        result.out_degree = torch.bincount(source, minlength=graphs.x.size(0)).int()
+    if encoding.spd or paths:
         result.pair_ptr = pointers(graphs.num_nodes**2)
-        result.spd = hop_distances(graphs, result.pair_ptr, advance)
+        spd = hop_distances(graphs, result.pair_ptr, advance)
+        result.spd = spd if encoding.spd else None
+    if paths:
+        result.predecessors = predecessors(graphs, result.pair_ptr, spd, advance)
     if encoding.rwse:
         result.rwse = random_walk_encoding(graphs, encoding.rwse, advance)
     if encoding.lap_pe:

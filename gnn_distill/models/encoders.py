@@ -72,13 +72,53 @@ class StructuralEncoder(nn.Module):
         return x
 
 
+class PathEncoder(nn.Module):
+    """A bias from the edges along a shortest path between two nodes (edge encoding of Graphormer, Ying et al. 2021).
+
+    c_h(i, j) = 1/N · Σ_{n=1..N} w_n^h · x_{e_n}, where e_1, e_2, ... are the edges of one shortest path j→i from its
+    end: e_1 enters i. N is the path's length, but at most `hops`; c = 0 for i = j and where i cannot be reached.
+    w_n^h · x is a sum of embeddings where x are categories. Of several shortest paths it is the one of smallest node
+    ids from the end (so that here, as in Graphormer, the order of nodes matters); of parallel edges the first.
+    Graphormer walks from i to j, the same where edges have no directions; its code has one embedding for all hops,
+    and a matrix for each.
+    """
+
+    def __init__(self, edge_features: Features, hops: int, num_heads: int) -> None:
+        super().__init__()
+        self.hops, self.num_heads = hops, num_heads
+        self.edges = FeatureEncoder(edge_features, hops * num_heads)
+
+    def forward(self, batch: StructureBatch) -> Float[Tensor, "head graph query key"]:
+        """c_h(i, j): memory grows with pairs × heads, and one number a pair and hop is kept for the gradient."""
+        graphs, size, edges = batch.num_graphs, batch.max_nodes, len(batch.edge_attr)
+        device = batch.edge_index.device
+        # Values [head, hop * (edges + 1) + edge]; the last of every hop are zeros, for paths that have ended.
+        values = self.edges(batch.edge_attr).view(edges, self.hops, self.num_heads).permute(2, 1, 0)
+        values = F.pad(values, (0, 1)).flatten(1)
+        joining = torch.full((graphs * size * size,), edges, device=device)
+        joining.scatter_reduce_(0, batch.edge_dense_index, torch.arange(edges, device=device), "amin")
+        first_row = size * torch.arange(graphs, device=device)[:, None, None]
+        here = torch.arange(size, device=device).expand(graphs, size, size)
+        total, length = 0, 0
+        for hop in range(self.hops):
+            before = batch.predecessors.gather(2, here).long()
+            edge = joining[(first_row + before) * size + here].masked_fill_(before == here, edges)
+            length = length + (edge < edges)
+            total = total + values.index_select(1, edge.add_(hop * (edges + 1)).view(-1))
+            here = before
+        mean = total.view(self.num_heads, graphs, size, size) / length.clamp(min=1)
+        return mean.mT  # the walks went from column (key) to row (query)
+
+
 class AttentionBias(nn.Module):
     """Additive attention bias of a batch, looked up once and shared by all layers.
 
-    b_h(i, j) = spatial_h[hop(i, j)] + Σ_{edges j→i} edge_h[e]; padding keys get the lowest number there is.
-    Hop distances are capped at max_spd; unreachable pairs, and pairs with the graph token, have entries of their
-    own (Graphormer, Ying et al. 2021, which merges unreachable pairs into the last distance).
-    Shape [graph, head, query, key]; with a token, query and key 0 are the token.
+    b_h(i, j) = spatial_h[hop(i, j)] + Σ_{edges j→i} edge_h[e] + path_h(i, j); padding keys get the lowest number
+    there is. Hop distances, counted from i to j, are capped at max_spd; unreachable pairs, and pairs with the graph
+    token, have entries of their own (Graphormer, Ying et al. 2021, which merges unreachable pairs into the last
+    distance). Edges are read the other way, as in message passing: what leads to i. See `PathEncoder` for path_h.
+    Shape [graph, head, query, key]; with a token, query and key 0 are the token. None where nothing is learned and
+    nothing padded.
     """
 
     def __init__(self, encoding: EncodingConfig, edge_features: Features | None, num_heads: int, token: bool) -> None:
@@ -97,38 +137,51 @@ class AttentionBias(nn.Module):
             self.table = nn.Parameter(table)
         else:  # nothing to learn: all that is left is the mask
             self.register_buffer("table", torch.zeros_like(table), persistent=False)
-        self.edges = None
+        self.edges = self.paths = None
         if encoding.edge and edge_features is not None:
             self.edges = FeatureEncoder(edge_features, num_heads)
-            for parameter in self.edges.parameters():
+        if encoding.edge_hops and edge_features is not None:
+            self.paths = PathEncoder(edge_features, encoding.edge_hops, num_heads)
+        for part in filter(None, (self.edges, self.paths)):
+            for parameter in part.parameters():
                 nn.init.normal_(parameter, std=scale)
 
-    def forward(self, batch: StructureBatch) -> Float[Tensor, "graph head query key"]:
+    @property
+    def reads_edges(self) -> bool:
+        """Whether edge features change the bias."""
+        return self.edges is not None or self.paths is not None
+
+    def forward(self, batch: StructureBatch) -> Float[Tensor, "graph head query key"] | None:
+        if batch.num_graphs == 1 and not (self.spd or self.token or self.reads_edges):
+            return None
         rows = self.gain * self.table
         if not self.spd:
             rows = rows * rows.new_tensor([0.0, 1.0, 1.0])[:, None]
         floor = torch.finfo(rows.dtype).min
         rows = torch.cat([rows, rows.new_full((1, rows.size(1)), floor)])
         index = self._index(batch, padding=len(rows) - 1)
-        bias = F.embedding(index, rows)
+        # Heads first: no copy is needed where there is one large graph.
+        bias = rows.t().index_select(1, index.view(-1))
         if self.edges is not None:
             size = index.size(1)
             position = batch.dense_index - batch.batch * batch.max_nodes + int(self.token)
             source, target = batch.edge_index
             flat = (batch.batch[target] * size + position[target]) * size + position[source]
             values = self.gain * self.edges(batch.edge_attr).to(bias.dtype)
-            bias = bias.view(-1, bias.size(-1)).index_add(0, flat, values).view_as(bias)
-        return bias.permute(0, 3, 1, 2).contiguous()
+            bias = bias.index_add(1, flat, values.t())
+        bias = bias.view(rows.size(1), *index.shape)
+        if self.paths is not None:
+            bias = bias + F.pad(self.gain * self.paths(batch).to(bias.dtype), (int(self.token), 0) * 2)
+        return bias.transpose(0, 1).contiguous()
 
     def _index(self, batch: StructureBatch, padding: int) -> Tensor:
         """Row of the table for every pair [graph, query, key]."""
         shape = (batch.num_graphs, batch.max_nodes, batch.max_nodes)
         if self.spd:
-            hops = batch.spd.long()
-            index = torch.where(hops == UNREACHABLE, self.unreachable, hops.clamp(max=self.max_spd))
+            index = batch.spd.long().clamp_(max=self.max_spd).masked_fill_(batch.spd == UNREACHABLE, self.unreachable)
         else:
             index = torch.zeros(shape, dtype=torch.long, device=batch.x.device)
-        index = index.masked_fill(~batch.mask[:, None, :], padding)
+        index = index.masked_fill_(~batch.mask[:, None, :], padding)
         if self.token:
             index = F.pad(index, (1, 0, 1, 0), value=0)
             index[:, 1:, 0] = self.to_token

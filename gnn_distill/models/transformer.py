@@ -94,7 +94,7 @@ class Transformer(nn.Module):
     @property
     def reads_edges(self) -> bool:
         """Whether edge features change the output."""
-        return self.bias.edges is not None
+        return self.bias.reads_edges
 
     def forward(self, batch: StructureBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
         """Representations of a batch, with attention logits of `attention_layers` (counted from 1)."""

@@ -11,7 +11,8 @@ from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.stages.runtime import Runtime
 from gnn_distill.store import Entry, code_version
 
-CODE = tuple(f"data/{name}.py" for name in ("structure", "distances", "spectra", "dense", "packed"))
+FILES = ("structure", "distances", "paths", "random_walks", "spectra", "dense", "sparse", "packed")
+CODE = tuple(f"data/{name}.py" for name in FILES)
 # Keys that only the model reads: they change no encoding.
 MODEL_KEYS = ("max_degree", "max_spd", "edge", "bias_scale", "bias_gain")
 
@@ -19,10 +20,13 @@ MODEL_KEYS = ("max_degree", "max_spd", "edge", "bias_scale", "bias_gain")
 def encode(runtime: Runtime, task: GraphTask, encoding: EncodingConfig) -> tuple[StructuralEncodings, Entry]:
     """Structural encodings of all graphs (found in the store, or computed now)."""
     settings = {key: value for key, value in asdict(encoding).items() if key not in MODEL_KEYS}
+    settings["edge_hops"] = encoding.edge_hops > 0  # the same paths, however far they are read
     parts = {"data": task.fingerprint, "encoding": settings, "code": code_version(*CODE)}
 
     def compute(folder: Path) -> None:
-        save_file(compute_encodings(task.graphs, encoding).to_tensors(), folder / "encodings.safetensors")
+        with runtime.console.work("encodings") as work:
+            result = compute_encodings(task.graphs, encoding, work.update)
+        save_file(result.to_tensors(), folder / "encodings.safetensors")
 
     entry = runtime.store.get("encodings", parts, compute)
     return StructuralEncodings.from_tensors(load_file(entry.path / "encodings.safetensors")), entry

@@ -13,7 +13,7 @@ from gnn_distill.errors import UserError
 from gnn_distill.schema.encoding import EncodingConfig
 
 GRAPHS = pack([*random_networks(), nx.empty_graph(1), nx.empty_graph(3)])
-ENCODINGS = compute_encodings(GRAPHS, EncodingConfig(degree=True, spd=True, rwse=4, lap_pe=3))
+ENCODINGS = compute_encodings(GRAPHS, EncodingConfig(degree=True, spd=True, edge_hops=1, rwse=4, lap_pe=3))
 IDS = [3, 12, 0, 7, 13]
 
 
@@ -40,6 +40,10 @@ def test_collate_equals_a_loop_over_graphs():
         assert torch.equal(batch.spd[b, :n, :n], pairs)
         assert not batch.spd[b, n:].any()
         assert not batch.spd[b, :, n:].any()
+        stored = ENCODINGS.predecessors[ENCODINGS.pair_ptr[i] : ENCODINGS.pair_ptr[i + 1]].view(n, n)
+        columns = torch.arange(batch.max_nodes, dtype=torch.uint8).repeat(batch.max_nodes, 1)
+        columns[:n, :n] = stored
+        assert torch.equal(batch.predecessors[b], columns)
         for k in range(int(GRAPHS.edge_ptr[i]), int(GRAPHS.edge_ptr[i + 1])):
             source, target = GRAPHS.edge_index[:, k].tolist()
             assert batch.edge_index[:, edge].tolist() == [nodes.start + source, nodes.start + target]
@@ -62,7 +66,7 @@ def test_collate_without_encodings():
 def test_to_moves_every_tensor():
     batch = collate(GRAPHS, ENCODINGS, torch.tensor(IDS)).to("meta")
     tensors = [value for value in vars(batch).values() if isinstance(value, torch.Tensor)]
-    assert len(tensors) == 14
+    assert len(tensors) == 15
     assert all(tensor.is_meta for tensor in tensors)
     assert batch.mask.is_meta
     assert batch.edge_dense_index.is_meta

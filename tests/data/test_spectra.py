@@ -1,17 +1,29 @@
-"""Random-walk and Laplacian encodings against slow references, graph by graph."""
+"""Eigenvectors of the Laplacian against dense solutions, for small graphs and for large ones."""
 
 import networkx as nx
 import numpy as np
 import pytest
 import torch
 from random_graphs import SPECIAL, pack, random_networks
-from torch_geometric.data import Data
-from torch_geometric.transforms import AddRandomWalkPE
 
-from gnn_distill.data.spectra import laplacian_eigenvectors, random_walk_encoding
+from gnn_distill.data import spectra
+from gnn_distill.data.random_walks import random_walk_encoding
+from gnn_distill.data.spectra import LARGE, laplacian_eigenvectors
 
 NETWORKS = {name: network for name, network in SPECIAL.items() if name != "long path"}
 NETWORKS |= {f"random {i}": network for i, network in enumerate(random_networks())}
+GRID = nx.convert_node_labels_to_integers(nx.grid_2d_graph(23, 23))
+CLUSTER = nx.random_regular_graph(3, LARGE + 20, seed=1)
+LARGE_NETWORKS = {
+    "large": nx.gnp_random_graph(700, 0.005, seed=1),  # has nodes without edges and small components
+    "large, directed": nx.gnp_random_graph(600, 0.01, seed=2, directed=True),
+    "repeated eigenvalues": GRID,
+    "equal components": nx.disjoint_union(CLUSTER, CLUSTER),
+    "one eigenvalue": nx.star_graph(LARGE + 50),
+    "long": nx.path_graph(LARGE + 300),
+    "no edges": nx.empty_graph(LARGE + 1),
+    "small components": nx.disjoint_union_all([nx.path_graph(2 + i % 4) for i in range(200)]),
+}
 
 
 def normalised_laplacian(network: nx.Graph) -> np.ndarray:
@@ -20,52 +32,74 @@ def normalised_laplacian(network: nx.Graph) -> np.ndarray:
     return nx.normalized_laplacian_matrix(network, nodelist=range(len(network))).toarray()
 
 
-def per_network(encode) -> dict[str, np.ndarray]:
-    graphs = pack(list(NETWORKS.values()))
-    parts = encode(graphs).split(graphs.num_nodes.tolist())
-    return {name: part.numpy() for name, part in zip(NETWORKS, parts, strict=True)}
-
-
-@pytest.mark.parametrize("steps", [1, 4, 7])
-def test_random_walks(steps):
-    for name, encoding in per_network(lambda graphs: random_walk_encoding(graphs, steps)).items():
-        walk = nx.to_numpy_array(NETWORKS[name])
-        walk /= walk.sum(1, keepdims=True).clip(min=1)
-        expected = [np.linalg.matrix_power(walk, k).diagonal() for k in range(1, steps + 1)]
-        np.testing.assert_allclose(encoding, np.stack(expected, 1), atol=1e-6, err_msg=name)
-
-
-def test_random_walks_are_those_of_pyg():
-    graphs = pack([nx.gnp_random_graph(12, 0.3, seed=5)])
-    data = AddRandomWalkPE(6)(Data(x=graphs.x, edge_index=graphs.edge_index))
-    torch.testing.assert_close(random_walk_encoding(graphs, 6), data.random_walk_pe)
+def check(network: nx.Graph, encoding: np.ndarray, name: str) -> None:
+    laplacian = normalised_laplacian(network)
+    components = nx.number_connected_components(network.to_undirected())
+    values = np.linalg.eigvalsh(laplacian)[components:][: encoding.shape[1]]
+    found, padding = encoding[:, : len(values)], encoding[:, len(values) :]
+    np.testing.assert_allclose(found.T @ found, np.eye(len(values)), atol=1e-5, err_msg=name)
+    np.testing.assert_allclose(laplacian @ found, found * values, atol=1e-6, err_msg=name)
+    assert (padding == 0).all(), name
+    for vector in found.T:
+        magnitude = np.abs(vector)
+        assert vector[np.argmax(magnitude > magnitude.max() - 1e-6)] > 0, name
 
 
 @pytest.mark.parametrize("vectors", [3, 8])
 def test_laplacian_eigenvectors(vectors):
-    for name, encoding in per_network(lambda graphs: laplacian_eigenvectors(graphs, vectors)).items():
-        laplacian = normalised_laplacian(NETWORKS[name])
-        components = nx.number_connected_components(NETWORKS[name].to_undirected())
-        values = np.linalg.eigvalsh(laplacian)[components:][:vectors]
-        found, padding = encoding[:, : len(values)], encoding[:, len(values) :]
-        np.testing.assert_allclose(found.T @ found, np.eye(len(values)), atol=1e-5, err_msg=name)
-        np.testing.assert_allclose(laplacian @ found, found * values, atol=1e-5, err_msg=name)
-        assert (padding == 0).all(), name
-        for vector in found.T:
-            magnitude = np.abs(vector)
-            assert vector[np.argmax(magnitude > magnitude.max() - 1e-6)] > 0, name
+    graphs = pack(list(NETWORKS.values()))
+    parts = laplacian_eigenvectors(graphs, vectors).split(graphs.num_nodes.tolist())
+    for (name, network), encoding in zip(NETWORKS.items(), parts, strict=True):
+        check(network, encoding.numpy(), name)
 
 
-def test_encodings_do_not_depend_on_other_graphs():
+def test_large_graphs_among_small_ones():
+    networks = {"small": nx.cycle_graph(7)} | LARGE_NETWORKS
+    graphs = pack(list(networks.values()))
+    done = []
+    parts = laplacian_eigenvectors(graphs, 6, done.append).split(graphs.num_nodes.tolist())
+    assert sum(done) == graphs.x.size(0)
+    for (name, network), encoding in zip(networks.items(), parts, strict=True):
+        check(network, encoding.numpy(), name)
+
+
+@pytest.mark.parametrize("name", ["large", "one eigenvalue", "long"])
+def test_large_graphs_have_the_same_vectors_every_time(name):
+    graphs = pack([LARGE_NETWORKS[name]])
+    assert torch.equal(laplacian_eigenvectors(graphs, 5), laplacian_eigenvectors(graphs, 5))
+
+
+def test_the_sparse_solver_agrees_with_the_dense_one(monkeypatch):
+    network = nx.gnp_random_graph(LARGE - 10, 0.02, seed=3)
+    graphs = pack([network])
+    dense = laplacian_eigenvectors(graphs, 10)
+    monkeypatch.setattr(spectra, "LARGE", 10)
+    torch.testing.assert_close(laplacian_eigenvectors(graphs, 10), dense, rtol=0, atol=1e-6)
+
+
+def test_what_does_not_converge_is_factorised(monkeypatch):
+    graphs = pack([LARGE_NETWORKS["large"], GRID])
+    calls = []
+    factorise = spectra.splu
+    monkeypatch.setattr(spectra, "splu", lambda *args, **options: calls.append(1) or factorise(*args, **options))
+    lanczos = laplacian_eigenvectors(graphs, 4)
+    assert not calls
+    monkeypatch.setattr(spectra, "RESTARTS", 2)
+    network = LARGE_NETWORKS["large"]
+    factorised = laplacian_eigenvectors(graphs, 4)
+    assert len(calls) == 2
+    torch.testing.assert_close(factorised[: len(network)], lanczos[: len(network)], rtol=0, atol=1e-6)
+    check(GRID, factorised[len(network) :].numpy(), "grid")
+
+
+@pytest.mark.parametrize("encode", [random_walk_encoding, laplacian_eigenvectors])
+def test_encodings_do_not_depend_on_other_graphs(encode):
     networks = random_networks()
     together = pack(networks)
-    for encode in (random_walk_encoding, laplacian_eigenvectors):
-        rows = encode(together, 5).split(together.num_nodes.tolist())
-        for network, row in zip(networks, rows, strict=True):
-            torch.testing.assert_close(encode(pack([network]), 5), row)
+    rows = encode(together, 5).split(together.num_nodes.tolist())
+    for network, row in zip(networks, rows, strict=True):
+        torch.testing.assert_close(encode(pack([network]), 5), row)
 
 
 def test_a_graph_without_edges_has_zeros():
-    graphs = pack([nx.empty_graph(1), nx.empty_graph(3)])
-    assert not random_walk_encoding(graphs, 4).any()
-    assert not laplacian_eigenvectors(graphs, 4).any()
+    assert not laplacian_eigenvectors(pack([nx.empty_graph(1), nx.empty_graph(3)]), 4).any()

@@ -1,15 +1,19 @@
 """Features, structural encodings and the attention bias against plain loops."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import networkx as nx
 import pytest
 import torch
 from small_tasks import NETWORKS, awaken, encode, make_graphs, make_spec, preset
 from torch import Tensor
+from torch.nn import functional as F
 
 from gnn_distill.data.batching import StructureBatch, collate
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import Features
-from gnn_distill.models.encoders import AttentionBias, FeatureEncoder, StructuralEncoder
+from gnn_distill.models.encoders import AttentionBias, FeatureEncoder, PathEncoder, StructuralEncoder
 from gnn_distill.schema.encoding import EncodingConfig
 
 ENCODING = EncodingConfig(
@@ -84,14 +88,126 @@ def test_without_distances_nodes_are_told_apart_from_padding_only(batch: Structu
     assert values[padding].max() == torch.finfo(values.dtype).min
 
 
+PATHS = EncodingConfig(edge_hops=3, bias_scale=1.0, bias_gain=4.0)
+CROSSED = nx.gnp_random_graph(9, 0.2, seed=4, directed=True)  # directed, with pairs far apart and out of reach
+CROSSED.add_edges_from([(3, 3), (0, 1), (1, 0)])
+
+
+def with_parallel_edges() -> PackedGraphs:
+    """The small graphs and a directed one; every edge comes twice, with other features."""
+    graphs = make_graphs(make_spec(edges="categorical"), (*NETWORKS, CROSSED))
+    edges = [torch.arange(*graphs.edge_ptr[g : g + 2]).repeat(2) for g in range(len(graphs))]
+    attributes = torch.cat([graphs.edge_attr[part] for part in edges])
+    return replace(
+        graphs,
+        edge_index=graphs.edge_index[:, torch.cat(edges)],
+        edge_attr=(attributes + torch.arange(len(attributes))[:, None]) % torch.tensor([4, 2]),
+        edge_ptr=2 * graphs.edge_ptr,
+    )
+
+
+def slow_paths(graphs: PackedGraphs, number: int, hops: int, value: Callable[[Tensor, int], Tensor]) -> Tensor:
+    """[query, key, head] of one graph: `value(x, n)` of every edge, averaged along the path from key to query."""
+    edges = slice(graphs.edge_ptr[number], graphs.edge_ptr[number + 1])
+    features: dict[tuple[int, int], Tensor] = {}
+    for ends, x in zip(graphs.edge_index[:, edges].T.tolist(), graphs.edge_attr[edges], strict=True):
+        features.setdefault(tuple(ends), x)  # the first of parallel ones
+    nodes = int(graphs.num_nodes[number])
+    network = nx.DiGraph(features.keys())
+    network.add_nodes_from(range(nodes))
+    out = torch.zeros(nodes, nodes, HEADS)
+    distance = dict(nx.all_pairs_shortest_path_length(network))
+    for query in range(nodes):
+        for key in range(nodes):
+            terms, here = [], query
+            while here != key and query in distance[key] and len(terms) < hops:
+                before = min(u for u in network.predecessors(here) if distance[key].get(u) == distance[key][here] - 1)
+                terms.append(value(features[before, here], len(terms)))
+                here = before
+            if terms:
+                out[query, key] = sum(terms) / len(terms)
+    return out
+
+
+@pytest.mark.parametrize("token", [False, True])
+@pytest.mark.parametrize("hops", [1, 3, 9])
+def test_paths_are_read_edge_by_edge(hops: int, token: bool) -> None:
+    graphs = with_parallel_edges()
+    encoding = replace(PATHS, edge_hops=hops)
+    bias = make_bias(token, encoding)
+    awaken(bias)
+    batch = collate(graphs, encode(graphs, encoding), torch.arange(len(graphs)))
+    before = make_bias(token, replace(encoding, edge_hops=0))
+    before.table.data = bias.table.data
+    added = (bias(batch) - before(batch)).detach()
+    tables = bias.paths.edges.tables.weight.detach().view(6, hops, HEADS)
+    for number, nodes in enumerate(graphs.num_nodes.tolist()):
+        expected = slow_paths(graphs, number, hops, lambda x, n: 4 * (tables[x[0], n] + tables[4 + x[1], n]))
+        inner = slice(int(token), int(token) + nodes)
+        torch.testing.assert_close(added[number, :, inner, inner].permute(1, 2, 0), expected, rtol=1e-4, atol=1e-5)
+    if token:
+        assert not added[:, :, 0].any()
+        assert not added[:, :, :, 0].any()
+    padding = ~F.pad(batch.mask, (int(token), 0), value=True)[:, None, None].expand_as(added)
+    assert not added[padding].any()
+
+
+def test_neighbours_have_the_edge_that_joins_them_as_their_path(graphs: PackedGraphs) -> None:
+    batch = collate(graphs, encode(graphs, PATHS), torch.arange(len(graphs)))
+    paths = make_bias(token=False, encoding=replace(PATHS, edge_hops=1))
+    edges = make_bias(token=False, encoding=replace(PATHS, edge_hops=0, edge=True))
+    edges.edges.tables.weight.data = paths.paths.edges.tables.weight.data
+    heads_first = (bias(batch).mT.transpose(0, 1).reshape(HEADS, -1) for bias in (paths, edges))
+    read, added = (values[:, batch.edge_dense_index] for values in heads_first)
+    torch.testing.assert_close(read, added)
+
+
+@pytest.mark.parametrize("kind", ["categorical", "continuous"])
+def test_gradients_reach_the_weights_of_every_hop(kind: str) -> None:
+    graphs = make_graphs(make_spec(edges=kind), (nx.path_graph(4), nx.cycle_graph(3), nx.empty_graph(2)))
+    batch = collate(graphs, encode(graphs, PATHS), torch.arange(3))
+    if kind == "continuous":
+        batch.edge_attr = batch.edge_attr.double()
+    encoder = PathEncoder(make_spec(edges=kind).edge_features, 3, HEADS).double()
+    name, weight = next(iter(encoder.named_parameters()))
+
+    def of_weight(value: Tensor) -> Tensor:
+        return torch.func.functional_call(encoder, {name: value}, (batch,))
+
+    assert torch.autograd.gradcheck(of_weight, (weight,))
+    (gradient,) = torch.autograd.grad(of_weight(weight).square().sum(), weight)
+    axis = (0, 2) if kind == "categorical" else (1, 2)
+    view = gradient.view(6, 3, HEADS) if kind == "categorical" else gradient.view(3, HEADS, -1)
+    assert (view.abs().sum(axis) > 0).all()
+
+
+def test_graphs_without_edges_have_paths_without_bias() -> None:
+    graphs = make_graphs(make_spec(edges="categorical"), (nx.empty_graph(3), nx.empty_graph(1)))
+    batch = collate(graphs, encode(graphs, PATHS), torch.arange(2))
+    assert not PathEncoder(make_spec(edges="categorical").edge_features, 3, HEADS)(batch).any()
+
+
+def test_one_graph_without_anything_to_learn_needs_no_bias(graphs: PackedGraphs) -> None:
+    encoding = EncodingConfig(rwse=2)
+    batch = collate(graphs, encode(graphs, encoding), torch.tensor([5]))
+    assert make_bias(token=False, encoding=encoding)(batch) is None
+    assert make_bias(token=True, encoding=encoding)(batch) is not None
+    for encoding in (EncodingConfig(spd=True), EncodingConfig(edge=True), EncodingConfig(edge_hops=2)):
+        one = collate(graphs, encode(graphs, encoding), torch.tensor([5]))
+        several = collate(graphs, encode(graphs, encoding), torch.tensor([5, 7]))
+        bias, nodes = make_bias(token=False, encoding=encoding), one.max_nodes
+        torch.testing.assert_close(bias(one)[0], bias(several)[0, :, :nodes, :nodes])
+
+
 @pytest.mark.parametrize("gain", [1.0, 8.0])
 def test_the_bias_starts_at_the_given_scale(gain: float) -> None:
     torch.manual_seed(0)
     features = Features("categorical", (200,))
-    encoding = EncodingConfig(spd=True, max_spd=200, edge=True, bias_scale=0.02, bias_gain=gain)
+    encoding = EncodingConfig(spd=True, max_spd=200, edge=True, edge_hops=3, bias_scale=0.02, bias_gain=gain)
     bias = AttentionBias(encoding, features, 8, token=True)
     assert gain * bias.table.std().item() == pytest.approx(0.02, rel=0.1)
-    assert gain * bias.edges.tables.weight.std().item() == pytest.approx(0.02, rel=0.1)
+    for part in (bias.edges, bias.paths.edges):
+        assert gain * part.tables.weight.std().item() == pytest.approx(0.02, rel=0.1)
 
 
 def test_categories_are_looked_up_column_by_column() -> None:

@@ -1,5 +1,6 @@
 """What holds for every teacher and student: an output is a graph's own, whatever its batch, padding or node order."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from gnn_distill.data.batching import StructureBatch, collate
 from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.models import build_student, build_teacher
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.encoding import EncodingConfig
@@ -115,6 +117,16 @@ def test_batch_mates_and_padding_change_nothing(case) -> None:
         assert_same(of_graph(out, together, place), of_graph(run(model, alone), alone, 0))
 
 
+def same_paths(encodings: StructuralEncodings, orders: Sequence[Tensor], starts: Tensor) -> Tensor:
+    """The stored predecessors of graphs whose node `orders[g][i] - starts[g]` is to be node i."""
+    renamed = []
+    pairs = encodings.predecessors.split(encodings.pair_ptr.diff().tolist())
+    for before, order, start in zip(pairs, orders, starts, strict=True):
+        old = order - start
+        renamed.append(old.argsort()[before.view(len(old), len(old))[old][:, old].long()].flatten())
+    return torch.cat(renamed).to(encodings.predecessors.dtype)
+
+
 def test_node_order_changes_nothing(case) -> None:
     model, graphs, encoding = case
     awaken(model)
@@ -131,6 +143,8 @@ def test_node_order_changes_nothing(case) -> None:
     anew = encode(renamed, encoding)
     if encodings.lap_pe is not None:  # eigenvectors of repeated eigenvalues are no function of the graph
         anew.lap_pe = encodings.lap_pe[order]
+    if encodings.predecessors is not None:  # of several shortest paths the ids of nodes choose one
+        anew.predecessors = same_paths(encodings, order.split(sizes), starts)
     shuffled = collate(renamed, anew, torch.arange(len(graphs)))
     before, after = run(model, straight), run(model, shuffled)
     assert not torch.equal(straight.x, shuffled.x)
