@@ -25,6 +25,7 @@ class StructureBatch:
 
     graph_ids: Int[Tensor, " graphs"]
     x: Tensor
+    """[nodes, features]; at node level in sparse CSR form where most of it is zero."""
     edge_index: Int[Tensor, "2 edges"]
     """Between rows of `x`, as in PyG."""
     edge_attr: Tensor | None

@@ -14,6 +14,8 @@ from gnn_distill.schema.encoding import EncodingConfig
 class FeatureEncoder(nn.Module):
     """A linear map of continuous features, standardised where `features` says how, or the sum of one embedding a
     categorical column.
+
+    Continuous features may be sparse (CSR), as bags of words are: their product is so much cheaper.
     """
 
     def __init__(self, features: Features, channels: int) -> None:
@@ -31,6 +33,8 @@ class FeatureEncoder(nn.Module):
             self.tables = nn.Embedding(sum(features.sizes), channels)
 
     def forward(self, x: Tensor) -> Float[Tensor, "row channel"]:
+        if x.layout == torch.sparse_csr:
+            return torch.sparse.mm(x, self.linear.weight.T) + self.linear.bias
         if self.linear is not None:
             return self.linear(self.scaled(x))
         return self.tables(x + self.offsets).sum(dim=1)

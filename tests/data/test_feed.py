@@ -100,3 +100,12 @@ def test_a_single_graph_is_not_copied() -> None:
     task = make_node_task()
     batch = next(NodeFeed(task, None, 0, seed=0).fixed("val"))
     assert batch.x.data_ptr() == task.graphs.x.data_ptr()
+
+
+def test_bags_of_words_are_read_as_sparse_and_other_features_as_they_are() -> None:
+    task = make_node_task()
+    assert next(NodeFeed(task, None, 0, seed=0).fixed("val")).x.layout == torch.strided
+    task.graphs.x = torch.nn.functional.pad(task.graphs.x, (0, 57))
+    batch = next(NodeFeed(task, None, 0, seed=0).fixed("val"))
+    assert batch.x.layout == torch.sparse_csr
+    assert torch.equal(batch.x.to_dense(), task.graphs.x)

@@ -1,5 +1,6 @@
 """Features, structural encodings and the attention bias against plain loops."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -275,3 +276,19 @@ def test_padding_gets_no_attention_and_both_paths_agree(name: str, graphs: Packe
         assert weights[padding].max() == 0
         assert logits[~padding].abs().max() < 1e4
         assert weights.sum(-1).allclose(torch.ones(()))
+
+
+def test_sparse_features_are_mapped_as_dense_ones_are() -> None:
+    x = torch.randn(6, 5) * (torch.rand(6, 5) < 0.4)
+    encoder = FeatureEncoder(Features("continuous", (5,)), 4)
+    dense = encoder(x)
+    dense.square().sum().backward()
+    expected = [parameter.grad.clone() for parameter in encoder.parameters()]
+    encoder.zero_grad()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sparse = encoder(x.to_sparse_csr())
+    torch.testing.assert_close(sparse, dense)
+    sparse.square().sum().backward()
+    for parameter, gradient in zip(encoder.parameters(), expected, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient)

@@ -89,6 +89,8 @@ class CustomTeacher(nn.Module):
         values = {"batch_size": batch.num_graphs}
         for name in ("x", "edge_index", "edge_attr", "batch", "rwse", "lap_pe"):
             values[name] = getattr(batch, name)
+        if batch.x.layout == torch.sparse_csr:
+            values["x"] = batch.x.to_dense()
         values["data"] = Data(**values, ptr=batch.ptr)
         with recorded(self.module, {*self.hooked, *filter(None, [self.config.graph_state])}) as seen:
             out = self.module(**{name: values[name] for name in self.accepted})
