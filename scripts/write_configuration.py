@@ -30,7 +30,7 @@ its name by `section=file` (`teacher=gcn` reads `conf/teacher/gcn.yaml`). Defaul
 files in `conf/` set others, and `gnn-distill train --cfg job` prints what a run would get. A value out of its range, a
 wrong type or an unknown key stops the command before anything is read or written.
 """
-TYPES = {int: "whole number", float: "number", str: "text", bool: "true, false"}
+TYPES = {int: "whole number", float: "number", str: "text", bool: "true, false", Any: "keys and values"}
 
 
 def page() -> str:
@@ -65,14 +65,19 @@ def sections(schema: type, prefix: str, shown: set[tuple[str, type]]) -> Iterato
 def data_sets() -> Iterator[str]:
     """What can be loaded, and the keys that only some loaders have, class by class of the schema."""
     schemas = [schema for name, schema in SCHEMAS.items() if name.startswith("dataset/")]
-    rows = [f"| `{schema.source}` | {summary(schema)} |" for schema in schemas]
+    rows = [f"| `{told(schema)}` | {summary(schema)} |" for schema in schemas]
     yield "\n".join(["#### dataset.source\n", "| source | what it loads |", "|---|---|", *rows, ""])
     bases = dict.fromkeys(base for schema in schemas for base in reversed(schema.__mro__) if is_dataclass(base))
     for base in bases:
         own = [f for f in fields(base) if f.name in base.__annotations__ and f.name not in ("source", "name")]
         if base is not DatasetConfig and own:
-            yield f"#### dataset, with source {', '.join(s.source for s in schemas if issubclass(s, base))}\n"
+            yield f"#### dataset, with source {', '.join(told(s) for s in schemas if issubclass(s, base))}\n"
             yield from table(own, base, "dataset.")
+
+
+def told(schema: type) -> str:
+    """The loader of a data set's class, or that it is the user's."""
+    return "your own" if schema.source == REQUIRED else schema.source
 
 
 def table(keys: list[Field], schema: type, prefix: str) -> Iterator[str]:
@@ -105,11 +110,8 @@ def values(field: Field, hint: Any) -> str:
         return ", ".join(known + ["`null`"] * (field.default is None))
     optional = type(None) in get_args(hint)
     kinds = [kind for kind in get_args(hint) if kind is not type(None)] if optional else [hint]
-    origin = getattr(kinds[0], "__origin__", None)
-    if origin is list:
-        kind = f"list of {TYPES[get_args(kinds[0])[0]]}s"
-    else:
-        kind = "keys and values" if origin is dict else TYPES[kinds[0]]
+    items = get_args(kinds[0])
+    kind = f"list of {TYPES[items[0]]}s" if items else TYPES[kinds[0]]
     return ", ".join([kind, *bounds(field), *(["`null`"] if optional else [])])
 
 

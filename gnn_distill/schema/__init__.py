@@ -16,6 +16,7 @@ SCHEMAS = {
     "dataset/peptides": data.PeptidesConfig,
     "dataset/csl": data.CSLConfig,
     "dataset/smiles": data.SmilesConfig,
+    "dataset/nodes": data.NodeDatasetConfig,
     "dataset/planetoid": data.PlanetoidConfig,
     "dataset/webkb": data.WebKBConfig,
     "dataset/actor": data.ActorConfig,

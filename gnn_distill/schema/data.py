@@ -24,11 +24,11 @@ class PathsConfig:
 class CardConfig:
     """What `gnn-distill datasets` says of a data set; training reads none of it."""
 
-    task: str = ""
+    task: str = "any"
     """Kind of task."""
-    size: str = ""
+    size: str = "any"
     """Number of graphs, or of nodes at node level."""
-    about: str = ""
+    about: str = "your own"
     """What the graphs are, in a few words."""
 
 

@@ -49,7 +49,9 @@ def test_own_files_may_inherit_from_ours(tmp_path: Path, paths: PathsConfig) -> 
 
 def test_own_files_need_neither_schema_nor_card(tmp_path: Path, paths: PathsConfig) -> None:
     (tmp_path / "rings.yaml").write_text("source: mine.rings\nname: rings\n")
-    assert describe("rings", read_config("rings", [tmp_path]), paths) == ("rings", "", "by set", "", "", "")
+    assert describe("rings", read_config("rings", [tmp_path]), paths) == (
+        *("rings", "any", "by set", "any", "", "your own"),
+    )
 
 
 def test_files_of_a_mirror_may_lie_beside_raw(paths: PathsConfig, tmp_path: Path) -> None:

@@ -1,0 +1,78 @@
+"""docs/extending.md runs as it is written."""
+
+import csv
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text()
+FILES = dict(re.findall(r"^`([\w/.]+)`:\n\n```\w+\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE))
+BLOCKS = [block.splitlines() for block in re.findall(r"^```bash\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Your folder, after all commands."""
+    folder = tmp_path_factory.mktemp("project")
+    for name, text in FILES.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": programs, "OMP_NUM_THREADS": "1"}
+    environment.pop("GNN_DISTILL_MIRROR", None)
+
+    def run(block: list[str]) -> None:
+        for command in block:
+            done = subprocess.run(shlex.split(command), cwd=folder, env=environment, capture_output=True, text=True)
+            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+            (folder / f"{' '.join(command.split()[:2])}.out").write_text(done.stdout)
+
+    with ThreadPoolExecutor() as pool:  # most of the time goes to importing torch
+        list(pool.map(run, BLOCKS))
+    return folder
+
+
+def test_the_page_makes_the_folder_that_it_shows(folder: Path) -> None:
+    tree = re.search(r"```text\n(.*?)```", PAGE, flags=re.DOTALL)[1]
+    shown = {line.split()[0] for line in tree.splitlines()} - {"mine/", "conf/"}
+    assert shown == {name.removeprefix("mine/").removeprefix("conf/") for name in FILES}
+    assert sum(map(len, BLOCKS)) == 5
+
+
+def test_own_data_teacher_and_student(folder: Path) -> None:
+    (run,) = (folder / "outputs" / "train").glob("*_rings_mine.deep_sets-mine.chain_gnn_s0")
+    summary = json.loads((run / "summary.json").read_text())
+    assert sum(summary["split"]["sizes"].values()) == 200
+    assert {"teacher", "student"} <= summary.keys()
+    assert "rwse: 16" in (run / ".hydra" / "config.yaml").read_text()
+
+
+def test_own_files_are_listed(folder: Path) -> None:
+    row = next(
+        line for line in (folder / "gnn-distill datasets.out").read_text().splitlines() if line.startswith("rings ")
+    )
+    assert row.split()[1:4] == ["binary", "by", "set"]
+    models = (folder / "gnn-distill models.out").read_text()
+    assert re.search(r"^teacher=chain_gnn +graph, node +edges +Higher-order", models, flags=re.MULTILINE)
+    assert re.search(r"^student=deep_sets +graph, node +encodings +Deep sets", models, flags=re.MULTILINE)
+
+
+def test_a_pretrained_teacher_is_not_trained(folder: Path) -> None:
+    (run,) = (folder / "outputs" / "train").glob("*_rings_graphormer-custom_s0")
+    kept, given = load_file(run / "checkpoints" / "teacher.safetensors"), torch.load(folder / "plain_gnn.pt")
+    assert len(given) == 6
+    for name, value in given.items():
+        (same,) = (tensor for key, tensor in kept.items() if key.endswith(name))
+        assert torch.equal(same, value)
+    with (run / "metrics.csv").open() as file:
+        assert {row["stage"] for row in csv.DictReader(file)} == {"student"}
+    assert json.loads((run / "summary.json").read_text())["teacher"]["val"]
