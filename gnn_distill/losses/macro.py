@@ -59,20 +59,18 @@ def distance_profile(
     with distance, the long-range part. This project's own.
     """
     student, teacher = prepare(student, teacher)
-    graphs, nodes = mask.shape
-    num_buckets = buckets + 2
+    nodes = mask.size(1)
     pairs = mask.unsqueeze(2) & mask.unsqueeze(1) & ~torch.eye(nodes, dtype=torch.bool, device=mask.device)
-    bucket = torch.where(spd == UNREACHABLE, buckets + 1, spd.long().clamp(1, buckets + 1) - 1)
-    bucket = torch.where(pairs, bucket, num_buckets)  # one more, for what is no pair
-    place = bucket + (num_buckets + 1) * torch.arange(graphs, device=mask.device).view(-1, 1, 1)
-    size = graphs * (num_buckets + 1)
-    count = torch.bincount(place.flatten(), minlength=size)
+    bucket = torch.where(spd == UNREACHABLE, buckets + 1, spd.clamp(1, buckets + 1) - 1)
     # The profile is linear in the cosines, so one sum over their differences will do.
-    difference = _cosines(student) - _cosines(teacher)
-    total = difference.new_zeros(size).index_add(0, place.flatten(), difference.flatten())
-    gap = (total / count.clamp(min=1)).view(graphs, -1)[:, :num_buckets]
-    occurring = (count.view(graphs, -1)[:, :num_buckets] > 0).sum(dim=1)
-    return (gap.square().sum(dim=1) / occurring.clamp(min=1)).sum() / (occurring > 0).sum().clamp(min=1)
+    difference = (_cosines(student) - _cosines(teacher)).flatten(1)
+    total, count = [], []
+    for number in range(buckets + 2):
+        inside = (pairs & (bucket == number)).flatten(1)
+        total.append((difference * inside).sum(dim=1))
+        count.append(inside.sum(dim=1))
+    gap, occurring = torch.stack(total) / torch.stack(count).clamp(min=1), (torch.stack(count) > 0).sum(dim=0)
+    return (gap.square().sum(dim=0) / occurring.clamp(min=1)).sum() / (occurring > 0).sum().clamp(min=1)
 
 
 def distribution(
@@ -87,16 +85,19 @@ def distribution(
     (2012), biased and never negative. Both sides have the same width. Which node is which does not matter.
     """
     student, teacher = prepare(student, teacher)
-    share = mask / mask.sum(dim=1, keepdim=True).clamp(min=1)
-    weight = torch.cat([share, -share], dim=1).to(student.dtype)
-    points = torch.cat([student, teacher], dim=1)
-    # Around their mean the points are small, so that little is lost where squares are subtracted.
-    points = points - (weight.abs().unsqueeze(-1) * points.detach()).sum(dim=1, keepdim=True) / 2
-    square = points.square().sum(dim=-1)
-    distance = (square.unsqueeze(2) + square.unsqueeze(1) - 2 * points @ points.mT).clamp(min=0)
+    share = (mask / mask.sum(dim=1, keepdim=True).clamp(min=1)).to(student.dtype)
+    # Around the teacher's mean the states are small, so that little is lost where squares are subtracted.
+    mean = (share.unsqueeze(-1) * teacher).sum(dim=1, keepdim=True)
+    student, teacher = student - mean, teacher - mean
     scale = -0.5 / bandwidths.detach().clamp(min=1e-6).to(student.dtype).square()
-    kernel = sum(torch.exp(factor * distance) for factor in scale) / len(scale)
-    return (weight.unsqueeze(1) @ kernel @ weight.unsqueeze(2)).mean()
+
+    def kernel(a: Padded, b: Padded) -> Float[Tensor, "graph node node"]:
+        square = a.square().sum(dim=-1).unsqueeze(2) + b.square().sum(dim=-1).unsqueeze(1)
+        distance = (square - 2 * a @ b.mT).clamp(min=0)
+        return sum(torch.exp(factor * distance) for factor in scale) / len(scale)
+
+    difference = kernel(student, student) + kernel(teacher, teacher) - 2 * kernel(student, teacher)
+    return (share.unsqueeze(1) @ difference @ share.unsqueeze(2)).mean()
 
 
 def median_distance(

@@ -38,6 +38,6 @@ def edge_difference(student: NodeStates, teacher: NodeStates, edge_index: Int[Te
     student, teacher = prepare(student, teacher)
     source, target = edge_index[:, edge_index[0] != edge_index[1]]
     error = student - teacher
-    roughness = (error[target] - error[source]).square().mean(dim=-1)
+    roughness = (error.index_select(0, target) - error.index_select(0, source)).square().mean(dim=-1)
     degree = torch.bincount(target, minlength=len(student))
     return (roughness / degree[target]).sum() / (degree > 0).sum().clamp(min=1)

@@ -25,7 +25,7 @@ def edge_cosine(
 ) -> Float[Tensor, "pair"]:
     """cos(h_j, h_i) of every pair."""
     directions = unit(states)
-    return (directions[source] * directions[target]).sum(dim=-1)
+    return (directions.index_select(0, source) * directions.index_select(0, target)).sum(dim=-1)
 
 
 def mean_kl(

@@ -35,7 +35,7 @@ def lsp(
 
     def similarity(states: Tensor) -> Float[Tensor, "pair"]:
         if kernel == "rbf":
-            square = (states[source] - states[target]).square().sum(dim=-1)
+            square = (states.index_select(0, source) - states.index_select(0, target)).square().sum(dim=-1)
             return torch.exp(-square / (2 * bandwidth**2))
         cosine = edge_cosine(states, source, target)
         return cosine.square() if kernel == "polynomial" else cosine
@@ -105,9 +105,6 @@ def mugsi_paths(student: StudentStates, teacher: TeacherStates, walks: Int[Tenso
     every node. `walks` hold rows of the states. Zero where there is none.
     """
     student, teacher = prepare(student, teacher)
-    start, later = walks[:, 0], walks[:, 1:]
-    p, q = (
-        F.log_softmax((states[later] @ states[start].unsqueeze(-1)).squeeze(-1), dim=-1)
-        for states in (teacher, student)
-    )
+    along = [states.index_select(0, walks.flatten()).view(*walks.shape, -1) for states in (teacher, student)]
+    p, q = (F.log_softmax((steps[:, 1:] @ steps[:, 0].unsqueeze(-1)).squeeze(-1), dim=-1) for steps in along)
     return (p.exp() * (p - q)).sum() / max(len(walks), 1)
