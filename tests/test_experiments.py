@@ -3,14 +3,14 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import cycle, product
+from itertools import product
 from pathlib import Path
 
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
-from small_tasks import choices
+from small_tasks import choices, preset
 
 from gnn_distill import schema
 from gnn_distill.cli import CONF_DIR
@@ -36,27 +36,37 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Dic
         yield build
 
 
-def test_every_combination_of_presets_is_valid(config: Callable) -> None:
-    groups = ("student", "loss", "alignment", "encoding")
+def built_with_distances(encoding: str) -> bool:
+    return preset("encoding", encoding).spd
+
+
+def test_combinations_of_presets_are_valid(config: Callable) -> None:
+    """Every loss with every teacher, the other groups turning at their own pace."""
+    groups = ("loss", "teacher", "student", "alignment", "encoding")
     targets = {"custom": ["teacher.target=my_package.MyGNN"]}
-    teachers = cycle(choices("teacher"))
-    for names in product(*map(choices, groups)):
-        words = [f"{group}={name}" for group, name in zip(groups, names, strict=True)]
-        teacher = next(teachers)
-        words += [f"teacher={teacher}", *targets.get(teacher, [])]
-        student, loss, alignment, encoding = names
-        if student == "graphormer" and encoding not in ("graphormer", "all"):
-            with pytest.raises(UserError, match="a Graphormer needs hop distances"):
+    files = {group: choices(group) for group in groups}
+    for (i, _), (j, _) in product(enumerate(files["loss"]), enumerate(files["teacher"])):
+        chosen = {group: names[(i + pace * j) % len(names)] for pace, (group, names) in enumerate(files.items())}
+        words = [f"{group}={name}" for group, name in chosen.items()] + targets.get(chosen["teacher"], [])
+        wrong, distances = None, built_with_distances(chosen["encoding"])
+        if chosen["student"] == "graphormer" and not distances:
+            wrong = "a Graphormer needs hop distances"
+        if chosen["student"] in ("gps", "sgformer", "polynormer", "nagphormer") and distances:
+            wrong = "does not read hop distances"
+        if chosen["student"] == chosen["teacher"] == "none":
+            wrong = "there is nothing to train"
+        if wrong:
+            with pytest.raises(UserError, match=wrong):
                 config(*words)
             continue
         built = config(*words)
-        assert [built.teacher.name, built.student.name, built.alignment.name] == [teacher, student, alignment]
-        assert built.loss.name == loss
+        assert [built[group].name for group in groups[:4]] == [chosen[group] for group in groups[:4]]
 
 
 @pytest.mark.parametrize("dataset", [name for name in choices("dataset") if name != "smiles"])
 def test_every_data_set_is_valid(config: Callable, dataset: str) -> None:
-    name = ["dataset.name=some"] if dataset in ("tudataset", "moleculenet") else []
+    named = "name" in OmegaConf.load(CONF_DIR / "dataset" / f"{dataset}.yaml") or dataset == "typed_edges"
+    name = [] if named else ["dataset.name=some"]
     built = config(f"dataset={dataset}", *name)
     assert built.trainer.max_epochs > 1
 
