@@ -208,13 +208,14 @@ def _student_does_what_is_asked(cfg: DictConfig) -> None:
     student, without_bias = cfg.student, ("gps", "sgformer", "polynormer", "nagphormer")
     if student.name not in without_bias:
         return
-    if cfg.encoding.spd:
-        raise refuse(
-            "encoding.spd",
-            "true",
-            f"student={student.name} does not read hop distances, which take memory for all pairs of nodes. "
-            "Set encoding.spd=false, or choose student=transformer or student=graphormer.",
-        )
+    for key, what, off in (("spd", "hop distances", "false"), ("edge_hops", "edges along paths", "0")):
+        if cfg.encoding[key]:
+            raise refuse(
+                f"encoding.{key}",
+                str(cfg.encoding[key]).lower(),
+                f"student={student.name} does not read {what}, which take memory for all pairs of nodes. "
+                f"Set encoding.{key}={off}, or choose student=transformer or student=graphormer.",
+            )
     if student.readout == "token":
         raise refuse("student.readout", "token", f"student={student.name} has no token. Choose mean or sum.")
     if student.local == "none" and student.name in ("sgformer", "polynormer"):

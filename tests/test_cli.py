@@ -82,6 +82,9 @@ WRONG = {
     "(or the variable GNN_DISTILL_MIRROR), or do without: paths.mirror=null.",
     "student=gps encoding=all": "encoding.spd=true: student=gps does not read hop distances, which take memory for all "
     "pairs of nodes. Set encoding.spd=false, or choose student=transformer or student=graphormer.",
+    "student=sgformer encoding.edge_hops=3": "encoding.edge_hops=3: student=sgformer does not read edges along paths, "
+    "which take memory for all pairs of nodes. Set encoding.edge_hops=0, or choose student=transformer or "
+    "student=graphormer.",
     "student=nagphormer student.readout=token": "student.readout=token: student=nagphormer has no token. "
     "Choose mean or sum.",
     "student=sgformer student.local=none": "student.local=none: student=sgformer needs message passing. "

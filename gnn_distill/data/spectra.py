@@ -17,7 +17,7 @@ from gnn_distill.data.sparse import sparse_adjacency, symmetrically_normalised, 
 
 ZERO_EIGENVALUE = 1e-9
 """In float64 an eigenvalue of a connected graph's Laplacian that is not 0 lies above, up to about 1,000 nodes."""
-LARGE = 500
+LARGE = 300
 """Graphs of more nodes than these are solved as sparse matrices, component by component."""
 RESTARTS = 50
 """Of the Lanczos iteration, before the Laplacian is factorised instead."""
