@@ -157,32 +157,25 @@ class NodeDatasetConfig(DatasetConfig):
     undirected: bool = True
     """Add the reverse of every edge where the files hold a directed graph, as most of the literature does."""
     normalize_features: bool = False
-    """Divide the features of every node by their sum."""
+    """Divide the features of every node by their sum. Bags of words become so small that first layers learn slowly."""
 
 
 @dataclass
-class BagOfWordsConfig(NodeDatasetConfig):
-    """Nodes described by the words that occur in them."""
-
-    normalize_features: bool = True
-
-
-@dataclass
-class PlanetoidConfig(BagOfWordsConfig):
+class PlanetoidConfig(NodeDatasetConfig):
     """Citation graphs: Cora, CiteSeer or PubMed; split=published is the public one, geom-gcn has ten folds."""
 
     source: str = "planetoid"
 
 
 @dataclass
-class WebKBConfig(BagOfWordsConfig):
+class WebKBConfig(NodeDatasetConfig):
     """Web pages of a university: Cornell, Texas or Wisconsin; ten published folds."""
 
     source: str = "webkb"
 
 
 @dataclass
-class ActorConfig(BagOfWordsConfig):
+class ActorConfig(NodeDatasetConfig):
     """Actors who share Wikipedia pages; ten published folds."""
 
     source: str = "actor"
@@ -190,7 +183,7 @@ class ActorConfig(BagOfWordsConfig):
 
 
 @dataclass
-class WikipediaConfig(BagOfWordsConfig):
+class WikipediaConfig(NodeDatasetConfig):
     """Wikipedia articles: chameleon or squirrel; ten published folds."""
 
     source: str = "wikipedia"
@@ -204,14 +197,14 @@ class HeterophilousConfig(NodeDatasetConfig):
 
 
 @dataclass
-class AmazonConfig(BagOfWordsConfig):
+class AmazonConfig(NodeDatasetConfig):
     """Products bought together: Computers or Photo; no published split."""
 
     source: str = "amazon"
 
 
 @dataclass
-class CoauthorConfig(BagOfWordsConfig):
+class CoauthorConfig(NodeDatasetConfig):
     """Authors who wrote together: CS or Physics; no published split."""
 
     source: str = "coauthor"
