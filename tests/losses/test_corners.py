@@ -2,6 +2,7 @@
 
 import math
 
+import pair_reference
 import pytest
 import torch
 from small_tasks import make_spec
@@ -133,6 +134,25 @@ def test_gsp_in_blocks_is_gsp_at_once() -> None:
     for kernel in ("polynomial", "rbf"):
         whole, blocks = (structure_baselines.gsp(s, t, kernel, block_pairs=pairs) for pairs in (1 << 20, 120))
         assert float(blocks) == pytest.approx(float(whole), rel=1e-12)
+
+
+def test_gsp_never_keeps_all_pairs() -> None:
+    sizes = []
+
+    def keep(value: torch.Tensor) -> torch.Tensor:
+        sizes.append(value.numel())
+        return value
+
+    student, teacher = states(1, 50).requires_grad_(), states(2, 50)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+        structure_baselines.gsp(student, teacher, "rbf", block_pairs=500).backward()
+    assert max(sizes) <= 500
+
+
+def test_rows_that_coincide_have_no_angle() -> None:
+    student, teacher = states(1, 3).repeat(2, 1), states(2, 6)
+    expected = pair_reference.rkd_angle(student, teacher)
+    assert float(baselines.rkd_angle(student, teacher)) == pytest.approx(expected, rel=1e-6)
 
 
 def test_rows_that_coincide_do_not_blow_up_relations() -> None:
