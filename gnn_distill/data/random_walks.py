@@ -23,17 +23,17 @@ def random_walk_encoding(
 ) -> Float[Tensor, "nodes steps"]:
     """Return probabilities diag(R^k), k = 1..steps, of the random walk R = D^-1 A along edges.
 
-    A node without outgoing edges has zeros. Exact for graphs of every size: a large one costs about
-    nodes · edges · steps / 2 products (twice that if its edges have directions), in a few megabytes. Source: RWSE of
-    Dwivedi et al., arXiv 2110.07875, as PyG's AddRandomWalkPE computes it: parallel edges count each.
-    `advance` hears of the number of nodes that have been done.
+    A node without outgoing edges has zeros. Exact for graphs of every size: a large one costs about nodes · edges ·
+    steps / 2 products (twice that if its edges have directions) in a few megabytes, so a minute for 35,000 nodes,
+    500,000 edges and 16 steps. `advance` hears of the number of nodes that have been done. Source: RWSE of Dwivedi
+    et al., arXiv 2110.07875, as PyG's AddRandomWalkPE computes it: parallel edges count each.
     """
     result = torch.zeros(graphs.x.size(0), steps)
     sizes = graphs.num_nodes
     for ids in equal_size_groups(sizes.where(sizes <= LARGE, 0)):
-        encoded = _of_small(dense_adjacency(graphs, ids), steps)
-        result[gather_ranges(graphs.node_ptr, ids)] = encoded.flatten(0, 1).float()
-        advance(len(encoded.flatten(0, 1)))
+        encoded = _of_small(dense_adjacency(graphs, ids), steps).flatten(0, 1)
+        result[gather_ranges(graphs.node_ptr, ids)] = encoded.float()
+        advance(len(encoded))
     for graph in (sizes > LARGE).nonzero().squeeze(1).tolist():
         first = int(graphs.node_ptr[graph])
         for block, encoded in _of_large(sparse_adjacency(graphs, graph), steps):

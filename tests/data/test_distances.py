@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_graphs import SPECIAL, pack, random_networks
 
-from gnn_distill.data.distances import MAX_DISTANCE, UNREACHABLE, hop_distances
+from gnn_distill.data import distances
+from gnn_distill.data.distances import MAX_DISTANCE, SMALL, UNREACHABLE, hop_distances
 from gnn_distill.data.packed import pointers
 
 
@@ -31,8 +32,8 @@ def computed(networks: list[nx.Graph]) -> list[torch.Tensor]:
 
 def test_distances_of_many_graphs_at_once():
     networks = [*SPECIAL.values(), *random_networks()]
-    for network, distances in zip(networks, computed(networks), strict=True):
-        assert torch.equal(distances, reference(network))
+    for network, found in zip(networks, computed(networks), strict=True):
+        assert torch.equal(found, reference(network))
 
 
 @pytest.mark.parametrize("nodes", [20, 70])
@@ -44,7 +45,19 @@ def test_distances_of_random_graphs(nodes, seed, density, directed):
 
 
 def test_long_distances_are_capped_and_unreachable_ones_are_not():
-    distances = computed([nx.disjoint_union(nx.path_graph(300), nx.empty_graph(1))])[0]
-    assert distances[0, 253] == 253
-    assert distances[0, 254] == distances[0, 299] == 254
-    assert distances[0, 300] == UNREACHABLE
+    found = computed([nx.disjoint_union(nx.path_graph(300), nx.empty_graph(1))])[0]
+    assert found[0, 253] == 253
+    assert found[0, 254] == found[0, 299] == 254
+    assert found[0, 300] == UNREACHABLE
+
+
+@pytest.mark.parametrize("pairs", [100, 1000])
+def test_sources_of_a_large_graph_are_searched_a_block_at_a_time(pairs, monkeypatch):
+    monkeypatch.setattr(distances, "MAX_PAIRS", pairs)
+    network = nx.gnp_random_graph(SMALL + 20, 0.02, seed=4, directed=True)
+    graphs = pack([network])
+    done = []
+    flat = hop_distances(graphs, pointers(graphs.num_nodes**2), done.append)
+    assert len(done) == -(-((SMALL + 20) ** 2) // pairs)
+    assert sum(done) == SMALL + 20
+    assert torch.equal(flat.view(SMALL + 20, -1), reference(network))

@@ -17,6 +17,7 @@ CLUSTER = nx.random_regular_graph(3, LARGE + 20, seed=1)
 LARGE_NETWORKS = {
     "large": nx.gnp_random_graph(700, 0.005, seed=1),  # has nodes without edges and small components
     "large, directed": nx.gnp_random_graph(600, 0.01, seed=2, directed=True),
+    "large, with loops": nx.compose(nx.path_graph(LARGE + 50), nx.Graph([(i, i) for i in range(0, LARGE, 3)])),
     "repeated eigenvalues": GRID,
     "equal components": nx.disjoint_union(CLUSTER, CLUSTER),
     "one eigenvalue": nx.star_graph(LARGE + 50),
