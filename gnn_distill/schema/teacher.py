@@ -24,7 +24,7 @@ class TeacherConfig:
     """Dropout on the node features, before anything reads them."""
     norm: str = choice("batch", "batch", "layer", "none")
     """Normalisation after every convolution."""
-    residual: bool = False
+    residual: bool = True
     """Add each layer's input to its output."""
     ffn: bool = False
     """A feed-forward block after every convolution, with an addition of its own (GNN+)."""
