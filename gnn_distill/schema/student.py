@@ -30,6 +30,8 @@ class StudentConfig:
     """How node states become the graph state; token: a learned node that attends to all."""
     local: str = choice("gine", "gine", "gin", "gcn", "gat", "sage", "none")
     """gps, sgformer, polynormer: message passing of every layer; gine and gat read edge features; none: gps only."""
+    norm: str = choice("batch", "batch", "layer", "none")
+    """gps: normalisation in every layer; sgformer, polynormer: that of the local layers."""
     global_layers: int = number(1, low=1)
     """sgformer, polynormer: layers of global attention, beside or after the num_layers local ones."""
     graph_weight: float = number(0.5, low=0.0, high=1.0)

@@ -47,7 +47,8 @@ STUDENTS = {
         for local in ("gine", "gin", "gcn", "gat", "sage", "none")
     },
     "gps edges": {"name": "gps", "encoding": "walk", "edges": "categorical"},
-    "sgformer edges": {"name": "sgformer", "encoding": "walk", "edges": "continuous", "local": "gine", "num_heads": 2},
+    "gps no norm": {"name": "gps", "encoding": "none", "norm": "none", "readout": "sum"},
+    "sgformer edges": {"name": "sgformer", "encoding": "walk", "edges": "continuous", "local": "gine", "norm": "layer"},
     "polynormer edges": {"name": "polynormer", "encoding": "all", "nodes": "categorical", "edges": "categorical"},
     "nagphormer all": {"name": "nagphormer", "encoding": "all", "edges": "categorical"},
     "transformer token": {"name": "transformer", "encoding": "walk", "nodes": "categorical", "readout": "token"},

@@ -3,6 +3,7 @@
 What holds for all models (batch mates, node order, edge features, gradients) is in test_models.py.
 """
 
+import re
 from dataclasses import replace
 
 import networkx as nx
@@ -227,7 +228,8 @@ def test_gps_layers_are_those_of_pyg_and_tell_their_attention() -> None:
     x, edges = model.inputs(batch)
     layer = model.layers[0]
     theirs = GPSConv(WIDTH, layer.conv, heads=4).eval()
-    theirs.load_state_dict(layer.state_dict())
+    # PyG's batch norms wrap PyTorch's.
+    theirs.load_state_dict({re.sub(r"^(norm\d)", r"\1.module", name): x for name, x in layer.state_dict().items()})
     out = model(batch, attention_layers=frozenset({1}))
     torch.testing.assert_close(out.nodes[0], theirs(x, batch.edge_index, batch.batch, **edges))
 

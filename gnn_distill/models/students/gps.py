@@ -9,6 +9,7 @@ from torch_geometric.utils import to_dense_batch
 
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
+from gnn_distill.models.gnn import NORMS
 from gnn_distill.models.heads import Output
 from gnn_distill.models.local import Inputs, local_layer
 from gnn_distill.models.representations import Representations
@@ -51,11 +52,11 @@ class Attention(nn.MultiheadAttention):
 
 
 class GPS(nn.Module):
-    """h ← norm(u + mlp(u)), u = norm(h + local(h)) + norm(h + attention(h)), by PyG's GPSConv with batch norms.
+    """h ← norm(u + mlp(u)), u = norm(h + local(h)) + norm(h + attention(h)), by PyG's GPSConv.
 
-    Without a local layer (local=none) u = norm(h + attention(h)). Attention is per graph; the structure it sees is in
-    the node encodings. Ours differs from the source: edge states are encoded once and not updated, and there is no
-    choice of linear attention.
+    Without a local layer (local=none) u = norm(h + attention(h)). Norms are batch norms, as in the source, or others.
+    Attention is per graph; the structure it sees is in the node encodings. Ours differs from the source: edge states
+    are encoded once and not updated, and there is no choice of linear attention (PyG's counts padding as nodes).
     """
 
     dense_pairs = True
@@ -88,10 +89,11 @@ class GPS(nn.Module):
 
 
 def gps_layer(config: StudentConfig, spec: TaskSpec) -> GPSConv:
-    """PyG's layer with our attention, less the norm of a local layer that is not there."""
+    """PyG's layer with our attention, and no norm for a local layer that is not there."""
     channels, heads = config.hidden_channels, config.num_heads
-    layer = GPSConv(channels, local_layer(config, spec), heads, config.dropout)
+    layer = GPSConv(channels, local_layer(config, spec), heads, config.dropout, norm=None)
     layer.attn = Attention(channels, heads, config.attention_dropout, batch_first=True)
+    layer.norm1, layer.norm2, layer.norm3 = (NORMS[config.norm](channels) for _ in range(3))
     if layer.conv is None:
         layer.norm1 = None
     return layer

@@ -8,6 +8,7 @@ from torch_geometric.utils import to_dense_batch
 
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
+from gnn_distill.models.gnn import NORMS
 from gnn_distill.models.heads import Output
 from gnn_distill.models.linear_attention import linear_attention
 from gnn_distill.models.local import Inputs, local_layer
@@ -40,11 +41,11 @@ class GlobalAttention(PolynormerAttention):
 class Polynormer(nn.Module):
     """Local layers x ← (1 − β)·norm(h ⊙ x') + β·x', then global attention on norm(Σ_l x^l).
 
-    x' = dropout(relu(batch norm(local(x) + W·x))) and h = relu(W_h·x): each layer doubles the degree of a polynomial
+    x' = dropout(relu(norm(local(x) + W·x))) and h = relu(W_h·x): each layer doubles the degree of a polynomial
     in the inputs. Node states are those after each of the num_layers local and then of the global_layers global
     layers. Ours differs from the source: local and global layers learn together from the first step, where the
-    source trains the local ones alone first, with a head of their own; batch norm is PyG's (the source has it on
-    some data sets); the local layer may be another than GAT.
+    source trains the local ones alone first, with a head of their own; the batch norm in x' is PyG's; the local
+    layer may be another than GAT.
     """
 
     dense_pairs = False
@@ -60,7 +61,7 @@ class Polynormer(nn.Module):
         self.h_lins = nn.ModuleList(nn.Linear(channels, channels) for _ in range(depth))
         self.local_convs = nn.ModuleList(local_layer(config, spec) for _ in range(depth))
         self.lins = nn.ModuleList(nn.Linear(channels, channels) for _ in range(depth))
-        self.post_bns = nn.ModuleList(nn.BatchNorm1d(channels) for _ in range(depth))
+        self.post_bns = nn.ModuleList(NORMS[config.norm](channels) for _ in range(depth))
         self.lns = nn.ModuleList(nn.LayerNorm(channels) for _ in range(depth))
         self.betas = nn.ParameterList(torch.full((channels,), beta) for _ in range(depth))
         self.ln = nn.LayerNorm(channels)
@@ -79,10 +80,10 @@ class Polynormer(nn.Module):
         x, edges = self.inputs(batch)
         states = []
         layers = zip(self.h_lins, self.local_convs, self.lins, self.post_bns, self.lns, self.betas, strict=True)
-        for gate, conv, linear, batch_norm, norm, beta in layers:
+        for gate, conv, linear, inner, norm, beta in layers:
             h = gate(x).relu()
             x = conv(x, batch.edge_index, **edges) + linear(x)
-            x = self.dropout(batch_norm(x).relu())
+            x = self.dropout(inner(x).relu())
             x = torch.lerp(norm(h * x), x, beta)
             states.append(x)
         x = self.ln(sum(states))

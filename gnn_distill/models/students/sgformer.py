@@ -11,6 +11,7 @@ from torch_geometric.utils import to_dense_batch
 
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
+from gnn_distill.models.gnn import NORMS
 from gnn_distill.models.heads import Output
 from gnn_distill.models.linear_attention import linear_attention
 from gnn_distill.models.local import Inputs, local_layer
@@ -54,12 +55,13 @@ class AttentionBranch(SGModule):
 
 
 class LocalBranch(GraphModule):
-    """PyG's branch of h^l = h^0 + dropout(relu(norm(local(h^{l-1})))), any local layer, every layer's states kept."""
+    """PyG's branch of h^l = h^0 + dropout(relu(norm(local(h^{l-1})))), any norm and local layer, all states kept."""
 
     def __init__(self, config: StudentConfig, spec: TaskSpec) -> None:
         channels = config.hidden_channels
         super().__init__(channels, channels, config.num_layers, config.dropout)
         self.convs = nn.ModuleList(local_layer(config, spec) for _ in range(config.num_layers))
+        self.bns = nn.ModuleList(NORMS[config.norm](channels) for _ in range(config.num_layers + 1))
 
     def forward(
         self, x: Tensor, batch: StructureBatch, edges: dict[str, Tensor]
@@ -77,7 +79,8 @@ class SGFormer(nn.Module):
 
     The state after layer l of L mixes local layer l with attention layer ⌈l·L_attention/L⌉ in the same way, so the
     last one is the model's own. Ours differs from the source: features are encoded once for both branches,
-    graphs of a batch are kept apart (see SimpleAttention), and the local layer may be another than GCN.
+    graphs of a batch are kept apart (see SimpleAttention), and the local layer and its norm may be others than GCN
+    and batch norm.
     """
 
     dense_pairs = False
