@@ -18,6 +18,7 @@ from gnn_distill.data.feed import Feed
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.losses.bridge import TeacherRows
+from gnn_distill.losses.gradients import compare_gradients
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective
 from gnn_distill.metrics import Metrics, is_better
@@ -47,17 +48,20 @@ def fit(
     teacher_rows: Callable[[StructureBatch], TeacherRows] | None = None,
     on_epoch: Callable[[dict[str, float]], None] = lambda row: None,
     checkpoints: Path | None = None,
+    log_gradients: bool = False,
 ) -> Fitted:
     """Minimise the objective on the training split and keep the weights that are best on validation.
 
     An epoch is better if its primary metric is, or if it ties with a lower validation loss. `on_epoch` receives
-    one flat row of numbers an epoch. `checkpoints` gets `best` and `last`. Ends early after `patience` epochs
-    without a better one (0: never). The test split is not read.
+    one flat row of numbers an epoch, with the gradients of all terms in its first step where `log_gradients` asks
+    for them. `checkpoints` gets `best` and `last`. Ends early after `patience` epochs without a better one (0: never),
+    counted from where the weights of all terms have settled. The test split is not read.
     """
     spec, plain = feed.task.spec, model
     objective.to(fabric.device)
     optimizer = make_optimizer([model, objective], optim, fabric)
     model, optimizer = fabric.setup(model, optimizer)
+    parameters = [parameter for parameter in plain.parameters() if parameter.requires_grad]
     validation = list(feed.fixed("val"))
     state: dict[str, Any] = {"epoch": 0, "best": {}, "best_epoch": 0, "weights": snapshot(plain)}
     saved = time.perf_counter()
@@ -67,13 +71,17 @@ def fit(
         epoch_started = time.perf_counter()
         totals: dict[str, Tensor] = {}
         counts: Counter[str] = Counter()
+        gradients: dict[str, float] = {}
         for share, batch in feed.train(epoch):
             progress = (epoch - 1 + share) / max_epochs
             rate = optim.lr * rate_factor(optim, progress, max_epochs)
             for group in optimizer.param_groups:
                 group["lr"] = rate
             teacher = teacher_rows(batch).to(fabric.device) if teacher_rows else None
-            total, terms, weights = objective(model(batch), batch, teacher, progress)
+            out = model(batch)
+            if log_gradients and not gradients:
+                gradients = compare_gradients(objective.terms, out, batch, teacher, parameters)
+            total, terms, weights = objective(out, batch, teacher, progress, parameters)
             fabric.backward(total)
             if optim.clip:
                 fabric.clip_gradients(model, optimizer, max_norm=optim.clip, error_if_nonfinite=False)
@@ -96,11 +104,12 @@ def fit(
 
         scores = evaluate(model, validation, spec, objective.labels)
         seconds = time.perf_counter() - epoch_started
-        on_epoch({"epoch": epoch, "lr": rate, "seconds": seconds, **means, **prefixed("val", scores)})
+        told = {**means, **prefixed("train", gradients), **prefixed("val", scores)}
+        on_epoch({"epoch": epoch, "lr": rate, "seconds": seconds, **told})
         state["epoch"] = epoch
         if improves(spec, scores, state["best"]):
             state |= {"best": scores, "best_epoch": epoch, "weights": snapshot(plain)}
-        stop = bool(patience) and epoch - state["best_epoch"] >= patience
+        stop = bool(patience) and epoch - max(state["best_epoch"], objective.settled * max_epochs) >= patience
         last = stop or epoch == max_epochs
         if checkpoints and (last or time.perf_counter() - saved > SAVE_EVERY_SECONDS):
             saved = time.perf_counter()

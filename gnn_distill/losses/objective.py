@@ -1,12 +1,15 @@
 """The objective: L = w_task·L_task + w_soft·L_soft + w_micro·L_micro + w_macro·L_macro + Σ_s w_s·L_align^s."""
 
+from collections.abc import Sequence
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from gnn_distill.data.batching import StructureBatch
+from gnn_distill.losses.balance import Balance
 from gnn_distill.losses.bridge import Bridge, StudentShape, TeacherRows, TeacherShape, Term
 from gnn_distill.losses.labels import Labels
-from gnn_distill.losses.schedule import ramp_factor
+from gnn_distill.losses.schedule import ramp_factor, settles
 from gnn_distill.losses.terms import FAMILIES
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.objective import AlignmentConfig, LossConfig
@@ -34,17 +37,36 @@ class Objective(nn.Module):
             self.bridge = Bridge(teacher, student, labels.level)
             terms += [term for family in FAMILIES for term in family(self.bridge, labels, loss, align)]
         self.terms = {term.name: term for term in terms}
+        self.balance = None
+        if teacher is not None and loss.balance == "gradient":
+            self.balance = Balance(list(self.terms), loss.weights.task, loss.balance_share, loss.balance_every)
 
     @property
     def teacher_layers(self) -> set[int]:
         """Teacher layers whose node states some term reads."""
         return self.bridge.teacher_layers if self.bridge else set()
 
+    @property
+    def settled(self) -> float:
+        """Share of the training after which no weight changes."""
+        return max((settles(term.ramp) for term in self.terms.values()), default=0.0)
+
     def forward(
-        self, out: Representations, batch: StructureBatch, teacher: TeacherRows | None, progress: float
-    ) -> tuple[Float[Tensor, ""], dict[str, Tensor], dict[str, float]]:
-        """The total, each counted term's raw value, and each term's weight now."""
+        self,
+        out: Representations,
+        batch: StructureBatch,
+        teacher: TeacherRows | None,
+        progress: float,
+        parameters: Sequence[Tensor] = (),
+    ) -> tuple[Float[Tensor, ""], dict[str, Tensor], dict[str, float | Tensor]]:
+        """The total, each counted term's raw value, and each term's weight now; `parameters`: what is balanced."""
         weights = {name: term.weight * ramp_factor(term.ramp, self.form, progress) for name, term in self.terms.items()}
-        raw = {name: self.terms[name].loss(out, batch, teacher) for name, weight in weights.items() if weight}
+        measure = self.balance is not None and self.balance.due()
+        raw = {name: self.terms[name].loss(out, batch, teacher) for name in weights if weights[name] or measure}
+        if measure:
+            self.balance.measure(raw, parameters)
+            raw = {name: value for name, value in raw.items() if weights[name]}
+        if self.balance is not None:
+            weights = self.balance(weights)
         total = sum((weights[name] * value for name, value in raw.items()), start=out.logits.sum() * 0.0)
         return total, {name: value.detach() for name, value in raw.items()}, weights

@@ -13,6 +13,11 @@ def ramp_factor(ramp: Ramp, form: str, progress: float) -> float:
     return _shape(form, _share(*ramp.enter, progress)) * _shape(form, 1 - _share(*ramp.leave, progress))
 
 
+def settles(ramp: Ramp) -> float:
+    """Share of the training from which on the factor stays as it is."""
+    return max((end for begin, end in (ramp.enter, ramp.leave) if begin < 1.0), default=0.0)
+
+
 def _share(begin: float, end: float, progress: float) -> float:
     if progress >= end:
         return 1.0 if (begin, end) != (1.0, 1.0) else 0.0  # [1, 1] means never, also at the very end

@@ -101,6 +101,12 @@ class LossConfig:
     """Global terms."""
     schedule: ScheduleConfig = section(ScheduleConfig)
     """Weights over time."""
+    balance: str = choice("none", "none", "gradient")
+    """gradient: weights of all terms but the task's are shares of its gradient on the student."""
+    balance_share: float = positive(1.0)
+    """Factor of all these shares."""
+    balance_every: int = number(20, low=1)
+    """Steps from one measurement of the gradients to the next; each costs one backward pass a term."""
 
 
 @dataclass

@@ -100,6 +100,8 @@ class DebugConfig:
 
     limit_batches: int = number(0, low=0)
     """Batches an epoch; 0: all."""
+    gradients: bool = False
+    """Log every term's gradient on the student, in the first step of an epoch: its norm, its cosine with the task's."""
 
 
 @dataclass

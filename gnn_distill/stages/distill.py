@@ -63,6 +63,7 @@ def distill(
             teacher_rows=partial(signals.rows, layers=objective.teacher_layers) if signals else None,
             on_epoch=runtime.recorder("student", bar),
             checkpoints=runtime.directory.checkpoints,
+            log_gradients=config.debug.gradients,
         )
     return student, fitted
 

@@ -1,0 +1,43 @@
+"""Gradients of single terms on the student's parameters, to look at them and to balance them."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from gnn_distill.data.batching import StructureBatch
+from gnn_distill.losses.bridge import TeacherRows, Term
+from gnn_distill.models.representations import Representations
+
+
+def gradient(loss: Float[Tensor, ""], parameters: Sequence[Tensor]) -> Float[Tensor, "parameter"]:
+    """∇_θ loss as one vector, 0 where the loss does not reach. The graph is kept, and no `.grad` is written."""
+    if not loss.requires_grad:
+        return torch.cat([torch.zeros_like(parameter).flatten() for parameter in parameters])
+    parts = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True, materialize_grads=True)
+    return torch.cat([part.flatten() for part in parts])
+
+
+def compare_gradients(
+    terms: dict[str, Term],
+    out: Representations,
+    batch: StructureBatch,
+    teacher: TeacherRows | None,
+    parameters: Sequence[Tensor],
+) -> dict[str, float]:
+    """`<term>.grad_norm` ‖∇_θ L‖ of every raw term, counted now or not, and `<term>.grad_cosine` with the task's.
+
+    A cosine is left out where one of the two gradients is 0. The random state is as before afterwards, and the terms
+    draw from it what they draw in the step that follows.
+    """
+    device = out.logits.device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        vectors = {name: gradient(term.loss(out, batch, teacher), parameters) for name, term in terms.items()}
+    norms = {name: float(vector.norm()) for name, vector in vectors.items()}
+    seen = {f"{name}.grad_norm": norm for name, norm in norms.items()}
+    for name in vectors.keys() - {"task"} if "task" in vectors else ():
+        if norms[name] and norms["task"]:
+            product = float(vectors[name] @ vectors["task"])
+            seen[f"{name}.grad_cosine"] = product / (norms[name] * norms["task"])
+    return seen
