@@ -18,3 +18,8 @@ def suggest(word: object, choices: Iterable[object]) -> str:
     by_lower = {str(choice).lower(): str(choice) for choice in choices}
     near = get_close_matches(str(word).lower(), by_lower, n=1, cutoff=0.6)
     return f" Did you mean '{by_lower[near[0]]}'?" if near else ""
+
+
+def refuse(key: str, value: object, why: str) -> UserError:
+    """The error of a key: `key=value: why`."""
+    return UserError(f"{key}={'null' if value is None else value}: {why}")

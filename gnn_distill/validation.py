@@ -1,20 +1,15 @@
-"""Checks of a composed config, before anything is read or written: types are OmegaConf's, all else is here."""
+"""Checks of a composed config, before anything is read or written: types are OmegaConf's, bounds and choices are here."""
 
 import math
-import os
-from collections.abc import Callable, Iterable
 from dataclasses import Field, fields, is_dataclass
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
-from gnn_distill.errors import UserError, suggest
-from gnn_distill.schema.data import SmilesConfig, TypedEdgesConfig
+from gnn_distill.errors import UserError, refuse, suggest
+from gnn_distill.rules import MODULES, TRAIN_RULES, modules_in
 from gnn_distill.schema.run import TrainConfig
-
-PACKAGE = Path(__file__).parent
 
 
 def validate(cfg: DictConfig) -> DictConfig:
@@ -28,11 +23,6 @@ def validate(cfg: DictConfig) -> DictConfig:
         for rule in TRAIN_RULES:
             rule(cfg)
     return cfg
-
-
-def refuse(key: str, value: object, why: str) -> UserError:
-    """The error of a key: `key=value: why`."""
-    return UserError(f"{key}={'null' if value is None else value}: {why}")
 
 
 def _check_section(section: DictConfig, prefix: str) -> None:
@@ -60,7 +50,7 @@ def _check_section(section: DictConfig, prefix: str) -> None:
 def _choices_of(key: str) -> str:
     """The modules that a missing section or its name may stand for."""
     folder = MODULES.get(key if "." in key else f"{key}.name")
-    return f" Choices: {', '.join(_modules(folder))}." if folder else ""
+    return f" Choices: {', '.join(modules_in(folder))}." if folder else ""
 
 
 def _check_value(key: str, value: Any, field: Field) -> None:
@@ -99,209 +89,3 @@ def _bounds(field: Field, before: str = "") -> str:
         f"{words[name]} {bound:.10g}" for name, bound in field.metadata.items() if name in words and bound is not None
     ]
     return f"{before} {' and '.join(told)}" if told else ""
-
-
-# Rules of `train` that join several keys ---------------------------------------------------------------------------
-
-MODULES = {
-    "teacher.name": "models/teachers",
-    "student.name": "models/students",
-    "dataset.source": "data/sources",
-}
-
-
-def _modules(folder: str) -> list[str]:
-    """Names of a package's modules, found without importing it."""
-    found = sorted(path.stem for path in (PACKAGE / folder).glob("[!_]*.py"))
-    return found if folder == MODULES["dataset.source"] else [*found, "none"]
-
-
-def _modules_exist(cfg: DictConfig) -> None:
-    for key, folder in MODULES.items():
-        name, choices = OmegaConf.select(cfg, key), _modules(folder)
-        if name not in choices and "." not in name:  # with a dot: the user's own
-            raise refuse(key, name, f"there is no such choice. Choices: {', '.join(choices)}.{suggest(name, choices)}")
-
-
-def _heads_divide_width(cfg: DictConfig) -> None:
-    sections = {"student.num_heads": cfg.student}
-    if cfg.teacher.name == "gat":
-        sections["teacher.heads"] = cfg.teacher
-    for key, section in sections.items():
-        heads, width = OmegaConf.select(cfg, key), section.hidden_channels
-        if width % heads:
-            fitting = ", ".join(str(number) for number in range(1, min(width, 64) + 1) if width % number == 0)
-            name = f"{key.split('.')[0]}.hidden_channels={width}"
-            raise refuse(key, heads, f"must divide {name}. Choices for that width: {fitting}.")
-
-
-def _custom_teacher_is_whole(cfg: DictConfig) -> None:
-    teacher = cfg.teacher
-    if teacher.target is None and teacher.name == "custom":
-        raise refuse("teacher.target", None, "give it your class: teacher.target=my_package.MyGNN.")
-    if teacher.target is not None and teacher.name != "custom":
-        raise refuse("teacher.target", teacher.target, f"teacher={teacher.name} does not read it. Set teacher=custom.")
-    if teacher.checkpoint is not None and not Path(teacher.checkpoint).is_file():
-        raise refuse("teacher.checkpoint", teacher.checkpoint, "there is no such file.")
-
-
-def _ramps_are_sorted(cfg: DictConfig) -> None:
-    for group, ramp in cfg.loss.schedule.items():
-        if group == "form":
-            continue
-        times = [*ramp.enter, *ramp.leave]
-        key = f"loss.schedule.{group}"
-        if len(ramp.enter) != 2 or len(ramp.leave) != 2:
-            raise UserError(
-                f"{key}.enter={ramp.enter}, {key}.leave={ramp.leave}: must be two numbers each: [begin, end]."
-            )
-        if times != sorted(times) or times[0] < 0 or times[-1] > 1:
-            raise UserError(
-                f"{key}.enter={ramp.enter}, {key}.leave={ramp.leave}: must be shares of the training between 0 and 1, "
-                "in order: the rise's begin and end, then the fall's."
-            )
-
-
-def _pos_weight_is_known(cfg: DictConfig) -> None:
-    value = cfg.task.pos_weight
-    if value in ("none", "auto"):
-        return
-    try:
-        weight = float(value)
-    except ValueError:
-        weight = math.nan
-    if not 0 < weight < math.inf:
-        raise refuse(
-            "task.pos_weight", value, f"must be none, auto or a number above 0.{suggest(value, ['none', 'auto'])}"
-        )
-
-
-def _data_set_is_sound(cfg: DictConfig) -> None:
-    dataset = cfg.dataset
-    kind = OmegaConf.get_type(dataset)
-    if any(mark in dataset.name for mark in "/\\"):
-        raise refuse(
-            "dataset.name", dataset.name, "must be a name, not a path: it becomes part of the run directory's."
-        )
-    if dataset.fold >= dataset.folds:
-        raise refuse(
-            "dataset.fold",
-            dataset.fold,
-            f"folds are numbered 0 to {dataset.folds - 1} (dataset.folds={dataset.folds}).",
-        )
-    if issubclass(kind, TypedEdgesConfig) and dataset.min_nodes > dataset.max_nodes:
-        raise refuse("dataset.min_nodes", dataset.min_nodes, f"must be at most dataset.max_nodes={dataset.max_nodes}.")
-    if issubclass(kind, SmilesConfig) and not Path(dataset.path).is_file():
-        raise refuse("dataset.path", dataset.path, "there is no such file. Give the CSV file with your molecules.")
-
-
-def _encoding_fits_student(cfg: DictConfig) -> None:
-    if cfg.student.name == "graphormer" and not cfg.encoding.spd:
-        raise refuse(
-            "encoding.spd",
-            cfg.encoding.spd,
-            "a Graphormer needs hop distances. Choose encoding=graphormer or encoding=all, or student=transformer.",
-        )
-
-
-def _student_does_what_is_asked(cfg: DictConfig) -> None:
-    student, without_bias = cfg.student, ("gps", "sgformer", "polynormer", "nagphormer")
-    if student.name not in without_bias:
-        return
-    for key, what, off in (("spd", "hop distances", "false"), ("edge_hops", "edges along paths", "0")):
-        if cfg.encoding[key]:
-            raise refuse(
-                f"encoding.{key}",
-                str(cfg.encoding[key]).lower(),
-                f"student={student.name} does not read {what}, which take memory for all pairs of nodes. "
-                f"Set encoding.{key}={off}, or choose student=transformer or student=graphormer.",
-            )
-    if student.readout == "token":
-        raise refuse("student.readout", "token", f"student={student.name} has no token. Choose mean or sum.")
-    if student.local == "none" and student.name in ("sgformer", "polynormer"):
-        raise refuse(
-            "student.local",
-            "none",
-            f"student={student.name} needs message passing. Choose gcn, gat, gine, gin or sage, or student=gps.",
-        )
-
-
-def _projection_fits_widths(cfg: DictConfig) -> None:
-    if cfg.teacher.name == "none" or cfg.teacher.hidden_channels == cfg.student.hidden_channels:
-        return
-    for key in ("alignment.projection", "loss.micro.projection", "loss.macro.projection"):
-        if OmegaConf.select(cfg, key) == "none":
-            raise refuse(
-                key,
-                "none",
-                f"teacher.hidden_channels={cfg.teacher.hidden_channels} and "
-                f"student.hidden_channels={cfg.student.hidden_channels} differ. Choose linear or mlp, or equal widths.",
-            )
-
-
-def _signals_hold_what_is_aligned(cfg: DictConfig) -> None:
-    align = cfg.alignment
-    if cfg.signals.layers == "last" and align.layers and align.weights.node and cfg.teacher.name != "none":
-        raise refuse("signals.layers", "last", "alignment.layers=true reads all layers. Choose auto or all.")
-
-
-def _something_is_learned(cfg: DictConfig) -> None:
-    weights = [*cfg.loss.weights.values(), *cfg.alignment.weights.values()]
-    if not any(weights):
-        raise UserError("all of loss.weights and alignment.weights are 0: nothing would be learned. Set one above 0.")
-    if cfg.teacher.name == cfg.student.name == "none":
-        raise refuse("student.name", "none", "with teacher=none, too, there is nothing to train. Choose one of them.")
-    if cfg.teacher.name == "none" and not cfg.loss.weights.task:
-        raise refuse("loss.weights.task", 0, "without a teacher the labels are all there is to learn from.")
-
-
-def _folders_can_be_used(cfg: DictConfig) -> None:
-    paths = cfg.paths
-    # A data folder that is complete may be read-only; the store takes something new in every run.
-    _check_folder("paths.data", Path(paths.data), must_write=not Path(paths.data).exists())
-    _check_folder("paths.store", Path(paths.store), must_write=True)
-    if paths.mirror is not None and not Path(paths.mirror).is_dir():
-        raise refuse(
-            "paths.mirror", paths.mirror, "there is no such folder. Correct it (or the variable "
-            "GNN_DISTILL_MIRROR), or do without: paths.mirror=null."
-        )  # fmt: skip
-
-
-def _check_folder(key: str, path: Path, must_write: bool) -> None:
-    standing = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
-    if not standing.is_dir():
-        why = f"{standing} is a file"
-    elif must_write and not os.access(standing, os.W_OK | os.X_OK):
-        why = f"{standing} is read-only"
-    else:
-        return
-    raise refuse(key, path, f"the folder cannot be written: {why}. Choose another: {key}=…")
-
-
-def _accelerator_is_here(cfg: DictConfig) -> None:
-    wanted = cfg.trainer.accelerator
-    if wanted in ("auto", "cpu"):
-        return
-    import torch  # takes seconds: only where a device was named
-
-    here = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not here[wanted]:
-        choices = ", ".join(name for name, there in here.items() if there)
-        raise refuse("trainer.accelerator", wanted, f"this machine has none. Choices here: {choices}.")
-
-
-TRAIN_RULES: Iterable[Callable[[DictConfig], None]] = (
-    _modules_exist,
-    _heads_divide_width,
-    _custom_teacher_is_whole,
-    _ramps_are_sorted,
-    _pos_weight_is_known,
-    _data_set_is_sound,
-    _encoding_fits_student,
-    _student_does_what_is_asked,
-    _projection_fits_widths,
-    _signals_hold_what_is_aligned,
-    _something_is_learned,
-    _folders_can_be_used,
-    _accelerator_is_here,
-)
