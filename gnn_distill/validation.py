@@ -1,4 +1,4 @@
-"""Checks of a composed config, before anything is read or written: types are OmegaConf's, bounds and choices are here."""
+"""Checks of a composed config before anything is read or written: types are OmegaConf's, the rest is here."""
 
 import math
 from dataclasses import Field, fields, is_dataclass
