@@ -54,6 +54,18 @@ def _custom_teacher_is_whole(cfg: DictConfig) -> None:
         raise refuse("teacher.checkpoint", teacher.checkpoint, "there is no such file.")
 
 
+def _control_has_its_models(cfg: DictConfig) -> None:
+    control = cfg.teacher.control
+    if control == "none":
+        return
+    if cfg.teacher.name == "none":
+        raise refuse("teacher.control", control, "there is no teacher. Choose one: teacher=gin.")
+    if control == "self" and cfg.student.name == "none":
+        raise refuse("teacher.control", "self", "the teacher is the student's twin. Choose a student.")
+    if control == "self" and cfg.teacher.checkpoint is not None:
+        raise refuse("teacher.checkpoint", cfg.teacher.checkpoint, "teacher.control=self trains its own teacher.")
+
+
 def _ramps_are_sorted(cfg: DictConfig) -> None:
     for group, ramp in cfg.loss.schedule.items():
         if group == "form":
@@ -138,6 +150,8 @@ def _student_does_what_is_asked(cfg: DictConfig) -> None:
 def _projection_fits_widths(cfg: DictConfig) -> None:
     if cfg.teacher.name == "none" or cfg.teacher.hidden_channels == cfg.student.hidden_channels:
         return
+    if cfg.teacher.control == "self":  # a twin is as wide as the student
+        return
     for key in ("alignment.projection", "loss.micro.projection", "loss.macro.projection"):
         if OmegaConf.select(cfg, key) == "none":
             raise refuse(
@@ -162,6 +176,15 @@ def _something_is_learned(cfg: DictConfig) -> None:
         raise refuse("student.name", "none", "with teacher=none, too, there is nothing to train. Choose one of them.")
     if cfg.teacher.name == "none" and not cfg.loss.weights.task:
         raise refuse("loss.weights.task", 0, "without a teacher the labels are all there is to learn from.")
+
+
+def _gradients_can_be_measured(cfg: DictConfig) -> None:
+    balanced = cfg.loss.balance == "gradient"
+    if balanced and not cfg.loss.weights.task:
+        raise refuse("loss.balance", "gradient", "loss.weights.task=0 leaves no gradient of the task to compare with.")
+    if cfg.trainer.precision == "16-mixed" and (balanced or cfg.debug.gradients):
+        key, value = ("loss.balance", "gradient") if balanced else ("debug.gradients", "true")
+        raise refuse(key, value, "gradients overflow at trainer.precision=16-mixed. Choose 32-true or bf16-mixed.")
 
 
 def _folders_can_be_used(cfg: DictConfig) -> None:
@@ -203,6 +226,7 @@ TRAIN_RULES: Iterable[Callable[[DictConfig], None]] = (
     _modules_exist,
     _heads_divide_width,
     _custom_teacher_is_whole,
+    _control_has_its_models,
     _ramps_are_sorted,
     _pos_weight_is_known,
     _data_set_is_sound,
@@ -211,6 +235,7 @@ TRAIN_RULES: Iterable[Callable[[DictConfig], None]] = (
     _projection_fits_widths,
     _signals_hold_what_is_aligned,
     _something_is_learned,
+    _gradients_can_be_measured,
     _folders_can_be_used,
     _accelerator_is_here,
 )

@@ -65,6 +65,16 @@ WRONG = {
     "teacher=none loss.weights.task=0": "loss.weights.task=0: without a teacher the labels are all there is to learn "
     "from.",
     "signals.layers=last": "signals.layers=last: alignment.layers=true reads all layers. Choose auto or all.",
+    "teacher=none teacher.control=self": "teacher.control=self: there is no teacher. Choose one: teacher=gin.",
+    "student=none teacher.control=self": "teacher.control=self: the teacher is the student's twin. Choose a student.",
+    "teacher.control=self teacher.checkpoint=file": "teacher.checkpoint=file: teacher.control=self trains its own "
+    "teacher.",
+    "loss.balance=gradient loss.weights.task=0": "loss.balance=gradient: loss.weights.task=0 leaves no gradient of the "
+    "task to compare with.",
+    "loss.balance=gradient trainer.precision=16-mixed": "loss.balance=gradient: gradients overflow at "
+    "trainer.precision=16-mixed. Choose 32-true or bf16-mixed.",
+    "debug.gradients=true trainer.precision=16-mixed": "debug.gradients=true: gradients overflow at "
+    "trainer.precision=16-mixed. Choose 32-true or bf16-mixed.",
     "seed=4294967296": "seed=4294967296: must be at least 0 and at most 4294967295.",
     "dataset=tudataset": "dataset.name has no value. Give it one: dataset.name=…",
     "dataset.name=": "dataset.name=: is empty. Give it a value.",

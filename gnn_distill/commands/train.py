@@ -15,7 +15,6 @@ from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.environment import config_hash, environment
 from gnn_distill.losses.labels import make_labels
 from gnn_distill.models import count_parameters
-from gnn_distill.models.gnn import teacher_encoding
 from gnn_distill.prediction import save_student
 from gnn_distill.results.figures import learning_curves
 from gnn_distill.run_directory import RunDirectory
@@ -25,7 +24,8 @@ from gnn_distill.stages.encode import encode
 from gnn_distill.stages.evaluate import evaluate_splits
 from gnn_distill.stages.pretrain import pretrain
 from gnn_distill.stages.runtime import Runtime, make_fabric
-from gnn_distill.stages.signals import signals, visibility
+from gnn_distill.stages.signals import TeacherSignals, signals, visibility
+from gnn_distill.stages.teacher import plan_teacher
 from gnn_distill.store import Entry, Store
 from gnn_distill.tracking import start_tracker
 
@@ -59,7 +59,7 @@ def main(cfg: DictConfig) -> float:
     teacher_signals = fitted = None
     if config.teacher.name != "none":
         with timed(seconds, "teacher"):
-            views["teacher"], _ = encode(runtime, task, teacher_encoding(config.teacher))
+            views["teacher"], _ = encode(runtime, task, plan_teacher(config).encoding)
             models["teacher"], entries["teacher"] = pretrain(runtime, task, views["teacher"], labels, config)
     if {config.teacher.name, config.student.name}.isdisjoint({"none"}):
         with timed(seconds, "signals"):
@@ -95,6 +95,7 @@ def main(cfg: DictConfig) -> float:
             "sizes": parts,
         },
         "visibility": {"setting": task.setting, "signals_on": seen if teacher_signals else None},
+        "control": told_control(config, teacher_signals),
         "data": task.fingerprint,
         "reused": {kind: entry.found for kind, entry in entries.items()},
         "best_epoch": fitted.best_epoch if fitted else None,
@@ -115,8 +116,19 @@ def main(cfg: DictConfig) -> float:
 
 def run_name(config: TrainConfig) -> str:
     """`graphormer<-gin nci1 s0`."""
-    models = [name for name in (config.student.name, config.teacher.name) if name != "none"]
+    twin = config.teacher.control == "self"
+    models = [config.student.name, config.student.name if twin else config.teacher.name]
+    models = [name for name in models if name != "none"]
     return f"{'<-'.join(models)} {config.dataset.name.lower()} s{config.seed}"
+
+
+def told_control(config: TrainConfig, signals: TeacherSignals | None) -> dict[str, str | int] | None:
+    """What the summary says of teacher.control: nothing without a teacher; of shuffled also how it went."""
+    if config.teacher.name == "none":
+        return None
+    foreign = signals.foreign if signals else None
+    counts = {"classes": foreign.classes, "alone": foreign.alone} if foreign else {}
+    return {"name": config.teacher.control, **counts}
 
 
 @contextmanager

@@ -46,8 +46,8 @@ class TeacherConfig:
     """GAT: v2, whose ranking of neighbours depends on the node that looks; v1: the original."""
     attention_dropout: float = number(0.0, low=0.0, high=0.999)
     """GAT: dropout on attention weights."""
-    control: str = choice("none", "none", "untrained")
-    """untrained: states come from a randomly initialised teacher (logits stay the trained one's)."""
+    control: str = choice("none", "none", "untrained", "shuffled", "self")
+    """Whose states: untrained, a random GNN's; shuffled, another unit's. self: the teacher is the student's twin."""
     checkpoint: str | None = None
     """File of weights (.pt, .pth or .safetensors): the teacher is taken from it and never trained."""
     target: str | None = None

@@ -10,18 +10,17 @@ from gnn_distill import checkpoint
 from gnn_distill.data.feed import make_feed
 from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.data.task import GraphTask
-from gnn_distill.extensions import file_of
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective
-from gnn_distill.models import TEACHERS, build_teacher
-from gnn_distill.models.gnn import teacher_encoding
-from gnn_distill.models.pretrained import files_of, load_pretrained, pretrained
+from gnn_distill.models import build_teacher
+from gnn_distill.models.pretrained import load_pretrained, pretrained
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.schema.run import TrainConfig
 from gnn_distill.schema.teacher import TeacherConfig
 from gnn_distill.stages import encode
 from gnn_distill.stages.runtime import Runtime, seed_stage
+from gnn_distill.stages.teacher import plan_teacher
 from gnn_distill.store import Entry, code_version
 from gnn_distill.training import Fitted, fit
 
@@ -30,7 +29,7 @@ CODE = (
     *("data/batching.py", "data/feed.py", "data/packed.py"),
     *("losses/labels.py", "losses/objective.py", "losses/schedule.py", "losses/task.py", "metrics.py"),
     *("models/encoders.py", "models/gnn.py", "models/heads.py", "models/representations.py"),
-    *("stages/pretrain.py", "training.py"),
+    *("stages/pretrain.py", "stages/teacher.py", "training.py"),
 )
 
 
@@ -41,9 +40,10 @@ def pretrain(
 
     One that comes trained (teacher.checkpoint) is taken as it is.
     """
-    seed_stage(config.seed)
-    model = build_teacher(config.teacher, task.spec)
-    runtime.introduce("teacher", config.teacher.name, model, task.spec)
+    plan = plan_teacher(config)
+    seed_stage(plan.seed)
+    model = plan.build(task.spec)
+    runtime.introduce("teacher", plan.name, model, task.spec)
 
     def make(folder: Path) -> None:
         if pretrained(config.teacher):
@@ -56,7 +56,7 @@ def pretrain(
             folder / "teacher.safetensors",
             {
                 "model": model.state_dict(),
-                "config": architecture(config.teacher),
+                "config": plan.architecture,
                 "best_epoch": fitted.best_epoch,
                 "best": fitted.best,
                 "history": history,
@@ -82,19 +82,20 @@ def train(
     config: TrainConfig,
 ) -> tuple[Fitted, list[dict[str, float]]]:
     """Fit the teacher to the labels; also every epoch's row."""
+    plan = plan_teacher(config)
     feed = make_feed(
         task,
         encodings,
-        batch_size=config.pretrain.batch_size,
+        batch_size=plan.batch_size,
         max_pairs=config.trainer.max_pairs,
-        seed=config.seed,
+        seed=plan.seed,
         limit_batches=config.debug.limit_batches,
+        batch_nodes=plan.batch_nodes,
         device=runtime.fabric.device,
     )
     alone = Objective(labels, LossConfig(), AlignmentConfig())
-    epochs = epochs_of(config)
     history: list[dict[str, float]] = []
-    with runtime.console.progress(epochs, "teacher") as bar:
+    with runtime.console.progress(plan.max_epochs, "teacher") as bar:
         show = runtime.recorder("teacher", bar)
 
         def on_epoch(row: dict[str, float]) -> None:
@@ -102,39 +103,31 @@ def train(
             show(row)
 
         patience = config.trainer.patience
-        fitted = fit(runtime.fabric, model, alone, feed, config.pretrain.optim, epochs, patience, on_epoch=on_epoch)
+        fitted = fit(runtime.fabric, model, alone, feed, plan.optim, plan.max_epochs, patience, on_epoch=on_epoch)
     return fitted, history
 
 
 def what_determines(runtime: Runtime, task: GraphTask, config: TrainConfig) -> dict[str, Any]:
     """The key of a teacher: its data, architecture, files and code, and, unless it comes trained, its training."""
+    plan = plan_teacher(config)
     parts = {
         "data": task.fingerprint,
-        "teacher": architecture(config.teacher),
-        "files": files_of(config.teacher),
-        "code": code_version(*CODE, file_of("teacher.name", config.teacher.name, TEACHERS)),
+        "teacher": plan.architecture,
+        "files": plan.files,
+        "code": code_version(*CODE, *plan.code),
     }
     if pretrained(config.teacher):
         return parts
     return parts | {
-        "pretrain": {**asdict(config.pretrain), "max_epochs": epochs_of(config)},
+        "optim": asdict(plan.optim),
+        "epochs": plan.max_epochs,
+        "batches": [plan.batch_size, plan.batch_nodes, config.trainer.max_pairs, config.debug.limit_batches],
         "task": asdict(config.task),
-        "batches": [config.trainer.max_pairs, config.debug.limit_batches],
         "patience": config.trainer.patience,
-        "seed": config.seed,
+        "seed": plan.seed,
         "numerics": runtime.numerics,
-        "encodings": code_version(*encode.CODE) if teacher_encoding(config.teacher) != EncodingConfig() else None,
+        "encodings": code_version(*encode.CODE) if plan.encoding != EncodingConfig() else None,
     }
-
-
-def architecture(teacher: TeacherConfig) -> dict[str, Any]:
-    """The keys that say what a teacher is, not what is done with it."""
-    return {key: value for key, value in asdict(teacher).items() if key != "control"}
-
-
-def epochs_of(config: TrainConfig) -> int:
-    """Epochs of the teacher at most."""
-    return min(config.pretrain.max_epochs, config.trainer.max_epochs)
 
 
 def untrained_teacher(teacher: TeacherConfig, task: GraphTask, seed: int) -> nn.Module:

@@ -19,6 +19,7 @@ from gnn_distill.losses.standardise import Moments
 from gnn_distill.schema.run import TrainConfig
 from gnn_distill.stages.pretrain import untrained_teacher
 from gnn_distill.stages.runtime import Runtime
+from gnn_distill.stages.shuffle import Foreign, foreign_graphs, foreign_nodes
 from gnn_distill.store import Entry, code_version
 
 
@@ -38,6 +39,8 @@ class TeacherSignals:
     level: str = "graph"
     taught: Int[Tensor, " taught"] | None = None
     """Node level: the nodes of these graphs that the student is taught; None: all."""
+    foreign: Foreign | None = None
+    """Where the states are read that stand in for each unit's own; None: they are its own."""
 
     def rows(self, batch: StructureBatch, layers: Collection[int] | None = None) -> TeacherRows:
         """What belongs to a batch, in its order; node states of these layers only (None: of all that are kept)."""
@@ -45,9 +48,12 @@ class TeacherSignals:
         nodes = gather_ranges(self.node_ptr, rows)
         if batch.outputs is not None:
             nodes = nodes[batch.outputs.cpu()]
+        logits = self.logits[rows if self.level == "graph" else nodes]
+        if self.foreign is not None:
+            rows, nodes = self.foreign.graphs[rows], self.foreign.nodes[nodes]
         chosen = self.nodes if layers is None else layers
         states = {layer: self.nodes[layer][nodes].float() for layer in chosen}
-        return TeacherRows(self.logits[rows if self.level == "graph" else nodes], states, self.graph[rows])
+        return TeacherRows(logits, states, self.graph[rows])
 
     def shape(self) -> TeacherShape:
         """Depth, and the moments of all states over the units that are taught."""
@@ -66,12 +72,13 @@ def signals(
 ) -> tuple[TeacherSignals, Entry]:
     """Signals of the selected teacher over the graphs of the training part (found in the store, or computed now).
 
-    With teacher.control=untrained, states are those of the architecture as initialised; logits stay.
+    Logits stay whatever teacher.control is; with untrained, states are those of the architecture as initialised, and
+    with shuffled those of another unit of the same predicted class, the same one throughout.
     """
     everything = config.signals.layers == "all" or (config.signals.layers == "auto" and config.alignment.layers)
     parts = {
         "teacher": trained.path.name,
-        "control": config.teacher.control,
+        "untrained": config.teacher.control == "untrained",
         "layers": "all" if everything else "last",
         "dtype": config.signals.dtype,
         "code": code_version("stages/signals.py"),
@@ -99,7 +106,14 @@ def signals(
     taught = None
     if visibility(task, config.signals.on) == "train" and task.spec.level == "node":
         taught = places(task.graphs.node_ptr, ids, task.splits.train)
-    return TeacherSignals(row, node_ptr, *kept, task.spec.level, taught), entry
+    foreign = None
+    if config.teacher.control == "shuffled":
+        logits, kind = state["logits"], task.spec.kind
+        if task.spec.level == "graph":
+            foreign = foreign_graphs(logits, kind, node_ptr, config.seed)
+        else:
+            foreign = foreign_nodes(logits, kind, taught, len(ids), config.seed)
+    return TeacherSignals(row, node_ptr, *kept, task.spec.level, taught, foreign), entry
 
 
 def visibility(task: GraphTask, on: str) -> str:

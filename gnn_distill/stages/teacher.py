@@ -1,0 +1,80 @@
+"""What the teacher of a run is: a GNN with a recipe of its own, or the student's twin."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+from torch import nn
+
+from gnn_distill.data.task import TaskSpec
+from gnn_distill.extensions import file_of
+from gnn_distill.models import STUDENTS, TEACHERS, build_student, build_teacher
+from gnn_distill.models.gnn import teacher_encoding
+from gnn_distill.models.pretrained import files_of
+from gnn_distill.schema.encoding import EncodingConfig
+from gnn_distill.schema.run import OptimConfig, TrainConfig
+
+STUDENT_CODE = tuple(f"models/{name}.py" for name in ("transformer", "local", "linear_attention"))
+
+
+@dataclass(frozen=True)
+class TeacherPlan:
+    """How a teacher is built and trained."""
+
+    name: str
+    build: Callable[[TaskSpec], nn.Module]
+    architecture: dict[str, Any]
+    """The keys that say what it is, not what is done with it."""
+    encoding: EncodingConfig
+    """What it is told about structure."""
+    optim: OptimConfig
+    max_epochs: int
+    batch_size: int
+    batch_nodes: int
+    seed: int
+    """Of its weights and of the order of its batches."""
+    files: dict[str, str]
+    """Hashes of the user's files that determine it."""
+    code: tuple[str, ...]
+    """Its own code."""
+
+
+def plan_teacher(config: TrainConfig) -> TeacherPlan:
+    """The teacher that teacher.*, pretrain.* and, if it is the student's twin, student.*, optim.* and trainer.* say."""
+    return _twin(config) if config.teacher.control == "self" else _gnn(config)
+
+
+def _gnn(config: TrainConfig) -> TeacherPlan:
+    teacher, pretrain = config.teacher, config.pretrain
+    return TeacherPlan(
+        name=teacher.name,
+        build=partial(build_teacher, teacher),
+        architecture={key: value for key, value in asdict(teacher).items() if key != "control"},
+        encoding=teacher_encoding(teacher),
+        optim=pretrain.optim,
+        max_epochs=min(pretrain.max_epochs, config.trainer.max_epochs),
+        batch_size=pretrain.batch_size,
+        batch_nodes=0,
+        seed=config.seed,
+        files=files_of(teacher),
+        code=(file_of("teacher.name", teacher.name, TEACHERS),),
+    )
+
+
+def _twin(config: TrainConfig) -> TeacherPlan:
+    """The student as it would be alone, from other initial weights: else it would begin where its teacher did."""
+    student, trainer = config.student, config.trainer
+    return TeacherPlan(
+        name=student.name,
+        build=partial(build_student, student, config.encoding),
+        architecture={"student": asdict(student), "encoding": asdict(config.encoding)},
+        encoding=config.encoding,
+        optim=config.optim,
+        max_epochs=trainer.max_epochs,
+        batch_size=trainer.batch_size,
+        batch_nodes=trainer.batch_nodes,
+        seed=(config.seed + 2**31) % 2**32,
+        files={},
+        code=(*STUDENT_CODE, file_of("student.name", student.name, STUDENTS)),
+    )
