@@ -21,7 +21,7 @@ class StudentConfig:
     num_heads: int = number(4, low=1)
     """Attention heads."""
     ffn_ratio: float = number(2.0, low=0.01)
-    """Width of the feed-forward block over hidden_channels."""
+    """transformer, graphormer, nagphormer: width of the feed-forward block over hidden_channels (in gps it is 2)."""
     dropout: float = number(0.0, low=0.0, high=0.999)
     """Dropout on each block's output and in the head."""
     attention_dropout: float = number(0.0, low=0.0, high=0.999)
@@ -38,6 +38,8 @@ class StudentConfig:
     """sgformer: share of the local layers in the output; the rest is attention's."""
     beta: float = number(0.9, low=0.0, high=1.0)
     """polynormer: share of a layer's output that is not gated, at the start."""
+    global_residual: bool = True
+    """polynormer: add each global layer's input to its output, instead of training the local layers alone at first."""
     hops: int = number(7, low=1)
     """nagphormer: tokens of a node beside its own, one a hop."""
     kwargs: Any = None

@@ -198,7 +198,8 @@ def test_a_state_of_sgformer_is_what_a_shallower_one_would_end_with() -> None:
 def test_polynormer_is_that_of_pyg_on_one_graph(local: str) -> None:
     task = make_node_task()
     # With more heads than one PyG's fails; and it learns no β.
-    model = make("polynormer", task.spec, num_layers=3, global_layers=2, num_heads=1, beta=0.8, local=local)
+    keys = {"num_layers": 3, "global_layers": 2, "num_heads": 1, "beta": 0.8, "global_residual": False}
+    model = make("polynormer", task.spec, **keys, local=local)
     betas = {name: value.detach().clone() for name, value in model.named_parameters() if "beta" in name}
     awaken(model).load_state_dict(betas, strict=False)
     theirs = Polynormer(WIDTH, WIDTH, 3, 3, 2, beta=0.8, qk_shared=True, local_attn=local == "gat").eval()
@@ -211,6 +212,15 @@ def test_polynormer_is_that_of_pyg_on_one_graph(local: str) -> None:
     x, _ = model.inputs(batch)
     expected = theirs(x, batch.edge_index, batch.batch)
     torch.testing.assert_close(model(batch).logits.log_softmax(dim=1), expected)
+
+
+def test_global_layers_of_polynormer_add_their_input() -> None:
+    task = make_node_task()
+    model = awaken(make("polynormer", task.spec, global_layers=1))
+    *local, last = model(batch_of(task, "polynormer")).nodes
+    x = model.ln(sum(local)).unsqueeze(0)
+    attended = model.global_attn[0](x, torch.ones(1, 40, dtype=torch.bool))
+    torch.testing.assert_close(last, (x + attended)[0])
 
 
 def test_global_attention_of_polynormer_is_that_of_pyg_with_many_heads() -> None:

@@ -41,11 +41,11 @@ class GlobalAttention(PolynormerAttention):
 class Polynormer(nn.Module):
     """Local layers x ← (1 − β)·norm(h ⊙ x') + β·x', then global attention on norm(Σ_l x^l).
 
-    x' = dropout(relu(norm(local(x) + W·x))) and h = relu(W_h·x): each layer doubles the degree of a polynomial
-    in the inputs. Node states are those after each of the num_layers local and then of the global_layers global
-    layers. Ours differs from the source: local and global layers learn together from the first step, where the
-    source trains the local ones alone first, with a head of their own; the batch norm in x' is PyG's; the local
-    layer may be another than GAT.
+    x' = dropout(relu(norm(local(x) + W·x))) and h = relu(W_h·x): each layer doubles the degree of a polynomial in the
+    inputs. Node states are those after each of the num_layers local and then of the global_layers global layers. Ours
+    differs from the source: that one trains the local layers alone first, with a head of their own; here all learn
+    together, and global layers add their input (global_residual), so that the head hears the local ones from the
+    start. The norm in x' is PyG's; the local layer may be another than GAT.
     """
 
     dense_pairs = False
@@ -56,6 +56,7 @@ class Polynormer(nn.Module):
         channels, depth, beta, dropout = config.hidden_channels, config.num_layers, config.beta, config.dropout
         self.state_channels = (channels,) * (depth + config.global_layers)
         self.graph_channels = channels
+        self.global_residual = config.global_residual
         self.inputs = Inputs(config, encoding, spec)
         self.dropout = nn.Dropout(dropout)
         self.h_lins = nn.ModuleList(nn.Linear(channels, channels) for _ in range(depth))
@@ -89,7 +90,8 @@ class Polynormer(nn.Module):
         x = self.ln(sum(states))
         x, mask = to_dense_batch(x, batch.batch, max_num_nodes=batch.max_nodes, batch_size=batch.num_graphs)
         for attention in self.global_attn:
-            x = attention(x, mask)
+            out = attention(x, mask)
+            x = x + out if self.global_residual else out
             states.append(x[mask])
         return self.output(states, batch)
 
