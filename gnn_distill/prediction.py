@@ -1,4 +1,4 @@
-"""A finished run's student, ready to predict, without its teacher or projections."""
+"""A finished run's student, ready to predict, without its teacher (but for a head that it reuses) or projections."""
 
 import json
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from gnn_distill.data.packed import PackedGraphs, degree_column
 from gnn_distill.data.structure import compute_encodings
 from gnn_distill.data.task import Features, TaskSpec
 from gnn_distill.errors import UserError
+from gnn_distill.losses.reuse import ReusingStudent, rebuild
 from gnn_distill.models import build_student
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.run import TrainConfig
@@ -130,6 +131,8 @@ def save_student(run_dir: Path, student: nn.Module, spec: TaskSpec, config: Trai
         "encoding": asdict(config.encoding),
         "max_pairs": config.trainer.max_pairs,
     }
+    if isinstance(student, ReusingStudent):
+        settings["reuse_head"] = student.settings
     (run_dir / SETTINGS).write_text(json.dumps(settings, indent=2))
     save_file({name: value.contiguous().cpu() for name, value in student.state_dict().items()}, run_dir / WEIGHTS)
 
@@ -146,7 +149,10 @@ def load(run_dir: str | Path) -> Predictor:
     spec, encoding = TaskSpec.from_dict(settings["spec"]), EncodingConfig(**settings["encoding"])
     student = build_student(StudentConfig(**settings["student"]), encoding, spec)
     try:
-        student.load_state_dict(load_file(run_dir / WEIGHTS))
+        weights = load_file(run_dir / WEIGHTS)
     except SafetensorError as error:
         raise UserError(f"{run_dir / WEIGHTS}: not a whole file ({error}). Run again.") from error
+    if reuse := settings.get("reuse_head"):
+        student = rebuild(student, spec, weights, reuse)
+    student.load_state_dict(weights)
     return Predictor(student, spec, encoding, settings["max_pairs"])

@@ -62,6 +62,7 @@ def fit(
     optimizer = make_optimizer([model, objective], optim, fabric)
     model, optimizer = fabric.setup(model, optimizer)
     parameters = [parameter for parameter in plain.parameters() if parameter.requires_grad]
+    attention_layers = frozenset(objective.reads.attention_layers)
     validation = list(feed.fixed("val"))
     state: dict[str, Any] = {"epoch": 0, "best": {}, "best_epoch": 0, "weights": snapshot(plain)}
     saved = time.perf_counter()
@@ -78,7 +79,7 @@ def fit(
             for group in optimizer.param_groups:
                 group["lr"] = rate
             teacher = teacher_rows(batch).to(fabric.device) if teacher_rows else None
-            out = model(batch)
+            out = model(batch, attention_layers) if attention_layers else model(batch)
             if log_gradients and not gradients:
                 gradients = compare_gradients(objective.terms, out, batch, teacher, parameters)
             total, terms, weights = objective(out, batch, teacher, progress, parameters)

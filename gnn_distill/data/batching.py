@@ -66,14 +66,22 @@ class StructureBatch:
         return rows if self.labelled is None else rows[self.labelled]
 
     @cached_property
+    def row_of(self) -> Int[Tensor, " nodes"]:
+        """The row of every node among the wanted ones; -1 for others."""
+        if self.outputs is None:
+            return torch.arange(len(self.node_rows), device=self.ptr.device)
+        rows = torch.arange(len(self.outputs), device=self.ptr.device)
+        return torch.full_like(self.node_rows, -1).index_copy(0, self.outputs, rows)
+
+    @cached_property
+    def joins_rows(self) -> Bool[Tensor, " edges"]:
+        """Whether an edge joins two wanted nodes."""
+        return (self.row_of[self.edge_index] >= 0).all(dim=0)
+
+    @cached_property
     def row_edges(self) -> Int[Tensor, "2 kept"]:
         """The edges that join two wanted nodes, between their rows."""
-        if self.outputs is None:
-            return self.edge_index
-        row = torch.full_like(self.node_rows, -1)
-        row[self.outputs] = torch.arange(len(self.outputs), device=row.device)
-        edges = row[self.edge_index]
-        return edges[:, (edges >= 0).all(dim=0)]
+        return self.edge_index if self.outputs is None else self.row_of[self.edge_index[:, self.joins_rows]]
 
     @cached_property
     def row_walk(self) -> Float[Tensor, "rows rows"]:

@@ -1,4 +1,7 @@
-"""The objective: L = w_task·L_task + w_soft·L_soft + w_micro·L_micro + w_macro·L_macro + Σ_s w_s·L_align^s."""
+"""The objective: L = w_task·L_task + w_soft·L_soft + w_micro·L_micro + w_macro·L_macro + Σ_s w_s·L_align^s.
+
+Baselines stand beside them, or in their place: + Σ_b w_b·L_b.
+"""
 
 from collections.abc import Sequence
 
@@ -7,9 +10,10 @@ from torch import Tensor, nn
 
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.losses.balance import Balance
-from gnn_distill.losses.bridge import Bridge, StudentShape, TeacherRows, TeacherShape, Term
+from gnn_distill.losses.bridge import Bridge, Reads, StudentShape, TeacherRows, TeacherShape, Term
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.schedule import ramp_factor, settles
+from gnn_distill.losses.structure import Structure
 from gnn_distill.losses.terms import FAMILIES
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.objective import AlignmentConfig, LossConfig
@@ -28,13 +32,14 @@ class Objective(nn.Module):
         align: AlignmentConfig,
         teacher: TeacherShape | None = None,
         student: StudentShape | None = None,
+        structure: Structure | None = None,
     ) -> None:
         super().__init__()
         self.labels, self.form = labels, loss.schedule.form
         self.bridge = None
         terms = [Term("task", loss.weights.task, loss.schedule.task, labels)] if loss.weights.task else []
         if teacher is not None:
-            self.bridge = Bridge(teacher, student, labels.level)
+            self.bridge = Bridge(teacher, student, labels.level, structure)
             terms += [term for family in FAMILIES for term in family(self.bridge, labels, loss, align)]
         self.terms = {term.name: term for term in terms}
         self.balance = None
@@ -42,9 +47,9 @@ class Objective(nn.Module):
             self.balance = Balance(list(self.terms), loss.weights.task, loss.balance_share, loss.balance_every)
 
     @property
-    def teacher_layers(self) -> set[int]:
-        """Teacher layers whose node states some term reads."""
-        return self.bridge.teacher_layers if self.bridge else set()
+    def reads(self) -> Reads:
+        """What some term reads of the teacher, of the student's attention and of the graphs."""
+        return self.bridge.reads if self.bridge else Reads()
 
     @property
     def settled(self) -> float:

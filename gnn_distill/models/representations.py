@@ -18,6 +18,8 @@ class Representations:
     """The graph state that the head reads."""
     attention: dict[int, Float[Tensor, "graph head query key"]] = field(default_factory=dict)
     """Masked attention logits of the layers that were asked for (counted from 1), without the graph token."""
+    projected: Float[Tensor, "row channel"] | None = None
+    """Students that predict by their teacher's head: last node states in its width, standardised."""
     edge_attention: Float[Tensor, "edge"] | None = None
     """GAT teachers: the weight of each edge of the batch in the last layer, mean over heads."""
     self_attention: Float[Tensor, "node"] | None = None

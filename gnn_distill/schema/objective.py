@@ -37,10 +37,26 @@ class MicroConfig:
 
     relation: float = number(1.0, low=0.0)
     """Distribution of similarity over each node's neighbours."""
+    attention: float = number(0.0, low=0.0)
+    """Message passing taught to attention: each node is to attend to what messages would bring it."""
+    edge: float = number(0.0, low=0.0)
+    """Differences of states along edges."""
     temperature: float = positive(0.2)
-    """Temperature of the neighbourhood softmax."""
+    """Temperature of the softmax of cosines, of relation and of attention's target cosine."""
     projection: str = choice("linear", "linear", "mlp", "none")
     """Map from student to teacher width; learned, not part of the student."""
+    attention_target: str = choice("propagation", "propagation", "gat", "cosine")
+    """propagation: what layers of means pass on; gat: the teacher's own attention; cosine: likeness of its states."""
+    attention_form: str = choice("mass", "mass", "shape")
+    """mass: attention outside the neighbourhood is paid for; shape: only how it is shared out inside counts."""
+    attention_radius: int = number(2, low=1)
+    """Hops of the neighbourhood; layer l has min(l, attention_radius)."""
+    attention_layers: list[int] = field(default_factory=list, metadata={"low": 1, "high": None})
+    """Student layers whose attention is taught, counted from 1; empty: all."""
+    attention_heads: int | None = number(None, low=1)
+    """So many heads of a layer are taught; null: half of them."""
+    attention_samples: int = number(512, low=1)
+    """Node level: so many nodes, drawn anew in every step, whose attention is taught."""
 
 
 @dataclass
@@ -49,12 +65,66 @@ class MacroConfig:
 
     graph_relation: float = number(1.0, low=0.0)
     """Similarity between the graphs of a batch."""
+    distance_profile: float = number(0.0, low=0.0)
+    """How similarity decays with hop distance, within each graph."""
+    distribution: float = number(0.0, low=0.0)
+    """MMD between the student's and the teacher's set of node states, within each graph."""
     measure: str = choice("cosine", "cosine", "pkt")
     """graph_relation: MSE of cosine matrices, or the KL divergence of PKT."""
+    buckets: int = number(5, low=1, high=250)
+    """distance_profile: distances of their own; larger ones share one, unreachable pairs another."""
+    among: str = choice("nodes", "nodes", "classes", "clusters")
+    """Node level, graph_relation: drawn nodes stand for graphs, or means of training classes or of Louvain clusters."""
     samples: int = number(512, low=2)
-    """Node level: so many nodes, drawn anew in every step, stand in for the graphs of a batch."""
+    """Node level: so many nodes, drawn anew in every step, stand in for graphs, and for all nodes in distribution."""
+    anchors: int = number(256, low=2)
+    """Node level, distance_profile: so many nodes, drawn once, between which distances are searched."""
     projection: str = choice("linear", "linear", "mlp", "none")
     """Map from student to teacher width; learned, not part of the student."""
+
+
+@dataclass
+class BaselineConfig:
+    """Published distillation losses on raw teacher states, weighted by name."""
+
+    fitnet: float = number(0.0, low=0.0)
+    """FitNet: squared error of node states."""
+    at: float = number(0.0, low=0.0)
+    """AT: energies of nodes, per graph."""
+    sp: float = number(0.0, low=0.0)
+    """SP: similarity between graphs."""
+    rkd_distance: float = number(0.0, low=0.0)
+    """RKD-D: distances between graphs."""
+    rkd_angle: float = number(0.0, low=0.0)
+    """RKD-A: angles of triples of graphs."""
+    pkt: float = number(0.0, low=0.0)
+    """PKT: conditional probabilities between graphs."""
+    crd: float = number(0.0, low=0.0)
+    """CRD: contrast between graphs."""
+    lsp: float = number(0.0, low=0.0)
+    """LSP: similarity over each node's neighbours."""
+    gsp: float = number(0.0, low=0.0)
+    """GSP: similarity between all nodes of a batch."""
+    gcrd: float = number(0.0, low=0.0)
+    """G-CRD: contrast between nodes."""
+    mugsi_graph: float = number(0.0, low=0.0)
+    """MuGSI: squared error of graph states of length 1."""
+    mugsi_cluster: float = number(0.0, low=0.0)
+    """MuGSI: similarity between the Louvain clusters of a graph."""
+    mugsi_path: float = number(0.0, low=0.0)
+    """MuGSI: similarity along random walks."""
+    kernel: str = choice("cosine", "cosine", "polynomial", "rbf")
+    """lsp, gsp: what similarity is."""
+    bandwidth: float = positive(1.0)
+    """lsp, gsp: width of the rbf kernel."""
+    projection: str = choice("linear", "linear", "mlp", "none")
+    """fitnet, crd, gcrd, mugsi_graph: map from student to teacher width; learned, not part of the student."""
+    samples: int = number(2048, low=2)
+    """Rows between which pairs are taken, at most, drawn anew in every step; at node level they stand in for graphs."""
+    angle_samples: int = number(128, low=3)
+    """rkd_angle, which takes triples: at most so many rows."""
+    walk_length: int = number(8, low=1)
+    """mugsi_path: steps of a walk."""
 
 
 @dataclass
@@ -83,6 +153,8 @@ class ScheduleConfig:
     """Global terms."""
     align: Ramp = section(Ramp)
     """Alignment at every scale."""
+    baseline: Ramp = section(Ramp)
+    """Published losses."""
 
 
 @dataclass
@@ -99,6 +171,8 @@ class LossConfig:
     """Local terms."""
     macro: MacroConfig = section(MacroConfig)
     """Global terms."""
+    baseline: BaselineConfig = section(BaselineConfig)
+    """Published losses."""
     schedule: ScheduleConfig = section(ScheduleConfig)
     """Weights over time."""
     balance: str = choice("none", "none", "gradient")
@@ -129,11 +203,25 @@ class AlignmentConfig:
     """Name of the preset, for run names and tables."""
     weights: AlignmentWeights = section(AlignmentWeights)
     """Weights of the scales."""
-    measure: str = choice("mse", "mse", "cosine")
-    """mse on standardised teacher features, or 1 - cosine."""
+    measure: str = choice("mse", "mse", "cosine", "cka", "infonce")
+    """mse on standardised teacher features; 1 - cosine; linear CKA, which needs no projection; a contrast of rows."""
+    temperature: float = positive(0.1)
+    """infonce: temperature of the softmax."""
+    samples: int = number(2048, low=2)
+    """infonce: rows at most, drawn anew in every step, since all pairs of them are taken."""
     projection: str = choice("linear", "linear", "mlp", "none")
     """Map from student to teacher width at node and graph scale; learned, not part of the student."""
     layers: bool = False
     """Node scale: align every student layer to its teacher layer, not only the last."""
+    source: str = choice("ego", "ego", "walk", "cluster", "fragment")
+    """Subgraph scale: ego networks, random walks, Louvain clusters, or BRICS fragments of molecules."""
     radius: int = number(2, low=1)
-    """Subgraph scale: hops of the ego networks."""
+    """Subgraph scale, ego: hops of the ego networks."""
+    max_members: int = number(64, low=1)
+    """Subgraph scale, ego: nodes of an ego network at most; of a larger one a sample."""
+    walk_length: int = number(8, low=1)
+    """Subgraph scale, walk: steps of the walk from every node."""
+    prototypes: str = choice("classes", "classes", "clusters")
+    """Graph scale at node level: means of training classes, or of Louvain clusters, stand in for graphs."""
+    reuse_head: bool = False
+    """The student predicts by the teacher's own frozen readout and head, from its projected node states."""

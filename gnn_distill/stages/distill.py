@@ -8,13 +8,17 @@ from gnn_distill.data.batching import check_budget
 from gnn_distill.data.feed import make_feed
 from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.data.task import GraphTask
+from gnn_distill.errors import UserError
 from gnn_distill.losses.bridge import StudentShape
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective
+from gnn_distill.losses.reuse import ReusingStudent
 from gnn_distill.models import build_student
+from gnn_distill.models.heads import Output
 from gnn_distill.schema.run import TrainConfig
 from gnn_distill.stages.runtime import Runtime, seed_stage
 from gnn_distill.stages.signals import TeacherSignals, visibility
+from gnn_distill.stages.structure import StoredStructure, with_distances
 from gnn_distill.training import Fitted, fit
 
 
@@ -25,18 +29,31 @@ def distill(
     labels: Labels,
     signals: TeacherSignals | None,
     config: TrainConfig,
+    teacher: nn.Module | None = None,
 ) -> tuple[nn.Module, Fitted]:
-    """The student of the best epoch; without signals it learns from labels alone, through the same loop."""
+    """The student of the best epoch; without signals it learns from labels alone, through the same loop.
+
+    `teacher`: whose head it uses again where alignment.reuse_head asks for that.
+    """
     seed_stage(config.seed)
     student = build_student(config.student, config.encoding, task.spec)
+    shape = signals.shape() if signals else None
+    if signals and config.alignment.reuse_head:
+        kind = config.alignment.projection
+        student = ReusingStudent(student, head_of(teacher, config), shape.nodes[shape.num_layers], kind)
     runtime.introduce("student", config.student.name, student, task.spec)
+    # Without a teacher there is nothing to learn from nodes without labels.
+    taught = visibility(task, config.signals.on) if signals else "train"
     objective = Objective(
         labels,
         config.loss,
         config.alignment,
-        signals.shape() if signals else None,
+        shape,
         StudentShape(student.state_channels, student.graph_channels),
+        StoredStructure(runtime, task, taught),
     )
+    if objective.reads.distances:
+        encodings = with_distances(runtime, task, encodings)
     trainer = config.trainer
     feed = make_feed(
         task,
@@ -46,8 +63,7 @@ def distill(
         seed=config.seed,
         limit_batches=config.debug.limit_batches,
         batch_nodes=trainer.batch_nodes,
-        # Without a teacher there is nothing to learn from nodes without labels.
-        taught=visibility(task, config.signals.on) if signals else "train",
+        taught=taught,
         device=runtime.fabric.device,
     )
     with runtime.console.progress(trainer.max_epochs, "student") as bar:
@@ -60,12 +76,23 @@ def distill(
             trainer.max_epochs,
             trainer.patience,
             # What no term reads is not gathered.
-            teacher_rows=partial(signals.rows, layers=objective.teacher_layers) if signals else None,
+            teacher_rows=partial(signals.rows, layers=objective.reads.layers) if signals else None,
             on_epoch=runtime.recorder("student", bar),
             checkpoints=runtime.directory.checkpoints,
             log_gradients=config.debug.gradients,
         )
     return student, fitted
+
+
+def head_of(teacher: nn.Module, config: TrainConfig) -> Output:
+    """The teacher's readout and head. Raises UserError where it has none that reads node states."""
+    output = getattr(teacher, "output", None)
+    if not isinstance(output, Output):
+        raise UserError(
+            f"alignment.reuse_head=true: teacher={config.teacher.name} has no head of this package's, `output`, that "
+            "could be used again. Set alignment.reuse_head=false, or choose another teacher."
+        )
+    return output
 
 
 def check_student(task: GraphTask, config: TrainConfig) -> None:

@@ -14,7 +14,6 @@ from gnn_distill.data.subgraphs import (
     batch_walks,
     compute_subgraphs,
     compute_walks,
-    ego_subgraphs,
     partition,
 )
 
@@ -153,16 +152,6 @@ def test_walks_are_rows_of_a_batch() -> None:
     wanted = set(outputs.tolist())
     assert sorted(some.tolist()) == sorted(walk for walk in rows.tolist() if set(walk) <= wanted)
     assert 0 < len(some) < len(rows)
-
-
-@pytest.mark.parametrize("radius", [1, 2, 4])
-def test_ego_subgraphs_of_a_batch(radius: int) -> None:
-    batch = collate(PACKED, None, torch.arange(len(NETWORKS)))
-    stored = compute_subgraphs(PACKED, "ego", radius=radius, max_members=1000).operator(batch)
-    operator = ego_subgraphs(batch, radius)
-    torch.testing.assert_close(operator.to_dense(), stored.to_dense())
-    rows, columns = operator.indices()
-    assert (rows * len(batch.x) + columns).diff().min() > 0
 
 
 def test_means_over_subgraphs_pass_gradients() -> None:

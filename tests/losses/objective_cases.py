@@ -2,13 +2,17 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import loss_reference as reference
 import torch
 from small_tasks import make_graphs, make_spec
 from torch import Tensor
 
+from gnn_distill.data.anchors import Anchors, sample_anchors
 from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.subgraphs import Subgraphs, compute_subgraphs, compute_walks
 from gnn_distill.losses.bridge import StudentShape, TeacherRows, TeacherShape
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective
@@ -35,6 +39,28 @@ TERMS = {"task", "soft", "micro_relation", "macro_graph_relation", "align_node",
 
 def random_tensor(*shape: int, seed: int) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@dataclass(frozen=True)
+class FoundStructure:
+    """What terms ask for of some graphs, found each time, and whether they asked."""
+
+    graphs: PackedGraphs
+    among: Tensor | None = None
+    asked: list[str] = field(default_factory=list)
+
+    def subgraphs(self, source: str, align: AlignmentConfig) -> Subgraphs:
+        self.asked.append(source)
+        keys = {"radius": align.radius, "walk_length": align.walk_length, "max_members": align.max_members}
+        return compute_subgraphs(self.graphs, source, **keys)
+
+    def walks(self, length: int) -> Tensor:
+        self.asked.append("walks")
+        return compute_walks(self.graphs, length)
+
+    def anchors(self, count: int) -> Anchors:
+        self.asked.append("anchors")
+        return sample_anchors(self.graphs, self.among, count)
 
 
 def make_batch(kind: str = "binary", graphs: tuple[int, ...] = tuple(range(10))) -> StructureBatch:
@@ -78,7 +104,8 @@ def make_objective(kind: str, shape: TeacherShape | None, loss: LossConfig, alig
         loss,
         align,
         shape,
-        StudentShape((STUDENT_CHANNELS,) * STUDENT_LAYERS, STUDENT_CHANNELS),
+        WIDTHS,
+        FoundStructure(make_graphs(make_spec(kind))),
     )
 
 

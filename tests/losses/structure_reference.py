@@ -1,7 +1,7 @@
 """Slow plain references of losses that read the structure of graphs: loops over graphs, nodes and pairs, in float64."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from loss_reference import cosine, kl, softmax
@@ -106,10 +106,13 @@ def edge_difference(world: World, student: Tensor, teacher: Tensor) -> float:
     return mean(values)
 
 
-def distance_profile(world: World, student: Tensor, teacher: Tensor, buckets: int) -> float:
+def distance_profile(
+    world: World, student: Tensor, teacher: Tensor, buckets: int, among: Sequence[int] | None = None
+) -> float:
     distance, per_graph = hops(world), []
-    for nodes in world.graphs:
+    for graph in world.graphs:
         gaps: dict[int, list[float]] = {}
+        nodes = [i for i in graph if among is None or i in among]
         for i in nodes:
             for j in nodes:
                 if i != j:

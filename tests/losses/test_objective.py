@@ -14,16 +14,17 @@ from objective_cases import (
     TEACHER_CHANNELS,
     TEACHER_LAYERS,
     TERMS,
+    FoundStructure,
     expected_terms,
     make_batch,
     make_objective,
     make_student,
     make_teacher,
 )
-from small_tasks import make_spec
+from small_tasks import make_graphs, make_spec
 
 from gnn_distill.losses.alignment import teacher_layer
-from gnn_distill.losses.bridge import StudentShape, TeacherRows
+from gnn_distill.losses.bridge import Reads, StudentShape, TeacherRows
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective
 from gnn_distill.models.representations import Representations
@@ -98,9 +99,8 @@ def test_a_student_identical_to_its_teacher_has_nothing_to_learn(config: str) ->
     graph = (teacher.graph.detach() - shape.graph.mean) / shape.graph.std
     out = Representations(teacher.logits.detach(), (rows[1], rows[2]), graph)
     align = replace(align, projection="none")
-    objective = Objective(
-        Labels(make_spec()), loss, align, shape, StudentShape((TEACHER_CHANNELS,) * TEACHER_LAYERS, TEACHER_CHANNELS)
-    )
+    widths = StudentShape((TEACHER_CHANNELS,) * TEACHER_LAYERS, TEACHER_CHANNELS)
+    objective = Objective(Labels(make_spec()), loss, align, shape, widths, FoundStructure(make_graphs(make_spec())))
     first, _, second = objective.bridge.projections["align_subgraph"]
     with torch.no_grad():  # relu(h + 50) - 50 = h, for the dimensions that are alive
         first.weight.copy_(torch.eye(TEACHER_CHANNELS)[[c for c in range(TEACHER_CHANNELS) if c != DEAD]])
@@ -121,7 +121,7 @@ def test_weights_of_zero_leave_their_terms_out() -> None:
     objective = make_objective("binary", shape, LossConfig(), AlignmentConfig())
     assert set(objective.terms) == {"task"}
     assert not list(objective.parameters())
-    assert objective.teacher_layers == set()
+    assert objective.reads == Reads()
     for group in ("soft", "micro", "macro"):
         weights = replace(ALL_WEIGHTS, **{group: 0.0})
         objective = make_objective("binary", shape, LossConfig(weights=weights), AlignmentConfig(weights=ALL_SCALES))
@@ -179,7 +179,7 @@ def test_the_layers_that_are_read_are_known() -> None:
     _, shape = make_teacher(make_batch(), 1)
     for layers, read in ((True, {1, 2}), (False, {2})):
         align = AlignmentConfig(weights=ALL_SCALES, layers=layers)
-        assert make_objective("binary", shape, LossConfig(), align).teacher_layers == read
+        assert make_objective("binary", shape, LossConfig(), align).reads.layers == read
 
 
 def test_without_a_teacher_only_labels_count() -> None:

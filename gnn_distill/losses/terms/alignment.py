@@ -6,70 +6,72 @@ import torch
 from torch import Tensor
 
 from gnn_distill.data.batching import StructureBatch
-from gnn_distill.data.subgraphs import ego_subgraphs
-from gnn_distill.losses.alignment import MEASURES, teacher_layer
+from gnn_distill.losses.alignment import MEASURES, infonce, teacher_layer
 from gnn_distill.losses.bridge import Bridge, TeacherRows, Term
 from gnn_distill.losses.labels import Labels
-from gnn_distill.losses.prototypes import class_means
+from gnn_distill.losses.terms.rows import Rows, drawn, graph_rows, node_rows, pooled, predicting_rows
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.objective import AlignmentConfig, LossConfig
 
 
 def alignment_terms(bridge: Bridge, labels: Labels, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
     """`align_node`, `align_subgraph` and `align_graph`."""
-    measure, ramp = MEASURES[align.measure], loss.schedule.align
+    measure, ramp = measure_of(align), loss.schedule.align
     for scale, make in (("node", _nodes), ("subgraph", _subgraphs), ("graph", _graphs)):
         if weight := getattr(align.weights, scale):
-            yield Term(f"align_{scale}", weight, ramp, make(bridge, labels, align, measure))
+            yield Term(f"align_{scale}", weight, ramp, _mean(measure, make(bridge, labels, align)))
 
 
-def _nodes(bridge: Bridge, labels: Labels, align: AlignmentConfig, measure: Callable) -> Callable:
-    """Last layer to last layer, or the mean over all student layers l of the match with layer ⌈l·L_T/L_S⌉."""
-    widths = bridge.student.states
-    depth = len(widths)
+def measure_of(align: AlignmentConfig) -> Callable[[Tensor, Tensor], Tensor]:
+    """The measure between rows; a contrast takes at most `samples` of them."""
+    if align.measure != "infonce":
+        return MEASURES[align.measure]
+
+    def sampled(student: Tensor, teacher: Tensor) -> Tensor:
+        some = drawn(len(student), align.samples, student.device)
+        return infonce(student[some], teacher[some], align.temperature)
+
+    return sampled
+
+
+def _mean(measure: Callable[[Tensor, Tensor], Tensor], pairs: list[Rows]) -> Callable:
+    """The mean over pairs of layers of how well their rows match."""
+
+    def loss(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> Tensor:
+        return torch.stack([measure(*rows(out, batch, teacher)) for rows in pairs]).mean()
+
+    return loss
+
+
+def _map(align: AlignmentConfig, kind: str) -> str | None:
+    """CKA compares states of any widths; a map could only spoil it."""
+    return None if align.measure == "cka" else kind
+
+
+def _nodes(bridge: Bridge, labels: Labels, align: AlignmentConfig) -> list[Rows]:
+    """Last layer to last layer, or all student layers l, each to teacher layer ⌈l·L_T/L_S⌉."""
+    depth = len(bridge.student.states)
     pairs = []
     for layer in range(1, depth + 1) if align.layers else [depth]:
-        target = bridge.nodes(teacher_layer(layer, depth, bridge.last))
-        project = bridge.project(f"align_node{layer}", align.projection, widths[layer - 1], target)
-        pairs.append((layer, project, target))
-
-    def nodes(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> Tensor:
-        return torch.stack(
-            [measure(project(out.nodes[layer - 1]), target.read(teacher)) for layer, project, target in pairs]
-        ).mean()
-
-    return nodes
+        if layer == depth and align.reuse_head:
+            pairs.append(predicting_rows(bridge))
+            continue
+        layers = (layer, teacher_layer(layer, depth, bridge.last))
+        pairs.append(node_rows(bridge, f"align_node{layer}", _map(align, align.projection), layers))
+    return pairs
 
 
-def _subgraphs(bridge: Bridge, labels: Labels, align: AlignmentConfig, measure: Callable) -> Callable:
-    """Means over ego networks; at node level the same balls weighted by walks of `radius` steps, never n²."""
-    target = bridge.nodes(bridge.last)
+def _subgraphs(bridge: Bridge, labels: Labels, align: AlignmentConfig) -> list[Rows]:
+    """Means over subgraphs; at node level those over ego networks are weighted by walks of `radius` steps."""
     # A map of its own with a hidden layer: a linear one commutes with the mean, and would only repeat `node`.
-    project = bridge.project("align_subgraph", "mlp", bridge.student.states[-1], target)
-
-    def subgraphs(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> Tensor:
-        student, states = project(out.nodes[-1]), target.read(teacher)
-        node_level = bridge.level == "node"
-        operator = batch.row_walk if node_level else ego_subgraphs(batch, align.radius)
-        for _ in range(align.radius if node_level else 1):
-            student, states = operator @ student, operator @ states
-        return measure(student, states)
-
-    return subgraphs
+    rows = node_rows(bridge, "align_subgraph", _map(align, "mlp"))
+    if bridge.level == "node" and align.source == "ego":
+        # Two products with the edges are quicker than one with all balls.
+        return [pooled(rows, lambda batch: batch.row_walk, times=align.radius)]
+    return [pooled(rows, bridge.operator(align.source, align))]
 
 
-def _graphs(bridge: Bridge, labels: Labels, align: AlignmentConfig, measure: Callable) -> Callable:
-    """Graph states; at node level, where there is one graph, the prototypes of its labelled classes."""
-    if bridge.level == "graph":
-        target = bridge.graphs()
-        project = bridge.project("align_graph", align.projection, bridge.student.graph, target)
-        return lambda out, batch, teacher: measure(project(out.graph), target.read(teacher))
-    target = bridge.nodes(bridge.last)
-    project = bridge.project("align_graph", align.projection, bridge.student.states[-1], target)
-
-    def prototypes(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> Tensor:
-        label = labels.classes(batch.examples(batch.y))
-        student, states = (batch.examples(rows) for rows in (project(out.nodes[-1]), target.read(teacher)))
-        return measure(class_means(student, label), class_means(states, label))
-
-    return prototypes
+def _graphs(bridge: Bridge, labels: Labels, align: AlignmentConfig) -> list[Rows]:
+    """Graph states; at node level prototypes of the labelled classes, or of clusters."""
+    kind = _map(align, align.projection)
+    return [graph_rows(bridge, labels, "align_graph", kind, align, among=align.prototypes)]

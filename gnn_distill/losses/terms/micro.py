@@ -7,21 +7,29 @@ from torch import Tensor
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.losses.bridge import Bridge, TeacherRows, Term
 from gnn_distill.losses.labels import Labels
-from gnn_distill.losses.micro import neighbourhood_relation
+from gnn_distill.losses.micro import edge_difference, neighbourhood_relation
+from gnn_distill.losses.terms.attention import attention_loss
+from gnn_distill.losses.terms.rows import node_rows
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.objective import AlignmentConfig, LossConfig
 
 
 def micro_terms(bridge: Bridge, labels: Labels, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
-    """`micro_relation`: similarity over each node's neighbours."""
-    micro = loss.micro
+    """`micro_relation`, `micro_attention` and `micro_edge`."""
+    micro, ramp = loss.micro, loss.schedule.micro
     if weight := loss.weights.micro * micro.relation:
-        target = bridge.nodes(bridge.last)
-        project = bridge.project("micro_relation", micro.projection, bridge.student.states[-1], target)
+        likeness = node_rows(bridge, "micro_relation", micro.projection)
 
         def relation(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> Tensor:
-            return neighbourhood_relation(
-                project(out.nodes[-1]), target.read(teacher), batch.row_edges, micro.temperature
-            )
+            return neighbourhood_relation(*likeness(out, batch, teacher), batch.row_edges, micro.temperature)
 
-        yield Term("micro_relation", weight, loss.schedule.micro, relation)
+        yield Term("micro_relation", weight, ramp, relation)
+    if weight := loss.weights.micro * micro.attention:
+        yield Term("micro_attention", weight, ramp, attention_loss(bridge, micro))
+    if weight := loss.weights.micro * micro.edge:
+        states = node_rows(bridge, "micro_edge", micro.projection)
+
+        def edge(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> Tensor:
+            return edge_difference(*states(out, batch, teacher), batch.row_edges)
+
+        yield Term("micro_edge", weight, ramp, edge)

@@ -25,4 +25,5 @@ def soft_terms(bridge: Bridge, labels: Labels, loss: LossConfig, align: Alignmen
         return soft_binary(out.logits, teacher.logits, soft.temperature, counted)
 
     if loss.weights.soft:
+        bridge.reads.logits = True
         yield Term("soft", loss.weights.soft, loss.schedule.soft, term)
