@@ -38,8 +38,7 @@ class GNN(nn.Module):
     - jumping_knowledge (Xu et al. 2018): the last state, which head and readout read, is the concatenation,
       maximum or sum of all layers' states.
     - rwse, lap_pe: linear maps of structural encodings, added to the input.
-    - input_dropout: entries of sparse features are dropped; of dense ones whole columns, the same for all nodes of a
-      step, which costs nothing however wide x is; of categorical ones, channels of their embeddings.
+    - input_dropout: dropout of single features; of categorical ones, of their embeddings' channels.
     """
 
     def __init__(self, config: TeacherConfig, spec: TaskSpec, conv: Callable[[], nn.Module], uses_edges: bool) -> None:
@@ -92,16 +91,14 @@ class GNN(nn.Module):
 
     def encode_nodes(self, x: Tensor) -> Tensor:
         """Hidden states [node, channel] from the features."""
-        linear = self.encoder.linear
-        if x.layout == torch.sparse_csr:
-            values = self.input_dropout(x.values())
-            x = torch.sparse_csr_tensor(x.crow_indices(), x.col_indices(), values, x.shape, check_invariants=False)
-            return self.encoder(x)
-        if linear is None:
-            return self.input_dropout(self.encoder(x))
-        # Dropping a column of x is dropping a column of the weights, which are far fewer.
-        kept = self.input_dropout(x.new_ones(x.size(1)))
-        return nn.functional.linear(self.encoder.scaled(x), linear.weight * kept, linear.bias)
+        encoder, drop = self.encoder, self.input_dropout
+        if encoder.linear is None:
+            return drop(encoder(x))
+        if x.layout == torch.sparse_csr:  # zeros need not be dropped
+            kept = drop(x.values())
+            x = torch.sparse_csr_tensor(x.crow_indices(), x.col_indices(), kept, x.shape, check_invariants=False)
+            return encoder(x)
+        return encoder.linear(drop(encoder.scaled(x)))
 
     def encode_edges(self, batch: StructureBatch) -> Tensor | None:
         """Edge states [edge, channel] from the features, where there are any and the convolution reads them."""

@@ -274,25 +274,32 @@ def test_a_virtual_node_is_told_of_all_nodes_of_its_graph(level: str) -> None:
     torch.testing.assert_close(model(batch).nodes, (first, second))
 
 
-@pytest.mark.parametrize("nodes", ["continuous", "categorical"])
-def test_input_dropout_is_for_training_alone(nodes: str) -> None:
-    spec = make_spec("multiclass", nodes=nodes)
-    graphs = make_graphs(spec)
+@pytest.mark.parametrize("form", ["dense", "sparse", "categorical"])
+def test_input_dropout_drops_single_features_in_training_alone(form: str) -> None:
+    spec = make_spec("multiclass", nodes="categorical" if form == "categorical" else "continuous")
+    x = make_graphs(spec).x
     model = make("gcn", spec, input_dropout=0.5)
-    x = graphs.x
     plain = model.encoder(x)
-    torch.testing.assert_close(model.eval().encode_nodes(x), plain)
-    if nodes == "continuous":
-        weight, bias = model.encoder.linear.weight, model.encoder.linear.bias
-        torch.manual_seed(3)
-        dropped = model.train().encode_nodes(x)
-        torch.manual_seed(3)
-        kept = F.dropout(torch.ones(3), 0.5)
-        assert 0 < kept.count_nonzero() < 3
-        torch.testing.assert_close(dropped, (x * kept) @ weight.T + bias)
+    given = x.to_sparse_csr() if form == "sparse" else x
+    torch.testing.assert_close(model.eval().encode_nodes(given), plain)
+    torch.manual_seed(3)
+    dropped = model.train().encode_nodes(given)
+    torch.manual_seed(3)
+    if form == "categorical":
+        torch.testing.assert_close(dropped, F.dropout(plain, 0.5))
     else:
-        torch.manual_seed(3)
-        assert 0.3 < (model.train().encode_nodes(x) == 0).float().mean() < 0.7
+        assert (x != 0).all()
+        torch.testing.assert_close(dropped, model.encoder.linear(F.dropout(x.flatten(), 0.5).view_as(x)))
+
+
+def test_sparse_features_can_be_read_in_bf16() -> None:
+    task = make_node_task()
+    batch, model = batch_of(task), make("gcn", task.spec).eval()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        dense, sparse = model(batch), model(replace(batch, x=batch.x.to_sparse_csr()))
+        sparse.logits.logsumexp(1).sum().backward()
+    torch.testing.assert_close(sparse.logits, dense.logits, rtol=0.05, atol=0.05)
+    assert model.encoder.linear.weight.grad.abs().max() > 0
 
 
 def test_a_teacher_reads_the_encodings_it_asks_for() -> None:
