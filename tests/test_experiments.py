@@ -17,6 +17,7 @@ from gnn_distill.cli import CONF_DIR
 from gnn_distill.commands import datasets
 from gnn_distill.data.task import GraphTask, Splits
 from gnn_distill.errors import UserError
+from gnn_distill.losses.schedule import ramp_factor
 from gnn_distill.validation import validate
 
 EXPERIMENTS = choices("experiment")
@@ -71,10 +72,22 @@ def test_every_data_set_is_valid(config: Callable, dataset: str) -> None:
     assert built.trainer.max_epochs > 1
 
 
-@pytest.mark.parametrize("group", ["optim", "trainer", "tracker", "debug", "recipe"])
+@pytest.mark.parametrize("group", ["optim", "trainer", "tracker", "debug", "recipe", "schedule"])
 def test_every_other_preset_is_valid(config: Callable, group: str) -> None:
     for name in choices(group):
         config(f"{group}={name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last"),  # (labels, structure) at the start and at the end
+    [("constant", (1, 1), (1, 1)), ("structure_first", (0, 1), (1, 0)), ("cross_fade", (0, 1), (1, 0))],
+)
+def test_schedules_cross_over(config: Callable, name: str, first: tuple[int, int], last: tuple[int, int]) -> None:
+    schedule = OmegaConf.to_object(config(f"schedule={name}").loss.schedule)
+    for progress, (labels, structure) in ((0.0, first), (1.0, last)):
+        for group in (key for key in vars(schedule) if key != "form"):
+            factor = ramp_factor(getattr(schedule, group), schedule.form, progress)
+            assert factor == pytest.approx(labels if group in ("task", "soft") else structure), group
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

@@ -107,6 +107,14 @@ def test_training_ends_when_patience_does(
     assert checkpoint.load(tmp_path / "last.safetensors")["epoch"] == epochs
 
 
+def test_patience_waits_until_weights_have_settled(monkeypatch: pytest.MonkeyPatch, fabric: Fabric) -> None:
+    """Before the labels count nothing on validation can get better."""
+    scripted(monkeypatch, [(0.5, 1.0)] * 8, "accuracy")
+    late = LossConfig(schedule=ScheduleConfig(task=Ramp(enter=[0.5, 0.5])))
+    _, fitted, _, _ = train(fabric, make_task(), max_epochs=8, patience=2, loss=late)
+    assert fitted.epochs == 6
+
+
 def test_a_tie_in_nothing_is_no_improvement() -> None:
     spec = make_spec()
     assert improves(spec, {"accuracy": 0.1, "loss": 9.0}, {})

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_tasks import make_runtime, make_task, preset
+from small_tasks import make_node_task, make_runtime, make_task, preset
 
+from gnn_distill import checkpoint
 from gnn_distill.data.feed import GraphFeed
 from gnn_distill.data.structure import compute_encodings
 from gnn_distill.data.task import GraphTask
@@ -24,7 +25,7 @@ from gnn_distill.schema.objective import (
     Ramp,
     ScheduleConfig,
 )
-from gnn_distill.schema.run import OptimConfig, PretrainConfig, TrainConfig, TrainerConfig
+from gnn_distill.schema.run import DebugConfig, OptimConfig, PretrainConfig, TrainConfig, TrainerConfig
 from gnn_distill.stages.distill import distill
 from gnn_distill.stages.encode import encode
 from gnn_distill.stages.evaluate import evaluate_splits
@@ -127,6 +128,52 @@ def test_alignment_may_lead_and_the_task_come_late(tmp_path: Path) -> None:
         first, second = (row for row in csv.DictReader(file) if row["stage"] == "student")
     for name, early in (("train/task", False), ("train/align_node", True), ("train/align_graph.weighted", True)):
         assert (first[name] != "", second[name] != "") == (early, not early)
+
+
+@pytest.mark.parametrize("task", [make_task(), make_node_task()], ids=["graph", "node"])
+def test_gradients_are_told_and_change_nothing(task: GraphTask, tmp_path: Path) -> None:
+    """Neither the student's dropout nor the nodes that a term draws hear of it."""
+    config = replace(CONFIG, trainer=TrainerConfig(max_epochs=2, batch_size=12))
+    runs = {
+        look: run(tmp_path / str(look), task, replace(config, debug=DebugConfig(gradients=look)))
+        for look in (False, True)
+    }
+    (plain, student, _), (looking, twin, _) = runs[False], runs[True]
+    for name, value in student.state_dict().items():
+        assert torch.equal(value, twin.state_dict()[name])
+    rows, told = (read_metrics(runtime.directory.path)["student"] for runtime in (plain, looking))
+    more = {f"train/{name}.grad_norm" for name in TERMS} | {f"train/{name}.grad_cosine" for name in TERMS[1:]}
+    assert told.keys() - rows.keys() == more
+    assert all(told[f"train/{name}.grad_norm"][epoch] > 0 for name in TERMS for epoch in range(2))
+    assert all(-1.001 < told[f"train/{name}.grad_cosine"][0] < 1.001 for name in TERMS[1:])
+    assert {name: told[name] for name in rows if name != "seconds"} == {
+        name: rows[name] for name in rows if name != "seconds"
+    }
+
+
+def test_balanced_terms_count_as_much_as_they_are_told_to(tmp_path: Path) -> None:
+    """With the rate at 0 and all graphs in one batch, the measured shares are exact."""
+    loss = replace(CONFIG.loss, balance="gradient", balance_share=0.5, balance_every=2)
+    config = replace(
+        CONFIG,
+        loss=loss,
+        student=replace(CONFIG.student, dropout=0.0),
+        encoding=replace(CONFIG.encoding, lap_pe=0),
+        trainer=TrainerConfig(max_epochs=3, batch_size=99),
+        optim=OptimConfig(lr=1e-30),
+        debug=DebugConfig(gradients=True),
+    )
+    runtime, _, _ = run(tmp_path, make_task(), config)
+    rows = read_metrics(runtime.directory.path)["student"]
+    for name in TERMS[1:]:
+        share = 0.5 * (1.0 if name == "align_node" else 0.5)
+        factor = rows[f"train/{name}.weighted"][-1] / rows[f"train/{name}"][-1]
+        assert factor * rows[f"train/{name}.grad_norm"][-1] == pytest.approx(
+            share * rows["train/task.grad_norm"][-1], rel=1e-3
+        ), name
+    state = checkpoint.load(runtime.directory.checkpoints / "last.safetensors")["objective"]
+    assert state["balance._extra_state"] == 3  # steps
+    assert torch.allclose(state["balance.counts"], torch.tensor(1.9))  # two measurements
 
 
 def test_evaluation_measures_every_graph_of_a_split_once(tmp_path: Path) -> None:
