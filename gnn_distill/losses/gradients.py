@@ -36,8 +36,7 @@ def compare_gradients(
         vectors = {name: gradient(term.loss(out, batch, teacher), parameters) for name, term in terms.items()}
     norms = {name: float(vector.norm()) for name, vector in vectors.items()}
     seen = {f"{name}.grad_norm": norm for name, norm in norms.items()}
-    for name in vectors.keys() - {"task"} if "task" in vectors else ():
-        if norms[name] and norms["task"]:
-            product = float(vectors[name] @ vectors["task"])
-            seen[f"{name}.grad_cosine"] = product / (norms[name] * norms["task"])
+    for name, vector in vectors.items():
+        if name != "task" and norms[name] and norms.get("task"):
+            seen[f"{name}.grad_cosine"] = float(vector @ vectors["task"]) / (norms[name] * norms["task"])
     return seen

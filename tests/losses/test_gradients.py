@@ -42,6 +42,7 @@ def test_norms_and_cosines_are_told_of_every_term() -> None:
             **{"with.grad_cosine": 1.0, "against.grad_cosine": -(0.5**0.5)},
         }
     )
+    assert list(seen)[-2:] == ["with.grad_cosine", "against.grad_cosine"]  # in the order of the terms
     del terms["task"]
     alone = compare_gradients(terms, out, None, None, list(model.parameters()))
     assert set(alone) == {f"{name}.grad_norm" for name in terms}
