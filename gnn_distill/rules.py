@@ -8,6 +8,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.errors import UserError, refuse, suggest
+from gnn_distill.objective_rules import OBJECTIVE_RULES
 from gnn_distill.schema.data import SmilesConfig, TypedEdgesConfig
 
 PACKAGE = Path(__file__).parent
@@ -147,37 +148,6 @@ def _student_does_what_is_asked(cfg: DictConfig) -> None:
         )
 
 
-def _projection_fits_widths(cfg: DictConfig) -> None:
-    if cfg.teacher.name == "none" or cfg.teacher.hidden_channels == cfg.student.hidden_channels:
-        return
-    if cfg.teacher.control == "self":  # a twin is as wide as the student
-        return
-    for key in ("alignment.projection", "loss.micro.projection", "loss.macro.projection"):
-        if OmegaConf.select(cfg, key) == "none":
-            raise refuse(
-                key,
-                "none",
-                f"teacher.hidden_channels={cfg.teacher.hidden_channels} and "
-                f"student.hidden_channels={cfg.student.hidden_channels} differ. Choose linear or mlp, or equal widths.",
-            )
-
-
-def _signals_hold_what_is_aligned(cfg: DictConfig) -> None:
-    align = cfg.alignment
-    if cfg.signals.layers == "last" and align.layers and align.weights.node and cfg.teacher.name != "none":
-        raise refuse("signals.layers", "last", "alignment.layers=true reads all layers. Choose auto or all.")
-
-
-def _something_is_learned(cfg: DictConfig) -> None:
-    weights = [*cfg.loss.weights.values(), *cfg.alignment.weights.values()]
-    if not any(weights):
-        raise UserError("all of loss.weights and alignment.weights are 0: nothing would be learned. Set one above 0.")
-    if cfg.teacher.name == cfg.student.name == "none":
-        raise refuse("student.name", "none", "with teacher=none, too, there is nothing to train. Choose one of them.")
-    if cfg.teacher.name == "none" and not cfg.loss.weights.task:
-        raise refuse("loss.weights.task", 0, "without a teacher the labels are all there is to learn from.")
-
-
 def _gradients_can_be_measured(cfg: DictConfig) -> None:
     balanced = cfg.loss.balance == "gradient"
     if balanced and not cfg.loss.weights.task:
@@ -232,9 +202,7 @@ TRAIN_RULES: Iterable[Callable[[DictConfig], None]] = (
     _data_set_is_sound,
     _encoding_fits_student,
     _student_does_what_is_asked,
-    _projection_fits_widths,
-    _signals_hold_what_is_aligned,
-    _something_is_learned,
+    *OBJECTIVE_RULES,
     _gradients_can_be_measured,
     _folders_can_be_used,
     _accelerator_is_here,

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -42,20 +41,30 @@ def built_with_distances(encoding: str) -> bool:
 
 
 def test_combinations_of_presets_are_valid(config: Callable) -> None:
-    """Every loss with every teacher, the other groups turning at their own pace."""
+    """Every choice of every group with several of the others, which turn at their own pace."""
     groups = ("loss", "teacher", "student", "alignment", "encoding")
     targets = {"custom": ["teacher.target=my_package.MyGNN"]}
     files = {group: choices(group) for group in groups}
-    for (i, _), (j, _) in product(enumerate(files["loss"]), enumerate(files["teacher"])):
-        chosen = {group: names[(i + pace * j) % len(names)] for pace, (group, names) in enumerate(files.items())}
+    for number in range(2 * len(files["loss"])):
+        turned = (
+            (pace * number + number // len(names)) % len(names) for pace, names in enumerate(files.values(), start=1)
+        )
+        chosen = {group: names[turn] for (group, names), turn in zip(files.items(), turned, strict=True)}
         words = [f"{group}={name}" for group, name in chosen.items()] + targets.get(chosen["teacher"], [])
         wrong, distances = None, built_with_distances(chosen["encoding"])
+        reuses = chosen["alignment"] == "reuse_head"
         if chosen["student"] == "graphormer" and not distances:
             wrong = "a Graphormer needs hop distances"
-        if chosen["student"] in ("gps", "sgformer", "polynormer", "nagphormer") and distances:
+        elif chosen["student"] in ("gps", "sgformer", "polynormer", "nagphormer") and distances:
             wrong = "does not read hop distances"
-        if chosen["student"] == chosen["teacher"] == "none":
+        elif chosen["student"] == chosen["teacher"] == "none":
             wrong = "there is nothing to train"
+        elif chosen["loss"] == "simkd" and chosen["teacher"] == "none":
+            wrong = "the labels are all there is to learn from"
+        elif chosen["loss"] == "simkd" and chosen["student"] != "none" and not reuses:
+            wrong = "nothing teaches the student's head"
+        elif reuses and chosen["teacher"] == "custom" and chosen["student"] != "none":
+            wrong = "has no head of this package's"
         if wrong:
             with pytest.raises(UserError, match=wrong):
                 config(*words)

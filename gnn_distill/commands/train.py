@@ -71,7 +71,9 @@ def main(cfg: DictConfig) -> float:
             views["student"], entries["encodings"] = encode(runtime, task, config.encoding)
         tell_what_was_found(console, entries, config.paths.store)
         with timed(seconds, "student"):
-            models["student"], fitted = distill(runtime, task, views["student"], labels, teacher_signals, config)
+            models["student"], fitted = distill(
+                runtime, task, views["student"], labels, teacher_signals, config, models.get("teacher")
+            )
 
     with timed(seconds, "evaluation"):
         results = {

@@ -38,11 +38,7 @@ def brics_fragments(
     a molecule that RDKit refuses stays whole.
     Raises UserError where the graphs are not molecules.
     """
-    if not spec.molecules or spec.node_features not in BONDS:
-        raise UserError(
-            f"alignment.source=fragment: {spec.name} does not hold molecules as RDKit reads them. "
-            "Choose ego, walk or cluster."
-        )
+    check_molecules(spec)
     bonds, offset = BONDS[spec.node_features], FIRST_NUMBER[spec.node_features]
     nodes, edges = graphs.node_ptr.tolist(), graphs.edge_ptr.tolist()
     kept = []
@@ -59,6 +55,15 @@ def brics_fragments(
     size = graphs.x.size(0)
     joined = csr_array((np.ones(len(source), dtype=bool), (source, target)), shape=(size, size))
     return torch.from_numpy(connected_components(joined, directed=False)[1]).long()
+
+
+def check_molecules(spec: TaskSpec) -> None:
+    """Raise UserError where the graphs are not molecules."""
+    if not spec.molecules or spec.node_features not in BONDS:
+        raise UserError(
+            f"alignment.source=fragment: {spec.name} does not hold molecules as RDKit reads them. "
+            "Choose ego, walk or cluster."
+        )
 
 
 def rebuild(

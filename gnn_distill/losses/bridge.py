@@ -81,6 +81,11 @@ class Reads:
     distances: bool = False
     """Hop distances of all pairs of a batch."""
 
+    @property
+    def teacher(self) -> bool:
+        """Whether anything is read of the teacher."""
+        return bool(self.layers or self.logits or self.graph or self.attention)
+
 
 class Target(NamedTuple):
     """States of the teacher as a term reads them."""

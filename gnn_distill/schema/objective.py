@@ -1,6 +1,6 @@
 """Config keys of the objective: what the student matches, how much, and when."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from gnn_distill.schema.fields import choice, number, positive, section
 
@@ -125,6 +125,10 @@ class BaselineConfig:
     """rkd_angle, which takes triples: at most so many rows."""
     walk_length: int = number(8, low=1)
     """mugsi_path: steps of a walk."""
+
+
+BASELINES = tuple(key.name for key in fields(BaselineConfig) if key.default == 0.0)
+"""The weights among these keys."""
 
 
 @dataclass

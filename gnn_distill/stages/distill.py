@@ -76,7 +76,7 @@ def distill(
             trainer.max_epochs,
             trainer.patience,
             # What no term reads is not gathered.
-            teacher_rows=partial(signals.rows, layers=objective.reads.layers) if signals else None,
+            teacher_rows=partial(signals.rows, reads=objective.reads) if objective.reads.teacher else None,
             on_epoch=runtime.recorder("student", bar),
             checkpoints=runtime.directory.checkpoints,
             log_gradients=config.debug.gradients,
@@ -96,9 +96,14 @@ def head_of(teacher: nn.Module, config: TrainConfig) -> Output:
 
 
 def check_student(task: GraphTask, config: TrainConfig) -> None:
-    """Raise UserError unless the student can be built and its largest batch fits the budget."""
+    """Raise UserError unless the student can be built, its largest batch fits the budget, and it can be taught."""
     if config.student.name == "none":
         return
+    align = config.alignment
+    if align.weights.subgraph and align.source == "fragment" and config.teacher.name != "none":
+        from gnn_distill.data.fragments import check_molecules  # RDKit is slow to import
+
+        check_molecules(task.spec)
     student = build_student(config.student, config.encoding, task.spec)
     if task.spec.level == "graph" or student.dense_pairs:
         check_budget(task.graphs.num_nodes, config.trainer.max_pairs, task.spec.level)

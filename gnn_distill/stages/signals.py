@@ -1,6 +1,6 @@
 """Stage 2: run the teacher once over the training graphs and keep what it says on disk."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +14,30 @@ from gnn_distill.data.packed import gather_ranges, pointers
 from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.losses.bridge import TeacherRows, TeacherShape
-from gnn_distill.losses.standardise import Moments
+from gnn_distill.losses.bridge import Reads, TeacherRows, TeacherShape
+from gnn_distill.losses.macro import median_distance
+from gnn_distill.losses.standardise import Moments, Standardise
 from gnn_distill.schema.run import TrainConfig
 from gnn_distill.stages.pretrain import untrained_teacher
 from gnn_distill.stages.runtime import Runtime
 from gnn_distill.stages.shuffle import Foreign, foreign_graphs, foreign_nodes
 from gnn_distill.store import Entry, code_version
+
+
+@dataclass
+class Attention:
+    """How a GAT teacher weighs the edges of some graphs, and the nodes themselves, in its last layer."""
+
+    edges: Float[Tensor, " edges"]
+    loops: Float[Tensor, " nodes"]
+    edge_ptr: Int[Tensor, " rows+1"]
+
+    def of(self, batch: StructureBatch, rows: Tensor, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """Along the edges between the wanted nodes of a batch, and of these themselves."""
+        edges = gather_ranges(self.edge_ptr, rows)
+        if batch.outputs is not None:
+            edges = edges[batch.joins_rows.cpu()]
+        return self.edges[edges], self.loops[nodes]
 
 
 @dataclass
@@ -41,25 +58,35 @@ class TeacherSignals:
     """Node level: the nodes of these graphs that the student is taught; None: all."""
     foreign: Foreign | None = None
     """Where the states are read that stand in for each unit's own; None: they are its own."""
+    attention: Attention | None = None
+    """Kept only if a term reads it."""
 
-    def rows(self, batch: StructureBatch, layers: Collection[int] | None = None) -> TeacherRows:
-        """What belongs to a batch, in its order; node states of these layers only (None: of all that are kept)."""
+    def rows(self, batch: StructureBatch, reads: Reads | None = None) -> TeacherRows:
+        """What belongs to a batch, in its order: of what is kept what is read, or all (None)."""
         rows = self.row[batch.graph_ids.cpu()]
         nodes = gather_ranges(self.node_ptr, rows)
         if batch.outputs is not None:
             nodes = nodes[batch.outputs.cpu()]
-        logits = self.logits[rows if self.level == "graph" else nodes]
+        reads = reads or Reads(set(self.nodes), logits=True, graph=True, attention=self.attention is not None)
+        logits = self.logits[rows if self.level == "graph" else nodes] if reads.logits else None
+        attention = self.attention.of(batch, rows, nodes) if reads.attention else ()
         if self.foreign is not None:
             rows, nodes = self.foreign.graphs[rows], self.foreign.nodes[nodes]
-        chosen = self.nodes if layers is None else layers
-        states = {layer: self.nodes[layer][nodes].float() for layer in chosen}
-        return TeacherRows(logits, states, self.graph[rows])
+        states = {layer: self.nodes[layer][nodes].float() for layer in reads.layers}
+        return TeacherRows(logits, states, self.graph[rows] if reads.graph else None, *attention)
 
     def shape(self) -> TeacherShape:
         """Depth, and the moments of all states over the units that are taught."""
         some = slice(None) if self.taught is None else self.taught
         nodes = {layer: moments(states[some]) for layer, states in self.nodes.items()}
-        return TeacherShape(self.num_layers, nodes, moments(self.graph))
+
+        def median() -> float:
+            states, ptr = self.nodes[self.num_layers][some], self.node_ptr
+            if self.taught is not None:  # of each graph the nodes that are taught
+                ptr = torch.searchsorted(self.taught, ptr)
+            return median_distance(Standardise(nodes[self.num_layers])(states), ptr)
+
+        return TeacherShape(self.num_layers, nodes, moments(self.graph), median)
 
 
 def signals(
@@ -76,10 +103,13 @@ def signals(
     with shuffled those of another unit of the same predicted class, the same one throughout.
     """
     everything = config.signals.layers == "all" or (config.signals.layers == "auto" and config.alignment.layers)
+    micro = config.loss.micro
+    attention = config.loss.weights.micro * micro.attention > 0 and micro.attention_target == "gat"
     parts = {
         "teacher": trained.path.name,
         "untrained": config.teacher.control == "untrained",
         "layers": "all" if everything else "last",
+        "attention": attention,
         "dtype": config.signals.dtype,
         "code": code_version("stages/signals.py"),
     }
@@ -94,10 +124,9 @@ def signals(
         else:
             batches = list(ids.split(1))
         collated = (collate(task.graphs, encodings, some).to(runtime.fabric.device) for some in batches)
-        checkpoint.save(
-            folder / "signals.safetensors",
-            read_teacher(teacher, state_source, collated, task, everything, getattr(torch, config.signals.dtype)),
-        )
+        dtype = getattr(torch, config.signals.dtype)
+        said = read_teacher(teacher, state_source, collated, task, everything, dtype, attention)
+        checkpoint.save(folder / "signals.safetensors", said)
 
     entry = runtime.store.get("signals", parts, compute)
     state = checkpoint.load(entry.path / "signals.safetensors")
@@ -113,7 +142,11 @@ def signals(
             foreign = foreign_graphs(logits, kind, node_ptr, config.seed)
         else:
             foreign = foreign_nodes(logits, kind, taught, len(ids), config.seed)
-    return TeacherSignals(row, node_ptr, *kept, task.spec.level, taught, foreign), entry
+    weights = None
+    if attention:
+        edge_ptr = pointers(task.graphs.num_edges[ids])
+        weights = Attention(state["edge_attention"], state["self_attention"], edge_ptr)
+    return TeacherSignals(row, node_ptr, *kept, task.spec.level, taught, foreign, weights), entry
 
 
 def visibility(task: GraphTask, on: str) -> str:
@@ -159,17 +192,22 @@ def read_teacher(
     task: GraphTask,
     everything: bool,
     dtype: torch.dtype,
+    attention: bool = False,
 ) -> dict:
-    """Logits of `teacher` and states of `state_source`, in the order in which the training graphs are packed."""
+    """Logits of `teacher` and states of `state_source`, in the order in which the training graphs are packed.
+
+    Raises UserError where `attention` is asked of a model that has none.
+    """
     row, node_ptr = layout(task)
     graphs, num_nodes = len(node_ptr) - 1, int(node_ptr[-1])
+    edge_ptr = pointers(task.graphs.num_edges[taught_graphs(task)])
     kept: dict[str, Tensor] = {}
     nodes: dict[int, Tensor] = {}
     num_layers = 0
 
     def put(target: dict, key: str | int, length: int, rows: Tensor, values: Tensor, dtype: torch.dtype) -> None:
         if key not in target:
-            target[key] = torch.zeros(length, values.size(1), dtype=dtype)
+            target[key] = torch.zeros(length, *values.shape[1:], dtype=dtype)
         target[key][rows] = values.to("cpu", dtype)
 
     for batch in batches:
@@ -184,6 +222,15 @@ def read_teacher(
         put(kept, "graph", graphs, rows, states.graph, torch.float32)
         for layer in range(1 if everything else num_layers, num_layers + 1):
             put(nodes, layer, num_nodes, node_rows, states.nodes[layer - 1], dtype)
+        if attention:
+            if states.edge_attention is None or states.self_attention is None:
+                raise UserError(
+                    "loss.micro.attention_target=gat: the teacher tells no attention of its own. Choose teacher=gat, "
+                    "or loss.micro.attention_target=propagation or cosine."
+                )
+            edges = gather_ranges(edge_ptr, rows)
+            put(kept, "edge_attention", int(edge_ptr[-1]), edges, states.edge_attention, torch.float32)
+            put(kept, "self_attention", num_nodes, node_rows, states.self_attention, torch.float32)
     return {**kept, "nodes": nodes, "num_layers": num_layers}
 
 

@@ -68,7 +68,8 @@ class StoredStructure:
                     done += count
                     work.update(done, len(self.task.graphs))
 
-                save_file(find(advance), folder / "structure.safetensors")
+                found = {name: values.contiguous() for name, values in find(advance).items()}
+            save_file(found, folder / "structure.safetensors")
 
         return load_file(self.runtime.store.get("structure", parts, compute).path / "structure.safetensors")
 

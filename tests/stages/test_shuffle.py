@@ -12,6 +12,7 @@ from gnn_distill.data.batching import collate
 from gnn_distill.data.feed import NodeFeed
 from gnn_distill.data.packed import pointers
 from gnn_distill.data.task import GraphTask
+from gnn_distill.losses.bridge import Reads
 from gnn_distill.losses.labels import make_labels
 from gnn_distill.schema.run import SignalsConfig, TrainConfig
 from gnn_distill.stages.pretrain import pretrain
@@ -70,7 +71,7 @@ def test_a_unit_reads_the_same_in_every_batch(tmp_path: Path) -> None:
     train = task.splits.train
     whole = shuffled.rows(collate(task.graphs, None, train))
     ids = [3, 0, 7]
-    some = shuffled.rows(collate(task.graphs, None, train[ids]), layers=[2])
+    some = shuffled.rows(collate(task.graphs, None, train[ids]), Reads({2}, graph=True))
     assert torch.equal(some.graph, whole.graph[ids])
     pieces = whole.nodes[2].split(task.graphs.num_nodes[train].tolist())
     assert torch.equal(some.nodes[2], torch.cat([pieces[i] for i in ids]))

@@ -1,0 +1,59 @@
+"""An objective that cannot be: what is taught must be there, on both sides."""
+
+from collections.abc import Callable
+
+import pytest
+
+WRONG = {
+    "loss.micro.attention=1 student=sgformer": "loss.micro.attention=1.0: student=sgformer has no attention between "
+    "pairs of nodes that could be taught. Set loss.micro.attention=0, or choose student=transformer, graphormer or "
+    "gps.",
+    "loss.micro.attention=1 loss.micro.attention_layers=[2,5]": "loss.micro.attention_layers=[2,5]: "
+    "student.num_layers=4: choose up to that.",
+    "loss.micro.attention_layers=[0]": "loss.micro.attention_layers[0]=0: must be at least 1.",
+    "loss.micro.attention=1 loss.micro.attention_heads=5": "loss.micro.attention_heads=5: student.num_heads=4 is all "
+    "it has.",
+    "loss.micro.attention=1 loss.micro.attention_target=gat": "loss.micro.attention_target=gat: teacher=gin has no "
+    "attention of its own. Choose teacher=gat, or propagation or cosine.",
+    "teacher=gat teacher.control=shuffled loss.micro.attention=1 loss.micro.attention_target=gat": "loss.micro."
+    "attention_target=gat: with teacher.control=shuffled there is no such attention. Choose propagation or cosine.",
+    "loss=kd loss.weights.soft=0 loss.weights.task=0 alignment=node": "loss.weights.task=0: with loss.weights.soft=0, "
+    "too, nothing teaches the student's head. Set one above 0, or let it predict by its teacher's: "
+    "alignment.reuse_head=true.",
+    "loss=simkd loss.baseline.fitnet=0 alignment.weights.graph=1": "alignment.reuse_head=true: nothing teaches the "
+    "states that the head reads. Set alignment.weights.node, loss.baseline.fitnet or loss.weights.task above 0.",
+    "loss=simkd teacher.control=untrained": "alignment.reuse_head=true: the trained teacher's head cannot read states "
+    "of an untrained one (teacher.control=untrained). Set alignment.reuse_head=false.",
+    "loss=simkd teacher.control=self": "alignment.reuse_head=true: the head of a student with student.readout=token "
+    "reads the token, not the nodes (teacher.control=self). Set alignment.reuse_head=false.",
+    "loss=simkd teacher=custom teacher.target=my_package.MyGNN": "alignment.reuse_head=true: a teacher of your own has "
+    "no head of this package's that could be used again. Set alignment.reuse_head=false.",
+    "loss=lsp loss.baseline.projection=none student.hidden_channels=32": "loss.baseline.projection=none: "
+    "teacher.hidden_channels=64 and student.hidden_channels=32 differ. Choose linear or mlp, or equal widths.",
+    "alignment.source=egg": "alignment.source=egg: there is no such choice. Choices: ego, walk, cluster, fragment. "
+    "Did you mean 'ego'?",
+}
+
+
+@pytest.mark.parametrize("line", WRONG)
+def test_it_is_refused_with_one_message(gnn_distill: Callable, line: str) -> None:
+    assert gnn_distill("train", *line.split(" ")) == (1, "", f"gnn-distill train: {WRONG[line]}\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "loss.micro.attention=1 student=gps",
+        "loss.micro.attention=1 loss.weights.micro=0 student=sgformer",
+        "loss.micro.attention=1 teacher=none student=sgformer",
+        "loss.micro.attention=1 loss.micro.attention_target=gat teacher=gat teacher.control=untrained",
+        "loss=simkd teacher=none loss.weights.task=1",
+        "loss=simkd teacher.control=self student=transformer",
+    ],
+)
+def test_what_can_be_is_not_refused(gnn_distill: Callable, line: str) -> None:
+    """Up to the point where the data set is looked for."""
+    words = ("dataset=nci1", "paths.data=nowhere/here", *line.split(" "))
+    status, _, err = gnn_distill("train", *words, "tracker=none")
+    assert status == 1
+    assert "paths.data" in err or "download" in err.lower(), err
