@@ -62,11 +62,6 @@ def _hsic(x: Float[Tensor, "row left"], y: Float[Tensor, "row right"]) -> Float[
     return total / (rows * (rows - 3))
 
 
-def pool_subgraphs(operator: Tensor, states: States) -> States:
-    """P·h: the mean state of each subgraph; `operator` is a sparse row-stochastic matrix [subgraph, node]."""
-    return operator @ states
-
-
 def teacher_layer(student_layer: int, student_layers: int, teacher_layers: int) -> int:
     """⌈l·L_T/L_S⌉: the teacher layer (from 1) that student layer l (from 1) is aligned to."""
     return -(-student_layer * teacher_layers // student_layers)

@@ -88,7 +88,9 @@ def attention_distillation(
     attention between Transformers (Jiao et al. 2020, Wang et al. 2020) has a teacher with an attention of its own,
     and a GNN's is its message passing.
     """
-    logits, target = at_least_single(logits[:, :heads]), at_least_single(target.detach())
+    target = at_least_single(target.detach())
+    # The lowest number of single precision is -inf in bfloat16, and 0 · -inf is not 0.
+    logits = at_least_single(logits[:, :heads]).clamp(min=torch.finfo(torch.float32).min)
     if support is not None:
         logits = logits.masked_fill(~support.unsqueeze(1), torch.finfo(logits.dtype).min)
     kl = F.kl_div(logits.log_softmax(dim=-1), target.unsqueeze(1), reduction="none").sum(dim=-1).mean(dim=1)

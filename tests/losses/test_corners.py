@@ -65,6 +65,21 @@ def test_some_queries_and_some_heads() -> None:
     assert float(value) == pytest.approx(float(attention.attention_distillation(logits[:, :2], target, kept)))
 
 
+@pytest.mark.parametrize("shape", [False, True])
+def test_padding_in_half_precision_is_finite(shape: bool) -> None:
+    """Where the lowest number that a mask may hold has become -inf."""
+    target, near = targets()["gat"], attention.hop_support(MESSAGES, BATCH.mask, 2)
+    logits = states(1, MESSAGES.numel(), 1).view(MESSAGES.shape)[:, None].float()
+    masked = logits.masked_fill(~BATCH.mask[:, None, None, :], torch.finfo(torch.float32).min)
+    half = masked.bfloat16().requires_grad_()
+    assert half.isinf().any()
+    value = attention.attention_distillation(half, target, BATCH.mask, near if shape else None)
+    value.backward()
+    assert half.grad.isfinite().all()
+    expected = attention.attention_distillation(masked, target, BATCH.mask, near if shape else None)
+    assert value.item() == pytest.approx(expected.item(), rel=0.02)
+
+
 def test_a_node_that_no_message_reaches_attends_to_itself() -> None:
     nothing = torch.zeros(BATCH.edge_index.size(1)), torch.zeros(NODES)
     target = attention.gat_target(BATCH.edge_dense_index, *nothing, BATCH.dense_index, BATCH.mask)
