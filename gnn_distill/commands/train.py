@@ -18,6 +18,7 @@ from gnn_distill.models import count_parameters
 from gnn_distill.prediction import save_student
 from gnn_distill.results.figures import learning_curves
 from gnn_distill.run_directory import RunDirectory
+from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.run import TrainConfig
 from gnn_distill.stages.distill import check_student, distill
 from gnn_distill.stages.encode import encode
@@ -54,12 +55,13 @@ def main(cfg: DictConfig) -> float:
         console.notice(notice)
 
     models: dict[str, nn.Module] = {}
-    views: dict[str, StructuralEncodings] = {}
+    views: dict[str, StructuralEncodings | None] = {}
     entries: dict[str, Entry] = {}
     teacher_signals = fitted = None
     if config.teacher.name != "none":
         with timed(seconds, "teacher"):
-            views["teacher"], _ = encode(runtime, task, plan_teacher(config).encoding)
+            wanted = plan_teacher(config).encoding
+            views["teacher"] = encode(runtime, task, wanted)[0] if wanted != EncodingConfig() else None
             models["teacher"], entries["teacher"] = pretrain(runtime, task, views["teacher"], labels, config)
     if {config.teacher.name, config.student.name}.isdisjoint({"none"}):
         with timed(seconds, "signals"):

@@ -15,7 +15,7 @@ def evaluate_splits(
     runtime: Runtime,
     model: nn.Module,
     task: GraphTask,
-    encodings: StructuralEncodings,
+    encodings: StructuralEncodings | None,
     labels: Labels,
     trainer: TrainerConfig,
 ) -> dict[str, dict[str, float]]:

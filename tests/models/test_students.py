@@ -51,11 +51,12 @@ def make(name: str, spec: TaskSpec, **keys: object) -> nn.Module:
 
 def learn(model: nn.Module, batch: StructureBatch, labels: Tensor, steps: int) -> float:
     """The share of labels that the model knows by heart after so many steps."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     for _ in range(steps):
         logits = batch.examples(model.train()(batch).logits)
         optimizer.zero_grad()
         F.cross_entropy(logits, labels).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # full attention is unsteady without a warm-up
         optimizer.step()
     with torch.no_grad():
         return float((batch.examples(model.eval()(batch).logits).argmax(1) == labels).float().mean())
@@ -75,7 +76,7 @@ def test_twenty_graphs_are_learned_by_heart(name: str, twenty: PackedGraphs) -> 
     labels = twenty.y[:, 0].long()
     assert 6 < labels.sum() < 14
     batch = collate(twenty, encode(twenty, encoding_of(name)), torch.arange(20))
-    assert learn(make(name, spec), batch, labels, steps=80) == 1.0
+    assert learn(make(name, spec), batch, labels, steps=150) == 1.0
 
 
 @pytest.mark.parametrize("name", STUDENTS)
@@ -83,7 +84,7 @@ def test_training_nodes_are_learned_by_heart(name: str) -> None:
     task = make_node_task()
     batch = replace(batch_of(task, name), labelled=task.splits.train)
     labels = task.graphs.y[task.splits.train, 0].long()
-    assert learn(make(name, task.spec), batch, labels, steps=80) == 1.0
+    assert learn(make(name, task.spec), batch, labels, steps=150) == 1.0
 
 
 @pytest.mark.parametrize("name", STUDENTS)
