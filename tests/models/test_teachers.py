@@ -149,6 +149,27 @@ def test_gatedgcn_equals_its_formula() -> None:
         torch.testing.assert_close(out[i], u(x[i]) + mixed)
 
 
+@pytest.mark.parametrize("name", ["gcn", "gin", "mlp", "sage"])
+def test_plain_convolutions_equal_their_formulas(name: str) -> None:
+    x, edge_index, _ = random_graph(channels=WIDTH)
+    conv = awaken(make(name, make_spec())).double().convs[0]
+    adjacency = torch.zeros(len(x), len(x), dtype=torch.float64)
+    for j, i in edge_index.T.tolist():
+        adjacency[i, j] += 1
+    if name == "gcn":
+        joined = adjacency + torch.diag((adjacency.diag() == 0).double())  # one loop at every node
+        scale = joined.sum(dim=1) ** -0.5
+        expected = scale[:, None] * joined * scale @ conv.lin(x) + conv.bias
+    elif name == "gin":
+        assert conv.eps.item() > 0
+        expected = conv.nn((1 + conv.eps) * x + adjacency @ x)
+    elif name == "sage":
+        expected = conv.lin_r(x) + conv.lin_l(adjacency @ x / adjacency.sum(dim=1, keepdim=True).clamp(min=1))
+    else:
+        expected = x @ conv.weight.T + conv.bias
+    torch.testing.assert_close(conv(x, edge_index, None), expected)
+
+
 def test_gatedgcn_keeps_edge_states_from_layer_to_layer() -> None:
     spec = make_spec("multiclass", edges="continuous")
     graphs = make_graphs(spec)
