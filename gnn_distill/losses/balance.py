@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from gnn_distill.losses.gradients import gradient
 
-MOMENTUM = 0.9
+MOMENTUM = 0.7
 MOST = 1e4
 """Largest factor: what is so much smaller than the task's gradient is the rounding of a term at its minimum."""
 
@@ -17,7 +17,7 @@ class Balance(nn.Module):
 
     θ are all parameters of the student, but not the terms' own projections: what every term moves in the end,
     whatever states it reads and whatever the student is. Norms are measured in every `every`-th step, at the cost of
-    one more backward pass a term, and are running means: m = Σ_i 0.9^(k−i)·‖∇_i‖ / Σ_i 0.9^(k−i) over the
+    one more backward pass a term, and are running means: m = Σ_i 0.7^(k−i)·‖∇_i‖ / Σ_i 0.7^(k−i) over the
     measurements so far. A norm that is 0 or not finite is left out: such a batch has nothing of that term. All terms
     are measured, also the task before its ramp lets it count. After the adaptive weight of VQGAN (Esser et al. 2021),
     which is taken at the last layer in every step; GradNorm (Chen et al. 2018) learns its weights instead.

@@ -183,7 +183,7 @@ class LossConfig:
     """gradient: weights of all terms but the task's are shares of its gradient on the student."""
     balance_share: float = positive(1.0)
     """Factor of all these shares."""
-    balance_every: int = number(20, low=1)
+    balance_every: int = number(50, low=1)
     """Steps from one measurement of the gradients to the next; each costs one backward pass a term."""
 
 
