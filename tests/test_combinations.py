@@ -45,8 +45,13 @@ def pairwise() -> list[tuple[str, str, str]]:
 
 
 CASES = [
-    pytest.param(*case, marks=[] if case in pairwise() else pytest.mark.slow)
-    for case in ((teacher, student, data) for teacher in TEACHERS for student in STUDENTS for data in LEVELS)
+    *(pytest.param(*case, False, id="-".join([*case, "piece"])) for case in pairwise()),
+    *(
+        pytest.param(teacher, student, data, True, id=f"{teacher}-{student}-{data}", marks=pytest.mark.slow)
+        for teacher in TEACHERS
+        for student in STUDENTS
+        for data in LEVELS
+    ),
 ]
 
 
@@ -68,19 +73,19 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("combinations")
 
 
-@pytest.mark.parametrize(("teacher", "student", "data"), CASES)
+@pytest.mark.parametrize(("teacher", "student", "data", "whole"), CASES)
 def test_every_teacher_teaches_every_student(
     teacher: str,
     student: str,
     data: str,
+    whole: bool,
     gnn_distill: Callable,
     mirror: Path,
     folders: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
 ) -> None:
-    if request.node.get_closest_marker("slow") is None:
+    if not whole:
         monkeypatch.setattr(train, "load_task", lambda dataset, paths: few(load_task(dataset, paths)))
     small = [f"{model}.{key}" for model in ("teacher", "student") for key in ("hidden_channels=8", "num_layers=2")]
     words = [f"dataset={data}", f"teacher={teacher}", f"student={student}", *small, "student.num_heads=2"]
