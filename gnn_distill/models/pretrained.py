@@ -34,8 +34,9 @@ def load_pretrained(model: nn.Module, config: TeacherConfig) -> None:
     """
     weights = read_weights(Path(config.checkpoint))
     module = model.module if config.name == "custom" else model
-    if config.name == "custom":
-        weights = without_prefix(weights, "module.")
+    for prefix in PREFIXES:
+        if not weights.keys() & module.state_dict().keys():
+            weights = without_prefix(weights, prefix)
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:
@@ -47,7 +48,7 @@ def load_pretrained(model: nn.Module, config: TeacherConfig) -> None:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The state dict that a .pt, .pth or .safetensors file holds, on the CPU, without wrappers and common prefixes."""
+    """The state dict that a .pt, .pth or .safetensors file holds, on the CPU, without wrappers."""
     key = f"teacher.checkpoint={path}"
     if not path.is_file():
         raise UserError(f"{key}: there is no such file.")
@@ -65,8 +66,6 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         weights = weights[wrapper]
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise UserError(f"{key}: holds no state dict. Save one by torch.save(model.state_dict(), 'weights.pt').")
-    for prefix in PREFIXES:
-        weights = without_prefix(weights, prefix)
     return weights
 
 

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from small_tasks import make_graphs, make_node_task, make_spec, make_task
 from torch import Tensor, nn
-from torch_geometric.nn import GATConv, GCNConv, GINEConv, global_add_pool, global_mean_pool
+from torch_geometric.nn import GATConv, GCNConv, GINEConv, MessagePassing, global_add_pool, global_mean_pool
 
 from gnn_distill import checkpoint
 from gnn_distill.data.batching import StructureBatch, collate
@@ -64,6 +64,28 @@ class Edges(nn.Module):
         assert x.dtype == edge_attr.dtype == torch.long
         x = self.conv(self.atoms(x[:, 0]), edge_index, self.bonds(edge_attr[:, 0]))
         return self.head(global_add_pool(x, batch, batch_size))
+
+
+class Attending(MessagePassing):
+    """Message passing around a convolution: one state, not two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = GCNConv(3, 6)
+
+    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
+        return self.propagate(edge_index, x=self.inner(x, edge_index))
+
+
+class Headed(nn.Module):
+    """States with a dimension for heads; all names begin with `module.`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.module = nn.ModuleDict({"conv": Attending(), "heads": nn.Unflatten(1, (2, 3)), "head": nn.Linear(3, 3)})
+
+    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
+        return self.module["head"](self.module["heads"](self.module["conv"](x, edge_index)).mean(dim=1))
 
 
 class Telling(nn.Module):
@@ -163,6 +185,22 @@ def test_a_module_may_tell_its_representations_itself() -> None:
     assert (model.state_channels, model.graph_channels) == ((3, 3), 3)
 
 
+def test_states_are_flat_and_those_of_the_outermost_message_passing(tmp_path: Path) -> None:
+    task = make_node_task()
+    batch, model = batch_of(task), make(Headed, task.spec)
+    named = make(Headed, task.spec, node_states=["module.heads"])
+    torch.testing.assert_close(named(batch).nodes, model(batch).nodes)
+    assert model.state_channels == named.state_channels == (6,)
+    torch.save(model.module.state_dict(), tmp_path / "weights.pt")
+    load_pretrained(named, config(Headed, checkpoint=str(tmp_path / "weights.pt")))
+
+
+def test_sparse_features_are_handed_over_dense() -> None:
+    task = make_node_task()
+    batch, model = batch_of(task), make(Nodes, task.spec)
+    torch.testing.assert_close(model(replace(batch, x=batch.x.to_sparse_csr())).logits, model(batch).logits)
+
+
 def test_two_logits_of_a_binary_task_become_one() -> None:
     task = make_task("binary")
     model = make(Graphs, task.spec, kwargs={"out": 2})
@@ -181,7 +219,8 @@ def test_outputs_in_original_units_are_standardised() -> None:
 
 def test_without_a_checkpoint_it_is_trained_like_any_teacher() -> None:
     task = make_task("multiclass")
-    batch, model = batch_of(task), make(Graphs, task.spec).train()
+    batch, model = batch_of(task), build_teacher(config(Graphs), task.spec)
+    assert all(part.training for part in model.modules())
     nn.functional.cross_entropy(model(batch).logits, batch.y[:, 0].long()).backward()
     assert all(parameter.grad.abs().sum() > 0 for parameter in model.parameters())
     assert not model.module.first._forward_hooks  # nothing stays behind on the user's module
