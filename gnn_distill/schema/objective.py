@@ -121,8 +121,8 @@ class BaselineConfig:
     """fitnet, crd, gcrd, mugsi_graph: map from student to teacher width; learned, not part of the student."""
     samples: int = number(2048, low=2)
     """Rows between which pairs are taken, at most, drawn anew in every step; at node level they stand in for graphs."""
-    angle_samples: int = number(128, low=3)
-    """rkd_angle, which takes triples: at most so many rows."""
+    rkd_samples: int = number(128, low=3)
+    """The same for rkd_distance, and rkd_angle, which takes triples."""
     walk_length: int = number(8, low=1)
     """mugsi_path: steps of a walk."""
 
@@ -211,7 +211,7 @@ class AlignmentConfig:
     """mse on standardised teacher features; 1 - cosine; linear CKA, which needs no projection; a contrast of rows."""
     temperature: float = positive(0.1)
     """infonce: temperature of the softmax."""
-    samples: int = number(2048, low=2)
+    samples: int = number(1024, low=2)
     """infonce: rows at most, drawn anew in every step, since all pairs of them are taken."""
     projection: str = choice("linear", "linear", "mlp", "none")
     """Map from student to teacher width at node and graph scale; learned, not part of the student."""

@@ -55,7 +55,7 @@ def _between_graphs(
     """At node level between drawn nodes; MuGSI's between prototypes of the classes."""
     loss = BETWEEN_GRAPHS[name]
     kind = config.projection if name in PROJECTED else None
-    samples = config.angle_samples if name == "rkd_angle" else config.samples
+    samples = config.rkd_samples if name.startswith("rkd") else config.samples
     among = "classes" if name == "mugsi_graph" else "nodes"
     rows = graph_rows(bridge, labels, f"baseline_{name}", kind, align, among, raw=True, samples=samples)
     return lambda *batch: loss(*rows(*batch))
