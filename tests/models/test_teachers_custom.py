@@ -29,6 +29,7 @@ class Nodes(nn.Module):
         self.dropout = nn.Dropout(0.5)
 
     def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
+        assert x.layout == torch.strided
         return self.convs[1](self.dropout(self.convs[0](x, edge_index).relu()), edge_index)
 
 
