@@ -1,7 +1,17 @@
 """Every term that a config may switch on: equal to the references, reading no more than it says, teaching alone."""
 
+from dataclasses import replace
+
 import pytest
-from term_cases import CASES, Scene, TermCase
+import torch
+from objective_cases import random_tensor
+from term_cases import CASES, NONE, Scene, TermCase
+
+from gnn_distill.errors import UserError
+from gnn_distill.losses.alignment import infonce
+from gnn_distill.losses.terms import baseline
+from gnn_distill.losses.terms.alignment import measure_of
+from gnn_distill.schema.objective import AlignmentConfig, BaselineConfig, LossConfig, LossWeights
 
 NAMES = [(name, level) for name, case in CASES.items() for level in case.levels]
 
@@ -25,3 +35,37 @@ def test_a_batch_equals_the_reference(name: str, level: str) -> None:
     reached = [scene.out.graph, *scene.out.nodes, *scene.out.attention.values(), scene.out.projected]
     assert any(tensor.grad is not None and tensor.grad.abs().sum() > 0 for tensor in reached)
     assert all(p.grad is not None and p.grad.isfinite().all() for p in scene.objective.parameters())
+
+
+@pytest.mark.parametrize("level", ["graph", "node"])
+def test_rows_that_are_drawn_are_the_same_on_both_sides(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def spy(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
+        seen.append(student)
+        assert torch.equal(student, teacher)
+        return student.sum()
+
+    monkeypatch.setitem(baseline.BETWEEN_GRAPHS, "sp", spy)
+    config = LossConfig(weights=LossWeights(task=0.0), baseline=BaselineConfig(sp=1.0, samples=5))
+    scene = Scene(level, config, NONE)
+    nodes = (*scene.out.nodes[:2], scene.teacher.nodes[2])
+    twin = replace(scene.out, nodes=nodes, graph=scene.teacher.graph)
+    for _ in range(3):
+        scene.objective(twin, scene.batch, scene.read(), 0.5)
+    assert {len(rows) for rows in seen} == {5}
+    assert not torch.equal(seen[0], seen[1])
+
+
+def test_a_contrast_of_few_rows_is_one_of_the_same_rows() -> None:
+    states = random_tensor(60, 4, seed=0)
+    few = measure_of(AlignmentConfig(measure="infonce", samples=6, temperature=0.05))(states, states)
+    assert 0 < float(few) < float(infonce(states, states, 0.05))
+
+
+def test_a_student_without_attention_is_told() -> None:
+    case = CASES["attention"]
+    scene = make_scene(case, "graph")
+    scene.out.attention.pop(2)
+    with pytest.raises(UserError, match=r"loss\.micro\.attention: the student gives no attention logits of layer 2"):
+        scene.objective(scene.out, scene.batch, scene.read(), 0.5)
