@@ -5,135 +5,28 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from modules_of_users import (
+    Asking,
+    ByData,
+    Edges,
+    Graphs,
+    Headed,
+    Nodes,
+    Telling,
+    Unpooled,
+    Without,
+    batch_of,
+    config,
+    make,
+)
 from small_tasks import make_graphs, make_node_task, make_spec, make_task
-from torch import Tensor, nn
-from torch_geometric.nn import GATConv, GCNConv, GINEConv, MessagePassing, global_add_pool, global_mean_pool
+from torch import nn
+from torch_geometric.nn import global_mean_pool
 
-from gnn_distill import checkpoint
-from gnn_distill.data.batching import StructureBatch, collate
-from gnn_distill.data.task import GraphTask, TaskSpec
+from gnn_distill.data.batching import collate
 from gnn_distill.errors import UserError
 from gnn_distill.models import build_teacher
-from gnn_distill.models.pretrained import files_of, load_pretrained, pretrained
-from gnn_distill.models.representations import Representations
-from gnn_distill.schema.teacher import TeacherConfig
-
-
-class Nodes(nn.Module):
-    """The simplest there is, at node level."""
-
-    def __init__(self, hidden: int = 5, out: int = 3) -> None:
-        super().__init__()
-        self.convs = nn.ModuleList([GCNConv(3, hidden), GCNConv(hidden, out)])
-        self.dropout = nn.Dropout(0.5)
-
-    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
-        assert x.layout == torch.strided
-        return self.convs[1](self.dropout(self.convs[0](x, edge_index).relu()), edge_index)
-
-
-class Graphs(nn.Module):
-    """Two convolutions, a pooled state, and a head."""
-
-    def __init__(self, out: int = 3, inputs: int = 3) -> None:
-        super().__init__()
-        self.first, self.second = GCNConv(inputs, 5), GATConv(-1, 3, heads=2)
-        self.pool, self.head = nn.Linear(6, 4), nn.Linear(4, out)
-
-    def forward(self, x: Tensor, edge_index: Tensor, batch: Tensor, batch_size: int | None = None) -> Tensor:
-        x = self.second(self.first(x, edge_index).relu(), edge_index).relu()
-        return self.head(self.pool(global_mean_pool(x, batch, batch_size)).relu())
-
-
-class ByData(Graphs):
-    """Takes PyG's Data, as many do."""
-
-    def forward(self, data: object) -> Tensor:
-        return super().forward(data.x, data.edge_index, data.batch, data.batch_size)
-
-
-class Edges(nn.Module):
-    """Categories and edge features."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.atoms, self.bonds = nn.Embedding(4, 6), nn.Embedding(4, 6)
-        self.conv, self.head = GINEConv(nn.Linear(6, 6)), nn.Linear(6, 1)
-
-    def forward(self, x: Tensor, edge_index: Tensor, edge_attr: Tensor, batch: Tensor, batch_size: int) -> Tensor:
-        assert x.dtype == edge_attr.dtype == torch.long
-        x = self.conv(self.atoms(x[:, 0]), edge_index, self.bonds(edge_attr[:, 0]))
-        return self.head(global_add_pool(x, batch, batch_size))
-
-
-class Attending(MessagePassing):
-    """Message passing around a convolution: one state, not two."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inner = GCNConv(3, 6)
-
-    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
-        return self.propagate(edge_index, x=self.inner(x, edge_index))
-
-
-class Headed(nn.Module):
-    """States with a dimension for heads; all names begin with `module.`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.module = nn.ModuleDict({"conv": Attending(), "heads": nn.Unflatten(1, (2, 3)), "head": nn.Linear(3, 3)})
-
-    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
-        return self.module["head"](self.module["heads"](self.module["conv"](x, edge_index)).mean(dim=1))
-
-
-class Telling(nn.Module):
-    """Tells its representations itself."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.linear = nn.Linear(3, 3)
-
-    def represent(self, batch: StructureBatch) -> Representations:
-        x = self.linear(batch.x)
-        return Representations(x * 2, (batch.x, x), global_mean_pool(x, batch.batch, batch.num_graphs))
-
-
-class Without(nn.Module):
-    """Nothing that passes messages."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Linear(3, 3)
-
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
-        return self.layer(x)
-
-
-class Unpooled(Graphs):
-    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
-        return self.head(self.pool(self.second(self.first(x, edge_index), edge_index)))
-
-
-class Asking(Graphs):
-    def forward(self, x: Tensor, edge_indices: Tensor) -> Tensor:
-        return x
-
-
-def config(target: type | str, **keys: object) -> TeacherConfig:
-    path = target if isinstance(target, str) else f"{__name__}.{target.__name__}"
-    return TeacherConfig(name="custom", target=path, readout="mean", **keys)
-
-
-def make(target: type, spec: TaskSpec, **keys: object) -> nn.Module:
-    torch.manual_seed(0)
-    return build_teacher(config(target, **keys), spec).eval()
-
-
-def batch_of(task: GraphTask) -> StructureBatch:
-    return collate(task.graphs, None, torch.arange(len(task.graphs)))
+from gnn_distill.models.pretrained import files_of, load_pretrained
 
 
 def test_a_node_level_module_is_read_by_its_convolutions() -> None:
@@ -227,64 +120,11 @@ def test_without_a_checkpoint_it_is_trained_like_any_teacher() -> None:
     assert not model.module.first._forward_hooks  # nothing stays behind on the user's module
 
 
-def wrappers(state: dict[str, Tensor], folder: Path) -> dict[str, Path]:
-    """The same weights as others save them."""
-    forms = {
-        "plain.pt": state,
-        "wrapped.pth": {"state_dict": state, "epoch": 3},
-        "twice.pt": {"model": {"state_dict": {f"module.{name}": value for name, value in state.items()}}},
-        "parallel.pt": {f"module._orig_mod.{name}": value for name, value in state.items()},
-    }
-    for name, content in forms.items():
-        torch.save(content, folder / name)
-    save_file(state, folder / "plain.safetensors")
-    ours = {"model": {f"module.{name}": value for name, value in state.items()}, "best_epoch": 3}
-    checkpoint.save(folder / "teacher.safetensors", ours)
-    return {name: folder / name for name in (*forms, "plain.safetensors", "teacher.safetensors")}
-
-
-def test_weights_are_read_from_every_usual_form(tmp_path: Path) -> None:
-    task = make_task("multiclass")
-    trained = make(Graphs, task.spec)
-    for parameter in trained.parameters():
-        nn.init.normal_(parameter)
-    for path in wrappers(trained.module.state_dict(), tmp_path).values():
-        given = config(Graphs, checkpoint=str(path))
-        model = make(Graphs, task.spec)
-        load_pretrained(model, given)
-        assert pretrained(given)
-        assert torch.equal(model(batch_of(task)).logits, trained(batch_of(task)).logits), path.name
-    assert not pretrained(config(Graphs))
-
-
-def test_any_teacher_can_come_from_a_checkpoint(tmp_path: Path) -> None:
-    task = make_task("multiclass")
-    torch.manual_seed(1)
-    keys = {"hidden_channels": 8, "num_layers": 2}
-    trained = build_teacher(TeacherConfig(name="gin", **keys), task.spec).eval()
-    checkpoint.save(tmp_path / "teacher.safetensors", {"model": trained.state_dict(), "best_epoch": 3})
-    given = TeacherConfig(name="gin", checkpoint=str(tmp_path / "teacher.safetensors"), **keys)
-    model = build_teacher(given, task.spec).eval()
-    load_pretrained(model, given)
-    assert torch.equal(model(batch_of(task)).logits, trained(batch_of(task)).logits)
-
-
-def test_files_that_determine_a_teacher_are_known_by_their_content(tmp_path: Path) -> None:
-    one, other = tmp_path / "one.pt", tmp_path / "other.pt"
-    torch.save({"a": torch.zeros(1)}, one)
-    torch.save({"a": torch.ones(1)}, other)
-    files = [files_of(config(Graphs, checkpoint=str(path))) for path in (one, other)]
-    assert files[0].keys() == {"checkpoint", "target"}
-    assert files[0]["checkpoint"] != files[1]["checkpoint"]
-    assert files[0]["target"] == files[1]["target"]
-    assert files_of(TeacherConfig(name="gin")) == {}
-
-
 NODES, GRAPHS = make_node_task().spec, make_spec("multiclass")
 FAULTS = {
     "no path": (config("MyGNN"), GRAPHS, "teacher.target=MyGNN: must be the path of a class in a module"),
     "no module": (config("no_such_package.MyGNN"), GRAPHS, "there is no module no_such_package"),
-    "no class": (config(f"{__name__}.Graph"), GRAPHS, "has no Graph. Did you mean"),
+    "no class": (config("modules_of_users.Graph"), GRAPHS, "has no Graph. Did you mean"),
     "no nn.Module": (config("collections.OrderedDict"), GRAPHS, "gives a OrderedDict, not a torch.nn.Module"),
     "unknown argument": (
         config(Graphs, kwargs={"width": 3}),
@@ -320,34 +160,6 @@ def test_a_fault_is_told_in_one_line(fault: str) -> None:
     with pytest.raises(UserError, match=message) as told:
         build_teacher(teacher, spec)
     assert "\n" not in str(told.value)
-
-
-def test_a_fault_of_the_file_is_told(tmp_path: Path) -> None:
-    spec = make_spec("multiclass")
-    model = make(Graphs, spec)
-    state = model.module.state_dict()
-    torch.save(model, tmp_path / "pickled.pt")
-    torch.save({"epoch": 3}, tmp_path / "empty.pt")
-    torch.save({**state, "more.bias": torch.zeros(2)}, tmp_path / "more.pt")
-    torch.save({**state, "head.weight": torch.zeros(9, 4)}, tmp_path / "shape.pt")
-    (tmp_path / "cut.safetensors").write_bytes(b"cut")
-    (tmp_path / "weights.bin").write_bytes(b"")
-    faults = {
-        "missing.pt": "there is no such file",
-        "weights.bin": "must be a .pt, .pth or .safetensors file",
-        "pickled.pt": "cannot be read as weights alone. Save them by torch.save",
-        "cut.safetensors": "cannot be read as weights alone",
-        "empty.pt": "holds no state dict",
-        "more.pt": "do not fit the teacher.*more.bias",
-        "shape.pt": "do not fit the teacher.*head.weight",
-    }
-    for name, message in faults.items():
-        given = config(Graphs, checkpoint=str(tmp_path / name))
-        with pytest.raises(UserError, match=message) as told:
-            load_pretrained(model, given)
-        assert str(told.value).startswith(f"teacher.checkpoint={tmp_path / name}: ")
-    with pytest.raises(UserError, match="there is no such file"):
-        files_of(config(Graphs, checkpoint=str(tmp_path / "missing.pt")))
 
 
 def test_a_module_in_the_working_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
