@@ -139,6 +139,25 @@ def test_the_attention_of_a_gat_is_kept_edge_by_edge(level: str, on: str, tmp_pa
     assert fitted.epochs == 2
 
 
+@pytest.mark.parametrize(("level", "on"), [("graph", "train"), ("node", "train"), ("node", "all")])
+def test_the_median_distance_is_that_of_standardised_states_within_graphs(level: str, on: str, tmp_path: Path) -> None:
+    task = make_task() if level == "graph" else make_node_task()
+    _, kept = collect(tmp_path, task, replace(NOTHING, signals=SignalsConfig(on=on)))
+    shape = kept.shape()
+    mean, std = shape.nodes[2]
+    states = ((kept.nodes[2] - mean) / std)[:, std > 0]
+    groups = states.split(task.graphs.num_nodes[task.splits.train].tolist()) if level == "graph" else [states]
+    if on == "train" and level == "node":
+        groups = [states[task.splits.train]]
+    # A node is drawn with equal chance, so pairs of a small graph weigh more.
+    distances = [(torch.pdist(group).repeat(2), 1 / (len(group) - 1)) for group in groups if len(group) > 1]
+    values = torch.cat([values for values, _ in distances])
+    order = values.argsort()
+    weight = torch.cat([torch.full_like(values, share) for values, share in distances])[order].cumsum(0)
+    low, high = (values[order][torch.searchsorted(weight, weight[-1] * share)] for share in (0.48, 0.52))
+    assert low <= shape.median_distance() <= high
+
+
 def test_a_teacher_without_attention_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="attention_target=gat: the teacher tells no attention"):
         collect(tmp_path, make_task(), replace(NOTHING, loss=GAT))
