@@ -35,7 +35,7 @@ class FeatureEncoder(nn.Module):
     def forward(self, x: Tensor) -> Float[Tensor, "row channel"]:
         if x.layout == torch.sparse_csr:
             with torch.autocast(x.device.type, enabled=False):  # CPUs have no sparse product in bf16
-                return torch.sparse.mm(x, self.linear.weight.T) + self.linear.bias
+                return torch.sparse.mm(x.to(self.linear.weight.dtype), self.linear.weight.T) + self.linear.bias
         if self.linear is not None:
             return self.linear(self.scaled(x))
         return self.tables(x + self.offsets).sum(dim=1)
