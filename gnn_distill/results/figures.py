@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 Curves = dict[str, dict[str, list[float]]]
 COLOURS = {"teacher": "#0072b2", "student": "#d55e00"}
 WEIGHTED = ".weighted"
+MOST_INSIDE = 4
+"""Lines whose names find room inside a panel; those of more stand below it."""
 ENDINGS = {"raw": "", "weighted": WEIGHTED}
 
 
@@ -101,5 +103,8 @@ def _panels(titles: Sequence[str], draw: Callable[["Axes", str], None]) -> "Figu
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3, linewidth=0.5)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=8)
+        if len(axes.get_lines()) > MOST_INSIDE:
+            axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
+        else:
+            axes.legend(frameon=False, fontsize=8)
     return figure

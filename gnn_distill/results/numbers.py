@@ -14,6 +14,7 @@ METRICS = {
     "rmse": "RMSE",
 }
 PERCENT = ("accuracy", "macro_f1", "roc_auc", "average_precision")
+LOWER_IS_BETTER = ("mae", "rmse")
 NOTHING = "–"
 """Shown where there is no number."""
 
@@ -44,6 +45,11 @@ class Format:
             return NOTHING
         text = f"{self.scale * value:{'+' if sign else ''}.{self.decimals}f}"
         return (text if float(text) else text.lstrip("+-")).replace("-", "−")
+
+
+def shown(value: float | None, metric: str = "") -> str:
+    """A single value of a metric, or a number of no metric."""
+    return NOTHING if value is None else Format.of(metric, [value])(value)
 
 
 def p_value(p: float) -> str:

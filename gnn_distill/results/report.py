@@ -11,7 +11,8 @@ from gnn_distill.errors import UserError, refuse
 from gnn_distill.results.run_page import is_run, run_page
 from gnn_distill.results.sweep_page import sweep_page
 from gnn_distill.results.sweeps import is_sweep
-from gnn_distill.results.table_page import is_table, table_page
+from gnn_distill.results.table_files import is_table
+from gnn_distill.results.table_page import table_page
 from gnn_distill.schema.report import ReportConfig
 
 FILE = "report.html"
@@ -42,7 +43,7 @@ def render(folder: Path, config: ReportConfig) -> str:
     if not folder.is_dir():
         raise refuse("report.path", folder, "there is no such folder. Give that of a run, a table or a sweep.")
     if is_table(folder):
-        return fill("table.html", table_page(folder))
+        return fill("table.html", table_page(folder, config))
     if is_run(folder):
         return fill("run.html", run_page(folder))
     if is_sweep(folder):

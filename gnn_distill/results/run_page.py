@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from gnn_distill.console import duration
 from gnn_distill.results.figures import WEIGHTED, Curves, draw_losses, draw_metric, draw_terms
 from gnn_distill.results.inline import svg
-from gnn_distill.results.numbers import LOWER_IS_BETTER, headed, named, shown
+from gnn_distill.results.numbers import LOWER_IS_BETTER, metric_label, shown
 from gnn_distill.run_directory import METRICS, SUMMARY, read_metrics
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def run_page(folder: Path) -> dict[str, Any]:
         "tiles": list(_tiles(run)),
         "facts": {name: value for name, value in _facts(run) if value},
         "notes": list(_notes(run)),
-        "metrics": [headed(metric) for metric in _metrics(run)],
+        "metrics": [metric_label(metric) for metric in _metrics(run)],
         "results": _results(run),
         "curves": list(_curves(run)),
         "terms": _terms(run),
@@ -100,7 +100,7 @@ def run_page(folder: Path) -> dict[str, Any]:
 def _tiles(run: Run) -> Iterator[dict[str, str]]:
     """The result: the student's score, the teacher's, and which is ahead."""
     split = run.read_split
-    what = f"{ {'test': 'test', 'val': 'validation'}[split] } {headed(run.metric)}"
+    what = f"{ {'test': 'test', 'val': 'validation'}[split] } {metric_label(run.metric)}"
     scores = {role: run.score(role, split) for role in ROLES if role in run.summary}
     for role, score in scores.items():
         yield {"name": role, "value": shown(score, run.metric), "what": what, "kind": role}
@@ -110,7 +110,7 @@ def _tiles(run: Run) -> Iterator[dict[str, str]]:
         yield {
             "name": "student ahead by" if lead >= 0 else "student behind by",
             "value": shown(abs(lead), run.metric),
-            "what": f"lower {named(run.metric)} is better" if lower else "than its teacher",
+            "what": f"{metric_label(run.metric)}, {'lower' if lower else 'higher'} is better",
             "kind": "lead",
         }
 
@@ -186,11 +186,15 @@ def _curves(run: Run) -> Iterator[tuple[Markup, str]]:
     """The metric and the losses, epoch by epoch; each with its caption."""
     chosen = run.summary.get("best_epoch")
     if figure := draw_metric(run.curves, run.metric or None):
-        yield svg(_mark(figure, chosen), "validation metric"), f"On validation, by epoch{_marked(chosen)}."
+        told = "; ".join(text for text in ("The primary metric on validation", _marked(chosen)) if text)
+        yield svg(_mark(figure, chosen), "validation metric"), f"{told}."
     for role in ROLES:
         if role in run.curves and (figure := draw_losses({role: run.curves[role]})):
             mark = chosen if role == "student" else None
-            yield svg(_mark(figure, mark), f"loss of the {role}"), f"Loss of the {role}{_marked(mark)}."
+            # What the student is trained on is more than what it is validated on.
+            what = "training: all terms, validation: the task's" if role == "student" and len(_terms(run)) > 1 else ""
+            told = "; ".join(text for text in (f"Loss of the {role}", what, _marked(mark)) if text)
+            yield svg(_mark(figure, mark), f"loss of the {role}"), f"{told}."
 
 
 def _mark(figure: "Figure", epoch: int | None) -> "Figure":
@@ -201,7 +205,7 @@ def _mark(figure: "Figure", epoch: int | None) -> "Figure":
 
 
 def _marked(epoch: int | None) -> str:
-    return f"; dotted: the student's selected epoch, {epoch}" if epoch else ""
+    return f"dotted: the student's selected epoch, {epoch}" if epoch else ""
 
 
 def _term_curves(run: Run) -> Iterator[tuple[Markup, str]]:

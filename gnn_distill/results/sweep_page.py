@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from gnn_distill.errors import refuse, suggest
 from gnn_distill.results.inline import svg
-from gnn_distill.results.numbers import headed, named, shown
+from gnn_distill.results.numbers import Format, metric_label, shown
 from gnn_distill.results.sweeps import Sweep, read_sweep
 from gnn_distill.results.table_figures import draw_dots, draw_heat_map
 from gnn_distill.schema.report import ReportConfig
@@ -33,7 +33,7 @@ def sweep_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
         "notes": list(_notes(sweep, axes)),
         "figures": list(_figures(sweep, axes, beside)),
         "keys": sweep.keys,
-        "metric": headed(sweep.metric),
+        "metric": metric_label(sweep.metric),
         "splits": [name for split, name in SPLITS.items() if sweep.runs[split].notna().any()],
         "settings": list(_settings(sweep)),
         "unfinished": sweep.unfinished,
@@ -69,7 +69,7 @@ def _figures(sweep: Sweep, axes: list[str], beside: Path) -> Iterator[tuple[Mark
             figure = draw_heat_map(means, sweep.metric, sweep.lower_is_better)
             what = f"mean over {', '.join(over)}" if over else "one run a cell"
         figure.savefig(beside / ("heatmap.png" if split == "val" else f"heatmap_{split}.png"), dpi=150)
-        yield svg(figure, f"{named(sweep.metric)} on {name}"), f"{headed(sweep.metric)} on {name}; {what}."
+        yield svg(figure, f"{metric_label(sweep.metric)} on {name}"), f"{metric_label(sweep.metric)} on {name}; {what}."
 
 
 def _tiles(sweep: Sweep) -> Iterator[dict[str, str]]:
@@ -80,7 +80,7 @@ def _tiles(sweep: Sweep) -> Iterator[dict[str, str]]:
             if best[split, "count"]:
                 what = f"best mean on {name}" if split == "val" else f"on {name}, same setting"
                 value = shown(best[split, "mean"], sweep.metric)
-                yield {"name": headed(sweep.metric), "value": value, "what": what, "kind": split}
+                yield {"name": metric_label(sweep.metric), "value": value, "what": what, "kind": split}
     count = len(sweep.runs)
     what = f"finished, {len(sweep.unfinished)} not" if sweep.unfinished else "all finished"
     yield {"name": "runs", "value": str(count), "what": what, "kind": "count"}
@@ -115,15 +115,16 @@ def _settings(sweep: Sweep) -> Iterator[tuple[list[str], list[str], int]]:
         return
     scores = sweep.scores(*sweep.keys).sort_values(("val", "mean"), ascending=sweep.lower_is_better)
     splits = [split for split in SPLITS if sweep.runs[split].notna().any()]
+    number = Format.of(sweep.metric, scores["val", "mean"])
     for values, line in list(scores.iterrows())[:MOST_LINES]:
-        told = [_mean(line[split], sweep.metric) for split in splits]
+        told = [_mean(line[split], number) for split in splits]
         yield list(values) if isinstance(values, tuple) else [values], told, int(line["val", "count"])
 
 
-def _mean(score: pd.Series, metric: str) -> str:
+def _mean(score: pd.Series, number: Format) -> str:
     """`81.2 ± 0.4`."""
-    spread = f" ± {shown(score['std'], metric)}" if score["count"] > 1 else ""
-    return f"{shown(score['mean'], metric)}{spread}"
+    spread = f" ± {number(score['std'])}" if score["count"] > 1 else ""
+    return f"{number(score['mean'])}{spread}"
 
 
 def _command(folder: Path) -> str:

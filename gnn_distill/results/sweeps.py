@@ -32,7 +32,7 @@ class Sweep:
     """Folders of the runs without a result."""
 
     def scores(self, *keys: str) -> pd.DataFrame:
-        """Mean, std (ddof=1) and number of runs by `keys`: columns (val, mean), (val, std), (val, count), (test, ...)."""
+        """By `keys`, columns (val, mean), (val, std) with ddof=1, (val, count), and the same of test."""
         return self.runs.groupby(list(keys), sort=True, observed=True)[["val", "test"]].agg(["mean", "std", "count"])
 
     def best(self) -> pd.Series | None:

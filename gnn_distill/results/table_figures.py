@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from gnn_distill.results.figures import COLOURS, Curves
-from gnn_distill.results.numbers import headed, named, scaled, shown
+from gnn_distill.results.numbers import NOTHING, Format, metric_label
+from gnn_distill.results.tables import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,64 +20,60 @@ GREY = "#8a8f98"
 DARK, LIGHT = "#111111", "#ffffff"
 ACROSS = 3
 """Panels in a row of a figure."""
+FOR_A_BOX = 4
+"""Values below which a box tells nothing that its dots do not."""
 
 
-def draw_boxes(table: Mapping[str, Any], columns: Sequence[str]) -> "Figure | None":
-    """Every pair's value as a dot, with a box where there are enough of them: a panel a column, a line a row.
+def draw_boxes(table: Table, columns: Sequence[str] | None = None) -> "Figure | None":
+    """Every pair's value as a dot, with a box where there are enough of them: a panel a column, a line a row."""
 
-    `table` is Table.as_json(). None if there is no value.
-    """
-    rows = list(table["rows"])
-    cells = {column: _cells(table, column, "values") for column in columns}
-
-    def draw(axes: "Axes", column: str) -> None:
-        metric = table["columns"][column]["metric"]
-        for place, row in enumerate(rows):
-            values = [scaled(value, metric) for value in cells[column].get(row, {}).values() if value is not None]
-            colour = _colour(table, row)
-            if len(values) > 3:
+    def draw(axes: "Axes", key: str) -> None:
+        column = table.columns[key]
+        number = Format.of(column.metric, ())
+        for place, (row, cell) in enumerate(table.of_column(key).items()):
+            values, colour = number.scale * cell.values.to_numpy(float), _colour(table, row)
+            if len(values) >= FOR_A_BOX:
                 axes.boxplot(
                     values, positions=[place], orientation="horizontal", widths=0.55, showfliers=False, showcaps=False,
                     patch_artist=True, boxprops={"facecolor": colour, "alpha": 0.18, "linewidth": 0},
                     medianprops={"color": colour, "linewidth": 2}, whiskerprops={"color": colour, "alpha": 0.6},
                 )  # fmt: skip
             axes.plot(values, [place] * len(values), "o", color=colour, markersize=4, alpha=0.75)
-        _rows(axes, table, rows)
-        axes.set(title=_plain(table["columns"][column]["label"]), xlabel=headed(metric))
+        _rows(axes, list(table.rows.values()))
+        axes.set(title=_plain(column.label), xlabel=metric_label(column.metric))
 
-    columns = [column for column in columns if any(cells[column].values())]
-    return _grid(columns, draw, height=1.1 + 0.34 * len(rows))
+    there = [key for key in columns or table.columns if any(len(cell.values) for cell in table.of_column(key).values())]
+    return _grid(there, draw, height=1.1 + 0.34 * len(table.rows))
 
 
-def draw_differences(table: Mapping[str, Any], columns: Sequence[str]) -> "Figure | None":
-    """By how much each row is better than the reference row, with its 95 % interval: a panel a column.
+def draw_differences(table: Table, columns: Sequence[str] | None = None) -> "Figure | None":
+    """By how much each row is better than the reference, with its interval: a panel a column, a bar a row.
 
-    A bar is full where the table marks the difference as significant. None if nothing was compared.
+    A bar is pale where the difference is not significant.
     """
-    rows = [row for row in table["rows"] if row != table["reference"]]
-    low, mean, high, mark = (
-        {column: _cells(table, column, name) for column in columns}
-        for name in ("effect_low", "effect", "effect_high", "mark")
-    )
+    rows = [row for row in table.rows if row != table.reference]
 
-    def draw(axes: "Axes", column: str) -> None:
-        metric = table["columns"][column]["metric"]
+    def draw(axes: "Axes", key: str) -> None:
+        column = table.columns[key]
+        scale = Format.of(column.metric, ()).scale
         for place, row in enumerate(rows):
-            if (value := mean[column].get(row)) is None:
-                continue
-            alpha = 0.9 if mark[column].get(row) else 0.35
-            axes.barh(place, scaled(value, metric), height=0.6, color=_colour(table, row), alpha=alpha, linewidth=0)
-            ends = [low[column].get(row), high[column].get(row)]
-            if None not in ends:
-                axes.plot([scaled(end, metric) for end in ends], [place, place], color="#000000", linewidth=1.2)
+            made = table.cells[row, key].comparison
+            if made and made.effect.n:
+                alpha = 0.9 if made.mark else 0.35
+                axes.barh(place, scale * made.effect.mean, 0.6, color=_colour(table, row), alpha=alpha, linewidth=0)
+                ends = [scale * made.effect.low, scale * made.effect.high]
+                axes.plot(ends, [place, place], color="#000000", linewidth=1.2)
         axes.axvline(0, color="#000000", linewidth=0.8)
-        _rows(axes, table, rows)
-        unit = "points" if metric and headed(metric) != named(metric) else named(metric)
-        reference = _plain(table["rows"][table["reference"]]["label"])
-        axes.set(title=_plain(table["columns"][column]["label"]), xlabel=f"better than {reference} by ({unit})")
+        _rows(axes, [table.rows[row] for row in rows])
+        unit = "points" if scale == 100 else metric_label(column.metric)
+        axes.set(title=_plain(column.label), xlabel=_plain(f"better than {table.rows[table.reference]} by ({unit})"))
 
-    columns = [column for column in columns if any(value is not None for value in mean[column].values())]
-    return _grid(columns if table["reference"] else [], draw, height=1.1 + 0.34 * len(rows))
+    def compared(key: str) -> bool:
+        made = [table.cells[row, key].comparison for row in rows]
+        return any(comparison and comparison.effect.n for comparison in made)
+
+    there = [key for key in columns or table.columns if compared(key)]
+    return _grid(there, draw, height=1.1 + 0.34 * len(rows))
 
 
 def draw_heat_map(means: pd.DataFrame, metric: str, lower_is_better: bool) -> "Figure":
@@ -91,20 +88,22 @@ def draw_heat_map(means: pd.DataFrame, metric: str, lower_is_better: bool) -> "F
     colours = colormaps["YlGnBu_r" if lower_is_better else "YlGnBu"]
     scale = Normalize(*(known.min(), known.max()) if known.size else (0, 1))
     best = (known.min() if lower_is_better else known.max()) if known.size else None
+    number = Format.of(metric, known)
     for (y, x), value in np.ndenumerate(values):
         if not math.isfinite(value):
-            axes.text(x, y, "–", ha="center", va="center", color=GREY)
+            axes.text(x, y, NOTHING, ha="center", va="center", color=GREY)
             continue
         colour = colours(0.1 + 0.75 * scale(value) if known.min() < known.max() else 0.4)
         axes.add_patch(Rectangle((x - 0.48, y - 0.47), 0.96, 0.94, facecolor=colour, linewidth=0))
         bright = np.dot(colour[:3], (0.299, 0.587, 0.114)) > 0.55
-        axes.text(x, y, shown(value, metric), ha="center", va="center", color=DARK if bright else LIGHT)
+        axes.text(x, y, number(value), ha="center", va="center", color=DARK if bright else LIGHT)
         if value == best:
             axes.add_patch(Rectangle((x - 0.48, y - 0.47), 0.96, 0.94, fill=False, edgecolor="#000000", linewidth=1.6))
     axes.set(xlim=(-0.5, values.shape[1] - 0.5), ylim=(-0.5, values.shape[0] - 0.5))
     axes.set_xticks(range(values.shape[1]), [_plain(str(name)) for name in means.columns])
     axes.set_yticks(range(values.shape[0]), [_plain(str(name)) for name in means.index])
-    axes.set(xlabel=_plain(str(means.columns.name or "")), ylabel=_plain(str(means.index.name or "")))
+    axes.set_xlabel(_plain(str(means.columns.name or "")), labelpad=6)
+    axes.set_ylabel(_plain(str(means.index.name or "")), labelpad=6)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     return figure
@@ -113,13 +112,14 @@ def draw_heat_map(means: pd.DataFrame, metric: str, lower_is_better: bool) -> "F
 def draw_dots(settings: pd.Series, values: pd.Series, metric: str) -> "Figure":
     """A dot for each run over an ordered categorical, and a bar at the mean of each of its values."""
     figure, axes = _figure(5, 3.4)
+    scale = Format.of(metric, ()).scale
     for place, setting in enumerate(settings.cat.categories):
-        here = [scaled(value, metric) for value in values[settings == setting].dropna()]
+        here = scale * values[settings == setting].dropna().to_numpy(float)
         axes.plot([place] * len(here), here, "o", color=COLOURS["student"], markersize=4, alpha=0.6)
-        if here:
+        if len(here):
             axes.hlines(np.mean(here), place - 0.25, place + 0.25, color="#000000", linewidth=1.6)
     axes.set_xticks(range(len(settings.cat.categories)), [_plain(name) for name in settings.cat.categories])
-    axes.set(xlabel=_plain(str(settings.name)), ylabel=headed(metric))
+    axes.set(xlabel=_plain(str(settings.name)), ylabel=metric_label(metric))
     _quiet(axes)
     return figure
 
@@ -137,41 +137,37 @@ def draw_cell_curves(cells: Mapping[str, Sequence[Curves]], metric: str, stage: 
     if not found:
         return None
     figure, axes = _figure(5.6, 3.6)
+    scale = Format.of(metric, ()).scale
     for label, curves in found.items():
-        values = scaled(np.array(list(zip_longest(*curves, fillvalue=math.nan)), float), metric)  # epoch, run
-        frame = pd.DataFrame(values, index=range(1, len(values) + 1))
+        frame = scale * pd.DataFrame(zip_longest(*curves, fillvalue=math.nan), dtype=float)  # [epoch, run]
+        frame.index += 1
         mean, std = frame.mean(axis=1), frame.std(axis=1, ddof=1)
         (line,) = axes.plot(mean.index, mean, linewidth=1.4, label=_plain(label))
         axes.fill_between(mean.index, mean - std, mean + std, color=line.get_color(), alpha=0.15, linewidth=0)
-    axes.set(xlabel="epoch", ylabel=f"validation {headed(metric)}")
+    axes.set(xlabel="epoch", ylabel=f"validation {metric_label(metric)}")
     axes.legend(frameon=False, fontsize=8)
     _quiet(axes)
     return figure
 
 
-def matrix(table: Mapping[str, Any]) -> pd.DataFrame:
-    """The means of a table by its labels, for draw_heat_map."""
+def means_of(table: Table) -> pd.DataFrame:
+    """The means of a table by its labels, as draw_heat_map takes them."""
     means = {
-        column["label"]: {told["label"]: _cells(table, key, "mean").get(row) for row, told in table["rows"].items()}
-        for key, column in table["columns"].items()
+        column.label: {label: table.cells[row, key].mean for row, label in table.rows.items()}
+        for key, column in table.columns.items()
     }
     return pd.DataFrame(means, dtype=float)
 
 
-def _cells(table: Mapping[str, Any], column: str, name: str) -> dict[str, Any]:
-    """A value of every cell of a column, by row."""
-    return {cell["row"]: cell[name] for cell in table["cells"] if cell["column"] == column}
-
-
-def _colour(table: Mapping[str, Any], row: str) -> str:
+def _colour(table: Table, row: str) -> str:
     """The teacher's own, grey for what others are compared with, one for all others."""
-    return {table["teacher"]: COLOURS["teacher"], table["reference"]: GREY}.get(row, COLOURS["student"])
+    return {table.teacher: COLOURS["teacher"], table.reference: GREY}.get(row, COLOURS["student"])
 
 
-def _rows(axes: "Axes", table: Mapping[str, Any], rows: Sequence[str]) -> None:
+def _rows(axes: "Axes", labels: Sequence[str]) -> None:
     """Row labels, the first on top."""
-    axes.set_yticks(range(len(rows)), [_plain(table["rows"][row]["label"]) for row in rows])
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_yticks(range(len(labels)), [_plain(label) for label in labels])
+    axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
 
 
