@@ -19,6 +19,7 @@ COMMANDS = {
     "train": "Pretrain a teacher, distil it into a student, evaluate both.",
     "datasets": "List the data sets: task, metric, size, and whether the files are here.",
     "models": "List the teachers, students and encodings: what each is, and what it reads.",
+    "report": "Write a run, a table or a sweep as one HTML page: report FOLDER.",
 }
 
 
@@ -31,8 +32,8 @@ def main() -> None:
             print(f"gnn-distill {__version__}")
         case ["-sc" | "--shell-completion", *_]:
             complete()
-        case [command, *_] if command in COMMANDS:
-            del sys.argv[1]
+        case [command, *words] if command in COMMANDS:
+            sys.argv[1:] = named_path(words) if command == "report" else words
             run(command)
         case [word, *_]:
             hint = suggest(word, COMMANDS)
@@ -47,6 +48,15 @@ def usage() -> str:
         "Usage: gnn-distill COMMAND [key=value ...] [-m] [--cfg job] [--help]\n\n"
         f"Commands:\n{rows}\n\n'gnn-distill COMMAND --help' lists its config groups and defaults."
     )
+
+
+def named_path(words: list[str]) -> list[str]:
+    """The words after `report`; a path in front becomes report.path=PATH."""
+    match words:
+        case [path, *rest] if not path.startswith("-") and ("=" not in path or Path(path).exists()):
+            quoted = path.replace("'", r"\'")
+            return [f"report.path='{quoted}'", *rest]
+    return words
 
 
 def run(command: str) -> None:
