@@ -23,9 +23,9 @@ FEW = 5
 def explanations(table: "Table") -> Iterator[str]:
     """How to read the table."""
     yield f"Mean ± standard deviation (ddof=1) of the test metric, over {_by_column(table, _pairing)}."
-    students = ", of the students" if table.teachers else ""
-    half_done = " with the most pairs" if any(cell.missing or cell.diverged for cell in table.cells.values()) else ""
-    yield f"Bold: best; underlined: second{students}{half_done}."
+    lost = any(cell.missing or cell.diverged for cell in table.cells.values())
+    rivals = ("students" if table.teachers else "rows") + (" with the most pairs" if lost else "")
+    yield f"Bold: best; underlined: second, of the {rivals}."
     if table.comparisons:
         reference, m = table.rows[table.reference], table.comparisons
         adjusted = f" after Holm's correction for the {m} comparisons of a column" if m > 1 else ""
