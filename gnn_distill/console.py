@@ -168,7 +168,7 @@ class Work:
                 self._bar.start()
             self._bar.update(self._bar.task_ids[0], completed=done, total=total)
         elif seconds - self._said >= self.SECONDS:
-            left = _duration(seconds * (total - done) / max(done, 1))
+            left = duration(seconds * (total - done) / max(done, 1))
             self._say(f"{self._description}  {done / total:.0%}  {left} left")
             self._said = seconds
 
@@ -185,7 +185,7 @@ class Clock:
             self._first = epoch - 1  # a resumed stage starts in the middle
         rate = (epoch - self._first) / max(time.monotonic() - self.start, 1e-9)
         speed = f"{rate:.3g} epochs/s" if rate >= 1 else f"{1 / rate:.3g} s/epoch"
-        return speed, f"{_duration((self.total - epoch) / rate)} left"
+        return speed, f"{duration((self.total - epoch) / rate)} left"
 
 
 def _state(loss: float, metrics: Mapping[str, float]) -> str:
@@ -193,7 +193,7 @@ def _state(loss: float, metrics: Mapping[str, float]) -> str:
     return f"loss {loss:.4g}" + (f"  val {name.removeprefix('val/')} {value:.4g}" if name else "")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
