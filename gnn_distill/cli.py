@@ -20,6 +20,7 @@ COMMANDS = {
     "tune": "Search the settings of a table's methods on validation, with equal budgets (needs the extra tune).",
     "datasets": "List the data sets: task, metric, size, and whether the files are here.",
     "models": "List the teachers, students and encodings: what each is, and what it reads.",
+    "report": "Write a run, a table or a sweep as one HTML page: report FOLDER.",
 }
 
 
@@ -32,8 +33,8 @@ def main() -> None:
             print(f"gnn-distill {__version__}")
         case ["-sc" | "--shell-completion", *_]:
             complete()
-        case [command, *_] if command in COMMANDS:
-            del sys.argv[1]
+        case [command, *words] if command in COMMANDS:
+            sys.argv[1:] = named_path(words) if command == "report" else words
             run(command)
         case [word, *_]:
             hint = suggest(word, COMMANDS)
@@ -48,6 +49,15 @@ def usage() -> str:
         "Usage: gnn-distill COMMAND [key=value ...] [-m] [--cfg job] [--help]\n\n"
         f"Commands:\n{rows}\n\n'gnn-distill COMMAND --help' lists its config groups and defaults."
     )
+
+
+def named_path(words: list[str]) -> list[str]:
+    """The words after `report`; a path in front becomes report.path=PATH."""
+    match words:
+        case [path, *rest] if not path.startswith("-") and ("=" not in path or Path(path).exists()):
+            quoted = path.replace("'", r"\'")
+            return [f"report.path='{quoted}'", *rest]
+    return words
 
 
 def run(command: str) -> None:

@@ -5,6 +5,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib import metadata, util
 from itertools import islice, product
 from math import isfinite
@@ -19,6 +20,7 @@ from gnn_distill.console import Console, duration
 from gnn_distill.environment import code_version
 from gnn_distill.errors import UserError, refuse, suggest
 from gnn_distill.listing import show
+from gnn_distill.results.cells import cell_overrides, sized
 from gnn_distill.results.studies import Study, Trial, told, write_settings
 from gnn_distill.schema.table import ColumnConfig, RowConfig
 from gnn_distill.schema.tune import TuneCommand
@@ -65,37 +67,41 @@ def check_plugin() -> None:
 
 
 def plan(config: TuneCommand) -> Iterator[Method]:
-    """The methods to tune: every chosen row on every chosen column."""
-    table, tune, hydra = config.table, config.tune, HydraConfig.get()
-    if table.size != "full" and table.size not in table.sizes:
-        known = ["full", *table.sizes]
-        raise refuse("table.size", table.size, f"there is no such size. Choices: {', '.join(known)}.")
-    size = table.sizes.get(table.size)
-    columns = chosen("columns", tune.columns, table.columns, size and size.columns)
-    rows = chosen("rows", tune.rows, table.rows, size and size.rows)
+    """The methods to tune: every chosen row on every chosen column, in the table's size."""
+    tune, hydra, table = config.tune, HydraConfig.get(), sized(config.table)
     given = [f"tracker={hydra.runtime.choices.tracker}"]
     given += [word for word in hydra.overrides.task if word.startswith(("paths.", "trainer.", "tracker."))]
     launcher = [word for word in hydra.overrides.hydra if word.startswith(("hydra/launcher", "hydra.launcher"))]
     folder = Path(tune.studies) / (table.name if table.size == "full" else f"{table.name}_{table.size}")
+    own = [name for name, row in table.rows.items() if row.tuned == name]
+    rows = tune.rows if tune.rows is not None else own
+    columns = tune.columns if tune.columns is not None else [*table.columns]
+    check_names("columns", columns, table.columns)
+    check_names("rows", rows, table.rows)
+    for name in rows:
+        if name not in own:
+            raise refuse("tune.rows", name, takes_no_settings(name, table.rows[name]))
+    # A search starts from the methods as they stand, not from what an earlier one has found.
+    untuned = replace(table, rows={name: replace(row, tuned=None) for name, row in table.rows.items()})
     for column, row in product(columns, rows):
-        column_config, row_config = table.columns[column], table.rows[row]
-        if row_config.tuned != row:
-            if tune.rows is not None:
-                raise refuse("tune.rows", row, takes_no_settings(row, row_config))
-            continue
-        everywhere = [*table.overrides, *(size.overrides if size else [])]
-        overrides = [*column_config.overrides, *row_config.overrides, *everywhere, *given]
-        pairs = first_pairs(tune.pairs, column, column_config, size and size.pairs)
-        yield compose_method(column, row, row_config.role, pairs, overrides, launcher, tune, folder / f"{column}_{row}")
+        yield compose_method(
+            column,
+            row,
+            table.rows[row].role,
+            first_pairs(tune.pairs, column, table.columns[column]),
+            cell_overrides(untuned, row, column, given),
+            launcher,
+            tune,
+            folder / f"{column}_{row}",
+        )
 
 
-def chosen(kind: str, wanted: list[str] | None, known: Mapping[str, Any], kept: Sequence[str] | None) -> Sequence[str]:
-    """The rows or columns wanted, by default those that the size keeps."""
-    for name in wanted or []:
+def check_names(kind: str, wanted: Sequence[str], known: Mapping[str, Any]) -> None:
+    """The table has the rows or columns wanted."""
+    for name in wanted:
         if name not in known:
             choices = f"Choices: {', '.join(known)}.{suggest(name, known)}"
             raise refuse(f"tune.{kind}", name, f"the table has none of that name. {choices}")
-    return wanted if wanted is not None else [name for name in known if kept is None or name in kept]
 
 
 def takes_no_settings(name: str, row: RowConfig) -> str:
@@ -105,11 +111,9 @@ def takes_no_settings(name: str, row: RowConfig) -> str:
     return f"this row takes the tuned settings of {row.tuned}. Tune that one."
 
 
-def first_pairs(
-    number: int, name: str, column: ColumnConfig, kept: Mapping[str, list[int]] | None
-) -> list[dict[str, int]]:
+def first_pairs(number: int, name: str, column: ColumnConfig) -> list[dict[str, int]]:
     """The first pairs of a column: of every key of `pairs` a value, the last key varying fastest."""
-    values = column.pairs if kept is None else kept
+    values = column.pairs
     pairs = [dict(zip(values, pair, strict=True)) for pair in islice(product(*values.values()), number)]
     if len(pairs) < number:
         raise refuse("tune.pairs", number, f"column {name} has {len(pairs)}.")

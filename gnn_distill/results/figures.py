@@ -1,7 +1,7 @@
 """Figures drawn from a run's files."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 Curves = dict[str, dict[str, list[float]]]
 COLOURS = {"teacher": "#0072b2", "student": "#d55e00"}
 WEIGHTED = ".weighted"
+MOST_INSIDE = 4
+"""Lines whose names find room inside a panel; those of more stand below it."""
+ENDINGS = {"raw": "", "weighted": WEIGHTED}
 
 
 def learning_curves(run_dir: Path | str, metric: str | None = None) -> list[Path]:
@@ -61,22 +64,21 @@ def draw_metric(curves: Curves, metric: str | None = None) -> "Figure | None":
     return _panels([column] if column in names else [], draw)
 
 
-def draw_terms(curves: Curves) -> "Figure | None":
+def draw_terms(curves: Curves, kinds: Sequence[str] = tuple(ENDINGS)) -> "Figure | None":
     """Each term of the student's loss: as it is, and as it counts; logarithmic where it spans decades."""
     student = curves.get("student", {})
     terms = [name.removesuffix(WEIGHTED) for name in student if name.endswith(WEIGHTED)]
-    endings = {"raw": "", "weighted": WEIGHTED}
 
     def draw(axes: "Axes", title: str) -> None:
-        shown = [(index, term) for index, term in enumerate(terms) if term + endings[title] in student]
+        shown = [(index, term) for index, term in enumerate(terms) if term + ENDINGS[title] in student]
         for index, term in shown:  # one colour a term in both panels
-            _line(axes, student, term + endings[title], label=term.removeprefix("train/"), color=f"C{index}")
-        values = [value for _, term in shown for value in student[term + endings[title]] if 0 < value < math.inf]
+            _line(axes, student, term + ENDINGS[title], label=term.removeprefix("train/"), color=f"C{index}")
+        values = [value for _, term in shown for value in student[term + ENDINGS[title]] if 0 < value < math.inf]
         if values and max(values) > 100 * min(values):
             axes.set_yscale("log")  # a term of weight 0 has no place there, and needs none
         axes.set(title=f"student, {title} terms", ylabel="loss term")
 
-    return _panels(list(endings) if terms else [], draw)
+    return _panels(kinds if terms else [], draw)
 
 
 def _line(axes: "Axes", curves: dict[str, list[float]], column: str, **style: Any) -> None:
@@ -87,7 +89,7 @@ def _line(axes: "Axes", curves: dict[str, list[float]], column: str, **style: An
     )
 
 
-def _panels(titles: list[str], draw: Callable[["Axes", str], None]) -> "Figure | None":
+def _panels(titles: Sequence[str], draw: Callable[["Axes", str], None]) -> "Figure | None":
     """A row of panels with a legend each; nothing if there are none."""
     if not titles:
         return None
@@ -101,5 +103,8 @@ def _panels(titles: list[str], draw: Callable[["Axes", str], None]) -> "Figure |
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3, linewidth=0.5)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=8)
+        if len(axes.get_lines()) > MOST_INSIDE:
+            axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
+        else:
+            axes.legend(frameon=False, fontsize=8)
     return figure

@@ -2,13 +2,14 @@
 
 from hydra.core.config_store import ConfigStore
 
-from gnn_distill.schema import data, run, tune
+from gnn_distill.schema import data, report, run, tune
 
 # The other groups are sections of TrainConfig; data sets differ in their keys.
 SCHEMAS = {
     "train": run.TrainConfig,
     "datasets": run.DatasetsConfig,
     "models": run.ModelsConfig,
+    "report": report.ReportCommand,
     "tune": tune.TuneCommand,
     "dataset/typed_edges": data.TypedEdgesConfig,
     "dataset/tudataset": data.TUDatasetConfig,

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from omegaconf import MISSING
+
 from gnn_distill.schema.data import PathsConfig
 from gnn_distill.schema.fields import number, section
 from gnn_distill.schema.run import TrackerConfig, TrainerConfig
@@ -38,8 +40,8 @@ class TuneConfig:
 class TuneCommand:
     """`gnn-distill tune`: search every method's settings on validation, with equal budgets."""
 
-    table: TableConfig = section(TableConfig)
-    """Whose rows and columns are tuned."""
+    table: TableConfig = MISSING
+    """Whose rows and columns are tuned: a file of conf/table."""
     tune: TuneConfig = section(TuneConfig)
     """The search."""
     paths: PathsConfig = section(PathsConfig)

@@ -1,0 +1,152 @@
+"""What is said below a table: how to read it, and what limits it."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from gnn_distill.results.numbers import Format
+from gnn_distill.results.significance import BOOTSTRAP_FROM, CONFIDENCE, smallest_effect, smallest_p
+
+if TYPE_CHECKING:
+    from gnn_distill.results.tables import Cell, Column, Table
+
+TESTS = {
+    "paired_t": "paired t-test",
+    "corrected_t": "paired t-test, corrected for overlapping training sets (Nadeau and Bengio)",
+    "wilcoxon": "Wilcoxon signed-rank test",
+}
+LEVEL = f"{100 * CONFIDENCE:g} %"
+FEW = 5
+"""Below so many pairs a t-test finds huge differences only."""
+
+
+def explanations(table: "Table") -> Iterator[str]:
+    """How to read the table."""
+    yield f"Mean ± standard deviation (ddof=1) of the test metric, over {_by_column(table, _pairing)}."
+    lost = any(cell.missing or cell.diverged for cell in table.cells.values())
+    rivals = ("students" if table.teachers else "rows") + (" with the most pairs" if lost else "")
+    yield f"Bold: best; underlined: second, of the {rivals}."
+    if table.comparisons:
+        reference, m = table.rows[table.reference], table.comparisons
+        adjusted = f" after Holm's correction for the {m} comparisons of a column" if m > 1 else ""
+        yield (
+            f"* better, † worse than {reference}: {_by_column(table, lambda column: TESTS[column.test])}; two-sided, "
+            f"p ≤ {table.alpha:g}{adjusted}."
+        )
+        yield (
+            f"Gains over {reference} are in the column's units, positive where better, with {LEVEL} intervals "
+            f"{_by_column(table, lambda column: _interval(column, 'by t'))}, not corrected for their number."
+        )
+    if table.alone and table.teacher:
+        alone, teacher = table.rows[table.alone], table.rows[table.teacher]
+        yield (
+            f"Share of the gap: (row − {alone}) / ({teacher} − {alone}), a ratio of means, with {LEVEL} "
+            f"intervals {_by_column(table, lambda column: _interval(column, 'by Fieller’s theorem'))}; "
+            f"– where the interval of the gap itself does not lie above 0."
+        )
+    if len(table.columns) > 1:
+        yield "Rank: average over columns, 1 is the best."
+        if table.comparisons:
+            yield (
+                f"Wins: columns in which a row is better / not different / worse than {table.rows[table.reference]}, "
+                f"after Holm's correction for all {len(table.columns) * table.comparisons} comparisons."
+            )
+
+
+def warnings(table: "Table") -> Iterator[str]:
+    """What limits the table."""
+    planned = sum(column.runs for column in table.columns.values()) * len(table.rows)
+    for what, attribute in {
+        f"Missing of {planned} runs": "missing",
+        "Runs without a finite metric, left out": "diverged",
+        "° Runs of another version of the code": "stale",
+    }.items():
+        if counts := list(_counts(table, attribute)):
+            yield f"{what}: {'; '.join(counts)}."
+    for key, column in table.columns.items():
+        yield from _about_tests(table, key, column)
+        yield from _about_gap(table, key, column)
+    empty = [table.columns[key].label for key in table.columns if _has_hole(table, key)]
+    if empty and len(table.columns) > 1:
+        yield f"Ranks leave out {', '.join(empty)}: rows are missing there."
+
+
+def _by_column(table: "Table", tell: Callable[["Column"], str]) -> str:
+    """What is told of columns: once if the same of all, else with their labels."""
+    told: dict[str, list[str]] = {}
+    for column in table.columns.values():
+        told.setdefault(tell(column), []).append(column.label)
+    if len(told) == 1:
+        return next(iter(told))
+    return ", ".join(f"{text} ({', '.join(labels)})" for text, labels in told.items())
+
+
+def _pairing(column: "Column") -> str:
+    unit = column.units[0] if len(column.units) == 1 else "split"
+    if column.units == ("seed",):
+        return f"{_count(column.pairs, 'seed')} on one split, which supports claims about that split only"
+    seeds = column.runs // column.pairs
+    return _count(column.pairs, unit.replace("_seed", "")) + (
+        f" with {seeds} seeds averaged in each" if seeds > 1 else ""
+    )
+
+
+def _interval(column: "Column", by_t: str) -> str:
+    if column.overlap:
+        return f"{by_t}, corrected like the test"
+    return by_t if column.pairs < BOOTSTRAP_FROM else f"by bootstrap ({by_t} below {BOOTSTRAP_FROM} pairs)"
+
+
+def _counts(table: "Table", attribute: str) -> Iterator[str]:
+    """`NCI1: kd 2, full 1`, for cells in which a number is not 0."""
+    for key, column in table.columns.items():
+        counts = {table.rows[row]: getattr(cell, attribute) for row, cell in table.of_column(key).items()}
+        if shown := [f"{label} {count}" for label, count in counts.items() if count]:
+            yield f"{column.label}: {', '.join(shown)}"
+
+
+def _about_tests(table: "Table", key: str, column: "Column") -> Iterator[str]:
+    if not table.comparisons:
+        return
+    n, wanted = column.pairs, table.alpha / table.comparisons
+    pairs = f"{column.label}, {_count(n, 'pair')}"
+    smallest = smallest_p(column.test, n)
+    if n < 2:
+        yield f"{pairs}: nothing can be tested, and no spread be given."
+    elif smallest > wanted:
+        yield (
+            f"{pairs}: no difference can be significant. The smallest p of the test is {smallest:.2g}, and "
+            f"{table.comparisons} comparisons ask for {wanted:.2g}."
+        )
+    elif n < FEW and column.test != "wilcoxon":
+        times = smallest_effect(n, wanted, column.overlap)
+        yield f"{pairs}: the largest difference must be {times:.2g} standard deviations or more to be significant."
+    alike = [table.rows[row] for row, cell in table.of_column(key).items() if _is_alike(cell)]
+    if alike:
+        yield f"{column.label}: no test of {', '.join(alike)}, whose pairs all differ from the reference by the same."
+
+
+def _is_alike(cell: "Cell") -> bool:
+    made = cell.comparison
+    return made is not None and made.outcome.n > 1 and math.isnan(made.outcome.p)
+
+
+def _about_gap(table: "Table", key: str, column: "Column") -> Iterator[str]:
+    """Where the teacher is not better for sure, gains can still come, but close no gap."""
+    cells = table.of_column(key)
+    gap = max((cell.share.gap for cell in cells.values() if cell.share), key=lambda gap: gap.n, default=None)
+    if gap is None or gap.n < 2 or gap.low > 0:
+        return
+    number = Format.of(column.metric, [cell.mean for cell in cells.values()])
+    lead = f"{number(gap.mean, sign=True)} [{number(gap.low, sign=True)}, {number(gap.high, sign=True)}]"
+    yield f"{column.label}: no gap to recover. {table.rows[table.teacher]} leads {table.rows[table.alone]} by {lead}."
+
+
+def _has_hole(table: "Table", key: str) -> bool:
+    """Whether a row that has scores elsewhere has none in this column."""
+    seen = [row for row in table.rows if any(len(table.cells[row, other].values) for other in table.columns)]
+    return any(not len(table.cells[row, key].values) for row in seen if row not in table.teachers)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' if number != 1 else ''}"

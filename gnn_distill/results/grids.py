@@ -1,0 +1,114 @@
+"""The text of a table's cells, in panels that every format of rendering shows alike."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from gnn_distill.results.numbers import NOTHING, Format, metric_label, p_value
+from gnn_distill.results.tables import Cell, Column, Table
+
+STALE = "°"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A cell's text: a number that may be emphasised, its marks, and what follows it."""
+
+    text: str
+    marks: str = ""
+    rest: str = ""
+    emphasis: str = ""
+    """`best`, `second` or nothing."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A panel: a header and rows of entries, the first a row's label."""
+
+    key: str
+    """Tells the panels of a table apart."""
+    title: str
+    header: list[str]
+    rows: list[list[Entry]]
+
+
+def grids(table: Table) -> list[Grid]:
+    """The panels of a table: results; gains over the reference; shares of the gap. Those that have something to say."""
+    formats = {
+        key: Format.of(column.metric, [cell.mean for cell in table.of_column(key).values()])
+        for key, column in table.columns.items()
+    }
+    panels = [_results(table, formats)]
+    if table.comparisons:
+        title = f"Gain over {table.rows[table.reference]} [interval], adjusted p"
+        panels.append(_panel(table, "gains", title, lambda cell, key: _gain(cell, formats[key])))
+    if any(cell.share for cell in table.cells.values()):
+        panels.append(_panel(table, "shares", "Share of the gap recovered, % [interval]", lambda cell, _: _share(cell)))
+    return panels
+
+
+def _results(table: Table, formats: dict[str, Format]) -> Grid:
+    header = ["", *(_heading(column) for column in table.columns.values())]
+    rows = [
+        [Entry(label), *(_result(table.cells[row, key], table.columns[key], formats[key]) for key in table.columns)]
+        for row, label in table.rows.items()
+    ]
+    if len(table.columns) > 1:
+        more = dict(_summaries(table))
+        header += more
+        for row, entries in zip(table.rows, rows, strict=True):
+            entries += [Entry(column[row]) for column in more.values()]
+    return Grid("results", table.title, header, rows)
+
+
+def _summaries(table: Table) -> Iterator[tuple[str, dict[str, str]]]:
+    """Columns about all columns."""
+    rank = Format(1, 1)
+    yield "rank", {row: rank(value) for row, value in table.ranks.items()}
+    if table.comparisons:
+        yield "wins", {row: "/".join(map(str, table.wins[row])) if row in table.wins else "" for row in table.rows}
+
+
+def _panel(table: Table, key: str, title: str, entry: Callable[[Cell, str], Entry | None]) -> Grid:
+    """A panel of what `entry(cell, column)` gives, without rows that have nothing."""
+    rows = []
+    for row, label in table.rows.items():
+        entries = [entry(table.cells[row, column], column) for column in table.columns]
+        if any(entries):
+            rows.append([Entry(label), *(given or Entry(NOTHING) for given in entries)])
+    return Grid(key, title, ["", *(column.label for column in table.columns.values())], rows)
+
+
+def _heading(column: Column) -> str:
+    if not column.metric:
+        return column.label
+    return f"{column.label}, {metric_label(column.metric)} {'↑' if column.higher_is_better else '↓'}"
+
+
+def _result(cell: Cell, column: Column, number: Format) -> Entry:
+    done = len(cell.values)
+    if not done:
+        return Entry(NOTHING)
+    rest = f" ± {number(cell.std)}" if done > 1 else ""
+    if lost := cell.missing + cell.diverged:
+        rest += f" ({column.runs - lost}/{column.runs})"
+    marks = (cell.comparison.mark if cell.comparison else "") + (STALE if cell.stale else "")
+    return Entry(number(cell.mean), marks, rest, "best" if cell.best else "second" if cell.second else "")
+
+
+def _gain(cell: Cell, number: Format) -> Entry | None:
+    made = cell.comparison
+    if made is None:
+        return None
+    if not made.effect.n:
+        return Entry(NOTHING)
+    low, high = (number(bound, sign=True) for bound in (made.effect.low, made.effect.high))
+    bounds = f" [{low}, {high}]" if low != NOTHING else ""
+    return Entry(number(made.effect.mean, sign=True), made.mark, f"{bounds}, {p_value(made.p_holm)}")
+
+
+def _share(cell: Cell) -> Entry | None:
+    if cell.share is None:
+        return None
+    percent = Format(100, 0)
+    share, low, high = (percent(value) for value in cell.share[:3])
+    return Entry(share, rest="" if share == NOTHING else f" [{low}, {high}]")

@@ -1,0 +1,42 @@
+"""Figures inside an HTML page: no file beside it, no script, readable on a dark screen too."""
+
+import base64
+import io
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup, escape
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+THEME = {"#000000": "currentColor", "#0072b2": "var(--teacher)", "#d55e00": "var(--student)"}
+"""Colours of a figure that the page's style sheet decides on."""
+
+
+def svg(figure: "Figure", alt: str) -> Markup:
+    """The figure as an <svg> element that fills its container; texts stay texts, in the page's font.
+
+    Equal figures give equal text. Two figures of a page must differ in `alt`, which their inner names are made of.
+    """
+    from matplotlib import rc_context
+
+    buffer = io.StringIO()
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": alt}):
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # leaves out the metadata, with its addresses
+        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+    text = buffer.getvalue()
+    box = re.search(r'viewBox="[^"]*"', text).group()
+    body = text[text.index(">", text.index("<svg")) + 1 :]
+    # Names of groups repeat from figure to figure and nothing refers to them; clip paths have names of their own.
+    body = re.sub(r'<g id="[^"]*"', "<g", body)
+    body = re.sub("|".join(rf"(?<=: ){colour}\b" for colour in THEME), lambda found: THEME[found.group()], body)
+    width = float(box.split()[-2])  # in points; small enough to keep texts readable, and never blown up
+    style = f"min-width: {0.85 * width:.0f}px; max-width: {1.5 * width:.0f}px"
+    return Markup(f'<svg {box} style="{style}" role="img" aria-label="{escape(alt)}" fill="currentColor">{body}')
+
+
+def png(path: Path) -> Markup:
+    """The address of an image that holds the image itself."""
+    return Markup("data:image/png;base64,") + base64.b64encode(path.read_bytes()).decode()

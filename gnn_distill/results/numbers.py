@@ -1,0 +1,57 @@
+"""How numbers are shown: percent where a metric is a share, else three significant digits."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+METRICS = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "roc_auc": "ROC-AUC",
+    "average_precision": "AP",
+    "mae": "MAE",
+    "rmse": "RMSE",
+}
+PERCENT = ("accuracy", "macro_f1", "roc_auc", "average_precision")
+LOWER_IS_BETTER = ("mae", "rmse")
+NOTHING = "–"
+"""Shown where there is no number."""
+
+
+def metric_label(metric: str) -> str:
+    """`accuracy (%)`, `RMSE`."""
+    return METRICS.get(metric, metric) + (" (%)" if metric in PERCENT else "")
+
+
+@dataclass(frozen=True)
+class Format:
+    """Scale and decimals of the numbers of a metric."""
+
+    scale: int
+    decimals: int
+
+    @classmethod
+    def of(cls, metric: str, values: Iterable[float]) -> Self:
+        """The format of a column with these means: three significant digits for the smallest."""
+        if metric in PERCENT:
+            return cls(100, 1)
+        sizes = [abs(value) for value in values if math.isfinite(value) and value]
+        return cls(1, min(max(2 - math.floor(math.log10(min(sizes))), 0), 6) if sizes else 2)
+
+    def __call__(self, value: float, sign: bool = False) -> str:
+        """`value` scaled, with a true minus sign; with `sign` also a plus."""
+        if not math.isfinite(value):
+            return NOTHING
+        text = f"{self.scale * value:{'+' if sign else ''}.{self.decimals}f}"
+        return (text if float(text) else text.lstrip("+-")).replace("-", "−")
+
+
+def shown(value: float | None, metric: str = "") -> str:
+    """A single value of a metric, or a number of no metric."""
+    return NOTHING if value is None else Format.of(metric, [value])(value)
+
+
+def p_value(p: float) -> str:
+    """`p 0.031`, `p < 0.001`."""
+    return f"p {NOTHING}" if math.isnan(p) else "p < 0.001" if p < 0.001 else f"p {p:.3f}"

@@ -1,0 +1,156 @@
+"""A table in the terminal and as Markdown, LaTeX, CSV and JSON text."""
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from gnn_distill.results.grids import Entry, Grid, grids
+from gnn_distill.results.tables import Table
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+SPACES = re.compile(r"\s+")
+MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~$&])")
+LATEX_SPECIAL = {
+    **{ord(sign): rf"\{sign}" for sign in "#$%&_{}"},
+    # In braces where a row may begin with them: after \\ they would be read as its arguments.
+    **{ord(sign): f"{{{sign}}}" for sign in "[]*"},
+    ord("\\"): r"\textbackslash{}",
+    ord("~"): r"\textasciitilde{}",
+    ord("^"): r"\textasciicircum{}",
+    ord("<"): r"\textless{}",
+    ord(">"): r"\textgreater{}",
+    ord("|"): r"\textbar{}",
+    ord('"'): "''",
+    **{
+        ord(sign): f"${command}$"
+        for sign, command in {
+            "±": r"\pm", "×": r"\times", "·": r"\cdot", "−": "-", "≤": r"\le", "≥": r"\ge", "≠": r"\ne", "∞": r"\infty",
+            "←": r"\leftarrow", "→": r"\rightarrow", "↑": r"\uparrow", "↓": r"\downarrow",
+            "†": r"^{\dagger}", "°": r"^{\circ}", "²": "^2", "³": "^3",
+        }.items()
+    },
+    ord("–"): "--",
+    ord("—"): "---",
+    ord("’"): "'",
+}  # fmt: skip
+
+
+def to_rich(table: Table) -> "Group":
+    """Panels, warnings and footnotes for a rich console."""
+    from rich import box
+    from rich.console import Group
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    styles = {"best": "bold", "second": "underline", "": ""}
+    shown: list[RichTable | Text] = []
+    for grid in grids(table):
+        panel = RichTable(title=Text(f"\n{grid.title}"), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+        for index, name in enumerate(grid.header):
+            panel.add_column(Text(name), justify="right" if index else "left")
+        for row in grid.rows:
+            panel.add_row(*(Text.assemble((cell.text, styles[cell.emphasis]), cell.marks, cell.rest) for cell in row))
+        shown.append(panel)
+    shown += [Text(f"Note: {note}", "yellow") for note in table.notes]
+    return Group(*shown, *(Text(line, "dim") for line in table.footnotes))
+
+
+def to_markdown(table: Table) -> str:
+    """A section for GitHub: panels, then warnings and footnotes; cells are padded, to be read as they are too."""
+    parts = [f"## {_markdown(table.title)}"]
+    for grid in grids(table):
+        if grid.key != "results":
+            parts.append(f"### {_markdown(grid.title)}")
+        parts.append(_markdown_grid(grid))
+    said = [*(f"Note: {note}" for note in table.notes), *table.footnotes]
+    parts.append("\n".join(f"- {_markdown(line)}" for line in said))
+    return "\n\n".join(parts) + "\n"
+
+
+def to_latex(table: Table) -> str:
+    """Floats with booktabs, one a panel; what is said below the table stands below the first."""
+    notes = " ".join(_latex(line) for line in (*table.notes, *table.footnotes))
+    floats = [_latex_grid(table, grid, notes if grid.key == "results" else "") for grid in grids(table)]
+    return "% Needs \\usepackage{booktabs}.\n" + "\n".join(floats)
+
+
+def to_csv(table: Table) -> str:
+    """One line a cell, in original units."""
+    return table.frame().to_csv(index=False, lineterminator="\n")
+
+
+def to_json(table: Table) -> str:
+    """Everything, values by pair included; null for what is not known."""
+    return json.dumps(table.as_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+FORMATS: dict[str, Callable[[Table], str]] = {
+    "md": to_markdown,
+    "tex": to_latex,
+    "csv": to_csv,
+    "json": to_json,
+}
+"""Text of a table by the ending of its file."""
+
+
+def _markdown(text: str) -> str:
+    return MARKDOWN_SPECIAL.sub(r"\\\1", SPACES.sub(" ", text))
+
+
+def _markdown_grid(grid: Grid) -> str:
+    wraps = {"best": "**{}**", "second": "<ins>{}</ins>", "": "{}"}  # GitHub takes <u> away
+
+    def show(entry: Entry) -> str:
+        return wraps[entry.emphasis].format(_markdown(entry.text)) + _markdown(entry.marks) + entry.rest
+
+    lines = [[_markdown(name) for name in grid.header], *([show(entry) for entry in row] for row in grid.rows)]
+    widths = [max(3, *(len(line[index]) for line in lines)) for index in range(len(grid.header))]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    padded = [
+        [line[0].ljust(widths[0]), *(text.rjust(width) for text, width in zip(line[1:], widths[1:], strict=True))]
+        for line in (lines[0], rule, *lines[1:])
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in padded)
+
+
+def _latex(text: str) -> str:
+    """Escaped; Greek letters become commands, as pdfLaTeX knows none."""
+    return "".join(_greek(letter) for letter in SPACES.sub(" ", text).translate(LATEX_SPECIAL))
+
+
+def _greek(letter: str) -> str:
+    case, _, name = unicodedata.name(letter, "").removeprefix("GREEK ").partition(" LETTER ")
+    if letter < "Α" or letter > "ω" or not name.isalpha():
+        return letter
+    return f"$\\{name.lower() if case == 'SMALL' else name.capitalize()}$"
+
+
+def _latex_grid(table: Table, grid: Grid, notes: str) -> str:
+    wraps = {"best": r"\textbf{%s}", "second": r"\underline{%s}", "": "%s"}
+
+    def show(entry: Entry) -> str:
+        marks = _latex(entry.marks).replace("{*}", "$^{*}$")
+        return wraps[entry.emphasis] % _latex(entry.text) + marks + _latex(entry.rest)
+
+    label = re.sub(r"[^A-Za-z0-9-]+", "-", table.name) + ("" if grid.key == "results" else f"-{grid.key}")
+    caption = table.title if grid.key == "results" else f"{table.title}. {grid.title}"
+    lines = [
+        r"\begin{table}[t]",
+        r"\centering",
+        rf"\caption{{{_latex(caption)}}}",
+        rf"\label{{tab:{label}}}",
+        rf"\begin{{tabular}}{{l{'r' * (len(grid.header) - 1)}}}",
+        r"\toprule",
+        " & ".join(_latex(name) for name in grid.header) + r" \\",
+        r"\midrule",
+        *(" & ".join(show(entry) for entry in row) + r" \\" for row in grid.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        *([r"\par\smallskip", rf"{{\footnotesize {notes}\par}}"] if notes else []),
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"

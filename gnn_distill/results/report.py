@@ -1,0 +1,67 @@
+"""`gnn-distill report`: a run, a table or a sweep as one HTML page that needs nothing else."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from gnn_distill import __version__
+from gnn_distill.errors import UserError, refuse
+from gnn_distill.results.run_page import is_run, run_page
+from gnn_distill.results.sweep_page import sweep_page
+from gnn_distill.results.sweeps import is_sweep
+from gnn_distill.results.table_files import is_table
+from gnn_distill.results.table_page import table_page
+from gnn_distill.schema.report import ReportConfig
+
+FILE = "report.html"
+
+
+def write_report(path: Path | str, config: ReportConfig | None = None) -> Path:
+    """Write the page about the run, the table or the sweep in a folder; returns the file, report.html in that folder.
+
+    Raises:
+        UserError: if the folder is none of these, or the file cannot be written.
+    """
+    config = config or ReportConfig()
+    folder, file = Path(path), Path(config.output) if config.output else Path(path) / FILE
+    html = render(folder, config)
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        beside.write_text(html, encoding="utf-8")
+        os.replace(beside, file)  # a reader finds the old page or the new one
+    except OSError as error:
+        raise UserError(
+            f"{file}: cannot be written ({error.strerror}). Name another file: report.output=report.html"
+        ) from error
+    return file
+
+
+def render(folder: Path, config: ReportConfig) -> str:
+    """The page about what is in `folder`."""
+    if not folder.is_dir():
+        raise refuse("report.path", folder, "there is no such folder. Give that of a run, a table or a sweep.")
+    if is_table(folder):
+        return fill("table.html", table_page(folder, config))
+    if is_run(folder):
+        return fill("run.html", run_page(folder))
+    if is_sweep(folder):
+        return fill("sweep.html", sweep_page(folder, config))
+    raise refuse(
+        "report.path",
+        folder,
+        "nothing to report. A run's folder holds summary.json, a table's table.json, a sweep's those of its runs.",
+    )
+
+
+def fill(template: str, variables: dict[str, Any]) -> str:
+    """A template of templates/ with its variables. Whatever is put in is escaped, but for our own figures."""
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("gnn_distill.results"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return templates.get_template(template).render(version=__version__, **variables)

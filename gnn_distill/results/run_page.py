@@ -1,0 +1,258 @@
+"""What the report of a single run shows, read from its directory."""
+
+import json
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+from omegaconf import DictConfig, OmegaConf
+
+from gnn_distill.console import duration
+from gnn_distill.results.figures import WEIGHTED, Curves, draw_losses, draw_metric, draw_terms
+from gnn_distill.results.inline import svg
+from gnn_distill.results.numbers import LOWER_IS_BETTER, metric_label, shown
+from gnn_distill.run_directory import METRICS, SUMMARY, read_metrics
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CONFIG = Path(".hydra", "config.yaml")
+ROLES = ("student", "teacher")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The files of a run; what is missing is empty."""
+
+    path: Path
+    summary: dict[str, Any]
+    config: DictConfig
+    overrides: list[str]
+    """What was typed, Hydra's own keys left out."""
+    curves: Curves
+    error: str
+    """Why it failed, if that was written down."""
+
+    @property
+    def metric(self) -> str:
+        """The primary metric."""
+        return self.summary.get("metric") or OmegaConf.select(self.config, "dataset.metric") or ""
+
+    @property
+    def read_split(self) -> str:
+        """The split whose metric is the result: test, or validation where the test split was not read."""
+        return "test" if any("test" in self.summary.get(role, {}) for role in ROLES) else "val"
+
+    def score(self, role: str, split: str) -> float | None:
+        """The primary metric of a role on a split, if it was measured."""
+        return self.summary.get(role, {}).get(split, {}).get(self.metric)
+
+
+def is_run(folder: Path) -> bool:
+    """Whether the folder is that of a run, finished or not."""
+    return any((folder / name).is_file() for name in (SUMMARY, METRICS, CONFIG))
+
+
+def read_run(folder: Path, curves: bool = True) -> Run:
+    """The run in `folder`; its curves only where they are wanted."""
+    overrides = folder / ".hydra" / "overrides.yaml"
+    failed = _json(folder / "failed.json")
+    return Run(
+        path=folder,
+        summary=_json(folder / SUMMARY),
+        config=OmegaConf.load(folder / CONFIG) if (folder / CONFIG).is_file() else OmegaConf.create(),
+        overrides=list(OmegaConf.load(overrides)) if overrides.is_file() else [],
+        curves=read_metrics(folder) if curves and (folder / METRICS).is_file() else {},
+        error="\n".join(str(failed[key]) for key in ("error", "traceback") if failed.get(key)),
+    )
+
+
+def run_page(folder: Path) -> dict[str, Any]:
+    """The variables of templates/run.html."""
+    run = read_run(folder)
+    models = [run.config.get(role, {}).get("name", "none") for role in ROLES]
+    return {
+        "title": " ← ".join(name for name in models if name != "none") or run.path.resolve().name,
+        "subject": OmegaConf.select(run.config, "dataset.name") or run.summary.get("name", ""),
+        "finished": bool(run.summary),
+        "error": run.error,
+        "tiles": list(_tiles(run)),
+        "facts": {name: value for name, value in _facts(run) if value},
+        "notes": list(_notes(run)),
+        "metrics": [metric_label(metric) for metric in _metrics(run)],
+        "results": _results(run),
+        "curves": list(_curves(run)),
+        "terms": _terms(run),
+        "term_curves": list(_term_curves(run)),
+        "seconds": run.summary.get("seconds", {}),
+        "overrides": run.overrides,
+        "config": (folder / CONFIG).read_text() if run.config else "",
+        "environment": {name: value for name, value in _environment(run) if value not in (None, "")},
+        "command": shlex.join(["gnn-distill", "train", *run.overrides]) if run.config else "",
+        "commit": run.summary.get("environment", {}).get("code", {}).get("commit", ""),
+    }
+
+
+def _tiles(run: Run) -> Iterator[dict[str, str]]:
+    """The result: the student's score, the teacher's, and which is ahead."""
+    split = run.read_split
+    what = f"{ {'test': 'test', 'val': 'validation'}[split] } {metric_label(run.metric)}"
+    scores = {role: run.score(role, split) for role in ROLES if role in run.summary}
+    for role, score in scores.items():
+        yield {"name": role, "value": shown(score, run.metric), "what": what, "kind": role}
+    if len(scores) == 2 and None not in scores.values():
+        lower = not run.summary.get("higher_is_better", run.metric not in LOWER_IS_BETTER)
+        lead = (scores["student"] - scores["teacher"]) * (-1 if lower else 1)
+        yield {
+            "name": "student ahead by" if lead >= 0 else "student behind by",
+            "value": shown(abs(lead), run.metric),
+            "what": f"{metric_label(run.metric)}, {'lower' if lower else 'higher'} is better",
+            "kind": "lead",
+        }
+
+
+def _facts(run: Run) -> Iterator[tuple[str, str]]:
+    """What was trained on what, and where."""
+    summary, environment = run.summary, run.summary.get("environment", {})
+    split = summary.get("split", {})
+    sizes = split.get("sizes", {})
+    level = summary.get("level")
+    yield "Data", ", ".join(f"{size:,} {part}" for part, size in sizes.items()) + (f" {level}s" if level else "")
+    if split:
+        yield "Split", f"{split['kind']}, fold {split['fold']}, split seed {split['split_seed']}"
+    for role in ROLES:
+        if role in summary:
+            count = f"{summary['parameters'][role]:,} parameters"
+            yield role.capitalize(), ", ".join([run.config.get(role, {}).get("name", ""), count]).removeprefix(", ")
+    yield "Seed", str(summary.get("seed", run.config.get("seed", "")))
+    if summary.get("best_epoch"):
+        yield "Selected", f"epoch {summary['best_epoch']} of {summary['epochs']}, on validation"
+    if summary:
+        moment = summary.get("finished") or (run.path / SUMMARY).stat().st_mtime
+        moment = datetime.fromisoformat(moment) if isinstance(moment, str) else datetime.fromtimestamp(moment)
+        yield "Finished", f"{moment:%Y-%m-%d %H:%M}"
+        yield "Took", duration(sum(summary["seconds"].values()))
+    yield "Device", environment.get("device", "")
+    yield "Folder", str(run.path.resolve())
+
+
+def _notes(run: Run) -> Iterator[str]:
+    """What a reader must know before believing the numbers."""
+    summary = run.summary
+    if summary and run.read_split == "val":
+        yield "The test split was not read (trainer.test=false); the scores are those of the validation split."
+    if note := summary.get("note"):
+        yield note
+    control = (summary.get("control") or {}).get("name", "none")
+    if control != "none":
+        yield f"A control: teacher.control={control}."
+    if found := [kind for kind, found in summary.get("reused", {}).items() if found]:
+        yield f"Found in the store, made by an earlier run: {', '.join(found)}."
+    if summary.get("environment", {}).get("code", {}).get("dirty"):
+        yield "The code had changes that were not committed."
+
+
+def _metrics(run: Run) -> list[str]:
+    """All metrics that were measured, the primary one first."""
+    names = [name for role in ROLES for split in run.summary.get(role, {}).values() for name in split]
+    return sorted(dict.fromkeys(names), key=lambda name: name != run.metric)
+
+
+def _results(run: Run) -> list[dict[str, Any]]:
+    """A block a role, a line a split, a value a metric; the split that is the result comes first."""
+    order = ("test", "val", "train")
+    return [
+        {
+            "role": role,
+            "lines": [
+                (
+                    {"val": "validation"}.get(split, split),
+                    [shown(run.summary[role][split].get(metric), metric) for metric in _metrics(run)],
+                )
+                for split in order
+                if split in run.summary[role]
+            ],
+        }
+        for role in ROLES
+        if role in run.summary
+    ]
+
+
+def _curves(run: Run) -> Iterator[tuple[Markup, str]]:
+    """The metric and the losses, epoch by epoch; each with its caption."""
+    chosen = run.summary.get("best_epoch")
+    if figure := draw_metric(run.curves, run.metric or None):
+        told = "; ".join(text for text in ("The primary metric on validation", _marked(chosen)) if text)
+        yield svg(_mark(figure, chosen), "validation metric"), f"{told}."
+    for role in ROLES:
+        if role in run.curves and (figure := draw_losses({role: run.curves[role]})):
+            mark = chosen if role == "student" else None
+            # What the student is trained on is more than what it is validated on.
+            what = "training: all terms, validation: the task's" if role == "student" and len(_terms(run)) > 1 else ""
+            told = "; ".join(text for text in (f"Loss of the {role}", what, _marked(mark)) if text)
+            yield svg(_mark(figure, mark), f"loss of the {role}"), f"{told}."
+
+
+def _mark(figure: "Figure", epoch: int | None) -> "Figure":
+    """A line where the selected epoch is."""
+    if epoch:
+        figure.axes[0].axvline(epoch, color="#000000", alpha=0.35, linewidth=1, linestyle=":", zorder=0)
+    return figure
+
+
+def _marked(epoch: int | None) -> str:
+    return f"dotted: the student's selected epoch, {epoch}" if epoch else ""
+
+
+def _term_curves(run: Run) -> Iterator[tuple[Markup, str]]:
+    """The loss terms, epoch by epoch."""
+    captions = {"raw": "Each term as it is.", "weighted": "Each term as it counts: times its weight."}
+    for kind, caption in captions.items() if len(_terms(run)) > 1 else ():
+        yield svg(draw_terms(run.curves, [kind]), f"{kind} loss terms"), caption
+
+
+def _terms(run: Run) -> list[dict[str, str]]:
+    """A line for each term of the student's loss, the one that counts most first."""
+    curves = run.curves.get("student", {})
+    epochs = curves.get("epoch", [])
+    chosen = run.summary.get("best_epoch")
+    at = epochs.index(chosen) if chosen in epochs else -1
+    terms = {name.removesuffix(WEIGHTED): values[at] for name, values in curves.items() if name.endswith(WEIGHTED)}
+    total = sum(map(abs, terms.values()))
+
+    def value(column: str) -> str:
+        return shown(curves[column][at]) if column in curves else ""
+
+    return [
+        {
+            "name": term.removeprefix("train/"),
+            "first": shown(curves[term][0]) if term in curves else "",
+            "raw": value(term),
+            "weighted": shown(weighted),
+            "share": f"{100 * abs(weighted) / total:.0f}" if total > 0 else "",
+            "gradient": value(f"{term}.grad_norm"),
+            "cosine": value(f"{term}.grad_cosine"),
+        }
+        for term, weighted in sorted(terms.items(), key=lambda item: -abs(item[1]))
+    ]
+
+
+def _environment(run: Run) -> Iterator[tuple[str, Any]]:
+    """Code, packages and machine, flat."""
+    environment = run.summary.get("environment", {})
+    yield "gnn-distill", environment.get("code", {}).get("version")
+    yield "commit", environment.get("code", {}).get("commit")
+    yield "sources", environment.get("code", {}).get("sources")
+    yield "config hash", run.summary.get("config_hash")
+    yield "data", run.summary.get("data", "")[:16]
+    for name in ("device", "cpus", "threads", "python", "platform"):
+        yield name, environment.get(name)
+    yield from environment.get("packages", {}).items()
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -1,0 +1,134 @@
+"""What the report of a sweep shows: a map of the two keys that vary most, and every setting's score."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+from omegaconf import OmegaConf
+
+from gnn_distill.errors import refuse, suggest
+from gnn_distill.results.inline import svg
+from gnn_distill.results.numbers import Format, metric_label, shown
+from gnn_distill.results.sweeps import Sweep, read_sweep
+from gnn_distill.results.table_figures import draw_dots, draw_heat_map
+from gnn_distill.schema.report import ReportConfig
+
+MOST_LINES = 200
+SPLITS = {"val": "validation", "test": "test"}
+
+
+def sweep_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
+    """The variables of templates/sweep.html; writes heatmap.png, and heatmap_test.png if the test split was read."""
+    sweep = read_sweep(folder, config.metric)
+    axes = _axes(sweep, config)
+    beside = Path(config.output).parent if config.output else folder
+    return {
+        "title": f"Sweep of {' and '.join(axes)}" if axes else "Sweep",
+        "subject": folder.resolve().name,
+        "tiles": list(_tiles(sweep)),
+        "facts": {name: value for name, value in _facts(sweep, folder) if value},
+        "notes": list(_notes(sweep, axes)),
+        "figures": list(_figures(sweep, axes, beside)),
+        "keys": sweep.keys,
+        "metric": metric_label(sweep.metric),
+        "splits": [name for split, name in SPLITS.items() if sweep.runs[split].notna().any()],
+        "settings": list(_settings(sweep)),
+        "unfinished": sweep.unfinished,
+        "command": _command(folder),
+    }
+
+
+def _axes(sweep: Sweep, config: ReportConfig) -> list[str]:
+    """The keys along and up the map: those that were asked for, then those that vary most."""
+    varied = [*sweep.keys, *sweep.repeats]
+    for name in ("x", "y"):
+        key = getattr(config, name)
+        if key is not None and key not in varied:
+            known = f"Choices: {', '.join(varied)}." if varied else "Nothing was varied."
+            raise refuse(f"report.{name}", key, f"the runs do not differ in it. {known}{suggest(key, varied)}")
+    if config.x is not None and config.x == config.y:
+        raise refuse("report.y", config.y, "is along the map already. Choose another, or leave it out.")
+    free = iter(key for key in sweep.keys if key not in (config.x, config.y))
+    return [key for key in (config.x or next(free, None), config.y or next(free, None)) if key]
+
+
+def _figures(sweep: Sweep, axes: list[str], beside: Path) -> Iterator[tuple[Markup, str]]:
+    """A map for each split that was read; with a single key a dot for each run."""
+    over = [key for key in [*sweep.keys, *sweep.repeats] if key not in axes]
+    for split, name in SPLITS.items() if axes else ():
+        if sweep.runs[split].isna().all():
+            continue
+        if len(axes) == 1:
+            figure = draw_dots(sweep.runs[axes[0]], sweep.runs[split], sweep.metric)
+            what = "a dot a run, a bar their mean"
+        else:
+            means = sweep.scores(*axes)[split, "mean"].unstack(axes[0])
+            figure = draw_heat_map(means, sweep.metric, sweep.lower_is_better)
+            what = f"mean over {', '.join(over)}" if over else "one run a cell"
+        figure.savefig(beside / ("heatmap.png" if split == "val" else f"heatmap_{split}.png"), dpi=150)
+        yield svg(figure, f"{metric_label(sweep.metric)} on {name}"), f"{metric_label(sweep.metric)} on {name}; {what}."
+
+
+def _tiles(sweep: Sweep) -> Iterator[dict[str, str]]:
+    """The best setting's score, and how many runs there are."""
+    best = sweep.best()
+    if best is not None:
+        for split, name in SPLITS.items():
+            if best[split, "count"]:
+                what = f"best mean on {name}" if split == "val" else f"on {name}, same setting"
+                value = shown(best[split, "mean"], sweep.metric)
+                yield {"name": metric_label(sweep.metric), "value": value, "what": what, "kind": split}
+    count = len(sweep.runs)
+    what = f"finished, {len(sweep.unfinished)} not" if sweep.unfinished else "all finished"
+    yield {"name": "runs", "value": str(count), "what": what, "kind": "count"}
+
+
+def _facts(sweep: Sweep, folder: Path) -> Iterator[tuple[str, str]]:
+    """Where the best setting is, what was varied, where the runs are."""
+    best = sweep.best()
+    if best is not None:
+        values = best.name if isinstance(best.name, tuple) else (best.name,)
+        yield "Best at", ", ".join(f"{key}={value}" for key, value in zip(sweep.keys, values, strict=True))
+    for title, keys in (("Varied", sweep.keys), ("Repeated", sweep.repeats)):
+        yield title, "; ".join(f"{key}: {', '.join(sweep.runs[key].cat.categories)}" for key in keys)
+    yield "Folder", str(folder.resolve())
+
+
+def _notes(sweep: Sweep, axes: list[str]) -> Iterator[str]:
+    """How to read the numbers."""
+    if sweep.runs["test"].notna().any():
+        yield "Settings are chosen on validation. The best of many on the test split is no fair estimate of anything."
+    elif len(sweep.runs):
+        yield "The test split was not read."
+    if len(axes) < 2:
+        yield f"The runs differ in {axes[0] if axes else 'nothing but seeds'}: there is no map of two keys to draw."
+    if sweep.unfinished:
+        yield f"Runs without a result: {', '.join(sweep.unfinished)}."
+
+
+def _settings(sweep: Sweep) -> Iterator[tuple[list[str], list[str], int]]:
+    """Values, scores on each split that was read, and runs; the best on validation first."""
+    if not sweep.keys or sweep.runs.empty:
+        return
+    scores = sweep.scores(*sweep.keys).sort_values(("val", "mean"), ascending=sweep.lower_is_better)
+    splits = [split for split in SPLITS if sweep.runs[split].notna().any()]
+    number = Format.of(sweep.metric, scores["val", "mean"])
+    for values, line in list(scores.iterrows())[:MOST_LINES]:
+        told = [_mean(line[split], number) for split in splits]
+        yield list(values) if isinstance(values, tuple) else [values], told, int(line["val", "count"])
+
+
+def _mean(score: pd.Series, number: Format) -> str:
+    """`81.2 ± 0.4`."""
+    spread = f" ± {number(score['std'])}" if score["count"] > 1 else ""
+    return f"{number(score['mean'])}{spread}"
+
+
+def _command(folder: Path) -> str:
+    """The command of a multirun; nothing for other folders."""
+    file = folder / "multirun.yaml"
+    words = OmegaConf.select(OmegaConf.load(file), "hydra.overrides.task") if file.is_file() else None
+    return shlex.join(["gnn-distill", "train", "-m", *words]) if words else ""

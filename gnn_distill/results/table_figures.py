@@ -1,0 +1,205 @@
+"""Figures of a table and of a sweep: boxes over pairs, differences to a row, maps of means, curves of cells."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from gnn_distill.results.figures import COLOURS, Curves
+from gnn_distill.results.numbers import NOTHING, Format, metric_label
+from gnn_distill.results.tables import Table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+GREY = "#8a8f98"
+DARK, LIGHT = "#111111", "#ffffff"
+ACROSS = 3
+"""Panels in a row of a figure."""
+FOR_A_BOX = 4
+"""Values below which a box tells nothing that its dots do not."""
+
+
+def draw_boxes(table: Table, columns: Sequence[str] | None = None) -> "Figure | None":
+    """Every pair's value as a dot, with a box where there are enough of them: a panel a column, a line a row."""
+
+    def draw(axes: "Axes", key: str) -> None:
+        column = table.columns[key]
+        number = Format.of(column.metric, ())
+        for place, (row, cell) in enumerate(table.of_column(key).items()):
+            values, colour = number.scale * cell.values.to_numpy(float), _colour(table, row)
+            if len(values) >= FOR_A_BOX:
+                axes.boxplot(
+                    values, positions=[place], orientation="horizontal", widths=0.55, showfliers=False, showcaps=False,
+                    patch_artist=True, boxprops={"facecolor": colour, "alpha": 0.18, "linewidth": 0},
+                    medianprops={"color": colour, "linewidth": 2}, whiskerprops={"color": colour, "alpha": 0.6},
+                )  # fmt: skip
+            axes.plot(values, [place] * len(values), "o", color=colour, markersize=4, alpha=0.75)
+        _rows(axes, list(table.rows.values()))
+        axes.set(title=_plain(column.label), xlabel=metric_label(column.metric))
+
+    there = [key for key in columns or table.columns if any(len(cell.values) for cell in table.of_column(key).values())]
+    return _grid(there, draw, height=1.1 + 0.34 * len(table.rows))
+
+
+def draw_differences(table: Table, columns: Sequence[str] | None = None) -> "Figure | None":
+    """By how much each row is better than the reference, with its interval: a panel a column, a bar a row.
+
+    A bar is pale where the difference is not significant.
+    """
+    rows = [row for row in table.rows if row != table.reference]
+
+    def draw(axes: "Axes", key: str) -> None:
+        column = table.columns[key]
+        scale = Format.of(column.metric, ()).scale
+        for place, row in enumerate(rows):
+            made = table.cells[row, key].comparison
+            if made and made.effect.n:
+                alpha = 0.9 if made.mark else 0.35
+                axes.barh(place, scale * made.effect.mean, 0.6, color=_colour(table, row), alpha=alpha, linewidth=0)
+                ends = [scale * made.effect.low, scale * made.effect.high]
+                axes.plot(ends, [place, place], color="#000000", linewidth=1.2)
+        axes.axvline(0, color="#000000", linewidth=0.8)
+        _rows(axes, [table.rows[row] for row in rows])
+        unit = "points" if scale == 100 else metric_label(column.metric)
+        axes.set(title=_plain(column.label), xlabel=_plain(f"better than {table.rows[table.reference]} by ({unit})"))
+
+    def compared(key: str) -> bool:
+        made = [table.cells[row, key].comparison for row in rows]
+        return any(comparison and comparison.effect.n for comparison in made)
+
+    there = [key for key in columns or table.columns if compared(key)]
+    return _grid(there, draw, height=1.1 + 0.34 * len(rows))
+
+
+def draw_heat_map(means: pd.DataFrame, metric: str, lower_is_better: bool) -> "Figure":
+    """A map of means: index up, columns along, darker is better, the best outlined; what is missing stays empty."""
+    from matplotlib import colormaps
+    from matplotlib.colors import Normalize
+    from matplotlib.patches import Rectangle
+
+    values = means.to_numpy(float)
+    known = values[np.isfinite(values)]
+    figure, axes = _figure(1.6 + 0.85 * values.shape[1], 1.2 + 0.6 * values.shape[0])
+    colours = colormaps["YlGnBu_r" if lower_is_better else "YlGnBu"]
+    scale = Normalize(*(known.min(), known.max()) if known.size else (0, 1))
+    best = (known.min() if lower_is_better else known.max()) if known.size else None
+    number = Format.of(metric, known)
+    for (y, x), value in np.ndenumerate(values):
+        if not math.isfinite(value):
+            axes.text(x, y, NOTHING, ha="center", va="center", color=GREY)
+            continue
+        colour = colours(0.1 + 0.75 * scale(value) if known.min() < known.max() else 0.4)
+        axes.add_patch(Rectangle((x - 0.48, y - 0.47), 0.96, 0.94, facecolor=colour, linewidth=0))
+        bright = np.dot(colour[:3], (0.299, 0.587, 0.114)) > 0.55
+        axes.text(x, y, number(value), ha="center", va="center", color=DARK if bright else LIGHT)
+        if value == best:
+            axes.add_patch(Rectangle((x - 0.48, y - 0.47), 0.96, 0.94, fill=False, edgecolor="#000000", linewidth=1.6))
+    axes.set(xlim=(-0.5, values.shape[1] - 0.5), ylim=(-0.5, values.shape[0] - 0.5))
+    axes.set_xticks(range(values.shape[1]), [_plain(str(name)) for name in means.columns])
+    axes.set_yticks(range(values.shape[0]), [_plain(str(name)) for name in means.index])
+    axes.set_xlabel(_plain(str(means.columns.name or "")), labelpad=6)
+    axes.set_ylabel(_plain(str(means.index.name or "")), labelpad=6)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0)
+    return figure
+
+
+def draw_dots(settings: pd.Series, values: pd.Series, metric: str) -> "Figure":
+    """A dot for each run over an ordered categorical, and a bar at the mean of each of its values."""
+    figure, axes = _figure(5, 3.4)
+    scale = Format.of(metric, ()).scale
+    for place, setting in enumerate(settings.cat.categories):
+        here = scale * values[settings == setting].dropna().to_numpy(float)
+        axes.plot([place] * len(here), here, "o", color=COLOURS["student"], markersize=4, alpha=0.6)
+        if len(here):
+            axes.hlines(np.mean(here), place - 0.25, place + 0.25, color="#000000", linewidth=1.6)
+    axes.set_xticks(range(len(settings.cat.categories)), [_plain(name) for name in settings.cat.categories])
+    axes.set(xlabel=_plain(str(settings.name)), ylabel=metric_label(metric))
+    _quiet(axes)
+    return figure
+
+
+def draw_cell_curves(cells: Mapping[str, Sequence[Curves]], metric: str, stage: str = "student") -> "Figure | None":
+    """The validation metric by epoch: a line a row at the mean over its runs, a band of one std (ddof=1).
+
+    `cells` holds, by label, what read_metrics gives for each run. A run that stopped early leaves the mean there.
+    """
+    found = {
+        label: [run[stage][f"val/{metric}"] for run in runs if f"val/{metric}" in run.get(stage, {})]
+        for label, runs in cells.items()
+    }
+    found = {label: curves for label, curves in found.items() if curves}
+    if not found:
+        return None
+    figure, axes = _figure(5.6, 3.6)
+    scale = Format.of(metric, ()).scale
+    for label, curves in found.items():
+        frame = scale * pd.DataFrame(zip_longest(*curves, fillvalue=math.nan), dtype=float)  # [epoch, run]
+        frame.index += 1
+        mean, std = frame.mean(axis=1), frame.std(axis=1, ddof=1)
+        (line,) = axes.plot(mean.index, mean, linewidth=1.4, label=_plain(label))
+        axes.fill_between(mean.index, mean - std, mean + std, color=line.get_color(), alpha=0.15, linewidth=0)
+    axes.set(xlabel="epoch", ylabel=f"validation {metric_label(metric)}")
+    axes.legend(frameon=False, fontsize=8)
+    _quiet(axes)
+    return figure
+
+
+def means_of(table: Table) -> pd.DataFrame:
+    """The means of a table by its labels, as draw_heat_map takes them."""
+    means = {
+        column.label: {label: table.cells[row, key].mean for row, label in table.rows.items()}
+        for key, column in table.columns.items()
+    }
+    return pd.DataFrame(means, dtype=float)
+
+
+def _colour(table: Table, row: str) -> str:
+    """The teacher's own, grey for what others are compared with, one for all others."""
+    return {table.teacher: COLOURS["teacher"], table.reference: GREY}.get(row, COLOURS["student"])
+
+
+def _rows(axes: "Axes", labels: Sequence[str]) -> None:
+    """Row labels, the first on top."""
+    axes.set_yticks(range(len(labels)), [_plain(label) for label in labels])
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+
+
+def _grid(titles: Sequence[str], draw: Callable[["Axes", str], None], height: float) -> "Figure | None":
+    """Panels, ACROSS in a row; nothing if there are none."""
+    if not titles:
+        return None
+    across = min(len(titles), ACROSS)
+    down = math.ceil(len(titles) / across)
+    figure, panels = _figure(4.8 * across, height * down, down, across)
+    for axes, title in zip_longest(np.ravel(panels), titles):
+        if title is None:
+            axes.remove()
+        else:
+            draw(axes, title)
+            _quiet(axes)
+    return figure
+
+
+def _figure(width: float, height: float, down: int = 1, across: int = 1) -> tuple["Figure", Any]:
+    from matplotlib.figure import Figure  # not pyplot, which keeps figures alive and looks for a screen
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(down, across)
+
+
+def _quiet(axes: "Axes") -> None:
+    axes.grid(alpha=0.3, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _plain(text: str) -> str:
+    """`text` as it is: matplotlib reads what stands between two dollar signs as a formula."""
+    return text.replace("$", r"\$")

@@ -1,0 +1,71 @@
+"""A table read back from the table.json in its folder."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gnn_distill.errors import UserError
+from gnn_distill.results.significance import Interval, Outcome, Share
+from gnn_distill.results.tables import Cell, Column, Comparison, Table
+
+FILE = "table.json"
+
+
+def is_table(folder: Path) -> bool:
+    """Whether the folder is that of a table."""
+    return (folder / FILE).is_file()
+
+
+def read_table(folder: Path) -> Table:
+    """The table whose Table.as_json() is in `folder`.
+
+    Raises:
+        UserError: if the file is not that of a table, or of another version.
+    """
+    try:
+        told = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        return Table(
+            rows={row: line["label"] for row, line in told["rows"].items()},
+            columns={key: Column(**{**line, "units": tuple(line["units"])}) for key, line in told["columns"].items()},
+            cells={(line["row"], line["column"]): _cell(told, line) for line in told["cells"]},
+            teachers=frozenset(told.get("teachers", ())),
+            ranks={row: _number(line["average_rank"]) for row, line in told["rows"].items()},
+            wins={row: tuple(line["wins"]) for row, line in told["rows"].items() if line["wins"]},
+            notes=tuple(told["notes"]),
+            footnotes=tuple(told["footnotes"]),
+            **{name: told[name] for name in ("name", "title", "reference", "alone", "teacher", "alpha")},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{folder / FILE}: cannot be read as a table ({type(error).__name__}: {error}). "
+            "Make it anew: gnn-distill table table=… table.run=false"
+        ) from error
+
+
+def _cell(told: dict[str, Any], line: dict[str, Any]) -> Cell:
+    number = {name: _number(value) for name, value in line.items() if value is None or isinstance(value, int | float)}
+    share = comparison = None
+    if None not in (told["alone"], told["teacher"]) and line["row"] not in (told["alone"], told["teacher"]):
+        gap = Interval(number["gap"], number["gap_low"], number["gap_high"], line["compared"])
+        share = Share(number["share"], number["share_low"], number["share_high"], gap)
+    if told["reference"] not in (None, line["row"]):
+        comparison = Comparison(
+            effect=Interval(number["effect"], number["effect_low"], number["effect_high"], line["compared"]),
+            outcome=Outcome(line["test"], line["compared"], number["statistic"], number["p"]),
+            p_holm=number["p_holm"],
+            p_holm_all=number["p_holm_all"],
+            mark=line["mark"],
+        )
+    return Cell(
+        values=pd.Series(line["values"], dtype=float),
+        share=share,
+        comparison=comparison,
+        **{name: line[name] for name in ("missing", "diverged", "stale", "best", "second")},
+    )
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -1,0 +1,117 @@
+"""What the report of a table shows: the panels of every other format, figures, and what limits them."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from markupsafe import Markup
+
+from gnn_distill.results.grids import grids
+from gnn_distill.results.inline import png, svg
+from gnn_distill.results.numbers import Format, metric_label
+from gnn_distill.results.table_figures import draw_boxes, draw_differences, draw_heat_map, means_of
+from gnn_distill.results.table_files import FILE, read_table
+from gnn_distill.results.tables import Table
+from gnn_distill.schema.report import ReportConfig
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_TILES = 6
+
+
+def table_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
+    """The variables of templates/table.html; writes figures/*.png too."""
+    table = read_table(folder)
+    beside = (Path(config.output).parent if config.output else folder) / "figures"
+    drawn = write_figures(table, beside)
+    others = [path for path in sorted((folder / "figures").glob("*.png")) if path.name not in {p.name for p in drawn}]
+    results, *panels = grids(table)
+    return {
+        "title": table.title or table.name,
+        "subject": table.name if table.title else "",
+        "tiles": list(_tiles(table))[:MOST_TILES],
+        "facts": {name: value for name, value in _facts(table, folder) if value},
+        "results": results,
+        "panels": panels,
+        "notes": table.notes,
+        "footnotes": table.footnotes,
+        "figures": list(_figures(table)),
+        "images": [(png(path), path.stem.replace("_", " ")) for path in others],
+        "tests": list(_tests(table)),
+        "command": f"gnn-distill table table={table.name}",
+        "files": sorted(path.name for path in folder.glob("*.*") if path.suffix in (".md", ".tex", ".csv", ".json")),
+    }
+
+
+def write_figures(table: Table, folder: Path) -> list[Path]:
+    """Draw boxes.png, differences.png and means.png into a folder, those for which there is something to draw."""
+    drawings = {"boxes": draw_boxes(table), "differences": draw_differences(table), "means": _map(table)}
+    paths = []
+    for name, figure in drawings.items():
+        if figure is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            paths.append(folder / f"{name}.png")
+            figure.savefig(paths[-1], dpi=150)
+    return paths
+
+
+def _map(table: Table) -> "Figure | None":
+    """Of a table that compares nothing, such as one of weights: a map of its means, if they are of one metric."""
+    kinds = {(column.metric, column.higher_is_better) for column in table.columns.values()}
+    if table.reference is not None or len(kinds) > 1 or len(table.columns) < 2:
+        return None
+    metric, higher_is_better = kinds.pop()
+    return draw_heat_map(means_of(table), metric, not higher_is_better)
+
+
+def _figures(table: Table) -> Iterator[tuple[Markup, str]]:
+    """A figure a column: the values, and the differences to the reference."""
+    if figure := _map(table):
+        yield svg(figure, "means"), "Means; darker is better, the best is outlined."
+    for key, column in table.columns.items():
+        if figure := draw_boxes(table, [key]):
+            yield svg(figure, f"values of {key}"), f"{column.label}: a dot a {' and '.join(column.units)}."
+        if figure := draw_differences(table, [key]):
+            told = f"{column.label}: difference to {table.rows[table.reference]} with its 95 % interval"
+            yield svg(figure, f"differences of {key}"), f"{told}; pale: not significant."
+
+
+def _tiles(table: Table) -> Iterator[dict[str, str]]:
+    """The best row of each column."""
+    for key, column in table.columns.items():
+        cells = table.of_column(key)
+        best = [row for row, cell in cells.items() if cell.best]
+        if best:
+            value = Format.of(column.metric, [cell.mean for cell in cells.values()])(cells[best[0]].mean)
+            what = f"{', '.join(table.rows[row] for row in best)}; {metric_label(column.metric)}"
+            yield {"name": column.label, "value": value, "what": what, "kind": "best"}
+
+
+def _facts(table: Table, folder: Path) -> Iterator[tuple[str, str]]:
+    """What is compared with what, how much of it is there, and where."""
+    planned = sum(column.runs for column in table.columns.values()) * len(table.rows)
+    missing = sum(cell.missing for cell in table.cells.values())
+    yield "Size", f"{len(table.rows)} rows, {len(table.columns)} columns"
+    yield "Runs", f"{planned - missing:,} of {planned:,} finished"
+    yield "Stale", f"{stale:,} runs" if (stale := sum(cell.stale for cell in table.cells.values())) else ""
+    yield "Compared", f"with {table.rows[table.reference]}" if table.reference else ""
+    yield "Written", f"{datetime.fromtimestamp((folder / FILE).stat().st_mtime):%Y-%m-%d %H:%M}"
+    yield "Folder", str(folder.resolve())
+
+
+def _tests(table: Table) -> Iterator[tuple[str, list[list[str]]]]:
+    """By column, a line for each comparison: row, test, pairs, statistic, p as it is, for the column, for all."""
+    number = Format(1, 3)
+    for key, column in table.columns.items():
+        made = {table.rows[row]: cell.comparison for row, cell in table.of_column(key).items() if cell.comparison}
+        if made:
+            yield (
+                column.label,
+                [
+                    [label, one.outcome.test, str(one.outcome.n)]
+                    + [number(value) for value in (one.outcome.statistic, one.outcome.p, one.p_holm, one.p_holm_all)]
+                    for label, one in made.items()
+                ],
+            )

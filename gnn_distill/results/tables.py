@@ -1,0 +1,192 @@
+"""A table: all that a rendering or a figure of it shows, as numbers."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pandas as pd
+
+from gnn_distill.results.significance import Interval, Outcome, Share
+
+NONE = Interval(math.nan, math.nan, math.nan, 0)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A data set or setting: what its runs measured, and how they are paired."""
+
+    label: str
+    metric: str
+    """Empty while there are no runs."""
+    higher_is_better: bool
+    units: tuple[str, ...]
+    """What tells pairs apart: ("seed",), or the keys that choose the split, such as ("fold",)."""
+    pairs: int
+    """Planned."""
+    runs: int
+    """Planned for a cell: more than pairs where seeds are averaged within a split."""
+    test: str
+    overlap: float
+    """n_test / n_train in the variance; 0 where the test is not corrected for folds."""
+
+    @property
+    def sign(self) -> int:
+        """Of differences, such that better is positive."""
+        return 1 if self.higher_is_better else -1
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A cell against the reference's; effects are in original units, and positive where the cell is better."""
+
+    effect: Interval
+    outcome: Outcome
+    p_holm: float
+    """Adjusted for the comparisons of the column."""
+    p_holm_all: float
+    """Adjusted for all comparisons of the table."""
+    mark: str
+    """`*` better, `†` worse, by p_holm; else empty."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A row's runs in a column."""
+
+    values: pd.Series
+    """The metric by pair, such as `fold 0`; seeds are averaged within a split first."""
+    missing: int
+    """Runs that are planned and not there."""
+    diverged: int
+    """Runs without a finite metric, which are left out."""
+    stale: int
+    """Runs of another version of the code."""
+    share: Share | None
+    """Of the gap between student alone and teacher; None for these two, or where the table has not both."""
+    comparison: Comparison | None = None
+    """With the reference; None for the reference itself."""
+    best: bool = False
+    second: bool = False
+
+    @property
+    def mean(self) -> float:
+        """Over pairs; NaN without any."""
+        return float(self.values.mean())
+
+    @property
+    def std(self) -> float:
+        """Over pairs, with ddof=1; NaN below two."""
+        return float(self.values.std(ddof=1))
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows and columns in the order of the config, their cells, and what they come to."""
+
+    name: str
+    title: str
+    rows: dict[str, str]
+    """Labels by key."""
+    columns: dict[str, Column]
+    cells: dict[tuple[str, str], Cell]
+    """By row and column."""
+    reference: str | None
+    """Row that the others are compared with; None if it is not in the table."""
+    alone: str | None
+    teacher: str | None
+    """Rows that define the gap; None if they are not in the table."""
+    teachers: frozenset[str]
+    """Rows that show a teacher: they are not ranked, and are neither best nor second."""
+    alpha: float
+    ranks: dict[str, float]
+    """By row, the average over columns."""
+    wins: dict[str, tuple[int, int, int]]
+    """By row, columns in which it is better than the reference, not different, worse: by p_holm_all."""
+    notes: tuple[str, ...] = ()
+    """What limits the table: runs missing, too few pairs, no gap."""
+    footnotes: tuple[str, ...] = ()
+    """How to read it."""
+
+    @property
+    def comparisons(self) -> int:
+        """In a column."""
+        return len(self.rows) - 1 if self.reference else 0
+
+    def of_column(self, key: str) -> dict[str, Cell]:
+        """The cells of a column by row."""
+        return {row: self.cells[row, key] for row in self.rows}
+
+    def frame(self) -> pd.DataFrame:
+        """One line a cell, in original units; what is not known is NaN."""
+        return pd.DataFrame([self._line(*at) for at in self.cells])
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything in plain types, None for what is not known."""
+        rows = {
+            row: {"label": label, "average_rank": self.ranks[row], "wins": self.wins.get(row)}
+            for row, label in self.rows.items()
+        }
+        return _plain(
+            {
+                "name": self.name,
+                "title": self.title,
+                "reference": self.reference,
+                "alone": self.alone,
+                "teacher": self.teacher,
+                "alpha": self.alpha,
+                "rows": rows,
+                "columns": {key: asdict(column) for key, column in self.columns.items()},
+                "cells": [{**self._line(*at), "values": cell.values.to_dict()} for at, cell in self.cells.items()],
+                "notes": self.notes,
+                "footnotes": self.footnotes,
+            }
+        )
+
+    def _line(self, row: str, key: str) -> dict[str, Any]:
+        cell, column = self.cells[row, key], self.columns[key]
+        made, share = cell.comparison, cell.share or Share(math.nan, math.nan, math.nan, NONE)
+        effect, outcome = (made.effect, made.outcome) if made else (NONE, Outcome("", 0, math.nan, math.nan))
+        return {
+            "row": row,
+            "row_label": self.rows[row],
+            "column": key,
+            "column_label": column.label,
+            "metric": column.metric,
+            "higher_is_better": column.higher_is_better,
+            "mean": cell.mean,
+            "std": cell.std,
+            "pairs": len(cell.values),
+            "missing": cell.missing,
+            "diverged": cell.diverged,
+            "stale": cell.stale,
+            "best": cell.best,
+            "second": cell.second,
+            "mark": made.mark if made else "",
+            "test": outcome.test,
+            "compared": outcome.n,
+            "effect": effect.mean,
+            "effect_low": effect.low,
+            "effect_high": effect.high,
+            "statistic": outcome.statistic,
+            "p": outcome.p,
+            "p_holm": made.p_holm if made else math.nan,
+            "p_holm_all": made.p_holm_all if made else math.nan,
+            "share": share.share,
+            "share_low": share.low,
+            "share_high": share.high,
+            "gap": share.gap.mean,
+            "gap_low": share.gap.low,
+            "gap_high": share.gap.high,
+        }
+
+
+def _plain(thing: Any) -> Any:
+    """`thing` without NaN, which JSON does not have, and without tuples."""
+    if isinstance(thing, Mapping):
+        return {key: _plain(value) for key, value in thing.items()}
+    if isinstance(thing, list | tuple):
+        return [_plain(value) for value in thing]
+    if isinstance(thing, float):
+        return float(thing) if math.isfinite(thing) else None
+    return thing
