@@ -40,10 +40,16 @@ def search_space(name: str, cfg: DictConfig, fixed: Collection[str]) -> list[Kno
     if name not in (known := choices(group_folders("tune"))):
         told = f"Choices: auto, {', '.join(known)}.{suggest(name, known)}"
         raise refuse("tune.space", name, f"there is no such choice. {told}")
-    space = GlobalHydra.instance().config_loader().load_configuration(f"tune/{name}", [], RunMode.RUN).tune
+    loader = GlobalHydra.instance().config_loader()
+    space = loader.load_configuration(f"tune/{name}", [], RunMode.RUN).tune
+    return knobs_in(space, f"conf/tune/{name}.yaml", cfg, fixed)
+
+
+def knobs_in(space: DictConfig, file: str, cfg: DictConfig, fixed: Collection[str]) -> list[Knob]:
+    """The knobs of a space that is read already."""
     parts = ("shared",) if cfg.teacher.name == "none" else ("shared", "distilled")
     entries = [item for part in parts for item in (space.get(part) or {}).items() if item[0] not in fixed]
-    return [knob for key, entry in entries for knob in _knobs(f"conf/tune/{name}.yaml: {key}", key, entry, cfg)]
+    return [knob for key, entry in entries for knob in _knobs(f"{file}: {key}", key, entry, cfg)]
 
 
 def _knobs(place: str, key: str, entry: str | DictConfig, cfg: DictConfig) -> Iterator[Knob]:

@@ -6,6 +6,7 @@ import shutil
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -133,9 +134,10 @@ def run_trial(cfg: DictConfig, pairs: Sequence[Pair], role: str, runs: Path, wor
     """The mean validation metric over pairs; `worst` where training diverged."""
     values = []
     for pair in pairs:
+        one = deepcopy(cfg)
         for key, value in pair.items():
-            OmegaConf.update(cfg, key, value)
-        values.append(run_once(cfg, role, runs))
+            OmegaConf.update(one, key, value)
+        values.append(run_once(one, role, runs))
     return worst if None in values else sum(values) / len(values)
 
 
@@ -150,7 +152,7 @@ def run_once(cfg: DictConfig, role: str, runs: Path) -> float | None:
 
 
 def train_into(directory: Path, cfg: DictConfig) -> None:
-    """Train in `directory`, what is told going to run.log there."""
+    """Train in `directory`, what is told going to run.log there; raises UserError, which names it, for any fault."""
     from gnn_distill.commands import train
 
     (directory / ".hydra").mkdir(parents=True)
@@ -162,9 +164,10 @@ def train_into(directory: Path, cfg: DictConfig) -> None:
     with open(directory / "run.log", "w") as log, redirect_stdout(log), redirect_stderr(log):
         try:
             train.main(validate(cfg))
-        except Exception:
+        except Exception as error:
             traceback.print_exc()
-            raise
+            what = error if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            raise UserError(f"{what} Log: {log.name}") from error
 
 
 def derived(seed: int, number: int) -> int:

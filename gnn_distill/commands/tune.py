@@ -47,7 +47,8 @@ def main(cfg: DictConfig) -> None:
             rows.append(finish(config, method, study, progress))
         except Exception as error:
             name = f"{method.column}/{method.row}"
-            console.warn(f"{name}: {type(error).__name__}: {error}\nIts log: {method.folder / 'sweep.log'}")
+            console.warn(f"{name}: {error}" if isinstance(error, UserError) else f"{name}: {error!r}")
+            progress.give_up(study)
             failed.append(name)
     if rows:
         console.say("")
@@ -175,7 +176,11 @@ class Progress:
     def whole(self) -> str:
         """How much there is, and how much of it is left."""
         total = self._methods * self._trials
-        return f"{self._methods} methods x {self._trials} trials, {total - self._missing} of {total} finished"
+        return f"{self._trials} trials of each of {self._methods}, {total - self._missing} of {total} finished"
+
+    def give_up(self, study: Study) -> None:
+        """The trials that a study still lacks are not waited for."""
+        self._missing -= max(self._trials - len(study.trials()), 0)
 
     def tell(self, method: Method, study: Study, new: Sequence[Trial]) -> None:
         """A line for each new trial."""

@@ -65,7 +65,9 @@ def plan(table: TableConfig, given: Sequence[str] = ()) -> list[PlannedRun]:
     Needs Hydra to be running, whose search path it composes the runs' configs from.
     Raises UserError where a cell's overrides make no valid config.
     """
-    cells = {(row, column): plan_cell(table, row, column, given) for column in table.columns for row in table.rows}
+    cells = {
+        (row, column): plan_cell(table, row, column, given) for column in table.columns for row in table.rows
+    }
     longest = max(map(len, cells.values()), default=0)
     return [runs[index] for index in range(longest) for runs in cells.values() if index < len(runs)]
 

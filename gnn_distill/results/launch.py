@@ -34,7 +34,9 @@ def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str], consol
         with_log_configuration=False,
     )
     context = HydraContext(config_loader=hydra.config_loader, callbacks=hydra.callbacks)
-    launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=run_quietly, config=config)
+    launcher = Plugins.instance().instantiate_launcher(
+        hydra_context=context, task_function=run_quietly, config=config
+    )
     jobs = [[*run.overrides, f"hydra.sweep.subdir='{run.folder.name}'"] for run in runs]
     for run in runs:
         (run.folder / FAILED).unlink(missing_ok=True)
