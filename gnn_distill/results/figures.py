@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gnn_distill.results.numbers import PERCENT, metric_label
 from gnn_distill.run_directory import read_metrics
 
 if TYPE_CHECKING:
@@ -59,7 +60,10 @@ def draw_metric(curves: Curves, metric: str | None = None) -> "Figure | None":
         for stage in curves:
             if column in curves[stage]:
                 _line(axes, curves[stage], column, label=stage, color=COLOURS.get(stage))
-        axes.set(ylabel=f"validation {column.removeprefix('val/')}")
+        name = column.removeprefix("val/")
+        if name in PERCENT:
+            axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g}")
+        axes.set(ylabel=f"validation {metric_label(name)}")
 
     return _panels([column] if column in names else [], draw)
 
@@ -104,7 +108,7 @@ def _panels(titles: Sequence[str], draw: Callable[["Axes", str], None]) -> "Figu
         axes.grid(alpha=0.3, linewidth=0.5)
         axes.spines[["top", "right"]].set_visible(False)
         if len(axes.get_lines()) > MOST_INSIDE:
-            axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
+            axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)
         else:
             axes.legend(frameon=False, fontsize=8)
     return figure

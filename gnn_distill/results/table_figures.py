@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gnn_distill.results.figures import COLOURS, Curves
+from gnn_distill.results.figures import COLOURS
 from gnn_distill.results.numbers import NOTHING, Format, metric_label
 from gnn_distill.results.tables import Table
 
@@ -124,19 +124,20 @@ def draw_dots(settings: pd.Series, values: pd.Series, metric: str) -> "Figure":
     return figure
 
 
-def draw_cell_curves(cells: Mapping[str, Sequence[Curves]], metric: str, stage: str = "student") -> "Figure | None":
+def draw_cell_curves(
+    cells: Mapping[str, Sequence[Mapping[str, Sequence[float]]]], metric: str, title: str = ""
+) -> "Figure | None":
     """The validation metric by epoch: a line a row at the mean over its runs, a band of one std (ddof=1).
 
-    `cells` holds, by label, what read_metrics gives for each run. A run that stopped early leaves the mean there.
+    `cells` holds, by label, the columns of metrics.csv of a stage for each run. A run that stopped early leaves the
+    mean where it stopped. None if no run has the metric.
     """
-    found = {
-        label: [run[stage][f"val/{metric}"] for run in runs if f"val/{metric}" in run.get(stage, {})]
-        for label, runs in cells.items()
-    }
+    name = f"val/{metric}"
+    found = {label: [run[name] for run in runs if name in run] for label, runs in cells.items()}
     found = {label: curves for label, curves in found.items() if curves}
     if not found:
         return None
-    figure, axes = _figure(5.6, 3.6)
+    figure, axes = _figure(5, 3.4 + 0.08 * len(found))
     scale = Format.of(metric, ()).scale
     for label, curves in found.items():
         frame = scale * pd.DataFrame(zip_longest(*curves, fillvalue=math.nan), dtype=float)  # [epoch, run]
@@ -144,8 +145,8 @@ def draw_cell_curves(cells: Mapping[str, Sequence[Curves]], metric: str, stage: 
         mean, std = frame.mean(axis=1), frame.std(axis=1, ddof=1)
         (line,) = axes.plot(mean.index, mean, linewidth=1.4, label=_plain(label))
         axes.fill_between(mean.index, mean - std, mean + std, color=line.get_color(), alpha=0.15, linewidth=0)
-    axes.set(xlabel="epoch", ylabel=f"validation {metric_label(metric)}")
-    axes.legend(frameon=False, fontsize=8)
+    axes.set(title=_plain(title), xlabel="epoch", ylabel=f"validation {metric_label(metric)}")
+    axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)
     _quiet(axes)
     return figure
 
