@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -88,7 +89,10 @@ def main(cfg: DictConfig) -> float:
     summary = {
         **results,
         "name": name,
+        "dataset": task.spec.name,
+        "level": task.spec.level,
         "metric": task.spec.metric,
+        "higher_is_better": task.spec.higher_is_better,
         "note": task.spec.note,
         "config_hash": config_hash(cfg),
         "seed": config.seed,
@@ -105,6 +109,7 @@ def main(cfg: DictConfig) -> float:
         "best_epoch": fitted.best_epoch if fitted else None,
         "epochs": fitted.epochs if fitted else None,
         "seconds": seconds,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "parameters": {role: count_parameters(model) for role, model in models.items()},
         "environment": environment(runtime.fabric.device),
     }

@@ -141,7 +141,7 @@ class NodeFeed:
     def _graphs_of(self, split: str) -> tuple[StructureBatch, Int[Tensor, " nodes"]]:
         """The graphs that hold a split, as one batch that is made once, and the places of its nodes in there."""
         packed, rows = self.task.graphs, getattr(self.task.splits, split)
-        ids = (torch.searchsorted(packed.node_ptr, rows, right=True) - 1).unique()
+        ids = packed.graphs_of(rows)
         key = tuple(ids.tolist())
         if key not in self._graphs:
             graphs = collate(packed, self.encodings, ids)

@@ -58,6 +58,10 @@ class PackedGraphs:
         """The nodes of the examples `ids`: those of these graphs, or at node level these themselves."""
         return ids if self.level == "node" else gather_ranges(self.node_ptr, ids)
 
+    def graphs_of(self, rows: Int[Tensor, " nodes"]) -> Int[Tensor, " chosen"]:
+        """The graphs that hold the nodes `rows`, each once, in order."""
+        return (torch.searchsorted(self.node_ptr, rows, right=True) - 1).unique()
+
     def select(self, ids: Int[Tensor, " chosen"]) -> PackedGraphs:
         """The graphs `ids`, in that order."""
         nodes, edges = gather_ranges(self.node_ptr, ids), gather_ranges(self.edge_ptr, ids)

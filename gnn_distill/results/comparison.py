@@ -52,7 +52,7 @@ def make_table(config: "TableConfig", scores: pd.DataFrame, remarks: Sequence[st
         for row in rows:
             of_row = lines[lines["row"] == row]
             cells[row, key] = Cell(
-                values=_paired(wide, column, row)[row],
+                values=_paired(wide, row)[row],
                 missing=max(column.runs - len(of_row), 0),
                 diverged=len(of_row) - int(wide[row].count()),
                 stale=int(of_row["stale"].sum()),
@@ -66,8 +66,8 @@ def make_table(config: "TableConfig", scores: pd.DataFrame, remarks: Sequence[st
     cells |= _flagged(cells, columns, ranked)
     table = Table(
         name=config.name,
-        title=config.title,
-        rows={key: row.label for key, row in config.rows.items()},
+        title=config.title or config.name,
+        rows={key: row.label or key for key, row in config.rows.items()},
         columns=columns,
         cells={(row, key): cells[row, key] for row in rows for key in columns},
         reference=reference,
@@ -78,7 +78,8 @@ def make_table(config: "TableConfig", scores: pd.DataFrame, remarks: Sequence[st
         ranks=_ranks(cells, columns, ranked).reindex(rows).to_dict(),
         wins={row: _wins(cells, columns, row, config.alpha) for row in rows if reference not in (None, row)},
     )
-    return replace(table, notes=tuple(warnings(table)), footnotes=(*explanations(table), *remarks))
+    absent = [f"There is no row {config.reference}: nothing is compared."] if config.reference and not reference else []
+    return replace(table, notes=(*absent, *warnings(table)), footnotes=(*explanations(table), *remarks))
 
 
 def _column(config: "TableConfig", key: str, lines: pd.DataFrame) -> Column:
@@ -93,7 +94,7 @@ def _column(config: "TableConfig", key: str, lines: pd.DataFrame) -> Column:
     test = config.test if config.test != "auto" else "corrected_t" if splits else "paired_t"
     corrected = test == "corrected_t" and len(lines)
     return Column(
-        label=config.columns[key].label,
+        label=config.columns[key].label or key,
         metric=metrics[0] if metrics else "",
         higher_is_better=bool(lines["higher_is_better"].iloc[0]) if metrics else True,
         units=splits or ("seed",),
@@ -105,23 +106,23 @@ def _column(config: "TableConfig", key: str, lines: pd.DataFrame) -> Column:
 
 
 def _wide(lines: pd.DataFrame, column: Column, rows: list[str]) -> pd.DataFrame:
-    """Finite values [run, row]; a run that is there twice is an error."""
+    """Finite values [run, row], runs by the name of their pair; a run that is there twice is an error."""
     index = list(dict.fromkeys([*column.units, "seed"]))
     finite = lines[lines["value"].abs() < math.inf]
-    return finite.pivot(index=index, columns="row", values="value").reindex(columns=rows).astype(float)
+    wide = finite.pivot(index=index, columns="row", values="value").reindex(columns=rows).astype(float)
+    keys = wide.index.to_frame(index=False)[list(column.units)].to_numpy().tolist()
+    pairs = [", ".join(f"{unit} {int(value)}" for unit, value in zip(column.units, key, strict=True)) for key in keys]
+    return wide.set_axis(pd.Index(pairs, dtype=object))
 
 
-def _paired(wide: pd.DataFrame, column: Column, *rows: str) -> pd.DataFrame:
+def _paired(wide: pd.DataFrame, *rows: str) -> pd.DataFrame:
     """Values [pair, row] of the runs that all `rows` have, seeds averaged within a split."""
-    units = list(column.units)
-    frame = wide[list(dict.fromkeys(rows))].dropna().groupby(level=units).mean()
-    keys = frame.index.to_frame(index=False).to_numpy().tolist()
-    names = [", ".join(f"{unit} {int(value)}" for unit, value in zip(units, key, strict=True)) for key in keys]
-    return frame.set_axis(pd.Index(names, dtype=object))
+    frame = wide[list(dict.fromkeys(rows))].dropna()
+    return frame if frame.index.is_unique else frame.groupby(level=0, sort=False).mean()
 
 
 def _compare(wide: pd.DataFrame, column: Column, row: str, reference: str) -> tuple[Interval, Outcome]:
-    pairs = _paired(wide, column, row, reference)
+    pairs = _paired(wide, row, reference)
     d = column.sign * differences(pairs[row], pairs[reference])
     return interval(d, column.overlap), TESTS[column.test](d, column.overlap)
 
@@ -129,7 +130,7 @@ def _compare(wide: pd.DataFrame, column: Column, row: str, reference: str) -> tu
 def _share(wide: pd.DataFrame, column: Column, row: str, alone: str | None, teacher: str | None) -> Share | None:
     if None in (alone, teacher) or row in (alone, teacher):
         return None
-    pairs = _paired(wide, column, row, alone, teacher)
+    pairs = _paired(wide, row, alone, teacher)
     return gap_recovered(pairs[row], pairs[alone], pairs[teacher], column.higher_is_better, column.overlap)
 
 

@@ -23,14 +23,15 @@ FEW = 5
 def explanations(table: "Table") -> Iterator[str]:
     """How to read the table."""
     yield f"Mean ± standard deviation (ddof=1) of the test metric, over {_by_column(table, _pairing)}."
-    students = ", of the students" if table.teachers else ""
-    half_done = " with the most pairs" if any(cell.missing or cell.diverged for cell in table.cells.values()) else ""
-    yield f"Bold: best; underlined: second{students}{half_done}."
-    if table.reference:
-        reference = table.rows[table.reference]
+    lost = any(cell.missing or cell.diverged for cell in table.cells.values())
+    rivals = ("students" if table.teachers else "rows") + (" with the most pairs" if lost else "")
+    yield f"Bold: best; underlined: second, of the {rivals}."
+    if table.comparisons:
+        reference, m = table.rows[table.reference], table.comparisons
+        adjusted = f" after Holm's correction for the {m} comparisons of a column" if m > 1 else ""
         yield (
             f"* better, † worse than {reference}: {_by_column(table, lambda column: TESTS[column.test])}; two-sided, "
-            f"p ≤ {table.alpha:g} after Holm's correction for the {table.comparisons} comparisons of a column."
+            f"p ≤ {table.alpha:g}{adjusted}."
         )
         yield (
             f"Gains over {reference} are in the column's units, positive where better, with {LEVEL} intervals "
@@ -45,7 +46,7 @@ def explanations(table: "Table") -> Iterator[str]:
         )
     if len(table.columns) > 1:
         yield "Rank: average over columns, 1 is the best."
-        if table.reference:
+        if table.comparisons:
             yield (
                 f"Wins: columns in which a row is better / not different / worse than {table.rows[table.reference]}, "
                 f"after Holm's correction for all {len(table.columns) * table.comparisons} comparisons."
@@ -54,8 +55,6 @@ def explanations(table: "Table") -> Iterator[str]:
 
 def warnings(table: "Table") -> Iterator[str]:
     """What limits the table."""
-    if table.reference is None:
-        yield "The reference row is not in this table: nothing is compared."
     planned = sum(column.runs for column in table.columns.values()) * len(table.rows)
     for what, attribute in {
         f"Missing of {planned} runs": "missing",

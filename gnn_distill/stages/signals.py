@@ -167,7 +167,7 @@ def taught_graphs(task: GraphTask) -> Int[Tensor, " graphs"]:
     """The graphs that training sees: those of the training part, or that hold its nodes."""
     if task.spec.level == "graph":
         return task.splits.train
-    return (torch.searchsorted(task.graphs.node_ptr, task.splits.train, right=True) - 1).unique()
+    return task.graphs.graphs_of(task.splits.train)
 
 
 def places(

@@ -1,0 +1,120 @@
+"""Finished runs as rows of a data frame: from run directories, and from CSV files of such rows."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from gnn_distill.environment import PLACES
+from gnn_distill.errors import UserError
+from gnn_distill.run_directory import SUMMARY
+
+ROLES, PARTS = ("teacher", "student"), ("train", "val", "test")
+NUMBERS = (
+    *("seed", "fold", "split_seed", "n_train", "n_val", "n_test"),
+    *(f"{role}_{part}" for role in ROLES for part in PARTS),
+    *("best_epoch", "epochs", "seconds_total", "threads"),
+)
+TEXTS = (
+    *("config_hash", "name", "dataset", "metric", "higher_is_better", "level", "split"),
+    *("version", "sources", "commit", "torch", "torch_geometric", "python", "device", "finished", "overrides", "path"),
+)
+COLUMNS = (
+    *("config_hash", "name", "dataset", "metric", "higher_is_better", "level", "split", "fold", "split_seed", "seed"),
+    *("n_train", "n_val", "n_test", *(f"{role}_{part}" for role in ROLES for part in PARTS)),
+    *("best_epoch", "epochs", "seconds_total", "version", "sources", "commit", "torch", "torch_geometric", "python"),
+    *("device", "threads", "finished", "overrides", "path"),
+)
+"""All of them, in the order of the CSV files. Scores are the primary metric, in original units."""
+
+
+def read_runs(places: Iterable[Path | str]) -> pd.DataFrame:
+    """One row a finished run, in the order found; `places` are folders, searched to the bottom, and CSV files.
+
+    CSV files in a folder are read, too, if `write_rows` wrote them; what is not there is skipped.
+    """
+    rows: list[dict[str, Any]] = []
+    frames: list[pd.DataFrame] = []
+    for place in map(Path, places):
+        if place.is_dir():
+            rows += [row for file in sorted(place.rglob(SUMMARY)) if (row := row_of(file.parent)) is not None]
+            frames += [frame for file in sorted(place.rglob("*.csv")) if (frame := read_rows(file)) is not None]
+        elif place.suffix == ".csv" and place.is_file():
+            frame = read_rows(place)
+            if frame is None:
+                raise UserError(f"table.search: {place} is no file of finished runs. Its columns must be {COLUMNS}.")
+            frames.append(frame)
+    return pd.concat([_typed(pd.DataFrame(rows, columns=list(COLUMNS))), *frames], ignore_index=True)
+
+
+def row_of(run: Path) -> dict[str, Any] | None:
+    """The row of a run directory; None if its summary cannot be read, or is none of `train`'s."""
+    try:
+        summary = json.loads((run / SUMMARY).read_text())
+        metric, split, environment = summary["metric"], summary["split"], summary["environment"]
+        packages, code = environment["packages"], environment["code"]
+        scores = {
+            f"{role}_{part}": summary.get(role, {}).get(part, {}).get(metric) for role in ROLES for part in PARTS
+        }
+        return {
+            **{key: summary[key] for key in ("config_hash", "name", "metric", "seed", "best_epoch", "epochs")},
+            **{key: summary.get(key) for key in ("dataset", "higher_is_better", "level", "finished")},
+            **{"split": split["kind"], "fold": split["fold"], "split_seed": split["split_seed"]},
+            **{f"n_{part}": split["sizes"][part] for part in PARTS},
+            **scores,
+            "seconds_total": round(sum(summary["seconds"].values()), 1),
+            **{key: code.get(key) for key in ("version", "sources", "commit")},
+            **{key: packages.get(key) for key in ("torch", "torch_geometric")},
+            **{key: environment.get(key) for key in ("python", "device", "threads")},
+            "overrides": " ".join(_overrides(run)),
+            "path": str(run),
+        }
+    except (OSError, ValueError, KeyError, AttributeError):
+        return None
+
+
+def read_rows(file: Path) -> pd.DataFrame | None:
+    """The rows of a CSV file; None if it holds something else."""
+    try:
+        if not set(COLUMNS) <= {*pd.read_csv(file, nrows=0).columns, "path"}:
+            return None
+    except (OSError, ValueError):
+        return None
+    frame = pd.read_csv(file, dtype=dict.fromkeys(TEXTS, "string"), keep_default_na=False, na_values=[""])
+    return _typed(frame.assign(path="")[list(COLUMNS)])
+
+
+def write_rows(frame: pd.DataFrame, file: Path) -> None:
+    """Write runs as CSV, numbers to the last digit; where they lie on this machine is left out."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    kept = frame[list(COLUMNS)].drop(columns="path").sort_values(["dataset", "name", "config_hash"])
+    kept.to_csv(file, index=False, lineterminator="\n")
+
+
+def newest(frame: pd.DataFrame, sources: str) -> pd.DataFrame:
+    """One run for each config hash: one of the code version `sources` rather than of another, then the latest."""
+    ours = frame.assign(ours=frame["sources"] == sources).sort_values(["ours", "finished"], kind="stable")
+    return ours.drop_duplicates("config_hash", keep="last").drop(columns="ours")
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    texts = {key: frame[key].astype("string").fillna("") for key in TEXTS}
+    numbers = {key: pd.to_numeric(frame[key]).astype("float64") for key in NUMBERS}
+    truth = {"higher_is_better": texts["higher_is_better"].str.lower() == "true"}
+    return pd.DataFrame({key: (texts | numbers | truth)[key] for key in COLUMNS}, index=frame.index)
+
+
+def _overrides(run: Path) -> list[str]:
+    try:
+        texts = yaml.safe_load((run / ".hydra" / "overrides.yaml").read_text()) or []
+    except OSError:
+        return []
+    return [text for text in texts if isinstance(text, str) and not text.lstrip("+~").startswith(PLACES)]
+
+
+def describe(row: Mapping[str, Any]) -> str:
+    """The command that made a run."""
+    return f"gnn-distill train {row['overrides']}".strip()
