@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from gnn_distill.results.figures import COLOURS
+from gnn_distill.results.figures import COLOURS, plain
 from gnn_distill.results.numbers import NOTHING, Format, metric_label
 from gnn_distill.results.tables import Table
 
@@ -40,7 +40,7 @@ def draw_boxes(table: Table, columns: Sequence[str] | None = None) -> "Figure | 
                 )  # fmt: skip
             axes.plot(values, [place] * len(values), "o", color=colour, markersize=4, alpha=0.75)
         _rows(axes, list(table.rows.values()))
-        axes.set(title=_plain(column.label), xlabel=metric_label(column.metric))
+        axes.set(title=plain(column.label), xlabel=metric_label(column.metric))
 
     there = [key for key in columns or table.columns if any(len(cell.values) for cell in table.of_column(key).values())]
     return _grid(there, draw, height=1.1 + 0.34 * len(table.rows))
@@ -66,7 +66,7 @@ def draw_differences(table: Table, columns: Sequence[str] | None = None) -> "Fig
         axes.axvline(0, color="#000000", linewidth=0.8)
         _rows(axes, [table.rows[row] for row in rows])
         unit = "points" if scale == 100 else metric_label(column.metric)
-        axes.set(title=_plain(column.label), xlabel=_plain(f"better than {table.rows[table.reference]} by ({unit})"))
+        axes.set(title=plain(column.label), xlabel=plain(f"better than {table.rows[table.reference]} by ({unit})"))
 
     def compared(key: str) -> bool:
         made = [table.cells[row, key].comparison for row in rows]
@@ -100,10 +100,10 @@ def draw_heat_map(means: pd.DataFrame, metric: str, lower_is_better: bool) -> "F
         if value == best:
             axes.add_patch(Rectangle((x - 0.48, y - 0.47), 0.96, 0.94, fill=False, edgecolor="#000000", linewidth=1.6))
     axes.set(xlim=(-0.5, values.shape[1] - 0.5), ylim=(-0.5, values.shape[0] - 0.5))
-    axes.set_xticks(range(values.shape[1]), [_plain(str(name)) for name in means.columns])
-    axes.set_yticks(range(values.shape[0]), [_plain(str(name)) for name in means.index])
-    axes.set_xlabel(_plain(str(means.columns.name or "")), labelpad=6)
-    axes.set_ylabel(_plain(str(means.index.name or "")), labelpad=6)
+    axes.set_xticks(range(values.shape[1]), [plain(str(name)) for name in means.columns])
+    axes.set_yticks(range(values.shape[0]), [plain(str(name)) for name in means.index])
+    axes.set_xlabel(plain(str(means.columns.name or "")), labelpad=6)
+    axes.set_ylabel(plain(str(means.index.name or "")), labelpad=6)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     return figure
@@ -118,8 +118,8 @@ def draw_dots(settings: pd.Series, values: pd.Series, metric: str) -> "Figure":
         axes.plot([place] * len(here), here, "o", color=COLOURS["student"], markersize=4, alpha=0.6)
         if len(here):
             axes.hlines(np.mean(here), place - 0.25, place + 0.25, color="#000000", linewidth=1.6)
-    axes.set_xticks(range(len(settings.cat.categories)), [_plain(name) for name in settings.cat.categories])
-    axes.set(xlabel=_plain(str(settings.name)), ylabel=metric_label(metric))
+    axes.set_xticks(range(len(settings.cat.categories)), [plain(name) for name in settings.cat.categories])
+    axes.set(xlabel=plain(str(settings.name)), ylabel=metric_label(metric))
     _quiet(axes)
     return figure
 
@@ -143,9 +143,9 @@ def draw_cell_curves(
         frame = scale * pd.DataFrame(zip_longest(*curves, fillvalue=math.nan), dtype=float)  # [epoch, run]
         frame.index += 1
         mean, std = frame.mean(axis=1), frame.std(axis=1, ddof=1)
-        (line,) = axes.plot(mean.index, mean, linewidth=1.4, label=_plain(label))
+        (line,) = axes.plot(mean.index, mean, linewidth=1.4, label=plain(label))
         axes.fill_between(mean.index, mean - std, mean + std, color=line.get_color(), alpha=0.15, linewidth=0)
-    axes.set(title=_plain(title), xlabel="epoch", ylabel=f"validation {metric_label(metric)}")
+    axes.set(title=plain(title), xlabel="epoch", ylabel=plain(f"validation {metric_label(metric)}"))
     axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)
     _quiet(axes)
     return figure
@@ -167,7 +167,7 @@ def _colour(table: Table, row: str) -> str:
 
 def _rows(axes: "Axes", labels: Sequence[str]) -> None:
     """Row labels, the first on top."""
-    axes.set_yticks(range(len(labels)), [_plain(label) for label in labels])
+    axes.set_yticks(range(len(labels)), [plain(label) for label in labels])
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
 
@@ -199,8 +199,3 @@ def _quiet(axes: "Axes") -> None:
     axes.grid(alpha=0.3, linewidth=0.5)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _plain(text: str) -> str:
-    """`text` as it is: matplotlib reads what stands between two dollar signs as a formula."""
-    return text.replace("$", r"\$")
