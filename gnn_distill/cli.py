@@ -19,6 +19,7 @@ COMMANDS = {
     "train": "Pretrain a teacher, distil it into a student, evaluate both.",
     "datasets": "List the data sets: task, metric, size, and whether the files are here.",
     "models": "List the teachers, students and encodings: what each is, and what it reads.",
+    "table": "Make the runs of a results table that are missing, and render it.",
     "report": "Write a run, a table or a sweep as one HTML page: report FOLDER.",
 }
 

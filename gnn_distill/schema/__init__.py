@@ -2,13 +2,14 @@
 
 from hydra.core.config_store import ConfigStore
 
-from gnn_distill.schema import data, report, run
+from gnn_distill.schema import data, report, run, table
 
 # The other groups are sections of TrainConfig; data sets differ in their keys.
 SCHEMAS = {
     "train": run.TrainConfig,
     "datasets": run.DatasetsConfig,
     "models": run.ModelsConfig,
+    "table": table.TableCommand,
     "report": report.ReportCommand,
     "dataset/typed_edges": data.TypedEdgesConfig,
     "dataset/tudataset": data.TUDatasetConfig,
