@@ -12,6 +12,8 @@ from gnn_distill.results.significance import Interval, Outcome, Share
 from gnn_distill.results.tables import Cell, Column, Comparison, Table
 
 FILE = "table.json"
+SCORES = "scores.csv"
+"""The runs of the table: row, column, path and more."""
 
 
 def is_table(folder: Path) -> bool:

@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from gnn_distill.results.inline import png, svg
 from gnn_distill.results.numbers import Format, metric_label
 from gnn_distill.results.run_page import read_run
 from gnn_distill.results.table_figures import draw_boxes, draw_cell_curves, draw_differences, draw_heat_map, means_of
-from gnn_distill.results.table_files import FILE, read_table
+from gnn_distill.results.table_files import FILE, SCORES, read_table
 from gnn_distill.results.tables import Table
 from gnn_distill.run_directory import METRICS, read_metrics
 from gnn_distill.schema.report import ReportConfig
@@ -49,9 +49,15 @@ def table_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
         "curves": [(svg(figure, name), f"{CURVES}.") for name, figure in curves.items()],
         "images": [(png(path), path.stem.replace("_", " ")) for path in others],
         "tests": list(_tests(table)),
-        "command": shlex.join(["gnn-distill", "table", *(read_run(folder).overrides or [f"table={table.name}"])]),
+        "command": _command(table, folder),
         "files": sorted(path.name for path in folder.glob("*.*") if path.suffix in (".md", ".tex", ".csv", ".json")),
     }
+
+
+def _command(table: Table, folder: Path) -> str:
+    """What made the table."""
+    words = [word for word in read_run(folder).overrides if not word.startswith(("table.run=", "table.rerun="))]
+    return shlex.join(["gnn-distill", "table", *(words or [f"table={table.name}"])])
 
 
 def write_figures(table: Table, curves: Mapping[str, "Figure"], folder: Path) -> list[Path]:
@@ -67,11 +73,11 @@ def write_figures(table: Table, curves: Mapping[str, "Figure"], folder: Path) ->
 
 
 def _curves(table: Table, folder: Path) -> Iterator[tuple[str, "Figure"]]:
-    """By column, the learning curves of the runs that runs.csv names: it has columns row, column and path."""
-    file = folder / "runs.csv"
-    runs = pd.read_csv(file, dtype=str) if file.is_file() else pd.DataFrame()
-    if not {"row", "column", "path"} <= set(runs.columns):
+    """By column, the learning curves of the table's runs, of those whose folders are on this machine."""
+    file = folder / SCORES
+    if not file.is_file():
         return
+    runs = pd.read_csv(file, dtype=str)
     for key, column in table.columns.items():
         cells: dict[str, list[Curves]] = {}
         for row, label in table.rows.items():
@@ -127,7 +133,7 @@ def _facts(table: Table, folder: Path) -> Iterator[tuple[str, str]]:
     yield "Runs", f"{planned - missing:,} of {planned:,} finished"
     yield "Stale", f"{stale:,} runs" if (stale := sum(cell.stale for cell in table.cells.values())) else ""
     yield "Compared", f"with {table.rows[table.reference]}" if table.reference else ""
-    yield "Written", f"{datetime.fromtimestamp((folder / FILE).stat().st_mtime):%Y-%m-%d %H:%M}"
+    yield "Written", f"{datetime.fromtimestamp((folder / FILE).stat().st_mtime, UTC):%Y-%m-%d %H:%M %Z}"
     yield "Folder", str(folder.resolve())
 
 

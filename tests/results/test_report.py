@@ -307,7 +307,7 @@ def test_a_table(table_folder):
     folder, table = table_folder
     run = make_run(folder.parent / "run", epochs=2)
     runs = [{"row": "full", "column": "nci1", "path": run}, {"row": "kd", "column": "nci1", "path": folder / "gone"}]
-    pd.DataFrame(runs).to_csv(folder / "runs.csv", index=False)
+    pd.DataFrame(runs).to_csv(folder / "scores.csv", index=False)
     page = page_of(folder)
     for text in ("Main results", "gnn-distill table table=main", "A remark.", *table.notes, *table.footnotes):
         assert text in page.text, text
