@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def draw_differences(table: Table, columns: Sequence[str] | None = None) -> "Fig
         axes.axvline(0, color="#000000", linewidth=0.8)
         _rows(axes, [table.rows[row] for row in rows])
         unit = "points" if scale == 100 else metric_label(column.metric)
-        axes.set(title=plain(column.label), xlabel=plain(f"better than {table.rows[table.reference]} by ({unit})"))
+        axes.set(title=plain(column.label), xlabel=f"better by ({unit})")
 
     def compared(key: str) -> bool:
         made = [table.cells[row, key].comparison for row in rows]
@@ -137,16 +138,19 @@ def draw_cell_curves(
     found = {label: curves for label, curves in found.items() if curves}
     if not found:
         return None
-    figure, axes = _figure(5, 3.4 + 0.08 * len(found))
+    from matplotlib.ticker import MaxNLocator
+
+    figure, axes = _figure(5, 3.4 + 0.12 * len(found))
     scale = Format.of(metric, ()).scale
     for label, curves in found.items():
         frame = scale * pd.DataFrame(zip_longest(*curves, fillvalue=math.nan), dtype=float)  # [epoch, run]
         frame.index += 1
         mean, std = frame.mean(axis=1), frame.std(axis=1, ddof=1)
-        (line,) = axes.plot(mean.index, mean, linewidth=1.4, label=plain(label))
+        (line,) = axes.plot(mean.index, mean, linewidth=1.4, label=_short(label))
         axes.fill_between(mean.index, mean - std, mean + std, color=line.get_color(), alpha=0.15, linewidth=0)
     axes.set(title=plain(title), xlabel="epoch", ylabel=plain(f"validation {metric_label(metric)}"))
-    axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)
+    axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _quiet(axes)
     return figure
 
@@ -167,9 +171,14 @@ def _colour(table: Table, row: str) -> str:
 
 def _rows(axes: "Axes", labels: Sequence[str]) -> None:
     """Row labels, the first on top."""
-    axes.set_yticks(range(len(labels)), [plain(label) for label in labels])
+    axes.set_yticks(range(len(labels)), [_short(label) for label in labels])
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
+
+
+def _short(label: str) -> str:
+    """A label in lines that leave room for what it names."""
+    return plain("\n".join(wrap(label, 24)))
 
 
 def _grid(titles: Sequence[str], draw: Callable[["Axes", str], None], height: float) -> "Figure | None":

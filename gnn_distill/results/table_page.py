@@ -121,7 +121,7 @@ def _tiles(table: Table) -> Iterator[dict[str, str]]:
         best = [row for row, cell in cells.items() if cell.best]
         if best:
             value = Format.of(column.metric, [cell.mean for cell in cells.values()])(cells[best[0]].mean)
-            what = f"{', '.join(table.rows[row] for row in best)}; {metric_label(column.metric)}"
+            what = f"{' / '.join(table.rows[row] for row in best)}; {metric_label(column.metric)}"
             yield {"name": column.label, "value": value, "what": what, "kind": "winner"}
 
 
@@ -129,7 +129,7 @@ def _facts(table: Table, folder: Path) -> Iterator[tuple[str, str]]:
     """What is compared with what, how much of it is there, and where."""
     planned = sum(column.runs for column in table.columns.values()) * len(table.rows)
     missing = sum(cell.missing for cell in table.cells.values())
-    yield "Size", f"{len(table.rows)} rows, {len(table.columns)} columns"
+    yield "Size", f"{len(table.rows)} × {len(table.columns)}, rows × columns"
     yield "Runs", f"{planned - missing:,} of {planned:,} finished"
     yield "Stale", f"{stale:,} runs" if (stale := sum(cell.stale for cell in table.cells.values())) else ""
     yield "Compared", f"with {table.rows[table.reference]}" if table.reference else ""
