@@ -2,7 +2,7 @@
 
 from hydra.core.config_store import ConfigStore
 
-from gnn_distill.schema import data, report, run, table
+from gnn_distill.schema import data, report, run, table, tune
 
 # The other groups are sections of TrainConfig; data sets differ in their keys.
 SCHEMAS = {
@@ -11,6 +11,7 @@ SCHEMAS = {
     "models": run.ModelsConfig,
     "table": table.TableCommand,
     "report": report.ReportCommand,
+    "tune": tune.TuneCommand,
     "dataset/typed_edges": data.TypedEdgesConfig,
     "dataset/tudataset": data.TUDatasetConfig,
     "dataset/moleculenet": data.MoleculeNetConfig,

@@ -1,0 +1,196 @@
+"""`gnn-distill tune`: search the settings of a table's methods on validation, with the same trials for each."""
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from importlib import metadata, util
+from itertools import islice, product
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from gnn_distill.console import Console, duration
+from gnn_distill.environment import code_version
+from gnn_distill.errors import UserError, refuse, suggest
+from gnn_distill.listing import show
+from gnn_distill.results.cells import cell_overrides, sized
+from gnn_distill.results.studies import Study, Trial, told, write_settings
+from gnn_distill.schema.table import ColumnConfig, RowConfig
+from gnn_distill.schema.tune import TuneCommand
+from gnn_distill.tuning import Method, compose_method, own_value, search, told_pairs
+
+INSTALL = "pip install 'gnn-distill[tune]', or in a checkout: pip install -c constraints.txt -e '.[tune]'"
+COLUMNS = ("column", "row", "trials", "validation", "as it stands", "best", "settings")
+
+
+def main(cfg: DictConfig) -> None:
+    """Make the trials that are missing, then write every method's best settings; a failed method stops no other."""
+    check_plugin()
+    config: TuneCommand = OmegaConf.to_object(cfg)
+    console = Console(sys.stdout)  # bound here: the runs' own output goes to their logs
+    methods = list(plan(config))
+    if not methods:
+        raise UserError("no row of the table takes tuned settings of its own: set table.rows.<row>.tuned=<row>.")
+    studies = [method.study(config.tune) for method in methods]
+    progress = Progress(console, config.tune.trials, [len(study.trials()) for study in studies])
+    console.stage(f"tune {config.table.name}", progress.whole())
+    rows, failed = [], []
+    for method, study in zip(methods, studies, strict=True):
+        try:
+            rows.append(finish(config, method, study, progress))
+        except Exception as error:
+            name = f"{method.column}/{method.row}"
+            console.warn(f"{name}: {error}" if isinstance(error, UserError) else f"{name}: {error!r}")
+            progress.give_up(study)
+            failed.append(name)
+    if rows:
+        console.say("")
+        show(COLUMNS, rows)
+    if failed:
+        raise UserError(f"not finished: {', '.join(failed)}. Mend what their logs tell, and start again.")
+
+
+def check_plugin() -> None:
+    """Hydra's Optuna sweeper is there, with the SQLAlchemy that its Optuna can work with."""
+    if any(util.find_spec(name) is None for name in ("hydra_plugins", "optuna", "sqlalchemy")) or (
+        util.find_spec("hydra_plugins.hydra_optuna_sweeper") is None
+    ):
+        raise UserError(f"'tune' needs Hydra's Optuna sweeper, which is not installed: {INSTALL}")
+    if int(metadata.version("sqlalchemy").partition(".")[0]) > 1:
+        raise UserError(f"'tune' needs SQLAlchemy below 2, for Optuna 2: {INSTALL}")
+
+
+def plan(config: TuneCommand) -> Iterator[Method]:
+    """The methods to tune: every chosen row on every chosen column, in the table's size."""
+    tune, hydra, table = config.tune, HydraConfig.get(), sized(config.table)
+    given = [f"tracker={hydra.runtime.choices.tracker}"]
+    given += [word for word in hydra.overrides.task if word.startswith(("paths.", "trainer.", "tracker."))]
+    launcher = [word for word in hydra.overrides.hydra if word.startswith(("hydra/launcher", "hydra.launcher"))]
+    folder = Path(tune.studies) / (table.name if table.size == "full" else f"{table.name}_{table.size}")
+    own = [name for name, row in table.rows.items() if row.tuned == name]
+    rows = tune.rows if tune.rows is not None else own
+    columns = tune.columns if tune.columns is not None else [*table.columns]
+    check_names("columns", columns, table.columns)
+    check_names("rows", rows, table.rows)
+    for name in rows:
+        if name not in own:
+            raise refuse("tune.rows", name, takes_no_settings(name, table.rows[name]))
+    # A search starts from the methods as they stand, not from what an earlier one has found.
+    untuned = replace(table, rows={name: replace(row, tuned=None) for name, row in table.rows.items()})
+    for column, row in product(columns, rows):
+        yield compose_method(
+            column,
+            row,
+            table.rows[row].role,
+            first_pairs(tune.pairs, column, table.columns[column]),
+            cell_overrides(untuned, row, column, given),
+            launcher,
+            tune,
+            folder / f"{column}_{row}",
+        )
+
+
+def check_names(kind: str, wanted: Sequence[str], known: Mapping[str, Any]) -> None:
+    """The table has the rows or columns wanted."""
+    for name in wanted:
+        if name not in known:
+            choices = f"Choices: {', '.join(known)}.{suggest(name, known)}"
+            raise refuse(f"tune.{kind}", name, f"the table has none of that name. {choices}")
+
+
+def takes_no_settings(name: str, row: RowConfig) -> str:
+    """Why a row is not tuned."""
+    if row.tuned is None:
+        return f"this row takes no tuned settings. To tune it, set table.rows.{name}.tuned={name}."
+    return f"this row takes the tuned settings of {row.tuned}. Tune that one."
+
+
+def first_pairs(number: int, name: str, column: ColumnConfig) -> list[dict[str, int]]:
+    """The first pairs of a column: of every key of `pairs` a value, the last key varying fastest."""
+    values = column.pairs
+    pairs = [dict(zip(values, pair, strict=True)) for pair in islice(product(*values.values()), number)]
+    if len(pairs) < number:
+        raise refuse("tune.pairs", number, f"column {name} has {len(pairs)}.")
+    return pairs
+
+
+def finish(config: TuneCommand, method: Method, study: Study, progress: "Progress") -> tuple[str, ...]:
+    """Bring a study to its number of trials, write the best settings, and describe both in a line."""
+    try:
+        with FileLock(study.folder / ".lock", timeout=0):
+            trials = search(method, study, config.tune, lambda new: progress.tell(method, study, new))
+    except Timeout:
+        raise UserError(f"{study.folder} is being tuned by another process.") from None
+    best, own = study.best(trials), own_value(method, trials)
+    if not isfinite(best.value):
+        raise UserError("training diverged in every trial. Narrow the search space: tune.space.")
+    path = (Path(config.tune.folder) if config.tune.folder else own_folder()) / method.column / f"{method.row}.yaml"
+    code = code_version()
+    facts = {
+        "metric": method.metric,
+        "value": repr(best.value),
+        "as it stands": "unknown" if own is None else repr(own),
+        "trial": best.number,
+        "trials": len(trials),
+        "pairs": told_pairs(method.pairs),
+        "table": study.folder.parent.name,
+        "study": study.folder,
+        "finished": trials[-1].finished,
+        "version": " ".join([code["version"], code.get("commit", "")]).strip(),
+        "command": command(),
+    }
+    groups = method.config.hydra.runtime.choices
+    write_settings(path, {knob.key: best.settings[knob.key] for knob in method.knobs}, groups, facts)
+    stood = "" if own is None else told(own)
+    return (method.column, method.row, str(len(trials)), method.metric, stood, told(best.value), str(path))
+
+
+def own_folder() -> Path:
+    """conf/tuned of the checkout that runs, or of the working directory."""
+    conf = next(Path(source.path) for source in HydraConfig.get().runtime.config_sources if source.provider == "main")
+    installed = Path(__file__).parents[1] in conf.parents
+    return (conf if not installed and os.access(conf, os.W_OK) else Path("conf")) / "tuned"
+
+
+def command() -> str:
+    """What was typed, but for where files lie."""
+    words = [*HydraConfig.get().overrides.task, *HydraConfig.get().overrides.hydra]
+    return shlex.join(["gnn-distill", "tune", *(w for w in words if not w.startswith(("paths.", "hydra.mode=")))])
+
+
+class Progress:
+    """Tells of every finished trial, and of the time that is left at the rate of this session."""
+
+    def __init__(self, console: Console, trials: int, finished: Sequence[int]) -> None:
+        self._console, self._trials, self._methods = console, trials, len(finished)
+        self._missing = sum(max(trials - done, 0) for done in finished)
+        self._start, self._done = time.monotonic(), 0
+
+    def whole(self) -> str:
+        """How much there is, and how much of it is left."""
+        total = self._methods * self._trials
+        return f"{self._trials} trials of each of {self._methods}, {total - self._missing} of {total} finished"
+
+    def give_up(self, study: Study) -> None:
+        """The trials that a study still lacks are not waited for."""
+        self._missing -= max(self._trials - len(study.trials()), 0)
+
+    def tell(self, method: Method, study: Study, new: Sequence[Trial]) -> None:
+        """A line for each new trial."""
+        self._done += len(new)
+        trials = study.trials()
+        seconds = (time.monotonic() - self._start) / self._done * (self._missing - self._done)
+        for trial in new:
+            best = study.best(trials[: trial.number])
+            self._console.say(
+                f"{method.column}/{method.row}  trial {trial.number}/{self._trials}  "
+                f"{method.metric} {told(trial.value)}  best {told(best.value)} (trial {best.number})  "
+                f"{duration(seconds)} left"
+            )
