@@ -1,7 +1,5 @@
 """What runs a table is made of, and how each of them stands."""
 
-import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -9,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.environment import code_version, config_hash
@@ -18,7 +17,7 @@ from gnn_distill.schema.table import TableConfig
 from gnn_distill.validation import validate
 
 PAIR_KEYS = ("seed", "dataset.fold", "dataset.split_seed")
-FAILED, RUNNING, LOG = "failed.json", "running.json", "run.log"
+FAILED, RUNNING, LOG = "failed.json", "running.lock", "run.log"
 
 
 @dataclass(frozen=True)
@@ -116,6 +115,15 @@ def tuned_file(column: str, method: str | None) -> str | None:
     return f"{column}/{method}" if method in known else None
 
 
+def tuned_path(choice: str) -> Path:
+    """The file of such a choice: the first on Hydra's search path."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    entries = GlobalHydra.instance().config_loader().get_search_path().get_path()
+    paths = (Path(entry.path.removeprefix("file://"), "tuned", f"{choice}.yaml") for entry in entries)
+    return next(path for path in paths if path.is_file())
+
+
 def compose(overrides: Sequence[str], where: str) -> DictConfig:
     """The config of `train` with these overrides, checked."""
     import hydra
@@ -147,17 +155,14 @@ def status(runs: Iterable[PlannedRun], found: pd.DataFrame) -> dict[PlannedRun, 
 
 
 def is_running(folder: Path) -> bool:
-    """Whether the process that wrote running.json still lives; of another machine's that is taken for granted."""
-    try:
-        mark = json.loads((folder / RUNNING).read_text())
-        if mark["host"] != os.uname().nodename:
-            return True
-        os.kill(mark["pid"], 0)
-        return True
-    except PermissionError:
-        return True
-    except (OSError, ValueError, KeyError):
+    """Whether a process holds the lock of a run: one that was killed does not, whatever it left."""
+    if not (folder / RUNNING).exists():
         return False
+    try:
+        with FileLock(folder / RUNNING, timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def scores(runs: Iterable[PlannedRun], found: pd.DataFrame, table: TableConfig) -> pd.DataFrame:
