@@ -28,6 +28,18 @@ PACKAGES = (
 )
 PLACES = ("paths", "tracker", "hydra")
 """Sections that say where a run is kept, not what it is."""
+BEYOND = (
+    "results/",
+    "commands/table.py",
+    "commands/tune.py",
+    "commands/report.py",
+    "schema/table.py",
+    "schema/tune.py",
+    "schema/report.py",
+    "tuning.py",
+    "search_space.py",
+)
+"""Code that has no say in how a run comes out."""
 
 
 def environment(device: Any = "cpu") -> dict[str, Any]:
@@ -59,10 +71,15 @@ def package_versions() -> dict[str, str]:
 
 @cache
 def code_version() -> dict[str, Any]:
-    """`version` of the package, hash of its `sources`; in a checkout also the `commit` and whether it is `dirty`."""
+    """`version` of the package, hash of its `sources`; in a checkout also the `commit` and whether it is `dirty`.
+
+    Tables and reports are left out of `sources`: a run is not stale because a table is drawn in another way.
+    """
     package = Path(__file__).parent
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
+        if path.relative_to(package).as_posix().startswith(BEYOND):
+            continue
         digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
     try:
         version = metadata.version("gnn-distill")

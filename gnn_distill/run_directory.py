@@ -35,7 +35,7 @@ class RunDirectory:
         try:
             for folder in (self.checkpoints, self.figures):
                 folder.mkdir(parents=True, exist_ok=True)
-            _replace(self.path / ".writable", "")
+            replace_file(self.path / ".writable", "")
             (self.path / ".writable").unlink()
         except OSError as error:
             raise UserError(
@@ -47,14 +47,14 @@ class RunDirectory:
         self._rows.append(dict(row))
         if new := [key for key in row if key not in self._columns]:
             self._columns = sorted([*self._columns, *new], key=_column_order)
-            _replace(self.path / METRICS, _csv(self._columns, self._rows, header=True))
+            replace_file(self.path / METRICS, _csv(self._columns, self._rows, header=True))
         else:
             with open(self.path / METRICS, "a", encoding="utf-8", newline="") as file:
                 file.write(_csv(self._columns, self._rows[-1:]))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json: keys in the order given, numbers that are not finite as null."""
-        _replace(self.path / SUMMARY, json.dumps(_strict(summary), indent=2, allow_nan=False) + "\n")
+        replace_file(self.path / SUMMARY, json.dumps(_strict(summary), indent=2, allow_nan=False) + "\n")
 
 
 def read_metrics(run_dir: Path | str) -> dict[str, dict[str, list[float]]]:
@@ -88,7 +88,7 @@ def _csv(columns: list[str], rows: list[dict[str, Any]], header: bool = False) -
     return text.getvalue()
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_file(path: Path, text: str) -> None:
     """Write beside, then rename: a reader, or a crash, finds the old file or the new one."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     with open(beside, "w", encoding="utf-8", newline="") as file:

@@ -65,9 +65,7 @@ def plan(table: TableConfig, given: Sequence[str] = ()) -> list[PlannedRun]:
     Needs Hydra to be running, whose search path it composes the runs' configs from.
     Raises UserError where a cell's overrides make no valid config.
     """
-    cells = {
-        (row, column): plan_cell(table, row, column, given) for column in table.columns for row in table.rows
-    }
+    cells = {(row, column): plan_cell(table, row, column, given) for column in table.columns for row in table.rows}
     longest = max(map(len, cells.values()), default=0)
     return [runs[index] for index in range(longest) for runs in cells.values() if index < len(runs)]
 
@@ -77,6 +75,8 @@ def plan_cell(table: TableConfig, row: str, column: str, given: Sequence[str] = 
     overrides = cell_overrides(table, row, column, given)
     config = compose(overrides, f"row {row}, column {column}")
     pairs = table.columns[column].pairs
+    if not all([pairs, *pairs.values()]):
+        raise UserError(f"table.columns.{column}.pairs: there are none. Give it values: {{seed: [0, 1, 2]}}.")
     for key in pairs:
         if key not in PAIR_KEYS:
             raise UserError(

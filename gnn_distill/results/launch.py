@@ -22,6 +22,7 @@ def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str], consol
     `given`: what was said of Hydra's launcher, `hydra/launcher=joblib`.
     Raises UserError where the launcher is not installed.
     """
+    from hydra._internal.callbacks import Callbacks
     from hydra.core.global_hydra import GlobalHydra
     from hydra.core.plugins import Plugins
     from hydra.types import HydraContext, RunMode
@@ -33,10 +34,8 @@ def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str], consol
         run_mode=RunMode.MULTIRUN,
         with_log_configuration=False,
     )
-    context = HydraContext(config_loader=hydra.config_loader, callbacks=hydra.callbacks)
-    launcher = Plugins.instance().instantiate_launcher(
-        hydra_context=context, task_function=run_quietly, config=config
-    )
+    context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
+    launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=run_quietly, config=config)
     jobs = [[*run.overrides, f"hydra.sweep.subdir='{run.folder.name}'"] for run in runs]
     for run in runs:
         (run.folder / FAILED).unlink(missing_ok=True)

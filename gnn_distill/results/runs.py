@@ -56,9 +56,7 @@ def row_of(run: Path) -> dict[str, Any] | None:
         summary = json.loads((run / SUMMARY).read_text())
         metric, split, environment = summary["metric"], summary["split"], summary["environment"]
         packages, code = environment["packages"], environment["code"]
-        scores = {
-            f"{role}_{part}": summary.get(role, {}).get(part, {}).get(metric) for role in ROLES for part in PARTS
-        }
+        scores = {f"{role}_{part}": summary.get(role, {}).get(part, {}).get(metric) for role in ROLES for part in PARTS}
         return {
             **{key: summary[key] for key in ("config_hash", "name", "metric", "seed", "best_epoch", "epochs")},
             **{key: summary.get(key) for key in ("dataset", "higher_is_better", "level", "finished")},

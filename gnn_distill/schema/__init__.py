@@ -2,15 +2,16 @@
 
 from hydra.core.config_store import ConfigStore
 
-from gnn_distill.schema import data, report, run, tune
+from gnn_distill.schema import data, report, run, table, tune
 
 # The other groups are sections of TrainConfig; data sets differ in their keys.
 SCHEMAS = {
     "train": run.TrainConfig,
     "datasets": run.DatasetsConfig,
     "models": run.ModelsConfig,
-    "report": report.ReportCommand,
+    "table": table.TableCommand,
     "tune": tune.TuneCommand,
+    "report": report.ReportCommand,
     "dataset/typed_edges": data.TypedEdgesConfig,
     "dataset/tudataset": data.TUDatasetConfig,
     "dataset/moleculenet": data.MoleculeNetConfig,

@@ -31,7 +31,7 @@ class ColumnConfig:
     """What the table calls it."""
     overrides: list[str] = field(default_factory=list)
     """What it changes in the config of `train`, before the row does."""
-    pairs: dict[str, list[int]] = field(default_factory=lambda: {"seed": [0, 1, 2, 3, 4]})
+    pairs: dict[str, list[int]] = field(default_factory=dict)
     """Runs of every cell: values of seed, dataset.fold or dataset.split_seed; of several keys all combinations."""
 
 
@@ -57,8 +57,6 @@ class TableConfig:
     """Name of the table, and of its folder."""
     title: str = ""
     """Caption."""
-    kind: str = choice("table", "table", "weights")
-    """weights: rows and columns are values of two weights, shown as a heat map."""
     rows: dict[str, RowConfig] = field(default_factory=dict)
     """The methods, in order."""
     columns: dict[str, ColumnConfig] = field(default_factory=dict)
@@ -69,8 +67,8 @@ class TableConfig:
     """Smaller forms by name."""
     size: str = "full"
     """full, or one of the sizes."""
-    reference: str = "kd"
-    """Row that all others are compared with."""
+    reference: str | None = "kd"
+    """Row that all others are compared with; null: nothing is compared."""
     alone: str = "alone"
     """Row of the student without a teacher: with the teacher's it makes the gap. Neither has to be there."""
     teacher: str = "teacher"

@@ -1,0 +1,51 @@
+"""Writing a table to its folder, in every form."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from gnn_distill.results.rendering import to_csv, to_json, to_latex, to_markdown
+from gnn_distill.results.report import write_report
+from gnn_distill.results.runs import write_rows
+from gnn_distill.results.table_figures import draw_cell_curves
+from gnn_distill.results.table_files import FILE
+from gnn_distill.results.tables import Table
+from gnn_distill.run_directory import METRICS, read_metrics, replace_file
+
+RUNS = "runs.csv"
+
+
+def publish(folder: Path, table: Table, runs: pd.DataFrame, scores: pd.DataFrame) -> list[Path]:
+    """Write table.md, .tex, .csv and .json, runs.csv, figures/*.png and report.html; returns the figures.
+
+    `runs`: the rows of the table's finished runs; `scores`: the same by row and column. Learning curves are drawn of
+    the runs whose folders are on this machine.
+    """
+    figures = folder / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    for old in figures.glob("*.png"):
+        old.unlink()
+    for name, text in {
+        "table.md": to_markdown(table),
+        "table.tex": to_latex(table),
+        "table.csv": to_csv(table),
+        FILE: to_json(table),
+    }.items():
+        replace_file(folder / name, text)
+    write_rows(runs, folder / RUNS)
+    for key, column in table.columns.items():
+        here = scores[(scores["column"] == key) & scores["path"].map(has_metrics)]
+        curves = {
+            label: [read_metrics(path) for path in here.loc[here["row"] == row, "path"]]
+            for row, label in table.rows.items()
+            if row not in table.teachers
+        }
+        if figure := draw_cell_curves(curves, column.metric):
+            figure.savefig(figures / f"curves_{key}.png", dpi=120)
+    write_report(folder)
+    return sorted(figures.glob("*.png"))
+
+
+def has_metrics(folder: str) -> bool:
+    """Whether a run's epochs can be read on this machine."""
+    return bool(folder) and (Path(folder) / METRICS).exists()

@@ -1,0 +1,151 @@
+"""`gnn-distill table`: what is planned, what is made, and what is not made again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gnn_distill.results.runs import read_runs
+
+TINY = (
+    *("dataset.num_train=20", "dataset.num_val=10", "dataset.num_test=20", "teacher.hidden_channels=8"),
+    *("student.hidden_channels=8", "student.num_heads=2", "student.num_layers=1", "trainer.max_epochs=2"),
+)
+SMALL = (
+    *("table", "table.size=smoke", f"table.sizes.smoke.overrides={list(TINY)}"),
+    *(
+        "table.sizes.smoke.rows=[teacher,kd]",
+        "table.sizes.smoke.pairs.seed=[0,1]",
+        "trainer.threads=1",
+        "trainer.accelerator=cpu",
+    ),
+)
+
+
+def summaries(folder: Path) -> dict[str, tuple[float, int]]:
+    """Test accuracy, and when it was written, by the folder of the run, without its code version."""
+    found = {}
+    for file in folder.glob("outputs/cells/*/summary.json"):
+        told = json.loads(file.read_text())
+        role = "student" if "student" in told else "teacher"
+        found[file.parent.name.rpartition("-")[0]] = (told[role]["test"]["accuracy"], file.stat().st_mtime_ns)
+    return found
+
+
+def test_a_table_is_made_once_and_rendered_in_every_form(gnn_distill: Callable, tmp_path: Path) -> None:
+    status, out, err = gnn_distill(*SMALL)
+    assert (status, err) == (0, ""), err
+    assert "4 runs: 4 missing; 4 to be made" in out
+    assert "4/4  typed_edges, " in out
+    folder = tmp_path / "outputs" / "tables" / "main" / "smoke"
+    forms = ("table.md", "table.tex", "table.csv", "table.json", "runs.csv", "report.html", "figures/boxes.png")
+    assert all((folder / name).stat().st_size > 100 for name in forms)
+    cells = {(cell["row"], cell["pairs"]) for cell in json.loads((folder / "table.json").read_text())["cells"]}
+    assert cells == {("teacher", 2), ("kd", 2)}
+    made = summaries(tmp_path)
+    assert len(made) == 4
+    assert not list(tmp_path.glob("outputs/cells/*/running.json"))
+
+    status, again, _ = gnn_distill(*SMALL)
+    assert status == 0
+    assert "4 runs: 4 finished; 0 to be made" in again
+    assert summaries(tmp_path) == made
+    assert again.partition("## ")[2] == out.partition("## ")[2]
+
+
+def test_a_table_goes_on_from_the_rows_of_another_machine(gnn_distill: Callable, tmp_path: Path) -> None:
+    fewer = "table.sizes.smoke.rows=[alone]"
+    assert gnn_distill(*SMALL, fewer)[0] == 0
+    rows = tmp_path / "outputs" / "tables" / "main" / "smoke" / "runs.csv"
+    elsewhere = tmp_path / "rows.csv"
+    rows.rename(elsewhere)
+    (tmp_path / "outputs").rename(tmp_path / "gone")
+    status, out, _ = gnn_distill(*SMALL, fewer, f"table.search=[{elsewhere}]")
+    assert status == 0
+    assert "2 runs: 2 finished; 0 to be made" in out
+    assert read_runs([tmp_path / "outputs"])["student_test"].tolist() == read_runs([elsewhere])["student_test"].tolist()
+
+
+def test_a_run_that_fails_is_shown_and_stops_no_other(gnn_distill: Callable, tmp_path: Path) -> None:
+    fails = "table.rows.kd.overrides=['loss=kd','optim.lr=1e30','optim.clip=0']"
+    status, out, err = gnn_distill(*SMALL, fails, "table.sizes.smoke.pairs.seed=[0]")
+    assert status == 1
+    assert "table=main: 1 of 2 runs failed" in err
+    assert "table.rerun=failed" in err
+    (log,) = tmp_path.glob("outputs/cells/typed_edges-kd-*/run.log")
+    assert "Warning: typed_edges, kd, seed 0: The training loss is" in out
+    assert str(log.relative_to(tmp_path)) in out
+    assert "UserError" in log.read_text()
+    assert len(summaries(tmp_path)) == 1
+
+    _, told, _ = gnn_distill(*SMALL, fails, "table.sizes.smoke.pairs.seed=[0]", "table.status=true")
+    assert "failed    typed_edges, kd, seed 0  The training loss is" in told
+    _, again, _ = gnn_distill(*SMALL, fails, "table.sizes.smoke.pairs.seed=[0]")
+    assert "1 finished, 1 failed; 0 to be made" in again
+    _, retried, _ = gnn_distill(*SMALL, fails, "table.sizes.smoke.pairs.seed=[0]", "table.rerun=failed")
+    assert "1 finished, 1 failed; 1 to be made" in retried
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["table.size=smok"], "table.size=smok: table=main has no such size. Choices: full, smoke"),
+        (["table.sizes.smoke.rows=[kdd]"], "table.sizes.smoke.rows: there is no kdd. Choices: teacher, alone, kd"),
+        (["table.rows.kd.overrides=['loss=kdd']"], "row kd, column typed_edges: loss=kdd"),
+        (["table.rows.kd.overrides=['loss.weights.sof=1']"], "row kd, column typed_edges: loss.weights.sof"),
+        (["+table.sizes.smoke.pairs.epochs=[1]"], "epochs does not tell pairs apart. Choices: seed, dataset.fold"),
+        (["table=mian"], "table=mian"),
+        (["table.rerun=all"], "table.rerun=all: there is no such choice. Choices: none, failed, stale"),
+    ],
+)
+def test_mistakes_are_named(words: list[str], said: str, gnn_distill: Callable, tmp_path: Path) -> None:
+    status, _, err = gnn_distill("table", "table.size=smoke", *words)
+    assert status == 1
+    assert said in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "outputs" / "cells").exists()
+
+
+def test_rendering_needs_no_torch(tmp_path: Path) -> None:
+    code = "import sys; from gnn_distill.cli import main; main(); assert 'torch' not in sys.modules, 'torch'"
+    for words in (["table.run=false"], ["table.status=true"]):
+        command = [sys.executable, "-c", code, *SMALL, *words]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "4 missing" in done.stdout or "–" in done.stdout
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_it_goes_on_and_two_jobs_give_the_same(tmp_path: Path) -> None:
+    def start(folder: Path, *words: str) -> subprocess.Popen:
+        folder.mkdir(exist_ok=True)
+        command = [sys.executable, "-m", "gnn_distill", *SMALL, "table.sizes.smoke.rows=[teacher,alone,kd]", *words]
+        return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, start_new_session=True)
+
+    killed, whole, joined = (tmp_path / name for name in ("killed", "whole", "joined"))
+    process = start(killed)
+    while len(summaries(killed)) < 2:
+        time.sleep(0.05)
+        assert process.poll() is None
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    before = summaries(killed)
+    assert 2 <= len(before) < 6
+    assert start(killed).wait() == 0
+    after = summaries(killed)
+    assert {name: after[name] for name in before} == before, "finished runs were made again"
+
+    assert start(whole).wait() == 0
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    assert start(joined, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2").wait() == 0
+    values = [{name: value for name, (value, _) in summaries(folder).items()} for folder in (killed, whole, joined)]
+    assert len(values[0]) == 6
+    assert values[0] == values[1] == values[2]
+    tables = [(folder / "outputs/tables/main/smoke/table.json").read_text() for folder in (killed, whole, joined)]
+    assert tables[0] == tables[1] == tables[2]

@@ -1,0 +1,73 @@
+"""Finished runs as rows."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from gnn_distill.errors import UserError
+from gnn_distill.results.runs import COLUMNS, newest, read_runs, write_rows
+
+
+def make_run(
+    folder: Path, seed: int = 0, digest: str = "aa", sources: str = "s1", finished: str = "2026-01-01"
+) -> Path:
+    """A run directory with what read_runs reads of it."""
+    summary = {
+        **{"teacher": {"val": {"accuracy": 0.8}}, "student": {"val": {"accuracy": 1 / 3}, "test": {"accuracy": 0.7}}},
+        **{"name": "graphormer<-gin x", "dataset": "x", "level": "graph", "metric": "accuracy"},
+        **{"higher_is_better": True, "config_hash": digest, "seed": seed, "finished": finished},
+        "split": {"kind": "auto", "fold": 2, "split_seed": 0, "sizes": {"train": 10, "val": 5, "test": 6}},
+        **{"best_epoch": 3, "epochs": 4, "seconds": {"data": 1.25, "student": 2.0}},
+        "environment": {
+            **{"code": {"version": "0.1", "sources": sources}, "packages": {"torch": "2.13.0+cpu"}},
+            **{"python": "3.11", "device": "cpu", "threads": 1},
+        },
+    }
+    (folder / ".hydra").mkdir(parents=True)
+    (folder / "summary.json").write_text(json.dumps(summary))
+    (folder / ".hydra" / "overrides.yaml").write_text("- seed=0\n- paths.store=/here\n- loss=kd\n- tracker=none\n")
+    return folder
+
+
+def test_a_run_becomes_a_row(tmp_path: Path) -> None:
+    make_run(tmp_path / "deep" / "run")
+    (frame,) = read_runs([tmp_path, tmp_path / "missing"]).to_dict("records")
+    assert list(frame) == list(COLUMNS)
+    assert (frame["student_test"], frame["student_val"], frame["teacher_val"]) == (0.7, 1 / 3, 0.8)
+    assert pd.isna(frame["teacher_test"])
+    assert (frame["fold"], frame["n_train"], frame["n_test"], frame["seconds_total"]) == (2, 10, 6, 3.2)
+    assert frame["higher_is_better"] is True
+    assert frame["overrides"] == "seed=0 loss=kd"
+    assert frame["path"] == str(tmp_path / "deep" / "run")
+
+
+def test_rows_written_are_read_back_to_the_last_digit(tmp_path: Path) -> None:
+    make_run(tmp_path / "runs" / "a", seed=0, digest="aa")
+    make_run(tmp_path / "runs" / "b", seed=1, digest="0123")
+    runs = read_runs([tmp_path / "runs"]).sort_values("config_hash", ignore_index=True)
+    write_rows(runs, tmp_path / "csv" / "rows.csv")
+    for place in (tmp_path / "csv", tmp_path / "csv" / "rows.csv"):
+        pd.testing.assert_frame_equal(read_runs([place]), runs.assign(path=""), check_dtype=False)
+
+
+def test_what_is_no_run_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text("{")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "empty.csv").write_text("")
+    assert read_runs([tmp_path]).empty
+    with pytest.raises(UserError, match=r"other\.csv is no file of finished runs"):
+        read_runs([tmp_path / "other.csv"])
+
+
+def test_of_one_config_our_own_run_counts_then_the_latest(tmp_path: Path) -> None:
+    for name, sources, finished in (
+        ("a", "ours", "2026-01-01"),
+        ("b", "ours", "2026-01-03"),
+        ("c", "old", "2026-01-09"),
+    ):
+        make_run(tmp_path / name, sources=sources, finished=finished)
+    runs = read_runs([tmp_path])
+    assert newest(runs, "ours")["path"].tolist() == [str(tmp_path / "b")]
+    assert newest(runs, "another")["path"].tolist() == [str(tmp_path / "c")]
