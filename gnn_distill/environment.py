@@ -29,15 +29,9 @@ PACKAGES = (
 PLACES = ("paths", "tracker", "hydra")
 """Sections that say where a run is kept, not what it is."""
 BEYOND = (
-    "results/",
-    "commands/table.py",
-    "commands/tune.py",
-    "commands/report.py",
-    "schema/table.py",
-    "schema/tune.py",
-    "schema/report.py",
-    "tuning.py",
-    "search_space.py",
+    *("results/", "commands/table.py", "commands/tune.py", "commands/report.py", "tuning.py", "search_space.py"),
+    *("schema/table.py", "schema/tune.py", "schema/report.py", "cli.py", "complaints.py", "console.py", "listing.py"),
+    *("tracking.py", "wandb_process.py"),
 )
 """Code that has no say in how a run comes out."""
 

@@ -1,5 +1,6 @@
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 import torch
@@ -57,3 +58,20 @@ def test_code_version_of_a_checkout_and_of_an_installed_package(tmp_path):
     assert module._checkout(tmp_path) == clean | {"dirty": True}
     assert module._checkout(tmp_path / "gnn_distill") == {}  # inside a checkout, but not its root
     assert len(code_version()["sources"]) == 16
+
+
+def test_code_that_has_no_say_in_a_run_is_left_out_of_sources():
+    package = Path(module.__file__).parent
+    assert all((package / name).exists() for name in module.BEYOND)
+    # Whatever makes numbers counts.
+    counted = (
+        "training.py",
+        "losses/",
+        "models/",
+        "data/",
+        "stages/",
+        "metrics.py",
+        "commands/train.py",
+        "schema/run.py",
+    )
+    assert all((package / name).exists() and not name.startswith(module.BEYOND) for name in counted)

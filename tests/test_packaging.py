@@ -37,6 +37,8 @@ def test_a_wheel_carries_the_config_and_works_elsewhere(tmp_path: Path):
     (wheel,) = tmp_path.glob("*.whl")
     carried = set(zipfile.ZipFile(wheel).namelist())
     assert {f"gnn_distill/{path.relative_to(ROOT)}" for path in (ROOT / "conf").rglob("*.yaml")} <= carried
+    templates = [*(ROOT / "gnn_distill" / "results" / "templates").iterdir()]
+    assert {str(path.relative_to(ROOT)) for path in templates} <= carried
 
     site = tmp_path / "site"
     subprocess.run([*pip, "install", "--no-deps", "--target", str(site), str(wheel)], check=True)

@@ -62,6 +62,7 @@ TELLING = {
     "macro_only": "macro_",
     "task": "align_",
     "micro_macro": "align_",
+    "micro_macro_nodes": "align_",
     "without_soft": "micro_",
     "without_micro": "macro_",
     "without_macro": "micro_",

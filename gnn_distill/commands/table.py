@@ -69,12 +69,12 @@ def make(wanted: list[PlannedRun], table: TableConfig, given: list[str], console
     cells = Path(table.cells)
     cells.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(cells / f".{table.name}.lock", timeout=0):
+        with FileLock(cells / ".lock", timeout=0):
             launch(wanted, cells, given, console)
     except Timeout as error:
         raise UserError(
-            f"table={table.name}: another process is making its runs in {cells}. Wait for it, or render what is there "
-            "with table.run=false."
+            f"table.cells={cells}: another process is making runs in there. Wait for it, choose another folder, or "
+            "render what is there with table.run=false."
         ) from error
 
 

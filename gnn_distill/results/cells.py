@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -19,6 +20,8 @@ from gnn_distill.validation import validate
 
 PAIR_KEYS = ("seed", "dataset.fold", "dataset.split_seed")
 FAILED, RUNNING, LOG = "failed.json", "running.json", "run.log"
+SILENCE = 3 * 3600.0
+"""Seconds after which a run that has written nothing is taken for dead; it writes at every epoch."""
 
 
 @dataclass(frozen=True)
@@ -147,12 +150,13 @@ def status(runs: Iterable[PlannedRun], found: pd.DataFrame) -> dict[PlannedRun, 
 
 
 def is_running(folder: Path) -> bool:
-    """Whether the process that wrote running.json still lives; of another machine's that is taken for granted."""
+    """Whether the process that wrote running.json lives, as far as can be told, and has written within SILENCE."""
     try:
         mark = json.loads((folder / RUNNING).read_text())
-        if mark["host"] != os.uname().nodename:
-            return True
-        os.kill(mark["pid"], 0)
+        if time.time() - max(file.stat().st_mtime for file in folder.glob("*.*")) > SILENCE:
+            return False
+        if mark["host"] == os.uname().nodename:  # of another machine's process nothing more is known
+            os.kill(mark["pid"], 0)
         return True
     except PermissionError:
         return True

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gnn_distill.results.numbers import PERCENT, metric_label
 from gnn_distill.run_directory import read_metrics
 
 if TYPE_CHECKING:
@@ -59,7 +60,10 @@ def draw_metric(curves: Curves, metric: str | None = None) -> "Figure | None":
         for stage in curves:
             if column in curves[stage]:
                 _line(axes, curves[stage], column, label=stage, color=COLOURS.get(stage))
-        axes.set(ylabel=f"validation {column.removeprefix('val/')}")
+        name = column.removeprefix("val/")
+        if name in PERCENT:
+            axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g}")
+        axes.set(ylabel=plain(f"validation {metric_label(name)}"))
 
     return _panels([column] if column in names else [], draw)
 
@@ -72,13 +76,18 @@ def draw_terms(curves: Curves, kinds: Sequence[str] = tuple(ENDINGS)) -> "Figure
     def draw(axes: "Axes", title: str) -> None:
         shown = [(index, term) for index, term in enumerate(terms) if term + ENDINGS[title] in student]
         for index, term in shown:  # one colour a term in both panels
-            _line(axes, student, term + ENDINGS[title], label=term.removeprefix("train/"), color=f"C{index}")
+            _line(axes, student, term + ENDINGS[title], label=plain(term.removeprefix("train/")), color=f"C{index}")
         values = [value for _, term in shown for value in student[term + ENDINGS[title]] if 0 < value < math.inf]
         if values and max(values) > 100 * min(values):
             axes.set_yscale("log")  # a term of weight 0 has no place there, and needs none
         axes.set(title=f"student, {title} terms", ylabel="loss term")
 
     return _panels(kinds if terms else [], draw)
+
+
+def plain(text: str) -> str:
+    """`text` as it is: matplotlib reads what stands between two dollar signs as a formula."""
+    return text.replace("$", r"\$")
 
 
 def _line(axes: "Axes", curves: dict[str, list[float]], column: str, **style: Any) -> None:
@@ -104,7 +113,7 @@ def _panels(titles: Sequence[str], draw: Callable[["Axes", str], None]) -> "Figu
         axes.grid(alpha=0.3, linewidth=0.5)
         axes.spines[["top", "right"]].set_visible(False)
         if len(axes.get_lines()) > MOST_INSIDE:
-            axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3)
+            axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3)
         else:
             axes.legend(frameon=False, fontsize=8)
     return figure

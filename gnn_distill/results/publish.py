@@ -7,16 +7,15 @@ import pandas as pd
 from gnn_distill.results.rendering import to_csv, to_json, to_latex, to_markdown
 from gnn_distill.results.report import write_report
 from gnn_distill.results.runs import write_rows
-from gnn_distill.results.table_figures import draw_cell_curves
-from gnn_distill.results.table_files import FILE
+from gnn_distill.results.table_files import FILE, SCORES
 from gnn_distill.results.tables import Table
-from gnn_distill.run_directory import METRICS, read_metrics, replace_file
+from gnn_distill.run_directory import replace_file
 
 RUNS = "runs.csv"
 
 
 def publish(folder: Path, table: Table, runs: pd.DataFrame, scores: pd.DataFrame) -> list[Path]:
-    """Write table.md, .tex, .csv and .json, runs.csv, figures/*.png and report.html; returns the figures.
+    """Write table.md, .tex, .csv and .json, runs.csv, scores.csv, figures/*.png and report.html; returns the figures.
 
     `runs`: the rows of the table's finished runs; `scores`: the same by row and column. Learning curves are drawn of
     the runs whose folders are on this machine.
@@ -33,19 +32,6 @@ def publish(folder: Path, table: Table, runs: pd.DataFrame, scores: pd.DataFrame
     }.items():
         replace_file(folder / name, text)
     write_rows(runs, folder / RUNS)
-    for key, column in table.columns.items():
-        here = scores[(scores["column"] == key) & scores["path"].map(has_metrics)]
-        curves = {
-            label: [read_metrics(path) for path in here.loc[here["row"] == row, "path"]]
-            for row, label in table.rows.items()
-            if row not in table.teachers
-        }
-        if figure := draw_cell_curves(curves, column.metric):
-            figure.savefig(figures / f"curves_{key}.png", dpi=120)
+    scores.to_csv(folder / SCORES, index=False, lineterminator="\n")
     write_report(folder)
     return sorted(figures.glob("*.png"))
-
-
-def has_metrics(folder: str) -> bool:
-    """Whether a run's epochs can be read on this machine."""
-    return bool(folder) and (Path(folder) / METRICS).exists()

@@ -4,7 +4,7 @@ import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,8 +133,8 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
         yield "Selected", f"epoch {summary['best_epoch']} of {summary['epochs']}, on validation"
     if summary:
         moment = summary.get("finished") or (run.path / SUMMARY).stat().st_mtime
-        moment = datetime.fromisoformat(moment) if isinstance(moment, str) else datetime.fromtimestamp(moment)
-        yield "Finished", f"{moment:%Y-%m-%d %H:%M}"
+        moment = datetime.fromisoformat(moment) if isinstance(moment, str) else datetime.fromtimestamp(moment, UTC)
+        yield "Finished", f"{moment:%Y-%m-%d %H:%M %Z}"
         yield "Took", duration(sum(summary["seconds"].values()))
     yield "Device", environment.get("device", "")
     yield "Folder", str(run.path.resolve())

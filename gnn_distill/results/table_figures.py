@@ -3,12 +3,13 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from gnn_distill.results.figures import COLOURS, Curves
+from gnn_distill.results.figures import COLOURS, plain
 from gnn_distill.results.numbers import NOTHING, Format, metric_label
 from gnn_distill.results.tables import Table
 
@@ -40,7 +41,7 @@ def draw_boxes(table: Table, columns: Sequence[str] | None = None) -> "Figure | 
                 )  # fmt: skip
             axes.plot(values, [place] * len(values), "o", color=colour, markersize=4, alpha=0.75)
         _rows(axes, list(table.rows.values()))
-        axes.set(title=_plain(column.label), xlabel=metric_label(column.metric))
+        axes.set(title=plain(column.label), xlabel=metric_label(column.metric))
 
     there = [key for key in columns or table.columns if any(len(cell.values) for cell in table.of_column(key).values())]
     return _grid(there, draw, height=1.1 + 0.34 * len(table.rows))
@@ -66,7 +67,7 @@ def draw_differences(table: Table, columns: Sequence[str] | None = None) -> "Fig
         axes.axvline(0, color="#000000", linewidth=0.8)
         _rows(axes, [table.rows[row] for row in rows])
         unit = "points" if scale == 100 else metric_label(column.metric)
-        axes.set(title=_plain(column.label), xlabel=_plain(f"better than {table.rows[table.reference]} by ({unit})"))
+        axes.set(title=plain(column.label), xlabel=f"better by ({unit})")
 
     def compared(key: str) -> bool:
         made = [table.cells[row, key].comparison for row in rows]
@@ -100,10 +101,10 @@ def draw_heat_map(means: pd.DataFrame, metric: str, lower_is_better: bool) -> "F
         if value == best:
             axes.add_patch(Rectangle((x - 0.48, y - 0.47), 0.96, 0.94, fill=False, edgecolor="#000000", linewidth=1.6))
     axes.set(xlim=(-0.5, values.shape[1] - 0.5), ylim=(-0.5, values.shape[0] - 0.5))
-    axes.set_xticks(range(values.shape[1]), [_plain(str(name)) for name in means.columns])
-    axes.set_yticks(range(values.shape[0]), [_plain(str(name)) for name in means.index])
-    axes.set_xlabel(_plain(str(means.columns.name or "")), labelpad=6)
-    axes.set_ylabel(_plain(str(means.index.name or "")), labelpad=6)
+    axes.set_xticks(range(values.shape[1]), [plain(str(name)) for name in means.columns])
+    axes.set_yticks(range(values.shape[0]), [plain(str(name)) for name in means.index])
+    axes.set_xlabel(plain(str(means.columns.name or "")), labelpad=6)
+    axes.set_ylabel(plain(str(means.index.name or "")), labelpad=6)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
     return figure
@@ -118,34 +119,38 @@ def draw_dots(settings: pd.Series, values: pd.Series, metric: str) -> "Figure":
         axes.plot([place] * len(here), here, "o", color=COLOURS["student"], markersize=4, alpha=0.6)
         if len(here):
             axes.hlines(np.mean(here), place - 0.25, place + 0.25, color="#000000", linewidth=1.6)
-    axes.set_xticks(range(len(settings.cat.categories)), [_plain(name) for name in settings.cat.categories])
-    axes.set(xlabel=_plain(str(settings.name)), ylabel=metric_label(metric))
+    axes.set_xticks(range(len(settings.cat.categories)), [plain(name) for name in settings.cat.categories])
+    axes.set(xlabel=plain(str(settings.name)), ylabel=metric_label(metric))
     _quiet(axes)
     return figure
 
 
-def draw_cell_curves(cells: Mapping[str, Sequence[Curves]], metric: str, stage: str = "student") -> "Figure | None":
+def draw_cell_curves(
+    cells: Mapping[str, Sequence[Mapping[str, Sequence[float]]]], metric: str, title: str = ""
+) -> "Figure | None":
     """The validation metric by epoch: a line a row at the mean over its runs, a band of one std (ddof=1).
 
-    `cells` holds, by label, what read_metrics gives for each run. A run that stopped early leaves the mean there.
+    `cells` holds, by label, the columns of metrics.csv of a stage for each run. A run that stopped early leaves the
+    mean where it stopped. None if no run has the metric.
     """
-    found = {
-        label: [run[stage][f"val/{metric}"] for run in runs if f"val/{metric}" in run.get(stage, {})]
-        for label, runs in cells.items()
-    }
+    name = f"val/{metric}"
+    found = {label: [run[name] for run in runs if name in run] for label, runs in cells.items()}
     found = {label: curves for label, curves in found.items() if curves}
     if not found:
         return None
-    figure, axes = _figure(5.6, 3.6)
+    from matplotlib.ticker import MaxNLocator
+
+    figure, axes = _figure(5, 3.4 + 0.12 * len(found))
     scale = Format.of(metric, ()).scale
     for label, curves in found.items():
         frame = scale * pd.DataFrame(zip_longest(*curves, fillvalue=math.nan), dtype=float)  # [epoch, run]
         frame.index += 1
         mean, std = frame.mean(axis=1), frame.std(axis=1, ddof=1)
-        (line,) = axes.plot(mean.index, mean, linewidth=1.4, label=_plain(label))
+        (line,) = axes.plot(mean.index, mean, linewidth=1.4, label=_short(label))
         axes.fill_between(mean.index, mean - std, mean + std, color=line.get_color(), alpha=0.15, linewidth=0)
-    axes.set(xlabel="epoch", ylabel=f"validation {metric_label(metric)}")
-    axes.legend(frameon=False, fontsize=8)
+    axes.set(title=plain(title), xlabel="epoch", ylabel=plain(f"validation {metric_label(metric)}"))
+    axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _quiet(axes)
     return figure
 
@@ -166,9 +171,14 @@ def _colour(table: Table, row: str) -> str:
 
 def _rows(axes: "Axes", labels: Sequence[str]) -> None:
     """Row labels, the first on top."""
-    axes.set_yticks(range(len(labels)), [_plain(label) for label in labels])
+    axes.set_yticks(range(len(labels)), [_short(label) for label in labels])
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
+
+
+def _short(label: str) -> str:
+    """A label in lines that leave room for what it names."""
+    return plain("\n".join(wrap(label, 24)))
 
 
 def _grid(titles: Sequence[str], draw: Callable[["Axes", str], None], height: float) -> "Figure | None":
@@ -198,8 +208,3 @@ def _quiet(axes: "Axes") -> None:
     axes.grid(alpha=0.3, linewidth=0.5)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _plain(text: str) -> str:
-    """`text` as it is: matplotlib reads what stands between two dollar signs as a formula."""
-    return text.replace("$", r"\$")

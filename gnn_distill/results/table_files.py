@@ -12,6 +12,8 @@ from gnn_distill.results.significance import Interval, Outcome, Share
 from gnn_distill.results.tables import Cell, Column, Comparison, Table
 
 FILE = "table.json"
+SCORES = "scores.csv"
+"""The runs of the table: row, column, path and more."""
 
 
 def is_table(folder: Path) -> bool:
@@ -31,7 +33,7 @@ def read_table(folder: Path) -> Table:
             rows={row: line["label"] for row, line in told["rows"].items()},
             columns={key: Column(**{**line, "units": tuple(line["units"])}) for key, line in told["columns"].items()},
             cells={(line["row"], line["column"]): _cell(told, line) for line in told["cells"]},
-            teachers=frozenset(told.get("teachers", ())),
+            teachers=frozenset(told["teachers"]),
             ranks={row: _number(line["average_rank"]) for row, line in told["rows"].items()},
             wins={row: tuple(line["wins"]) for row, line in told["rows"].items() if line["wins"]},
             notes=tuple(told["notes"]),

@@ -1,32 +1,40 @@
 """What the report of a table shows: the panels of every other format, figures, and what limits them."""
 
-from collections.abc import Iterator
-from datetime import datetime
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 from markupsafe import Markup
 
+from gnn_distill.results.figures import Curves
 from gnn_distill.results.grids import grids
 from gnn_distill.results.inline import png, svg
 from gnn_distill.results.numbers import Format, metric_label
-from gnn_distill.results.table_figures import draw_boxes, draw_differences, draw_heat_map, means_of
-from gnn_distill.results.table_files import FILE, read_table
+from gnn_distill.results.run_page import read_run
+from gnn_distill.results.table_figures import draw_boxes, draw_cell_curves, draw_differences, draw_heat_map, means_of
+from gnn_distill.results.table_files import FILE, SCORES, read_table
 from gnn_distill.results.tables import Table
+from gnn_distill.run_directory import METRICS, read_metrics
 from gnn_distill.schema.report import ReportConfig
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_TILES = 6
+CURVES = "Validation metric by epoch: mean over the runs of a row, band of one standard deviation"
 
 
 def table_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
     """The variables of templates/table.html; writes figures/*.png too."""
     table = read_table(folder)
     beside = (Path(config.output).parent if config.output else folder) / "figures"
-    drawn = write_figures(table, beside)
-    others = [path for path in sorted((folder / "figures").glob("*.png")) if path.name not in {p.name for p in drawn}]
+    curves = dict(_curves(table, folder))
+    drawn = {path.name for path in write_figures(table, curves, beside)}
+    others = [path for path in sorted((folder / "figures").glob("*.png")) if path.name not in drawn]
     results, *panels = grids(table)
     return {
         "title": table.title or table.name,
@@ -38,23 +46,51 @@ def table_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
         "notes": table.notes,
         "footnotes": table.footnotes,
         "figures": list(_figures(table)),
+        "curves": [(svg(figure, name), f"{CURVES}.") for name, figure in curves.items()],
         "images": [(png(path), path.stem.replace("_", " ")) for path in others],
         "tests": list(_tests(table)),
-        "command": f"gnn-distill table table={table.name}",
+        "command": _command(table, folder),
         "files": sorted(path.name for path in folder.glob("*.*") if path.suffix in (".md", ".tex", ".csv", ".json")),
     }
 
 
-def write_figures(table: Table, folder: Path) -> list[Path]:
-    """Draw boxes.png, differences.png and means.png into a folder, those for which there is something to draw."""
-    drawings = {"boxes": draw_boxes(table), "differences": draw_differences(table), "means": _map(table)}
+def _command(table: Table, folder: Path) -> str:
+    """What made the table."""
+    words = [word for word in read_run(folder).overrides if not word.startswith(("table.run=", "table.rerun="))]
+    return shlex.join(["gnn-distill", "table", *(words or [f"table={table.name}"])])
+
+
+def write_figures(table: Table, curves: Mapping[str, "Figure"], folder: Path) -> list[Path]:
+    """Draw boxes.png, differences.png and means.png into a folder, where there is something to draw; and the curves."""
+    drawings = {"boxes": draw_boxes(table), "differences": draw_differences(table), "means": _map(table), **curves}
     paths = []
     for name, figure in drawings.items():
         if figure is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            paths.append(folder / f"{name}.png")
+            paths.append(folder / f"{re.sub(r'[^A-Za-z0-9]+', '_', name)}.png")
             figure.savefig(paths[-1], dpi=150)
     return paths
+
+
+def _curves(table: Table, folder: Path) -> Iterator[tuple[str, "Figure"]]:
+    """By column, the learning curves of the table's runs, of those whose folders are on this machine."""
+    file = folder / SCORES
+    if not file.is_file():
+        return
+    runs = pd.read_csv(file, dtype=str)
+    for key, column in table.columns.items():
+        cells: dict[str, list[Curves]] = {}
+        for row, label in table.rows.items():
+            paths = runs["path"][(runs["row"] == row) & (runs["column"] == key)].dropna()
+            there = [path for path in paths if (Path(path) / METRICS).is_file()]
+            cells[label] = [_last_stage(read_metrics(path), row in table.teachers) for path in there]
+        if figure := draw_cell_curves(cells, column.metric, column.label):
+            yield f"curves of {key}", figure
+
+
+def _last_stage(curves: Curves, teacher: bool) -> dict[str, list[float]]:
+    """The student's curves; of a row that shows the teacher, the teacher's."""
+    return curves.get("teacher" if teacher else "student", {})
 
 
 def _map(table: Table) -> "Figure | None":
@@ -85,19 +121,19 @@ def _tiles(table: Table) -> Iterator[dict[str, str]]:
         best = [row for row, cell in cells.items() if cell.best]
         if best:
             value = Format.of(column.metric, [cell.mean for cell in cells.values()])(cells[best[0]].mean)
-            what = f"{', '.join(table.rows[row] for row in best)}; {metric_label(column.metric)}"
-            yield {"name": column.label, "value": value, "what": what, "kind": "best"}
+            what = f"{' / '.join(table.rows[row] for row in best)}; {metric_label(column.metric)}"
+            yield {"name": column.label, "value": value, "what": what, "kind": "winner"}
 
 
 def _facts(table: Table, folder: Path) -> Iterator[tuple[str, str]]:
     """What is compared with what, how much of it is there, and where."""
     planned = sum(column.runs for column in table.columns.values()) * len(table.rows)
     missing = sum(cell.missing for cell in table.cells.values())
-    yield "Size", f"{len(table.rows)} rows, {len(table.columns)} columns"
+    yield "Size", f"{len(table.rows)} × {len(table.columns)}, rows × columns"
     yield "Runs", f"{planned - missing:,} of {planned:,} finished"
     yield "Stale", f"{stale:,} runs" if (stale := sum(cell.stale for cell in table.cells.values())) else ""
     yield "Compared", f"with {table.rows[table.reference]}" if table.reference else ""
-    yield "Written", f"{datetime.fromtimestamp((folder / FILE).stat().st_mtime):%Y-%m-%d %H:%M}"
+    yield "Written", f"{datetime.fromtimestamp((folder / FILE).stat().st_mtime, UTC):%Y-%m-%d %H:%M %Z}"
     yield "Folder", str(folder.resolve())
 
 

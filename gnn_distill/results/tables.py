@@ -134,6 +134,7 @@ class Table:
                 "reference": self.reference,
                 "alone": self.alone,
                 "teacher": self.teacher,
+                "teachers": sorted(self.teachers),
                 "alpha": self.alpha,
                 "rows": rows,
                 "columns": {key: asdict(column) for key, column in self.columns.items()},

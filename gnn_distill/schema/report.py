@@ -25,7 +25,7 @@ class ReportConfig:
 
 @dataclass
 class ReportCommand:
-    """`gnn-distill report`: write a run, a table or a sweep as one HTML page."""
+    """`gnn-distill report`: write a page about a run, a table or a sweep."""
 
     report: ReportConfig = section(ReportConfig)
     """The page."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from gnn_distill.results.runs import read_runs
 
@@ -90,6 +91,42 @@ def test_a_run_that_fails_is_shown_and_stops_no_other(gnn_distill: Callable, tmp
     assert "1 finished, 1 failed; 0 to be made" in again
     _, retried, _ = gnn_distill(*SMALL, fails, "table.sizes.smoke.pairs.seed=[0]", "table.rerun=failed")
     assert "1 finished, 1 failed; 1 to be made" in retried
+
+
+def test_runs_of_other_code_are_marked_and_made_again_on_request(
+    gnn_distill: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gnn_distill.results import cells
+
+    few = ("table.sizes.smoke.rows=[alone]", "table.sizes.smoke.pairs.seed=[0]")
+    assert gnn_distill(*SMALL, *few)[0] == 0
+    monkeypatch.setattr(cells, "code_version", lambda: {"sources": "0123456789abcdef"})
+    _, told, _ = gnn_distill(*SMALL, *few, "table.status=true")
+    assert "stale     typed_edges, alone, seed 0" in told
+    assert "1 stale; 0 to be made" in told
+    assert "1 stale; 1 to be made" in gnn_distill(*SMALL, *few, "table.status=true", "table.rerun=stale")[1]
+    _, rendered, _ = gnn_distill(*SMALL, *few, "table.run=false")
+    assert "°" in rendered
+
+
+@pytest.mark.parametrize(("silence", "pid", "running"), [(3600, 0, True), (-1, 0, False), (3600, 2**22 + 1, False)])
+def test_a_run_is_running_while_its_process_lives_and_writes(
+    silence: float, pid: int, running: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gnn_distill.results import cells
+
+    monkeypatch.setattr(cells, "SILENCE", silence)
+    assert not cells.is_running(tmp_path)
+    (tmp_path / cells.RUNNING).write_text(json.dumps({"pid": pid or os.getpid(), "host": os.uname().nodename}))
+    assert cells.is_running(tmp_path) is running
+
+
+def test_only_one_process_makes_runs_in_a_folder(gnn_distill: Callable, tmp_path: Path) -> None:
+    (tmp_path / "outputs" / "cells").mkdir(parents=True)
+    with FileLock(tmp_path / "outputs" / "cells" / ".lock"):
+        status, _, err = gnn_distill(*SMALL)
+    assert status == 1
+    assert "table.cells=outputs/cells: another process is making runs in there" in err
 
 
 @pytest.mark.parametrize(

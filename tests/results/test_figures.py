@@ -36,7 +36,7 @@ def test_panels_hold_the_values_of_metrics_csv(run_dir):
     assert lines(teacher) == {"training": curves["teacher"]["train/loss"], "validation": [0.5] * 20}
     (metric,) = draw_metric(curves).axes
     assert lines(metric).keys() == {"teacher", "student"}
-    assert metric.get_ylabel() == "validation accuracy"  # not the loss, though a val/ column too
+    assert metric.get_ylabel() == "validation accuracy (%)"  # not the loss, though a val/ column too
     raw, weighted = draw_terms(curves).axes
     assert lines(raw).keys() == lines(weighted).keys() == {"task", "align.node"}
     assert lines(weighted)["align.node"][1:] == curves["student"]["train/align.node.weighted"][1:]

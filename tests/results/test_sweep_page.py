@@ -1,0 +1,70 @@
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from pages import make_run, page_of
+
+from gnn_distill.errors import UserError
+
+
+def sweep_of(folder: Path, **changes) -> Path:
+    """micro x macro x seed, and one run that did not finish."""
+    for index, (micro, macro, seed) in enumerate((i, j, s) for i in (10, 2) for j in (0, 1, 0.5) for s in (0, 1)):
+        words = (f"loss.weights.micro={micro}", f"++loss.weights.macro={macro}", f"seed={seed}", "tracker=none")
+        run = make_run(folder / str(index), *words, test=(micro + macro + seed) / 20, **changes)
+    (run / "summary.json").unlink()
+    multirun = {"hydra": {"overrides": {"task": ["loss.weights.micro=10,2", "seed=0,1"]}}}
+    (folder / "multirun.yaml").write_text(yaml.safe_dump(multirun))
+    return folder
+
+
+def test_a_sweep_is_a_map_of_the_keys_that_vary_most(tmp_path):
+    page = page_of(sweep_of(tmp_path / "sweep"))
+    assert "Sweep of loss.weights.macro and loss.weights.micro" in page.text
+    assert "11\nfinished, 1 not" in page.text
+    assert "Runs without a result: 11." in page.text
+    assert "mean over seed" in page.text
+    assert "loss.weights.macro: 0, 0.5, 1; loss.weights.micro: 2, 10" in page.text  # numbers in their order
+    assert "gnn-distill train -m loss.weights.micro=10,2 seed=0,1" in page.text
+    assert "10\n1\n" not in page.text  # keys in the order of the map: macro, micro
+    assert "1\n10\n81.2 ± 0.0\n57.5 ± 3.5\n2" in page.text
+    assert page.tags["svg"] == 2
+    for name in ("heatmap.png", "heatmap_test.png"):
+        assert (tmp_path / "sweep" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_axes_and_metric_of_a_sweep_can_be_chosen(tmp_path):
+    sweep = sweep_of(tmp_path / "sweep")
+    assert "Sweep of seed and loss.weights.macro" in page_of(sweep, x="seed").text
+    assert "Sweep of loss.weights.micro and seed" in page_of(sweep, y="seed", x="loss.weights.micro").text
+    assert "macro F1 (%) on validation; mean over seed." in page_of(sweep, metric="macro_f1").text
+    for config, message in (
+        ({"x": "loss.weights.mikro"}, "report.x=loss.weights.mikro.*Did you mean 'loss.weights.micro'"),
+        ({"x": "seed", "y": "seed"}, "report.y=seed: is along the map already"),
+        ({"metric": "acuracy"}, "report.metric=acuracy.*Choices: macro_f1, accuracy.*Did you mean 'accuracy'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            page_of(sweep, **config)
+
+
+def test_sweeps_of_one_key_of_seeds_and_of_nothing_finished(tmp_path):
+    for index, lr in enumerate(("0.1", "0.01", "default")):
+        make_run(tmp_path / "one" / str(index), *([f"optim.lr={lr}"] if lr != "default" else []), test=None)
+    page = page_of(tmp_path / "one")
+    assert "optim.lr: 0.01, 0.1, default" in page.text
+    assert page.tags["svg"] == 1
+    for seed in (0, 1):
+        make_run(tmp_path / "seeds" / str(seed), f"seed={seed}")
+    assert "nothing but seeds" in page_of(tmp_path / "seeds").text
+    (make_run(tmp_path / "begun" / "0", "seed=0") / "summary.json").unlink()
+    assert "0\nfinished, 1 not" in page_of(tmp_path / "begun").text
+
+
+def test_lower_errors_are_better_in_a_sweep(tmp_path):
+    for index, micro in enumerate((0, 1)):
+        run = make_run(tmp_path / str(index), f"loss.weights.micro={micro}", metric="rmse")
+        summary = json.loads((run / "summary.json").read_text())
+        summary["student"]["val"]["rmse"] = 0.5 + micro
+        (run / "summary.json").write_text(json.dumps(summary))
+    assert "loss.weights.micro=0\n" in page_of(tmp_path).text

@@ -1,0 +1,127 @@
+import math
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gnn_distill.results.comparison import make_table
+from gnn_distill.results.table_figures import (
+    draw_boxes,
+    draw_cell_curves,
+    draw_differences,
+    draw_dots,
+    draw_heat_map,
+    means_of,
+)
+
+ROWS = {"teacher": "teacher", "alone": "student alone", "kd": "soft $t$argets", "full": "full method"}
+
+
+@pytest.fixture
+def table():
+    config = SimpleNamespace(
+        name="main",
+        title="Main",
+        rows={row: SimpleNamespace(label=label, role="student") for row, label in ROWS.items()},
+        columns={
+            "nci1": SimpleNamespace(label="NCI1", pairs={"seed": [0, 1, 2, 3, 4]}),
+            "esol": SimpleNamespace(label="ESOL", pairs={"seed": [0, 1, 2]}),
+            "none": SimpleNamespace(label="not begun", pairs={"seed": [0, 1, 2]}),
+        },
+        **{"reference": "kd", "alone": "alone", "teacher": "teacher", "test": "auto", "alpha": 0.05},
+    )
+    known = {"n_train": 100, "n_test": 50, "stale": False, "fold": 0}
+    lines = [
+        {"row": row, "column": column, "seed": seed, "value": value + 0.001 * seed * (place + 1), **of, **known}
+        for column, seeds, of, values in (
+            ("nci1", 5, {"metric": "accuracy", "higher_is_better": True}, (0.8, 0.7, 0.71, 0.8)),
+            ("esol", 3, {"metric": "rmse", "higher_is_better": False}, (0.8, 1.2, 1.1, 0.9)),
+        )
+        for place, (row, value) in enumerate(zip(ROWS, values, strict=True))
+        for seed in range(seeds)
+    ]
+    return make_table(config, pd.DataFrame(lines))
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+def test_boxes_hold_every_value_in_a_panel_a_column(table):
+    nci1, esol = draw_boxes(table).axes
+    assert [nci1.get_title(), esol.get_title()] == ["NCI1", "ESOL"]  # nothing of what has no runs
+    assert [nci1.get_xlabel(), esol.get_xlabel()] == ["accuracy (%)", "RMSE"]
+    dots = [line for line in nci1.get_lines() if line.get_marker() == "o"]
+    assert [sorted(dot.get_xdata()) for dot in dots][3] == pytest.approx([80, 80.4, 80.8, 81.2, 81.6])
+    assert len(nci1.patches) == 4
+    assert len(esol.patches) == 0  # three values make no box
+    assert nci1.yaxis_inverted()
+    assert nci1.get_yticklabels()[2].get_text() == r"soft \$t\$argets"  # no formula
+    assert len(draw_boxes(table, ["esol"]).axes) == 1
+    assert draw_boxes(table, ["none"]) is None
+
+
+def test_differences_are_those_of_the_table(table):
+    nci1, esol = draw_differences(table).axes
+    labels = [label.get_text() for label in nci1.get_yticklabels()]
+    assert labels == ["teacher", "student alone", "full method"]
+    for axes, key, scale in ((nci1, "nci1", 100), (esol, "esol", 1)):
+        made = [table.cells[row, key].comparison for row in ("teacher", "alone", "full")]
+        assert [bar.get_width() for bar in axes.patches] == pytest.approx([scale * one.effect.mean for one in made])
+        assert [bar.get_alpha() == 0.9 for bar in axes.patches] == [bool(one.mark) for one in made]
+        ends = [list(line.get_xdata()) for line in axes.get_lines()[:3]]
+        assert ends == [pytest.approx([scale * one.effect.low, scale * one.effect.high]) for one in made]
+    assert esol.patches[2].get_width() > 0  # a lower error is better
+    assert [nci1.get_xlabel(), esol.get_xlabel()] == ["better by (points)", "better by (RMSE)"]
+
+
+@pytest.mark.parametrize(("lower_is_better", "place"), [(False, (1, 0)), (True, (0, 1))])
+def test_a_map_outlines_the_best_and_leaves_out_what_is_missing(lower_is_better, place):
+    index, columns = pd.Index(["0", "$1$"], name="macro"), pd.Index(["0", "0.1"], name="micro")
+    means = pd.DataFrame([[0.7, 0.6], [0.8, math.nan]], index=index, columns=columns)
+    (axes,) = draw_heat_map(means, "accuracy", lower_is_better).axes
+    assert texts(axes) == ["70.0", "60.0", "80.0", "–"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("micro", "macro")
+    (outline,) = [patch for patch in axes.patches if not patch.get_fill()]
+    assert outline.get_center() == pytest.approx(place[::-1])
+    assert len(axes.patches) == 4
+
+
+def test_maps_of_equal_values_and_of_nothing_can_be_drawn():
+    for value in (0.5, math.nan):
+        (axes,) = draw_heat_map(pd.DataFrame([[value, value]]), "mae", True).axes
+        assert len(texts(axes)) == 2
+
+
+def test_means_of_a_table(table):
+    means = means_of(table)
+    assert list(means.index) == list(ROWS.values())
+    assert means.loc["full method", "ESOL"] == pytest.approx(0.9 + 0.004)
+    assert means["not begun"].isna().all()
+
+
+def test_dots_of_one_key():
+    settings = pd.Series(pd.Categorical(["0", "10", "0"], categories=["0", "10"], ordered=True), name="weight")
+    (axes,) = draw_dots(settings, pd.Series([0.5, 0.7, 0.6]), "accuracy").axes
+    assert [list(line.get_ydata()) for line in axes.get_lines()] == [pytest.approx([50, 60]), pytest.approx([70])]
+    assert [float(bar.get_segments()[0][0][1]) for bar in axes.collections] == pytest.approx([55, 70])
+
+
+def test_curves_of_cells_are_means_with_bands():
+    runs = [{"val/accuracy": [0.5, 0.6, 0.9]}, {"val/accuracy": [0.7, 0.8]}]  # the second stopped early
+    figure = draw_cell_curves({"kd": runs, "none": [{"val/loss": [1.0]}]}, "accuracy", "NCI1")
+    (axes,) = figure.axes
+    (line,) = axes.get_lines()
+    assert list(line.get_xdata()) == [1, 2, 3]
+    assert list(line.get_ydata()) == pytest.approx([60, 70, 90])
+    band = axes.collections[0].get_paths()[0].vertices
+    assert band[:, 1].max() == pytest.approx(70 + 100 * np.std([0.6, 0.8], ddof=1))
+    assert draw_cell_curves({"kd": runs}, "mae") is None
+
+
+def test_import_costs_no_matplotlib():
+    code = "import sys, gnn_distill.results.table_figures; sys.exit(bool({'matplotlib', 'torch'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
