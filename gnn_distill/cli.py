@@ -17,10 +17,10 @@ CONF_DIR = next(path for path in (PACKAGE / "conf", PACKAGE.parent / "conf") if 
 
 COMMANDS = {
     "train": "Pretrain a teacher, distil it into a student, evaluate both.",
-    "tune": "Search the settings of a table's methods on validation, with equal budgets (needs the extra tune).",
     "datasets": "List the data sets: task, metric, size, and whether the files are here.",
     "models": "List the teachers, students and encodings: what each is, and what it reads.",
     "table": "Make the runs of a results table that are missing, and render it.",
+    "tune": "Search the settings of a table's methods on validation, with equal budgets (needs the extra tune).",
     "report": "Write a run, a table or a sweep as one HTML page: report FOLDER.",
 }
 

@@ -7,7 +7,7 @@ from typing import Any
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override
-from hydra.errors import OverrideParseException
+from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -92,7 +92,7 @@ def _with_own(place: str, key: str, values: str, own: Any) -> tuple[str, Any]:
 def _parse(place: str, text: str) -> Override:
     try:
         return OverridesParser.create().parse_override(text)
-    except OverrideParseException as error:
+    except HydraException as error:
         raise UserError(f"{place}: cannot read '{text.partition('=')[2]}'. Write {FORMS}.") from error
 
 

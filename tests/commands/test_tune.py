@@ -215,8 +215,8 @@ WRONG = {
     "tune.pairs=2": "tune.pairs=2: column errors has 1.",
     "tune.space=grapf": "row alone, column small: tune.space=grapf: there is no such choice. Choices: auto, "
     "distilled, graph, node. Did you mean 'graph'?",
-    "table.columns.small.overrides=['dataset.metric=null']": "row alone, column small: dataset.metric=null: tuning must "
-    "know what is better. Name the metric in the column.",
+    "table.columns.small.overrides=['dataset.metric=null']": "row alone, column small: dataset.metric=null: tuning "
+    "must know what is better. Name the metric in the column.",
     "table.columns.small.overrides=['teacher.layers=2']": "row alone, column small: teacher.layers=2: there is no such "
     "key.",
     "table.columns.small.overrides=['optim.lr=-1']": "row alone, column small: optim.lr=-1.0: must be above 0.",
