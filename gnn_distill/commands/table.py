@@ -52,6 +52,8 @@ def main(cfg: DictConfig) -> None:
             stopped = launch(wanted, Path(table.cells), [text for text in hydra.hydra if "launcher" in text])
             found = read_runs(places)
             known = status(runs, found)
+            if not stopped and any(known[run] == "missing" for run in wanted):
+                stopped = "it left out runs without a word"
 
     values = scores(runs, found, table)
     made = make_table(table, values, remarks)
