@@ -86,10 +86,8 @@ def _override(error: BaseException) -> str | None:
 def _unknown_choice(path: str, options: list[str]) -> str:
     group, _, name = path.rpartition("/")
     told = f"{group}={name}: there is no such choice. Choices: {', '.join(options)}.{suggest(name, options)}"
-    more = (
-        " Others come with Hydra's plug-ins: pip install 'gnn-distill[launchers]'" if group == "hydra/launcher" else ""
-    )
-    return told + more
+    plugins = " More come with plug-ins: pip install 'gnn-distill[launchers]'" if group == "hydra/launcher" else ""
+    return told + plugins
 
 
 def _unknown_key(given: str | None, cause: OmegaConfBaseException) -> str:

@@ -12,7 +12,7 @@ from rich.console import Console as RichConsole
 from gnn_distill.console import Console
 from gnn_distill.environment import code_version
 from gnn_distill.errors import UserError
-from gnn_distill.results.cells import LOG, PlannedRun, plan, scores, sized, status, tuned_file, tuned_path
+from gnn_distill.results.cells import LOG, PlannedRun, plan, scores, sized, status, tuned_file
 from gnn_distill.results.comparison import make_table
 from gnn_distill.results.launch import failure, launch
 from gnn_distill.results.publish import publish
@@ -32,11 +32,12 @@ def main(cfg: DictConfig) -> None:
     """Plan, run what is missing, write the table to Hydra's output folder."""
     command: TableCommand = OmegaConf.to_object(cfg)
     table = sized(command.table)
-    hydra = HydraConfig.get().overrides
+    # All that Hydra is asked for comes before the runs: some launchers leave it with the last run's settings.
+    hydra, folder = HydraConfig.get().overrides, Path(HydraConfig.get().runtime.output_dir)
     console = Console(sys.stdout)  # bound here: the runs' own output goes to their logs
     given = ["tracker=none", f"tracker.group='{table.name}'"]
     given += [text for text in hydra.task if text.lstrip("+").startswith(TO_EVERY_RUN)]
-    runs = plan(table, given)
+    runs, remarks = plan(table, given), list(tell_tuned(table))
     # A run counts wherever it lies; those of this table lie in its cells.
     places = [*table.search, table.cells]
     found = read_runs(places)
@@ -53,8 +54,7 @@ def main(cfg: DictConfig) -> None:
             known = status(runs, found)
 
     values = scores(runs, found, table)
-    made = make_table(table, values, remarks=list(tell_tuned(table)))
-    folder = Path(HydraConfig.get().runtime.output_dir)
+    made = make_table(table, values, remarks)
     ours = newest(found, code_version()["sources"])
     figures = publish(folder, made, ours[ours["config_hash"].isin({run.config_hash for run in runs})], values)
     terminal = RichConsole()
@@ -123,11 +123,15 @@ def tell_tuned(table: TableConfig) -> Iterator[str]:
     """A footnote for each column with tuned settings: whose they are, and from which study."""
     methods = dict.fromkeys(method.tuned for method in table.rows.values() if method.tuned)
     for key, column in table.columns.items():
-        told = []
-        for method in methods:
-            choice = tuned_file(key, method)
-            facts = read_facts(tuned_path(choice)) if choice else {}
-            trials = f"{facts['trials']} trials, {facts['study']}, {facts['finished']}" if "study" in facts else choice
-            told.append(f"{method} ({trials or 'not tuned'})")
-        if any(tuned_file(key, method) for method in methods):
-            yield f"{column.label}: settings tuned on validation, by method and study: {'; '.join(told)}."
+        files = {method: tuned_file(key, method) for method in methods}
+        if any(files.values()):
+            told = "; ".join(f"{method} ({tell_study(file)})" for method, file in files.items())
+            yield f"{column.label}: settings tuned on validation, by method and study: {told}."
+
+
+def tell_study(file: Path | None) -> str:
+    """`8 trials, outputs/tune/main/nci1_kd, 2026-01-02 03:04:05`."""
+    if file is None:
+        return "not tuned"
+    facts = read_facts(file)
+    return f"{facts['trials']} trials, {facts['study']}, {facts['finished']}" if "study" in facts else str(file)

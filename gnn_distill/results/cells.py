@@ -97,31 +97,25 @@ def plan_cell(table: TableConfig, row: str, column: str, given: Sequence[str] = 
 def cell_overrides(table: TableConfig, row: str, column: str, given: Sequence[str] = ()) -> list[str]:
     """What a cell changes in the config of `train`, the last word last."""
     method = table.rows[row]
-    tuned = tuned_file(column, method.tuned)
+    tuned = [f"tuned={column}/{method.tuned}"] if tuned_file(column, method.tuned) else []
     return [
         *table.columns[column].overrides,
         *table.overrides,
         *method.overrides,
-        *([f"tuned={tuned}"] if tuned else []),
+        *tuned,
         *given,
     ]
 
 
-def tuned_file(column: str, method: str | None) -> str | None:
-    """The choice of the group `tuned` that holds a method's settings for a column, if there is one."""
+def tuned_file(column: str, method: str | None) -> Path | None:
+    """The file of the group `tuned` with a method's settings for a column: the first on Hydra's search path, if any."""
     from hydra.core.global_hydra import GlobalHydra
 
-    known = GlobalHydra.instance().config_loader().get_group_options(f"tuned/{column}") if method else []
-    return f"{column}/{method}" if method in known else None
-
-
-def tuned_path(choice: str) -> Path:
-    """The file of such a choice: the first on Hydra's search path."""
-    from hydra.core.global_hydra import GlobalHydra
-
+    if not method:
+        return None
     entries = GlobalHydra.instance().config_loader().get_search_path().get_path()
-    paths = (Path(entry.path.removeprefix("file://"), "tuned", f"{choice}.yaml") for entry in entries)
-    return next(path for path in paths if path.is_file())
+    paths = (Path(entry.path.removeprefix("file://"), "tuned", column, f"{method}.yaml") for entry in entries)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def compose(overrides: Sequence[str], where: str) -> DictConfig:
