@@ -85,7 +85,9 @@ def _override(error: BaseException) -> str | None:
 
 def _unknown_choice(path: str, options: list[str]) -> str:
     group, _, name = path.rpartition("/")
-    return f"{group}={name}: there is no such choice. Choices: {', '.join(options)}.{suggest(name, options)}"
+    told = f"{group}={name}: there is no such choice. Choices: {', '.join(options)}.{suggest(name, options)}"
+    plugins = " More come with plug-ins: pip install 'gnn-distill[launchers]'" if group == "hydra/launcher" else ""
+    return told + plugins
 
 
 def _unknown_key(given: str | None, cause: OmegaConfBaseException) -> str:

@@ -12,6 +12,8 @@ from queue import Full, Queue
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gnn_distill.schema.run import TrainConfig
 
 STAGES = ("teacher", "student")
@@ -32,6 +34,9 @@ class Tracker:
 
     def image(self, key: str, path: Path) -> None:
         """A figure."""
+
+    def table(self, key: str, frame: "pd.DataFrame") -> None:
+        """A table, such as that of the results."""
 
     def finish(self, timeout: float | None = None) -> str:
         """Wait a bounded time for what is under way; returns a hint for the user, or nothing. Never raises."""
@@ -73,6 +78,11 @@ class WandbTracker(Tracker):
     def image(self, key: str, path: Path) -> None:
         """A PNG file."""
         self._send("image", key=key, path=str(Path(path).resolve()))
+
+    def table(self, key: str, frame: "pd.DataFrame") -> None:
+        """A table; NaN becomes an empty cell."""
+        rows = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
+        self._send("table", key=key, columns=[*frame.columns], rows=rows)
 
     def finish(self, timeout: float | None = None) -> str:
         """Wait for W&B to write the rest; returns how to sync the run, or where it is."""

@@ -67,6 +67,12 @@ class WandbRun:
 
         self.run.log({key: wandb.Image(path)})
 
+    def table(self, key: str, columns: list[str], rows: list[list[Any]]) -> None:
+        """A table."""
+        import wandb
+
+        self.run.log({key: wandb.Table(columns=columns, data=rows, allow_mixed_types=True)})
+
 
 def describe(error: BaseException) -> str:
     """The first line of an error, short."""

@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
@@ -29,6 +30,7 @@ class Run:
     def log(self, row): note("log", row)
     def finish(self): note("finish")
 def Image(path): return path
+def Table(columns, data, allow_mixed_types): return [columns, data]
 def init(settings, **arguments):
     note("init", arguments)
     return Run()
@@ -67,6 +69,15 @@ def track(tmp_path, warnings, timeout=10.0, **tracker):
     ending = time.monotonic()
     hint = run.finish(timeout)
     return hint, started - begin, time.monotonic() - ending
+
+
+def test_a_table_has_empty_cells_where_there_is_no_number(tmp_path, stub):
+    calls, warnings = stub(), []
+    run = start_tracker(config(), tmp_path, "table", warn=warnings.append)
+    run.table("scores", pd.DataFrame({"row": ["a", "b"], "mean": [0.5, float("nan")], "pairs": [3, 0]}))
+    run.finish(10.0)
+    assert warnings == []
+    assert ["log", {"scores": [["row", "mean", "pairs"], [["a", 0.5, 3], ["b", None, 0]]]}] in calls()
 
 
 def test_everything_reaches_the_run_in_order(tmp_path, stub):

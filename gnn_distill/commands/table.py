@@ -2,9 +2,9 @@
 
 import sys
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console as RichConsole
@@ -18,87 +18,120 @@ from gnn_distill.results.launch import failure, launch
 from gnn_distill.results.publish import publish
 from gnn_distill.results.rendering import to_markdown, to_rich
 from gnn_distill.results.runs import newest, read_runs
+from gnn_distill.results.studies import read_facts
+from gnn_distill.results.tables import Table
 from gnn_distill.schema.table import TableCommand, TableConfig
+from gnn_distill.tracking import start_tracker
 
 TO_EVERY_RUN = ("paths.", "trainer.", "tracker.", "tracker=")
 RERUN = {"none": ["missing"], "failed": ["missing", "failed"], "stale": ["missing", "stale"]}
+State = dict[PlannedRun, str]
 
 
 def main(cfg: DictConfig) -> None:
     """Plan, run what is missing, write the table to Hydra's output folder."""
     command: TableCommand = OmegaConf.to_object(cfg)
     table = sized(command.table)
-    hydra = HydraConfig.get()
-    # The console keeps the terminal while runs write to their logs.
-    console = Console(sys.stdout)
-    given = ["tracker=none", *(text for text in hydra.overrides.task if text.lstrip("+").startswith(TO_EVERY_RUN))]
-    runs = plan(table, given)
+    # All that Hydra is asked for comes before the runs: some launchers leave it with the last run's settings.
+    hydra, folder = HydraConfig.get().overrides, Path(HydraConfig.get().runtime.output_dir)
+    console = Console(sys.stdout)  # bound here: the runs' own output goes to their logs
+    given = ["tracker=none", f"tracker.group='{table.name}'"]
+    given += [text for text in hydra.task if text.lstrip("+").startswith(TO_EVERY_RUN)]
+    runs, remarks = plan(table, given), list(tell_tuned(table))
     # A run counts wherever it lies; those of this table lie in its cells.
     places = [*table.search, table.cells]
-    known = status(runs, read_runs(places))
+    found = read_runs(places)
+    known = status(runs, found)
     if table.status:
         return tell_status(console, table, known)
+    stopped = ""
     if table.run:
-        wanted = [run for run in runs if known[run] in RERUN[table.rerun]]
+        wanted = to_make(table, known)
         tell_plan(console, table, known, len(wanted))
         if wanted:
-            make(wanted, table, [text for text in hydra.overrides.hydra if "launcher" in text], console)
-            known = status(runs, read_runs(places))
+            stopped = launch(wanted, Path(table.cells), [text for text in hydra.hydra if "launcher" in text])
+            found = read_runs(places)
+            known = status(runs, found)
 
-    found = read_runs(places)
     values = scores(runs, found, table)
-    made = make_table(table, values, remarks=tell_tuned(table))
-    folder = Path(hydra.runtime.output_dir)
+    made = make_table(table, values, remarks)
     ours = newest(found, code_version()["sources"])
-    publish(folder, made, ours[ours["config_hash"].isin({run.config_hash for run in runs})], values)
+    figures = publish(folder, made, ours[ours["config_hash"].isin({run.config_hash for run in runs})], values)
     terminal = RichConsole()
     terminal.print(to_rich(made)) if terminal.is_terminal else print(to_markdown(made))
     console.say(f"Files: {folder}")
-    failed = [run for run in runs if known[run] == "failed"]
-    for run in failed:
-        console.warn(f"{run}: {failure(run)}  Log: {run.folder / LOG}")
-    if failed and table.run:
-        raise UserError(
-            f"table={table.name}: {len(failed)} of {len(runs)} runs failed; they are missing in the table. Read their "
-            "logs above, and try them again with table.rerun=failed."
-        )
+    mirror(cfg, made, folder, figures, console)
+    tell_holes(console, table, known, stopped)
 
 
-def make(wanted: list[PlannedRun], table: TableConfig, given: list[str], console: Console) -> None:
-    """Make these runs; only one process at a time does that in a folder of cells."""
-    cells = Path(table.cells)
-    cells.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(cells / ".lock", timeout=0):
-            launch(wanted, cells, given, console)
-    except Timeout as error:
-        raise UserError(
-            f"table.cells={cells}: another process is making runs in there. Wait for it, choose another folder, or "
-            "render what is there with table.run=false."
-        ) from error
+def to_make(table: TableConfig, known: State) -> list[PlannedRun]:
+    """The runs to be made now; of cells with the same config only one."""
+    wanted = [run for run, state in known.items() if state in RERUN[table.rerun]]
+    return [*{run.config_hash: run for run in reversed(wanted)}.values()][::-1]
 
 
-def tell_plan(console: Console, table: TableConfig, known: dict[PlannedRun, str], wanted: int) -> None:
+def mirror(cfg: DictConfig, table: Table, folder: Path, figures: Sequence[Path], console: Console) -> None:
+    """Send the table and its figures where the runs went, into their group."""
+    name, size = cfg.table.name, cfg.table.size
+    tracker = start_tracker(cfg, folder, f"table {name} {size}", group=name, warn=console.warn)
+    tracker.table("table", table.frame())
+    for figure in figures:
+        tracker.image(figure.stem, figure)
+    if hint := tracker.finish():
+        console.say(f"Weights & Biases: {hint}")
+
+
+def tell_plan(console: Console, table: TableConfig, known: State, wanted: int) -> None:
     """How many runs there are, of which kind, and how many will be made."""
-    counts = Counter(known.values())
-    told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    told = ", ".join(f"{count} {kind}" for kind, count in Counter(known.values()).items())
     console.stage(f"{table.title or table.name}", f"{len(known)} runs: {told}; {wanted} to be made")
 
 
-def tell_status(console: Console, table: TableConfig, known: dict[PlannedRun, str]) -> None:
+def tell_status(console: Console, table: TableConfig, known: State) -> None:
     """A line for each run that is not finished, with its folder, and the counts."""
     for run, kind in known.items():
         if kind != "finished":
             why = f"  {failure(run)}  Log: {run.folder / LOG}" if kind == "failed" else ""
             console.say(f"{kind:<8}  {run}{why}")
-    tell_plan(console, table, known, 0 if not table.run else sum(known[run] in RERUN[table.rerun] for run in known))
+    tell_plan(console, table, known, len(to_make(table, known)) if table.run else 0)
 
 
-def tell_tuned(table: TableConfig) -> list[str]:
-    """A footnote for each tuned setting that is used, with the study it comes from."""
-    return [
-        f"{method.label}, {columns.label}: settings of tuned={tuned}."
-        for column, columns in table.columns.items()
-        for method in table.rows.values()
-        if (tuned := tuned_file(column, method.tuned))
-    ]
+def tell_holes(console: Console, table: TableConfig, known: State, stopped: str) -> None:
+    """What the table still lacks, and why.
+
+    Raises:
+        UserError: if runs failed, or could not be made.
+    """
+    failed = [run for run, state in known.items() if state == "failed"]
+    for run in failed:
+        console.warn(f"{run}: {failure(run)}  Log: {run.folder / LOG}")
+    if running := sum(state == "running" for state in known.values()):
+        console.notice(f"{running} runs are being made by another process. Start again when it has ended.")
+    if not table.run:
+        return
+    if stopped:
+        missing = sum(state == "missing" for state in known.values())
+        raise UserError(f"the launcher stopped ({stopped}). {missing} runs are missing; to go on, start again.")
+    if failed:
+        raise UserError(
+            f"table={table.name}: {len(failed)} of {len(known)} runs failed; they are missing in the table. Read their "
+            "logs above, and try them again with table.rerun=failed."
+        )
+
+
+def tell_tuned(table: TableConfig) -> Iterator[str]:
+    """A footnote for each column with tuned settings: whose they are, and from which study."""
+    methods = dict.fromkeys(method.tuned for method in table.rows.values() if method.tuned)
+    for key, column in table.columns.items():
+        files = {method: tuned_file(key, method) for method in methods}
+        if any(files.values()):
+            told = "; ".join(f"{method} ({tell_study(file)})" for method, file in files.items())
+            yield f"{column.label}: settings tuned on validation, by method and study: {told}."
+
+
+def tell_study(file: Path | None) -> str:
+    """`8 trials, outputs/tune/main/nci1_kd, 2026-01-02 03:04:05`."""
+    if file is None:
+        return "not tuned"
+    facts = read_facts(file)
+    return f"{facts['trials']} trials, {facts['study']}, {facts['finished']}" if "study" in facts else str(file)

@@ -1,8 +1,5 @@
 """What runs a table is made of, and how each of them stands."""
 
-import json
-import os
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -10,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.environment import code_version, config_hash
@@ -19,9 +17,7 @@ from gnn_distill.schema.table import TableConfig
 from gnn_distill.validation import validate
 
 PAIR_KEYS = ("seed", "dataset.fold", "dataset.split_seed")
-FAILED, RUNNING, LOG = "failed.json", "running.json", "run.log"
-SILENCE = 3 * 3600.0
-"""Seconds after which a run that has written nothing is taken for dead; it writes at every epoch."""
+FAILED, RUNNING, LOG = "failed.json", "running.lock", "run.log"
 
 
 @dataclass(frozen=True)
@@ -101,22 +97,25 @@ def plan_cell(table: TableConfig, row: str, column: str, given: Sequence[str] = 
 def cell_overrides(table: TableConfig, row: str, column: str, given: Sequence[str] = ()) -> list[str]:
     """What a cell changes in the config of `train`, the last word last."""
     method = table.rows[row]
-    tuned = tuned_file(column, method.tuned)
+    tuned = [f"tuned={column}/{method.tuned}"] if tuned_file(column, method.tuned) else []
     return [
         *table.columns[column].overrides,
         *table.overrides,
         *method.overrides,
-        *([f"tuned={tuned}"] if tuned else []),
+        *tuned,
         *given,
     ]
 
 
-def tuned_file(column: str, method: str | None) -> str | None:
-    """The choice of the group `tuned` that holds a method's settings for a column, if there is one."""
+def tuned_file(column: str, method: str | None) -> Path | None:
+    """The file of the group `tuned` with a method's settings for a column: the first on Hydra's search path, if any."""
     from hydra.core.global_hydra import GlobalHydra
 
-    known = GlobalHydra.instance().config_loader().get_group_options(f"tuned/{column}") if method else []
-    return f"{column}/{method}" if method in known else None
+    if not method:
+        return None
+    entries = GlobalHydra.instance().config_loader().get_search_path().get_path()
+    paths = (Path(entry.path.removeprefix("file://"), "tuned", column, f"{method}.yaml") for entry in entries)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def compose(overrides: Sequence[str], where: str) -> DictConfig:
@@ -150,18 +149,14 @@ def status(runs: Iterable[PlannedRun], found: pd.DataFrame) -> dict[PlannedRun, 
 
 
 def is_running(folder: Path) -> bool:
-    """Whether the process that wrote running.json lives, as far as can be told, and has written within SILENCE."""
-    try:
-        mark = json.loads((folder / RUNNING).read_text())
-        if time.time() - max(file.stat().st_mtime for file in folder.glob("*.*")) > SILENCE:
-            return False
-        if mark["host"] == os.uname().nodename:  # of another machine's process nothing more is known
-            os.kill(mark["pid"], 0)
-        return True
-    except PermissionError:
-        return True
-    except (OSError, ValueError, KeyError):
+    """Whether a process holds the lock of a run: one that was killed does not, whatever it left."""
+    if not (folder / RUNNING).exists():
         return False
+    try:
+        with FileLock(folder / RUNNING, timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def scores(runs: Iterable[PlannedRun], found: pd.DataFrame, table: TableConfig) -> pd.DataFrame:

@@ -1,7 +1,8 @@
 """Making runs through the Hydra launcher of the user's choice, and telling how far they are."""
 
 import json
-import os
+import math
+import sys
 import threading
 import time
 import traceback
@@ -10,17 +11,21 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from gnn_distill.console import Console
+from filelock import FileLock, Timeout
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from gnn_distill.console import duration
 from gnn_distill.errors import UserError
 from gnn_distill.results.cells import FAILED, LOG, RUNNING, PlannedRun
 from gnn_distill.run_directory import SUMMARY
 
 
-def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str], console: Console) -> None:
+def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str:
     """Make these runs and tell of each that ends; one that fails leaves failed.json, and does not stop the others.
 
-    `given`: what was said of Hydra's launcher, `hydra/launcher=joblib`.
-    Raises UserError where the launcher is not installed.
+    `given`: what was said of Hydra's launcher, `hydra/launcher=joblib`. Returns why the launcher itself gave up, if it
+    did: a worker that is killed takes all of joblib's with it.
     """
     from hydra._internal.callbacks import Callbacks
     from hydra.core.global_hydra import GlobalHydra
@@ -39,20 +44,38 @@ def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str], consol
     jobs = [[*run.overrides, f"hydra.sweep.subdir='{run.folder.name}'"] for run in runs]
     for run in runs:
         (run.folder / FAILED).unlink(missing_ok=True)
-    with Watch(runs, console):
-        launcher.launch(jobs, initial_job_idx=0)
+    with Watch(runs):
+        try:
+            launcher.launch(jobs, initial_job_idx=0)
+        except Exception as error:
+            return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    return ""
 
 
 def run_quietly(cfg: Any) -> float:
-    """Train as `gnn-distill train` does, with all that is said going to run.log; NaN where it failed."""
+    """Train as `gnn-distill train` does, with all that is said going to run.log; NaN where it failed.
+
+    Nothing happens to a run that another process is making, or has made since this one was planned.
+    """
     from hydra.core.hydra_config import HydraConfig
 
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    # A lock goes with its process, however that ends. Whoever asks after it holds it for a moment.
+    lock = FileLock(folder / RUNNING, timeout=2)
+    try:
+        lock.acquire()
+    except Timeout:
+        return math.nan
+    try:
+        return math.nan if (folder / SUMMARY).exists() else _train(cfg, folder)
+    finally:
+        lock.release()
+
+
+def _train(cfg: Any, folder: Path) -> float:
     from gnn_distill.commands import train
     from gnn_distill.validation import validate
 
-    folder = Path(HydraConfig.get().runtime.output_dir)
-    mark = folder / RUNNING
-    mark.write_text(json.dumps({"pid": os.getpid(), "host": os.uname().nodename}))
     with open(folder / LOG, "w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
         try:
             return train.main(validate(cfg))
@@ -60,9 +83,7 @@ def run_quietly(cfg: Any) -> float:
             traceback.print_exc()
             told = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             (folder / FAILED).write_text(json.dumps({"error": told}))
-            return float("nan")
-        finally:
-            mark.unlink(missing_ok=True)
+            return math.nan
 
 
 class Watch:
@@ -70,13 +91,20 @@ class Watch:
 
     EVERY = 0.5
 
-    def __init__(self, runs: Sequence[PlannedRun], console: Console) -> None:
-        self._waiting, self._total, self._console = list(runs), len(runs), console
+    def __init__(self, runs: Sequence[PlannedRun]) -> None:
+        self._waiting, self._total = list(runs), len(runs)
         self._started = time.monotonic()
+        # Runs lead stdout to their logs: this one stays with the terminal, and leaves sys.stdout alone.
+        console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+        columns = (BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
+        quiet = {"redirect_stdout": False, "redirect_stderr": False, "disable": not console.is_interactive}
+        self._bar = Progress(*columns, console=console, transient=True, **quiet)
+        self._task = self._bar.add_task("runs", total=self._total)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> "Watch":
+        self._bar.start()
         self._thread.start()
         return self
 
@@ -84,6 +112,7 @@ class Watch:
         self._stop.set()
         self._thread.join()
         self._look()
+        self._bar.stop()
 
     def _watch(self) -> None:
         while not self._stop.wait(self.EVERY):
@@ -99,9 +128,13 @@ class Watch:
     def _tell(self, run: PlannedRun, what: str) -> None:
         self._waiting.remove(run)
         done = self._total - len(self._waiting)
-        left = (time.monotonic() - self._started) / done * len(self._waiting)
-        more = f"  about {left / 60:.0f} min left" if left >= 60 else f"  about {left:.0f} s left" if left else ""
-        self._console.say(f"{done}/{self._total}  {run}{what}{more}")
+        left = duration((time.monotonic() - self._started) / done * len(self._waiting))
+        more = f"about {left} left" if self._waiting else ""
+        self._bar.update(self._task, completed=done, description=more)
+        text = f"{done}/{self._total}  {run}{what}"
+        bar = self._bar.console
+        bar.print(text if bar.is_interactive or not more else f"{text}  {more}", soft_wrap=True)
+        bar.file.flush()
 
 
 def failure(run: PlannedRun) -> str:

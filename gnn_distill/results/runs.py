@@ -1,7 +1,7 @@
 """Finished runs as rows of a data frame: from run directories, and from CSV files of such rows."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +93,11 @@ def write_rows(frame: pd.DataFrame, file: Path) -> None:
 
 
 def newest(frame: pd.DataFrame, sources: str) -> pd.DataFrame:
-    """One run for each config hash: one of the code version `sources` rather than of another, then the latest."""
-    ours = frame.assign(ours=frame["sources"] == sources).sort_values(["ours", "finished"], kind="stable")
+    """One run for each config hash: one of the code version `sources` rather than of another, then the latest.
+
+    A run that is both in its folder and in a CSV file is taken from its folder, where its epochs can be read.
+    """
+    ours = frame.assign(ours=frame["sources"] == sources).sort_values(["ours", "finished", "path"])
     return ours.drop_duplicates("config_hash", keep="last").drop(columns="ours")
 
 
@@ -111,8 +114,3 @@ def _overrides(run: Path) -> list[str]:
     except OSError:
         return []
     return [text for text in texts if isinstance(text, str) and not text.lstrip("+~").startswith(PLACES)]
-
-
-def describe(row: Mapping[str, Any]) -> str:
-    """The command that made a run."""
-    return f"gnn-distill train {row['overrides']}".strip()

@@ -9,10 +9,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from filelock import FileLock
+from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.results.runs import read_runs
+from gnn_distill.results.studies import write_settings
+from gnn_distill.tracking import Tracker
 
 TINY = (
     *("dataset.num_train=20", "dataset.num_val=10", "dataset.num_test=20", "teacher.hidden_channels=8"),
@@ -51,7 +55,7 @@ def test_a_table_is_made_once_and_rendered_in_every_form(gnn_distill: Callable, 
     assert cells == {("teacher", 2), ("kd", 2)}
     made = summaries(tmp_path)
     assert len(made) == 4
-    assert not list(tmp_path.glob("outputs/cells/*/running.json"))
+    assert not list(tmp_path.glob("outputs/cells/*/failed.json"))
 
     status, again, _ = gnn_distill(*SMALL)
     assert status == 0
@@ -93,6 +97,38 @@ def test_a_run_that_fails_is_shown_and_stops_no_other(gnn_distill: Callable, tmp
     assert "1 finished, 1 failed; 1 to be made" in retried
 
 
+def test_what_another_process_makes_is_left_to_it(gnn_distill: Callable, tmp_path: Path) -> None:
+    words = (*SMALL, "table.sizes.smoke.rows=[teacher]", "table.search=[]")
+    assert gnn_distill(*words)[0] == 0
+    first, second = sorted(tmp_path.glob("outputs/cells/*"))
+    (first / "summary.json").unlink()
+    (second / "summary.json").unlink()
+    with FileLock(first / "running.lock"):
+        assert "2 runs: 1 running, 1 missing; 1 to be made" in gnn_distill(*words, "table.status=true")[1]
+        status, out, _ = gnn_distill(*words)
+        assert status == 0
+        assert "Note: 1 runs are being made by another process." in out
+        assert run_is_left_alone(first)
+    assert "1 finished; 1 to be made" in gnn_distill(*words)[1]
+    assert len(summaries(tmp_path)) == 2
+
+
+def run_is_left_alone(folder: Path) -> bool:
+    """Whether a launched job would keep away from a run, planned before the other process began."""
+    words = [sys.executable, "-c", KEEPS_AWAY, str(folder)]
+    return subprocess.run(words, check=False, timeout=60).returncode == 0 and not (folder / "summary.json").exists()
+
+
+KEEPS_AWAY = """
+import math, sys
+from types import SimpleNamespace
+from hydra.core.hydra_config import HydraConfig
+from gnn_distill.results.launch import run_quietly
+HydraConfig.get = lambda: SimpleNamespace(runtime=SimpleNamespace(output_dir=sys.argv[1]))
+assert math.isnan(run_quietly(None))
+"""
+
+
 def test_runs_of_other_code_are_marked_and_made_again_on_request(
     gnn_distill: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,32 +137,62 @@ def test_runs_of_other_code_are_marked_and_made_again_on_request(
     few = ("table.sizes.smoke.rows=[alone]", "table.sizes.smoke.pairs.seed=[0]")
     assert gnn_distill(*SMALL, *few)[0] == 0
     monkeypatch.setattr(cells, "code_version", lambda: {"sources": "0123456789abcdef"})
-    _, told, _ = gnn_distill(*SMALL, *few, "table.status=true")
+    told = gnn_distill(*SMALL, *few, "table.status=true")[1]
     assert "stale     typed_edges, alone, seed 0" in told
     assert "1 stale; 0 to be made" in told
     assert "1 stale; 1 to be made" in gnn_distill(*SMALL, *few, "table.status=true", "table.rerun=stale")[1]
-    _, rendered, _ = gnn_distill(*SMALL, *few, "table.run=false")
-    assert "°" in rendered
+    assert "°" in gnn_distill(*SMALL, *few, "table.run=false")[1]
 
 
-@pytest.mark.parametrize(("silence", "pid", "running"), [(3600, 0, True), (-1, 0, False), (3600, 2**22 + 1, False)])
-def test_a_run_is_running_while_its_process_lives_and_writes(
-    silence: float, pid: int, running: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from gnn_distill.results import cells
+def test_cells_with_one_config_are_made_once(gnn_distill: Callable, tmp_path: Path) -> None:
+    twin = ("table.rows.kd.overrides=['student=none']", "table.rows.kd.role=teacher")
+    status, out, _ = gnn_distill(*SMALL, *twin)
+    assert status == 0
+    assert "4 runs: 4 missing; 2 to be made" in out
+    assert len(summaries(tmp_path)) == 2
+    cells = json.loads((tmp_path / "outputs/tables/main/smoke/table.json").read_text())["cells"]
+    assert cells[0]["values"] == cells[1]["values"]
+    assert len(cells[0]["values"]) == 2
 
-    monkeypatch.setattr(cells, "SILENCE", silence)
-    assert not cells.is_running(tmp_path)
-    (tmp_path / cells.RUNNING).write_text(json.dumps({"pid": pid or os.getpid(), "host": os.uname().nodename}))
-    assert cells.is_running(tmp_path) is running
+
+def test_tuned_settings_are_used_and_their_study_told(gnn_distill: Callable, tmp_path: Path) -> None:
+    facts = {"trials": 8, "study": "outputs/tune/main/typed_edges_kd", "finished": "2026-01-02"}
+    file = tmp_path / "mine" / "tuned" / "typed_edges" / "kd.yaml"
+    write_settings(file, {"optim.lr": 0.0625, "loss.weights.soft": 0.25}, [], facts)
+    words = (*SMALL, "table.sizes.smoke.rows=[alone,kd]", "table.sizes.smoke.pairs.seed=[0]")
+    out = gnn_distill(*words, "--config-dir", str(tmp_path / "mine"))[1]
+    told = "by method and study: alone (not tuned); kd (8 trials, outputs/tune/main/typed_edges_kd, 2026-01-02)."
+    assert told in out.replace("\\_", "_")
+    rates = {
+        run.parents[1].name.split("-")[1]: (OmegaConf.load(run).optim.lr, OmegaConf.load(run).loss.weights.soft)
+        for run in tmp_path.glob("outputs/cells/*/.hydra/config.yaml")
+    }
+    assert rates["kd"] == (0.0625, 0.25)
+    assert rates["alone"][0] != 0.0625
 
 
-def test_only_one_process_makes_runs_in_a_folder(gnn_distill: Callable, tmp_path: Path) -> None:
-    (tmp_path / "outputs" / "cells").mkdir(parents=True)
-    with FileLock(tmp_path / "outputs" / "cells" / ".lock"):
-        status, _, err = gnn_distill(*SMALL)
-    assert status == 1
-    assert "table.cells=outputs/cells: another process is making runs in there" in err
+def test_the_table_and_its_runs_are_one_group(gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = []
+
+    class Recorder(Tracker):
+        def table(self, key: str, frame: pd.DataFrame) -> None:
+            sent.append((key, len(frame)))
+
+        def image(self, key: str, path: Path) -> None:
+            sent.append(key)
+
+    groups = []
+
+    def start(cfg: DictConfig, folder: Path, name: str, group: str, **_: object) -> Tracker:
+        groups.append((cfg.tracker.group or group, cfg.tracker.name))
+        return Recorder()
+
+    monkeypatch.setattr("gnn_distill.commands.table.start_tracker", start)
+    monkeypatch.setattr("gnn_distill.commands.train.start_tracker", start)
+    assert gnn_distill(*SMALL, "table.sizes.smoke.rows=[teacher]", "tracker=wandb")[0] == 0
+    assert groups == [("main", "wandb")] * 3
+    assert ("table", 1) in sent
+    assert "boxes" in sent
 
 
 @pytest.mark.parametrize(
@@ -138,6 +204,7 @@ def test_only_one_process_makes_runs_in_a_folder(gnn_distill: Callable, tmp_path
         (["table.rows.kd.overrides=['loss.weights.sof=1']"], "row kd, column typed_edges: loss.weights.sof"),
         (["+table.sizes.smoke.pairs.epochs=[1]"], "epochs does not tell pairs apart. Choices: seed, dataset.fold"),
         (["table=mian"], "table=mian"),
+        (["hydra/launcher=slurm"], "More come with plug-ins: pip install 'gnn-distill[launchers]'"),
         (["table.rerun=all"], "table.rerun=all: there is no such choice. Choices: none, failed, stale"),
     ],
 )
@@ -186,3 +253,33 @@ def test_killed_in_the_middle_it_goes_on_and_two_jobs_give_the_same(tmp_path: Pa
     assert values[0] == values[1] == values[2]
     tables = [(folder / "outputs/tables/main/smoke/table.json").read_text() for folder in (killed, whole, joined)]
     assert tables[0] == tables[1] == tables[2]
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_is_told_of_and_the_next_start_goes_on(tmp_path: Path) -> None:
+    """Out of memory, a worker takes the launcher with it: what is finished stays."""
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    (tmp_path / "killed.py").write_text(
+        "import os, pathlib, signal, torch\n"
+        "class GNN(torch.nn.Module):\n"
+        "    def __init__(self, **_):\n"
+        "        if not pathlib.Path('mended').exists(): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        raise ValueError('mended')\n"
+    )
+    words = [*SMALL, "table.sizes.smoke.rows=[alone,kd]", "table.sizes.smoke.pairs.seed=[0]", "table.search=[]"]
+    words += ["table.rows.kd.overrides=['teacher=custom','teacher.target=killed.GNN','teacher.hidden_channels=8']"]
+    words += ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    command = [sys.executable, "-m", "gnn_distill", *words]
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+
+    def start() -> subprocess.CompletedProcess:
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    first = start()
+    assert first.returncode == 1
+    assert "the launcher stopped (TerminatedWorkerError" in first.stderr
+    assert "to go on, start again" in first.stderr
+    (tmp_path / "mended").touch()
+    second = start()
+    assert second.returncode == 1
+    assert "1 of 2 runs failed" in second.stderr

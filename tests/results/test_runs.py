@@ -71,3 +71,11 @@ def test_of_one_config_our_own_run_counts_then_the_latest(tmp_path: Path) -> Non
     runs = read_runs([tmp_path])
     assert newest(runs, "ours")["path"].tolist() == [str(tmp_path / "b")]
     assert newest(runs, "another")["path"].tolist() == [str(tmp_path / "c")]
+
+
+def test_a_run_that_is_in_a_csv_file_too_keeps_its_folder(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    write_rows(read_runs([run]), tmp_path / "runs.csv")
+    runs = read_runs([tmp_path])
+    assert sorted(runs["path"]) == ["", str(run)]
+    assert newest(runs, "s1")["path"].tolist() == [str(run)]
