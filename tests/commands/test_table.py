@@ -1,46 +1,19 @@
 """`gnn-distill table`: what is planned, what is made, and what is not made again."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from filelock import FileLock
 from omegaconf import DictConfig, OmegaConf
+from small_tables import SMALL, summaries
 
 from gnn_distill.results.runs import read_runs
 from gnn_distill.results.studies import write_settings
 from gnn_distill.tracking import Tracker
-
-TINY = (
-    *("dataset.num_train=20", "dataset.num_val=10", "dataset.num_test=20", "teacher.hidden_channels=8"),
-    *("student.hidden_channels=8", "student.num_heads=2", "student.num_layers=1", "trainer.max_epochs=2"),
-)
-SMALL = (
-    *("table", "table.size=smoke", f"table.sizes.smoke.overrides={list(TINY)}"),
-    *(
-        "table.sizes.smoke.rows=[teacher,kd]",
-        "table.sizes.smoke.pairs.seed=[0,1]",
-        "trainer.threads=1",
-        "trainer.accelerator=cpu",
-    ),
-)
-
-
-def summaries(folder: Path) -> dict[str, tuple[float, int]]:
-    """Test accuracy, and when it was written, by the folder of the run, without its code version."""
-    found = {}
-    for file in folder.glob("outputs/cells/*/summary.json"):
-        told = json.loads(file.read_text())
-        role = "student" if "student" in told else "teacher"
-        found[file.parent.name.rpartition("-")[0]] = (told[role]["test"]["accuracy"], file.stat().st_mtime_ns)
-    return found
 
 
 def test_a_table_is_made_once_and_rendered_in_every_form(gnn_distill: Callable, tmp_path: Path) -> None:
@@ -97,38 +70,6 @@ def test_a_run_that_fails_is_shown_and_stops_no_other(gnn_distill: Callable, tmp
     assert "1 finished, 1 failed; 1 to be made" in retried
 
 
-def test_what_another_process_makes_is_left_to_it(gnn_distill: Callable, tmp_path: Path) -> None:
-    words = (*SMALL, "table.sizes.smoke.rows=[teacher]", "table.search=[]")
-    assert gnn_distill(*words)[0] == 0
-    first, second = sorted(tmp_path.glob("outputs/cells/*"))
-    (first / "summary.json").unlink()
-    (second / "summary.json").unlink()
-    with FileLock(first / "running.lock"):
-        assert "2 runs: 1 running, 1 missing; 1 to be made" in gnn_distill(*words, "table.status=true")[1]
-        status, out, _ = gnn_distill(*words)
-        assert status == 0
-        assert "Note: 1 runs are being made by another process." in out
-        assert run_is_left_alone(first)
-    assert "1 finished; 1 to be made" in gnn_distill(*words)[1]
-    assert len(summaries(tmp_path)) == 2
-
-
-def run_is_left_alone(folder: Path) -> bool:
-    """Whether a launched job would keep away from a run, planned before the other process began."""
-    words = [sys.executable, "-c", KEEPS_AWAY, str(folder)]
-    return subprocess.run(words, check=False, timeout=60).returncode == 0 and not (folder / "summary.json").exists()
-
-
-KEEPS_AWAY = """
-import math, sys
-from types import SimpleNamespace
-from hydra.core.hydra_config import HydraConfig
-from gnn_distill.results.launch import run_quietly
-HydraConfig.get = lambda: SimpleNamespace(runtime=SimpleNamespace(output_dir=sys.argv[1]))
-assert math.isnan(run_quietly(None))
-"""
-
-
 def test_runs_of_other_code_are_marked_and_made_again_on_request(
     gnn_distill: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,11 +78,12 @@ def test_runs_of_other_code_are_marked_and_made_again_on_request(
     few = ("table.sizes.smoke.rows=[alone]", "table.sizes.smoke.pairs.seed=[0]")
     assert gnn_distill(*SMALL, *few)[0] == 0
     monkeypatch.setattr(cells, "code_version", lambda: {"sources": "0123456789abcdef"})
-    told = gnn_distill(*SMALL, *few, "table.status=true")[1]
+    _, told, _ = gnn_distill(*SMALL, *few, "table.status=true")
     assert "stale     typed_edges, alone, seed 0" in told
     assert "1 stale; 0 to be made" in told
     assert "1 stale; 1 to be made" in gnn_distill(*SMALL, *few, "table.status=true", "table.rerun=stale")[1]
-    assert "°" in gnn_distill(*SMALL, *few, "table.run=false")[1]
+    _, rendered, _ = gnn_distill(*SMALL, *few, "table.run=false")
+    assert "°" in rendered
 
 
 def test_cells_with_one_config_are_made_once(gnn_distill: Callable, tmp_path: Path) -> None:
@@ -223,63 +165,3 @@ def test_rendering_needs_no_torch(tmp_path: Path) -> None:
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
         assert "4 missing" in done.stdout or "–" in done.stdout
-
-
-@pytest.mark.slow
-def test_killed_in_the_middle_it_goes_on_and_two_jobs_give_the_same(tmp_path: Path) -> None:
-    def start(folder: Path, *words: str) -> subprocess.Popen:
-        folder.mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "gnn_distill", *SMALL, "table.sizes.smoke.rows=[teacher,alone,kd]", *words]
-        return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, start_new_session=True)
-
-    killed, whole, joined = (tmp_path / name for name in ("killed", "whole", "joined"))
-    process = start(killed)
-    while len(summaries(killed)) < 2:
-        time.sleep(0.05)
-        assert process.poll() is None
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    before = summaries(killed)
-    assert 2 <= len(before) < 6
-    assert start(killed).wait() == 0
-    after = summaries(killed)
-    assert {name: after[name] for name in before} == before, "finished runs were made again"
-
-    assert start(whole).wait() == 0
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    assert start(joined, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2").wait() == 0
-    values = [{name: value for name, (value, _) in summaries(folder).items()} for folder in (killed, whole, joined)]
-    assert len(values[0]) == 6
-    assert values[0] == values[1] == values[2]
-    tables = [(folder / "outputs/tables/main/smoke/table.json").read_text() for folder in (killed, whole, joined)]
-    assert tables[0] == tables[1] == tables[2]
-
-
-@pytest.mark.slow
-def test_a_worker_that_is_killed_is_told_of_and_the_next_start_goes_on(tmp_path: Path) -> None:
-    """Out of memory, a worker takes the launcher with it: what is finished stays."""
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    (tmp_path / "killed.py").write_text(
-        "import os, pathlib, signal, torch\n"
-        "class GNN(torch.nn.Module):\n"
-        "    def __init__(self, **_):\n"
-        "        if not pathlib.Path('mended').exists(): os.kill(os.getpid(), signal.SIGKILL)\n"
-        "        raise ValueError('mended')\n"
-    )
-    words = [*SMALL, "table.sizes.smoke.rows=[alone,kd]", "table.sizes.smoke.pairs.seed=[0]", "table.search=[]"]
-    words += ["table.rows.kd.overrides=['teacher=custom','teacher.target=killed.GNN','teacher.hidden_channels=8']"]
-    words += ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-    command = [sys.executable, "-m", "gnn_distill", *words]
-    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
-
-    def start() -> subprocess.CompletedProcess:
-        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-
-    first = start()
-    assert first.returncode == 1
-    assert "the launcher stopped (TerminatedWorkerError" in first.stderr
-    assert "to go on, start again" in first.stderr
-    (tmp_path / "mended").touch()
-    second = start()
-    assert second.returncode == 1
-    assert "1 of 2 runs failed" in second.stderr
