@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-# More threads than these make small tests slower. Set before anything imports torch.
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+# More threads than these make small tests slower; of two workers (`pytest -n 2`) each has a core. Set before anything
+# imports torch.
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 
 BESIDE_CHECKOUT = Path(__file__).parents[2] / "shared" / "data"
 
