@@ -166,7 +166,7 @@ def command() -> str:
 
 
 class Progress:
-    """Tells of every finished trial, and of the time that is left at the rate of this session."""
+    """Tells of every finished trial, and of the time that is left at the rate so far."""
 
     def __init__(self, console: Console, trials: int, finished: Sequence[int]) -> None:
         self._console, self._trials, self._methods = console, trials, len(finished)
