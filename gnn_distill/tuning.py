@@ -28,12 +28,12 @@ from gnn_distill.environment import config_hash
 from gnn_distill.errors import UserError, refuse
 from gnn_distill.results.studies import Study, Trial
 from gnn_distill.run_directory import SUMMARY
+from gnn_distill.schema.data import LOWER_IS_BETTER
 from gnn_distill.schema.tune import TuneConfig
 from gnn_distill.search_space import Knob, keys_of, search_space
 from gnn_distill.validation import validate
 
 Pair = Mapping[str, int]
-LOWER_IS_BETTER = ("mae", "rmse")  # data/task.py has them too, but imports torch
 # Hydra's own choices for the jobs: runs have logs and folders of their own.
 QUIET = ("hydra/job_logging=none", "hydra/hydra_logging=none", "hydra.output_subdir=null", "hydra.sweep.subdir=.")
 

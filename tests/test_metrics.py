@@ -5,8 +5,9 @@ import pytest
 import torch
 from sklearn import metrics as sk
 
-from gnn_distill.data.task import LOWER_IS_BETTER, METRICS, Features, TaskSpec
+from gnn_distill.data.task import METRICS, Features, TaskSpec
 from gnn_distill.metrics import Metrics, is_better
+from gnn_distill.schema.data import LOWER_IS_BETTER
 
 KINDS = [(kind, metric) for kind, names in METRICS.items() for metric in names]
 

@@ -12,7 +12,17 @@ from rich.console import Console as RichConsole
 from gnn_distill.console import Console
 from gnn_distill.environment import code_version
 from gnn_distill.errors import UserError
-from gnn_distill.results.cells import LOG, PlannedRun, plan, scores, sized, status, tuned_file
+from gnn_distill.results.cells import (
+    LOG,
+    PlannedRun,
+    given_to_launcher,
+    given_to_runs,
+    plan,
+    scores,
+    sized,
+    status,
+    tuned_file,
+)
 from gnn_distill.results.comparison import make_table
 from gnn_distill.results.launch import failure, launch
 from gnn_distill.results.publish import publish
@@ -23,7 +33,6 @@ from gnn_distill.results.tables import Table
 from gnn_distill.schema.table import TableCommand, TableConfig
 from gnn_distill.tracking import start_tracker
 
-TO_EVERY_RUN = ("paths.", "trainer.", "tracker.", "tracker=")
 RERUN = {"none": ["missing"], "failed": ["missing", "failed"], "stale": ["missing", "stale"]}
 State = dict[PlannedRun, str]
 
@@ -35,8 +44,7 @@ def main(cfg: DictConfig) -> None:
     # All that Hydra is asked for comes before the runs: some launchers leave it with the last run's settings.
     hydra, folder = HydraConfig.get().overrides, Path(HydraConfig.get().runtime.output_dir)
     console = Console(sys.stdout)  # bound here: the runs' own output goes to their logs
-    given = ["tracker=none", f"tracker.group='{table.name}'"]
-    given += [text for text in hydra.task if text.lstrip("+").startswith(TO_EVERY_RUN)]
+    given = [f"tracker.group='{table.name}'", *given_to_runs(hydra.task)]
     runs, remarks = plan(table, given), list(tell_tuned(table))
     # A run counts wherever it lies; those of this table lie in its cells.
     places = [*table.search, table.cells]
@@ -49,7 +57,7 @@ def main(cfg: DictConfig) -> None:
         wanted = to_make(table, known)
         tell_plan(console, table, known, len(wanted))
         if wanted:
-            stopped = launch(wanted, Path(table.cells), [text for text in hydra.hydra if "launcher" in text])
+            stopped = launch(wanted, Path(table.cells), given_to_launcher(hydra.hydra))
             found = read_runs(places)
             known = status(runs, found)
             if not stopped and any(known[run] == "missing" for run in wanted):

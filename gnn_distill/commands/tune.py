@@ -20,7 +20,7 @@ from gnn_distill.console import Console, duration
 from gnn_distill.environment import code_version
 from gnn_distill.errors import UserError, refuse, suggest
 from gnn_distill.listing import show
-from gnn_distill.results.cells import cell_overrides, sized
+from gnn_distill.results.cells import cell_overrides, given_to_launcher, given_to_runs, sized
 from gnn_distill.results.studies import Study, Trial, told, write_settings
 from gnn_distill.schema.table import ColumnConfig, RowConfig
 from gnn_distill.schema.tune import TuneCommand
@@ -70,9 +70,7 @@ def check_plugin() -> None:
 def plan(config: TuneCommand) -> Iterator[Method]:
     """The methods to tune: every chosen row on every chosen column, in the table's size."""
     tune, hydra, table = config.tune, HydraConfig.get(), sized(config.table)
-    given = [f"tracker={hydra.runtime.choices.tracker}"]
-    given += [word for word in hydra.overrides.task if word.startswith(("paths.", "trainer.", "tracker."))]
-    launcher = [word for word in hydra.overrides.hydra if word.startswith(("hydra/launcher", "hydra.launcher"))]
+    given, launcher = given_to_runs(hydra.overrides.task), given_to_launcher(hydra.overrides.hydra)
     folder = Path(tune.studies) / (table.name if table.size == "full" else f"{table.name}_{table.size}")
     own = [name for name, row in table.rows.items() if row.tuned == name]
     rows = tune.rows if tune.rows is not None else own

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from gnn_distill.data.packed import PackedGraphs, mean_log_degree
 from gnn_distill.data.splits import keep_fraction
-from gnn_distill.data.task import LOWER_IS_BETTER, METRICS, Features, GraphTask, Splits, TaskSpec
+from gnn_distill.data.task import METRICS, Features, GraphTask, Splits, TaskSpec
 from gnn_distill.errors import UserError
+from gnn_distill.schema.data import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     from gnn_distill.schema.data import DatasetConfig

@@ -18,7 +18,6 @@ METRICS = {
     "regression": ("mae", "rmse"),
 }
 """The metrics each kind of task has; `Metrics` computes them all."""
-LOWER_IS_BETTER = ("mae", "rmse")
 
 
 @dataclass(frozen=True)

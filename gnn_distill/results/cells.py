@@ -16,6 +16,7 @@ from gnn_distill.results.runs import newest
 from gnn_distill.schema.table import TableConfig
 from gnn_distill.validation import validate
 
+TO_EVERY_RUN = ("paths.", "trainer.", "tracker.", "tracker=")
 PAIR_KEYS = ("seed", "dataset.fold", "dataset.split_seed")
 FAILED, RUNNING, LOG = "failed.json", "running.lock", "run.log"
 
@@ -105,6 +106,16 @@ def cell_overrides(table: TableConfig, row: str, column: str, given: Sequence[st
         *tuned,
         *given,
     ]
+
+
+def given_to_runs(overrides: Sequence[str]) -> list[str]:
+    """What a command hands on to each of its runs, of what it was told itself."""
+    return ["tracker=none", *(text for text in overrides if text.lstrip("+").startswith(TO_EVERY_RUN))]
+
+
+def given_to_launcher(overrides: Sequence[str]) -> list[str]:
+    """What was said of Hydra's launcher."""
+    return [text for text in overrides if text.lstrip("+").startswith(("hydra/launcher", "hydra.launcher"))]
 
 
 def tuned_file(column: str, method: str | None) -> Path | None:

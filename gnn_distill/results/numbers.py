@@ -14,7 +14,6 @@ METRICS = {
     "rmse": "RMSE",
 }
 PERCENT = ("accuracy", "macro_f1", "roc_auc", "average_precision")
-LOWER_IS_BETTER = ("mae", "rmse")
 NOTHING = "–"
 """Shown where there is no number."""
 

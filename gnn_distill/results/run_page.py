@@ -14,8 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 from gnn_distill.console import duration
 from gnn_distill.results.figures import WEIGHTED, Curves, draw_losses, draw_metric, draw_terms
 from gnn_distill.results.inline import svg
-from gnn_distill.results.numbers import LOWER_IS_BETTER, metric_label, shown
+from gnn_distill.results.numbers import metric_label, shown
 from gnn_distill.run_directory import METRICS, SUMMARY, read_metrics
+from gnn_distill.schema.data import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

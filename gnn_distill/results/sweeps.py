@@ -8,8 +8,8 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.errors import UserError, suggest
-from gnn_distill.results.numbers import LOWER_IS_BETTER
 from gnn_distill.results.run_page import CONFIG, Run, read_run
+from gnn_distill.schema.data import LOWER_IS_BETTER
 
 REPEATS = ("seed", "dataset.fold", "dataset.split_seed")
 """Keys that repeat a setting; they are averaged over."""

@@ -7,6 +7,9 @@ from omegaconf import MISSING
 
 from gnn_distill.schema.fields import choice, number, positive, section
 
+LOWER_IS_BETTER = ("mae", "rmse")
+"""Metrics of errors; of all others more is better."""
+
 
 @dataclass
 class PathsConfig:

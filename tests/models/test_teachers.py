@@ -7,29 +7,16 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_tasks import awaken, choices, encode, make_graphs, make_node_task, make_spec, make_task, preset
+from small_tasks import awaken, encode, make_graphs, make_node_task, make_spec, make_task, preset
+from small_teachers import TEACHERS, WIDTH, batch_of, make
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gnn_distill.data.batching import StructureBatch, collate
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.sources.typed_edges import load
-from gnn_distill.data.task import GraphTask, TaskSpec
-from gnn_distill.models import build_teacher
 from gnn_distill.models.gnn import teacher_encoding
 from gnn_distill.schema.data import PathsConfig, TypedEdgesConfig
-
-TEACHERS = [name for name in choices("teacher") if name not in ("none", "custom")]
-WIDTH = 16
-
-
-def batch_of(task: GraphTask) -> StructureBatch:
-    return collate(task.graphs, None, torch.arange(len(task.graphs)))
-
-
-def make(name: str, spec: TaskSpec, **keys: object) -> nn.Module:
-    torch.manual_seed(0)
-    return build_teacher(preset("teacher", name, **{"hidden_channels": WIDTH, "num_layers": 2, **keys}), spec)
 
 
 def learn(model: nn.Module, batch: StructureBatch, labels: Tensor, steps: int) -> float:

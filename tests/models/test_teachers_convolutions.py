@@ -2,31 +2,18 @@
 
 import pytest
 import torch
-from small_tasks import awaken, choices, make_graphs, make_spec, preset
-from torch import Tensor, nn
+from small_tasks import awaken, make_graphs, make_spec
+from small_teachers import TEACHERS, WIDTH, make
+from torch import Tensor
 from torch_geometric.nn import PNAConv as PyGPNAConv
 
-from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.data.batching import collate
 from gnn_distill.data.packed import mean_log_degree
 from gnn_distill.data.sources.typed_edges import load
-from gnn_distill.data.task import GraphTask, TaskSpec
-from gnn_distill.models import build_teacher, count_parameters
+from gnn_distill.models import count_parameters
 from gnn_distill.models.teachers.gatedgcn import GatedGCNConv
 from gnn_distill.models.teachers.pna import AGGREGATORS, PNAConv
 from gnn_distill.schema.data import PathsConfig, TypedEdgesConfig
-
-TEACHERS = [name for name in choices("teacher") if name not in ("none", "custom")]
-WIDTH = 16
-
-
-def batch_of(task: GraphTask) -> StructureBatch:
-    return collate(task.graphs, None, torch.arange(len(task.graphs)))
-
-
-def make(name: str, spec: TaskSpec, **keys: object) -> nn.Module:
-    torch.manual_seed(0)
-    return build_teacher(preset("teacher", name, **{"hidden_channels": WIDTH, "num_layers": 2, **keys}), spec)
-
 
 CONVOLUTIONS = {  # parameters of one convolution of width C, without and with edge features
     "gat": lambda c, edges: 2 * (c * c + c) + 2 * c + edges * c * c,
