@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gnn_distill import __version__
-from gnn_distill.errors import UserError, suggest
+from gnn_distill.errors import UserError, printable, suggest
 
 PACKAGE = Path(__file__).parent
 # A wheel carries conf/ inside the package; a checkout keeps it beside the package.
@@ -39,7 +39,7 @@ def main() -> None:
             run(command)
         case [word, *_]:
             hint = suggest(word, COMMANDS)
-            print(f"gnn-distill: unknown command '{word}'.{hint}\n\n{usage()}", file=sys.stderr)
+            print(printable(f"gnn-distill: unknown command '{word}'.{hint}\n\n{usage()}"), file=sys.stderr)
             sys.exit(2)
 
 
@@ -84,7 +84,7 @@ def run(command: str) -> None:
             raise
         if full_trace:
             raise error from stop
-        print(f"gnn-distill {command}: {error}", file=sys.stderr)
+        print(printable(f"gnn-distill {command}: {error}"), file=sys.stderr)
         sys.exit(error.exit_code)
 
 
