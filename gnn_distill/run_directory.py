@@ -13,24 +13,40 @@ from gnn_distill.errors import UserError
 
 SUMMARY = "summary.json"
 METRICS = "metrics.csv"
+RUN = "run.json"
+"""What a run that is under way knows of itself; one that goes on reads it."""
 
 
 class RunDirectory:
-    """Folders and files of one run: metrics.csv, summary.json, checkpoints/, figures/.
+    """Folders and files of one run: metrics.csv, summary.json, run.json, checkpoints/, figures/.
 
-    Raises UserError if the folder cannot be written or holds a finished run. What an unfinished run left in
-    metrics.csv is replaced at the first row.
+    `facts` are what run.json holds, and `told` the epochs, as (stage, epoch), that an earlier process had recorded.
+    metrics.csv is written anew from the first row on: a run that goes on records again what its checkpoints hold.
+
+    Raises UserError if the folder cannot be written, or holds a finished run, or, without `resume`, one under way.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, resume: bool = False) -> None:
         self.path = Path(path)
         self.checkpoints = self.path / "checkpoints"
         self.figures = self.path / "figures"
+        self.last = self.checkpoints / "last.safetensors"
+        """The student's state after the last epoch that was written."""
+        self.facts: dict[str, Any] = {}
+        self.told: set[tuple[str, int]] = set()
         self._rows: list[dict[str, Any]] = []
         self._columns: list[str] = []
         if (self.path / SUMMARY).exists():
             raise UserError(
                 f"hydra.run.dir={self.path}: this folder holds a finished run. Choose another, or remove it first."
+            )
+        if (self.path / RUN).exists() and resume:
+            self.facts = read_facts(self.path)
+            self.told = _recorded(self.path / METRICS)
+        elif self.last.exists():
+            raise UserError(
+                f"hydra.run.dir={self.path}: this folder holds an unfinished run. Go on with it: gnn-distill train "
+                f"resume={self.path}; or choose another folder, or remove it first."
             )
         try:
             for folder in (self.checkpoints, self.figures):
@@ -41,6 +57,11 @@ class RunDirectory:
             raise UserError(
                 f"hydra.run.dir={self.path}: cannot be written ({error.strerror}). Choose another folder."
             ) from error
+
+    def remember(self, **facts: Any) -> None:
+        """Add to what is known of the run, for whoever goes on with it."""
+        self.facts |= facts
+        replace_file(self.path / RUN, json.dumps(_strict(self.facts), indent=2) + "\n")
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add a row to metrics.csv; a new column rewrites the file, so that its header is always the union."""
@@ -57,6 +78,16 @@ class RunDirectory:
         replace_file(self.path / SUMMARY, json.dumps(_strict(summary), indent=2, allow_nan=False) + "\n")
 
 
+def read_facts(run_dir: Path | str) -> dict[str, Any]:
+    """What run.json says. Raises UserError where it cannot be read."""
+    path = Path(run_dir) / RUN
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}). Remove the folder, and start the run anew.") from error
+    return facts
+
+
 def read_metrics(run_dir: Path | str) -> dict[str, dict[str, list[float]]]:
     """Columns of metrics.csv by stage: an empty cell is NaN, a column that is empty for a stage is left out."""
     stages: dict[str, list[dict[str, str]]] = {}
@@ -71,6 +102,16 @@ def read_metrics(run_dir: Path | str) -> dict[str, dict[str, list[float]]]:
         }
         for stage, rows in stages.items()
     }
+
+
+def _recorded(path: Path) -> set[tuple[str, int]]:
+    """Stage and epoch of every row of metrics.csv; its last line may be torn."""
+    try:
+        with open(path, encoding="utf-8", errors="replace", newline="") as file:
+            rows = [(row.get("stage"), row.get("epoch") or "") for row in csv.DictReader(file)]
+    except (OSError, csv.Error):
+        return set()
+    return {(stage, int(epoch)) for stage, epoch in rows if epoch.isdecimal()}
 
 
 def _column_order(column: str) -> tuple[bool, bool, str]:

@@ -14,6 +14,7 @@ from gnn_distill.cli import CONF_DIR
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.structure import StructuralEncodings, compute_encodings
 from gnn_distill.data.task import METRICS, Features, GraphTask, Splits, TaskSpec
+from gnn_distill.interruption import Interruption
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.student import StudentConfig
 from gnn_distill.schema.teacher import TeacherConfig
@@ -147,4 +148,6 @@ def make_runtime(folder: Path, store: Path | None = None) -> Any:
     from gnn_distill.tracking import Tracker
 
     fabric = make_fabric(TrainerConfig(accelerator="cpu", threads=1))
-    return Runtime(fabric, Store(store or folder / "store"), Console(), RunDirectory(folder / "run"), Tracker())
+    return Runtime(
+        fabric, Store(store or folder / "store"), Console(), RunDirectory(folder / "run"), Tracker(), Interruption()
+    )

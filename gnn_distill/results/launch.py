@@ -78,7 +78,7 @@ def _train(cfg: Any, folder: Path) -> float:
 
     with open(folder / LOG, "w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
         try:
-            return train.main(validate(cfg))
+            return train.main(validate(cfg), resume=True)
         except (Exception, SystemExit) as error:
             traceback.print_exc()
             told = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"

@@ -10,6 +10,7 @@ from gnn_distill import checkpoint
 from gnn_distill.data.feed import make_feed
 from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.data.task import GraphTask
+from gnn_distill.keeper import Keeper
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective
 from gnn_distill.models import build_teacher
@@ -24,6 +25,7 @@ from gnn_distill.stages.teacher import plan_teacher
 from gnn_distill.store import Entry, code_version
 from gnn_distill.training import Fitted, fit
 
+RUNNING = "running.safetensors"
 # Its code, and that of the loop; the data themselves are known by their fingerprint.
 CODE = (
     *("data/batching.py", "data/feed.py", "data/packed.py"),
@@ -49,9 +51,10 @@ def pretrain(
         if pretrained(config.teacher):
             load_pretrained(model, config.teacher)
             runtime.console.say(f"Its weights are those of {config.teacher.checkpoint}; it is not trained.")
-            fitted, history = Fitted(0, {}, 0), []
+            fitted = Fitted(0, {}, [])
         else:
-            fitted, history = train(runtime, model, task, encodings, labels, config)
+            fitted = train(runtime, model, task, encodings, labels, config, folder / RUNNING)
+            (folder / RUNNING).unlink()
         checkpoint.save(
             folder / "teacher.safetensors",
             {
@@ -59,7 +62,7 @@ def pretrain(
                 "config": plan.architecture,
                 "best_epoch": fitted.best_epoch,
                 "best": fitted.best,
-                "history": history,
+                "history": fitted.history,
             },
         )
 
@@ -80,8 +83,9 @@ def train(
     encodings: StructuralEncodings | None,
     labels: Labels,
     config: TrainConfig,
-) -> tuple[Fitted, list[dict[str, float]]]:
-    """Fit the teacher to the labels; also every epoch's row."""
+    running: Path,
+) -> Fitted:
+    """Fit the teacher to the labels; `running` keeps its state, from which whoever comes next goes on."""
     plan = plan_teacher(config)
     feed = make_feed(
         task,
@@ -94,17 +98,20 @@ def train(
         device=runtime.fabric.device,
     )
     alone = Objective(labels, LossConfig(), AlignmentConfig())
-    history: list[dict[str, float]] = []
-    with runtime.console.progress(plan.max_epochs, "teacher") as bar:
-        show = runtime.recorder("teacher", bar)
-
-        def on_epoch(row: dict[str, float]) -> None:
-            history.append(row)
-            show(row)
-
-        patience = config.trainer.patience
-        fitted = fit(runtime.fabric, model, alone, feed, plan.optim, plan.max_epochs, patience, on_epoch=on_epoch)
-    return fitted, history
+    with runtime.console.progress(plan.max_epochs, "teacher") as bar, runtime.interruption.held():
+        return fit(
+            runtime.fabric,
+            model,
+            alone,
+            feed,
+            plan.optim,
+            plan.max_epochs,
+            config.trainer.patience,
+            Keeper(running, runtime.interruption),
+            on_epoch=runtime.recorder("teacher", bar),
+            on_resume=runtime.go_on("teacher"),
+            skip_nonfinite=config.trainer.nonfinite == "skip",
+        )
 
 
 def what_determines(runtime: Runtime, task: GraphTask, config: TrainConfig) -> dict[str, Any]:
