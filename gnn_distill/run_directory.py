@@ -73,6 +73,13 @@ class RunDirectory:
             with open(self.path / METRICS, "a", encoding="utf-8", newline="") as file:
                 file.write(_csv(self._columns, self._rows[-1:]))
 
+    def forget(self, stage: str) -> None:
+        """Drop the rows of a stage that is begun anew."""
+        kept = [row for row in self._rows if row["stage"] != stage]
+        if len(kept) < len(self._rows):
+            self._rows = kept
+            replace_file(self.path / METRICS, _csv(self._columns, self._rows, header=True))
+
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json: keys in the order given, numbers that are not finite as null."""
         replace_file(self.path / SUMMARY, json.dumps(_strict(summary), indent=2, allow_nan=False) + "\n")

@@ -117,11 +117,10 @@ def fit(
         precision.load_state_dict(kept["precision"])
         restore_random_states(kept["random"], device)
         state = {key: kept[key] for key in state}
+        on_resume(state["history"])
     else:
         keeper.keep(whole(), last=False)
     resumed = state["epoch"]
-    if resumed:
-        on_resume(state["history"])
 
     for epoch in range(resumed + 1, 1 if state["ended"] else max_epochs + 1):
         model.train()

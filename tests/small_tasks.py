@@ -138,7 +138,7 @@ def awaken(model: nn.Module, scale: float = 0.1) -> nn.Module:
     return model.eval()
 
 
-def make_runtime(folder: Path, store: Path | None = None) -> Any:
+def make_runtime(folder: Path, store: Path | None = None, resume: bool = False) -> Any:
     """What all stages share, in `folder`; on one thread, tracked nowhere."""
     from gnn_distill.console import Console
     from gnn_distill.run_directory import RunDirectory
@@ -148,6 +148,5 @@ def make_runtime(folder: Path, store: Path | None = None) -> Any:
     from gnn_distill.tracking import Tracker
 
     fabric = make_fabric(TrainerConfig(accelerator="cpu", threads=1))
-    return Runtime(
-        fabric, Store(store or folder / "store"), Console(), RunDirectory(folder / "run"), Tracker(), Interruption()
-    )
+    store, directory = Store(store or folder / "store"), RunDirectory(folder / "run", resume)
+    return Runtime(fabric, store, Console(), directory, Tracker(), Interruption())

@@ -55,10 +55,12 @@ class Runtime:
             self.tracker.log(row)
 
     def go_on(self, stage: str) -> Callable[[list[dict[str, float]]], None]:
-        """A function that records the rows of the epochs before a stage was stopped."""
+        """A function that records the rows of the epochs before a stage was stopped, and no others."""
 
         def on_resume(rows: list[dict[str, float]]) -> None:
-            self.console.notice(f"The {stage} goes on after epoch {len(rows)}.")
+            if rows:
+                self.console.notice(f"The {stage} goes on after epoch {len(rows)}.")
+            self.directory.forget(stage)
             for row in rows:
                 self.record(stage, row)
 
