@@ -4,12 +4,12 @@ import csv
 import io
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gnn_distill.errors import UserError
+from gnn_distill.files import append, remove_temporaries, replace_file
 
 SUMMARY = "summary.json"
 METRICS = "metrics.csv"
@@ -35,8 +35,10 @@ class RunDirectory:
         try:
             for folder in (self.checkpoints, self.figures):
                 folder.mkdir(parents=True, exist_ok=True)
-            replace_file(self.path / ".writable", "")
+            (self.path / ".writable").touch()
             (self.path / ".writable").unlink()
+            for folder in (self.path, self.checkpoints):
+                remove_temporaries(folder)
         except OSError as error:
             raise UserError(
                 f"hydra.run.dir={self.path}: cannot be written ({error.strerror}). Choose another folder."
@@ -49,8 +51,7 @@ class RunDirectory:
             self._columns = sorted([*self._columns, *new], key=_column_order)
             replace_file(self.path / METRICS, _csv(self._columns, self._rows, header=True))
         else:
-            with open(self.path / METRICS, "a", encoding="utf-8", newline="") as file:
-                file.write(_csv(self._columns, self._rows[-1:]))
+            append(self.path / METRICS, _csv(self._columns, self._rows[-1:]))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json: keys in the order given, numbers that are not finite as null."""
@@ -86,16 +87,6 @@ def _csv(columns: list[str], rows: list[dict[str, Any]], header: bool = False) -
         writer.writeheader()
     writer.writerows({key: _number(value) for key, value in row.items()} for row in rows)
     return text.getvalue()
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write beside, then rename: a reader, or a crash, finds the old file or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(beside, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
 
 
 def _number(value: Any) -> Any:

@@ -40,7 +40,9 @@ def main(cfg: DictConfig) -> float:
     name = run_name(config)
     group = config.experiment or config.dataset.name
     tracker = start_tracker(cfg, directory.path, name, group, warn=console.warn)
-    runtime = Runtime(make_fabric(config.trainer), Store(config.paths.store), console, directory, tracker)
+    runtime = Runtime(
+        make_fabric(config.trainer), Store(config.paths.store, console.notice), console, directory, tracker
+    )
     seconds: dict[str, float] = {}
 
     with timed(seconds, "data"):
@@ -106,6 +108,7 @@ def main(cfg: DictConfig) -> float:
         "control": told_control(config, teacher_signals),
         "data": task.fingerprint,
         "reused": {kind: entry.found for kind, entry in entries.items()},
+        "store": runtime.store.used,
         "best_epoch": fitted.best_epoch if fitted else None,
         "epochs": fitted.epochs if fitted else None,
         "seconds": seconds,

@@ -63,8 +63,10 @@ def pretrain(
             },
         )
 
-    entry = runtime.store.get("teachers", what_determines(runtime, task, config), make)
-    state = checkpoint.load(entry.path / "teacher.safetensors")
+    entry = runtime.store.get(
+        "teachers", what_determines(runtime, task, config), make, f"{plan.name} teacher of {task.spec.name}"
+    )
+    state = checkpoint.load(entry.path / "teacher.safetensors", verify=False)
     model.load_state_dict(state["model"])
     if entry.found:  # a run's record is whole, whoever trained its teacher
         for row in state["history"]:
