@@ -31,7 +31,7 @@ PLACES = ("paths", "tracker", "hydra")
 BEYOND = (
     *("results/", "commands/table.py", "commands/tune.py", "commands/report.py", "tuning.py", "search_space.py"),
     *("schema/table.py", "schema/tune.py", "schema/report.py", "cli.py", "complaints.py", "console.py", "listing.py"),
-    *("tracking.py", "wandb_process.py", "resumption.py", "interruption.py"),
+    *("tracking.py", "wandb_process.py", "resumption.py", "interruption.py", "files.py", "sealed.py"),
 )
 """Code that has no say in how a run comes out."""
 

@@ -7,6 +7,8 @@ from typing import Any
 from gnn_distill import checkpoint
 from gnn_distill.interruption import Interruption
 
+ANEW = "Without it the stage begins anew: remove it."
+
 
 class Keeper:
     """Writes a stage's state when epochs end, and reads what an earlier process left of it.
@@ -24,8 +26,8 @@ class Keeper:
         self._written, self._cost, self._pending = time.monotonic(), 0.0, False
 
     def load(self) -> dict[str, Any] | None:
-        """What was kept, or None. Raises UserError where the file is damaged."""
-        return checkpoint.load(self.path) if self.path.exists() else None
+        """What was kept, or None. Raises Damaged or OtherVersion, which are UserErrors, where it cannot be read."""
+        return checkpoint.load(self.path, remedy=ANEW) if self.path.exists() else None
 
     def check(self) -> None:
         """Between two steps: raise Interrupted if a signal has come and no finished epoch would be lost."""

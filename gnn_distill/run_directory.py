@@ -4,12 +4,13 @@ import csv
 import io
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from gnn_distill.errors import UserError
+from gnn_distill.files import append, remove_temporaries, replace_file
+from gnn_distill.sealed import read_json, write_json
 
 SUMMARY = "summary.json"
 METRICS = "metrics.csv"
@@ -41,7 +42,7 @@ class RunDirectory:
                 f"hydra.run.dir={self.path}: this folder holds a finished run. Choose another, or remove it first."
             )
         if (self.path / RUN).exists() and resume:
-            self.facts = read_facts(self.path)
+            self.facts = read_json(self.path / RUN, "Remove the folder, and start the run anew.")
             self.told = _recorded(self.path / METRICS)
         elif self.last.exists():
             raise UserError(
@@ -51,8 +52,10 @@ class RunDirectory:
         try:
             for folder in (self.checkpoints, self.figures):
                 folder.mkdir(parents=True, exist_ok=True)
-            replace_file(self.path / ".writable", "")
+            (self.path / ".writable").touch()
             (self.path / ".writable").unlink()
+            for folder in (self.path, self.checkpoints):
+                remove_temporaries(folder)
         except OSError as error:
             raise UserError(
                 f"hydra.run.dir={self.path}: cannot be written ({error.strerror}). Choose another folder."
@@ -61,7 +64,7 @@ class RunDirectory:
     def remember(self, **facts: Any) -> None:
         """Add to what is known of the run, for whoever goes on with it."""
         self.facts |= facts
-        replace_file(self.path / RUN, json.dumps(_strict(self.facts), indent=2) + "\n")
+        write_json(self.path / RUN, _strict(self.facts))
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add a row to metrics.csv; a new column rewrites the file, so that its header is always the union."""
@@ -70,8 +73,7 @@ class RunDirectory:
             self._columns = sorted([*self._columns, *new], key=_column_order)
             replace_file(self.path / METRICS, _csv(self._columns, self._rows, header=True))
         else:
-            with open(self.path / METRICS, "a", encoding="utf-8", newline="") as file:
-                file.write(_csv(self._columns, self._rows[-1:]))
+            append(self.path / METRICS, _csv(self._columns, self._rows[-1:]))
 
     def forget(self, stage: str) -> None:
         """Drop the rows of a stage that is begun anew."""
@@ -83,16 +85,6 @@ class RunDirectory:
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json: keys in the order given, numbers that are not finite as null."""
         replace_file(self.path / SUMMARY, json.dumps(_strict(summary), indent=2, allow_nan=False) + "\n")
-
-
-def read_facts(run_dir: Path | str) -> dict[str, Any]:
-    """What run.json says. Raises UserError where it cannot be read."""
-    path = Path(run_dir) / RUN
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({error}). Remove the folder, and start the run anew.") from error
-    return facts
 
 
 def read_metrics(run_dir: Path | str) -> dict[str, dict[str, list[float]]]:
@@ -134,16 +126,6 @@ def _csv(columns: list[str], rows: list[dict[str, Any]], header: bool = False) -
         writer.writeheader()
     writer.writerows({key: _number(value) for key, value in row.items()} for row in rows)
     return text.getvalue()
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write beside, then rename: a reader, or a crash, finds the old file or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(beside, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
 
 
 def _number(value: Any) -> Any:

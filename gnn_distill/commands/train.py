@@ -55,7 +55,7 @@ def main(cfg: DictConfig, resume: bool = False) -> float:
         run_id=directory.facts["id"], resumed=directory.facts["resumed"] > 0,
     )  # fmt: skip
     with Interruption() as interruption:
-        runtime = Runtime(fabric, Store(config.paths.store), console, directory, tracker, interruption)
+        runtime = Runtime(fabric, Store(config.paths.store, console.notice), console, directory, tracker, interruption)
         try:
             return run_stages(runtime, config, cfg)
         except Interrupted as signal:
@@ -143,6 +143,7 @@ def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
         "control": told_control(config, teacher_signals),
         "data": task.fingerprint,
         "reused": directory.facts.get("reused", {}),
+        "store": runtime.store.used,
         "best_epoch": fitted.best_epoch if fitted else None,
         "epochs": fitted.epochs if fitted else None,
         "skipped_steps": fitted.skipped if fitted else None,

@@ -10,6 +10,7 @@ from gnn_distill import checkpoint
 from gnn_distill.data.feed import make_feed
 from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.data.task import GraphTask
+from gnn_distill.files import set_aside
 from gnn_distill.keeper import Keeper
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective
@@ -19,6 +20,7 @@ from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.schema.run import TrainConfig
 from gnn_distill.schema.teacher import TeacherConfig
+from gnn_distill.sealed import Damaged, OtherVersion
 from gnn_distill.stages import encode
 from gnn_distill.stages.runtime import Runtime, seed_stage
 from gnn_distill.stages.teacher import plan_teacher
@@ -54,7 +56,6 @@ def pretrain(
             fitted = Fitted(0, {}, [])
         else:
             fitted = train(runtime, model, task, encodings, labels, config, folder / RUNNING)
-            (folder / RUNNING).unlink()
         checkpoint.save(
             folder / "teacher.safetensors",
             {
@@ -65,9 +66,13 @@ def pretrain(
                 "history": fitted.history,
             },
         )
+        for file in folder.glob(f"{RUNNING}*"):  # also one that was damaged, and set aside
+            file.unlink()
 
-    entry = runtime.store.get("teachers", what_determines(runtime, task, config), make)
-    state = checkpoint.load(entry.path / "teacher.safetensors")
+    entry = runtime.store.get(
+        "teachers", what_determines(runtime, task, config), make, f"{plan.name} teacher of {task.spec.name}"
+    )
+    state = checkpoint.load(entry.path / "teacher.safetensors", verify=False)
     model.load_state_dict(state["model"])
     if entry.found:  # a run's record is whole, whoever trained its teacher
         for row in state["history"]:
@@ -97,6 +102,11 @@ def train(
         batch_nodes=plan.batch_nodes,
         device=runtime.fabric.device,
     )
+    keeper = Keeper(running, runtime.interruption)
+    try:
+        keeper.load()
+    except (Damaged, OtherVersion) as error:  # a store mends itself
+        runtime.console.notice(f"{error} It is now {set_aside(running).name}.")
     alone = Objective(labels, LossConfig(), AlignmentConfig())
     with runtime.console.progress(plan.max_epochs, "teacher") as bar, runtime.interruption.held():
         return fit(
@@ -107,7 +117,7 @@ def train(
             plan.optim,
             plan.max_epochs,
             config.trainer.patience,
-            Keeper(running, runtime.interruption),
+            keeper,
             on_epoch=runtime.recorder("teacher", bar),
             on_resume=runtime.go_on("teacher"),
             skip_nonfinite=config.trainer.nonfinite == "skip",
