@@ -4,37 +4,54 @@ import csv
 import io
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from gnn_distill.errors import UserError
-from gnn_distill.files import append, remove_temporaries, replace_file, sha256
+from gnn_distill.files import append, remove_temporaries, replace_file, set_aside, sha256
 from gnn_distill.sealed import Damaged, OtherVersion, read_json, reading, write_json
 
 SUMMARY = "summary.json"
 METRICS = "metrics.csv"
+RUN = "run.json"
+"""What a run that is under way knows of itself; one that goes on reads it."""
 MANIFEST = "manifest.json"
-KEPT = (METRICS, "student.*", "checkpoints/*.safetensors", "figures/*", ".hydra/*.yaml")
+KEPT = (METRICS, RUN, "student.*", "checkpoints/*.safetensors", "figures/*", ".hydra/*.yaml")
 """What a manifest tells of; summary.json has a checksum of its own."""
 AGAIN = "Make the run again: remove its folder, or choose another."
 
 
 class RunDirectory:
-    """Folders and files of one run: metrics.csv, summary.json, manifest.json, checkpoints/, figures/.
+    """Folders and files of one run: metrics.csv, summary.json, run.json, manifest.json, checkpoints/, figures/.
 
-    Raises UserError if the folder cannot be written or holds a finished run. What an unfinished run left in
-    metrics.csv is replaced at the first row.
+    `facts` are what run.json holds, and `told` the epochs, as (stage, epoch), that an earlier process had recorded.
+    metrics.csv is written anew from the first row on: a run that goes on records again what its checkpoints hold.
+
+    Raises UserError if the folder cannot be written, or holds a finished run, or, without `resume`, one under way.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, resume: bool = False) -> None:
         self.path = Path(path)
         self.checkpoints = self.path / "checkpoints"
         self.figures = self.path / "figures"
+        self.last = self.checkpoints / "last.safetensors"
+        """The student's state after the last epoch that was written."""
+        self.facts: dict[str, Any] = {}
+        self.told: set[tuple[str, int]] = set()
         self._rows: list[dict[str, Any]] = []
         self._columns: list[str] = []
         if (self.path / SUMMARY).exists():
             raise UserError(
                 f"hydra.run.dir={self.path}: this folder holds a finished run. Choose another, or remove it first."
+            )
+        if (self.path / RUN).exists() and resume:
+            self.facts = read_json(self.path / RUN, "Remove the folder, and start the run anew.")
+            self.told = _recorded(self.path / METRICS)
+        elif self.last.exists():
+            raise UserError(
+                f"hydra.run.dir={self.path}: this folder holds an unfinished run. Go on with it: gnn-distill train "
+                f"resume={self.path}; or choose another folder, or remove it first."
             )
         try:
             for folder in (self.checkpoints, self.figures):
@@ -48,6 +65,11 @@ class RunDirectory:
                 f"hydra.run.dir={self.path}: cannot be written ({error.strerror}). Choose another folder."
             ) from error
 
+    def remember(self, **facts: Any) -> None:
+        """Add to what is known of the run, for whoever goes on with it."""
+        self.facts |= facts
+        write_json(self.path / RUN, _strict(self.facts))
+
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add a row to metrics.csv; a new column rewrites the file, so that its header is always the union."""
         self._rows.append(dict(row))
@@ -56,6 +78,13 @@ class RunDirectory:
             replace_file(self.path / METRICS, _csv(self._columns, self._rows, header=True))
         else:
             append(self.path / METRICS, _csv(self._columns, self._rows[-1:]))
+
+    def forget(self, stage: str) -> None:
+        """Drop the rows of a stage that is begun anew."""
+        kept = [row for row in self._rows if row["stage"] != stage]
+        if len(kept) < len(self._rows):
+            self._rows = kept
+            replace_file(self.path / METRICS, _csv(self._columns, self._rows, header=True))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write summary.json, which makes the run a finished one: keys as given, numbers that are not finite as null.
@@ -76,14 +105,13 @@ def read_summary(run_dir: Path | str) -> dict[str, Any]:
 
 
 def is_finished(run_dir: Path) -> bool:
-    """Whether a run ended and its summary is whole."""
-    if not (run_dir / SUMMARY).exists():
-        return False
+    """Whether a run ended; a summary that is not whole is set aside, so that the run can be made again."""
     try:
-        read_summary(run_dir)
+        return (run_dir / SUMMARY).exists() and bool(read_summary(run_dir))
     except (Damaged, OtherVersion):
+        with suppress(FileNotFoundError):  # another process was faster
+            set_aside(run_dir / SUMMARY)
         return False
-    return True
 
 
 def kept(run_dir: Path) -> list[str]:
@@ -126,6 +154,16 @@ def read_metrics(run_dir: Path | str) -> dict[str, dict[str, list[float]]]:
         }
         for stage, rows in stages.items()
     }
+
+
+def _recorded(path: Path) -> set[tuple[str, int]]:
+    """Stage and epoch of every row of metrics.csv; its last line may be torn."""
+    try:
+        with open(path, encoding="utf-8", errors="replace", newline="") as file:
+            rows = [(row.get("stage"), row.get("epoch") or "") for row in csv.DictReader(file)]
+    except (OSError, csv.Error):
+        return set()
+    return {(stage, int(epoch)) for stage, epoch in rows if epoch.isdecimal()}
 
 
 def _column_order(column: str) -> tuple[bool, bool, str]:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -145,7 +144,6 @@ def run_once(cfg: DictConfig, role: str, runs: Path) -> float | None:
     """The validation metric of a run, made in runs/<hash of its config> unless it was finished there before."""
     directory = runs / config_hash(cfg)
     if not is_finished(directory):
-        shutil.rmtree(directory, ignore_errors=True)  # what a killed run left
         train_into(directory, cfg)
     summary = read_summary(directory)
     return summary[role]["val"][summary["metric"]]
@@ -155,7 +153,7 @@ def train_into(directory: Path, cfg: DictConfig) -> None:
     """Train in `directory`, what is told going to run.log there; raises UserError, which names it, for any fault."""
     from gnn_distill.commands import train
 
-    (directory / ".hydra").mkdir(parents=True)
+    (directory / ".hydra").mkdir(parents=True, exist_ok=True)
     hydra = HydraConfig.get()
     OmegaConf.save(cfg, directory / ".hydra" / "config.yaml")
     OmegaConf.save(hydra.overrides.task, directory / ".hydra" / "overrides.yaml")
@@ -163,7 +161,7 @@ def train_into(directory: Path, cfg: DictConfig) -> None:
         hydra.runtime.output_dir = str(directory.resolve())
     with open(directory / "run.log", "w") as log, redirect_stdout(log), redirect_stderr(log):
         try:
-            train.main(validate(cfg))
+            train.main(validate(cfg), resume=True)
         except Exception as error:
             traceback.print_exc()
             what = error if isinstance(error, UserError) else f"{type(error).__name__}: {error}"

@@ -153,6 +153,7 @@ def test_only_what_is_asked_for_is_tested(finished):
 def test_what_an_unfinished_run_writes_is_not_tested(finished):
     (finished / "summary.json").unlink()
     assert not is_finished(finished)
+    (finished / "checkpoints" / "last.safetensors").unlink()
     RunDirectory(finished).append_metrics({"stage": "teacher", "epoch": 7})
     assert read_metrics(finished)["teacher"]["epoch"] == [7]
 
@@ -161,6 +162,8 @@ def test_a_run_with_a_damaged_summary_is_not_finished(finished):
     assert is_finished(finished)
     (finished / "summary.json").write_text("{}")
     assert not is_finished(finished)
+    assert not is_finished(finished)
+    assert (finished / "summary.json.damaged").read_text() == "{}"
 
 
 def test_what_killed_writers_left_is_removed(tmp_path):

@@ -1,10 +1,13 @@
 """`gnn-distill train`: pretrain the teacher, distil it into the student, evaluate both."""
 
+import secrets
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -14,6 +17,8 @@ from gnn_distill.console import Console
 from gnn_distill.data.loading import load_task
 from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.environment import config_hash, environment
+from gnn_distill.errors import UserError
+from gnn_distill.interruption import Interrupted, Interruption
 from gnn_distill.losses.labels import make_labels
 from gnn_distill.models import count_parameters
 from gnn_distill.prediction import save_student
@@ -32,21 +37,45 @@ from gnn_distill.store import Entry, Store
 from gnn_distill.tracking import start_tracker
 
 
-def main(cfg: DictConfig) -> float:
-    """Run all stages into Hydra's output folder; returns the student's (or lone teacher's) validation metric."""
+def main(cfg: DictConfig, resume: bool = False) -> float:
+    """Run all stages into Hydra's output folder; returns the student's (or lone teacher's) validation metric.
+
+    With `resume` an unfinished run in that folder, of the same settings, goes on from its last epoch.
+
+    Raises:
+        Interrupted: once a signal has come; what was finished is on disk.
+    """
     config: TrainConfig = OmegaConf.to_object(cfg)
     console = Console()
-    directory = RunDirectory(HydraConfig.get().runtime.output_dir)
-    name = run_name(config)
-    group = config.experiment or config.dataset.name
-    tracker = start_tracker(cfg, directory.path, name, group, warn=console.warn)
-    runtime = Runtime(
-        make_fabric(config.trainer), Store(config.paths.store, console.notice), console, directory, tracker
-    )
-    seconds: dict[str, float] = {}
+    directory = RunDirectory(HydraConfig.get().runtime.output_dir, resume)
+    fabric = make_fabric(config.trainer)
+    go_on(directory, config_hash(cfg), environment(fabric.device), console)
+    tracker = start_tracker(
+        cfg, directory.path, run_name(config), config.experiment or config.dataset.name, warn=console.warn,
+        run_id=directory.facts["id"], resumed=directory.facts["resumed"] > 0,
+    )  # fmt: skip
+    with Interruption() as interruption:
+        runtime = Runtime(fabric, Store(config.paths.store, console.notice), console, directory, tracker, interruption)
+        try:
+            return run_stages(runtime, config, cfg)
+        except Interrupted as signal:
+            console.warn(
+                f"Stopped by {signal}. Go on with: gnn-distill train resume={shlex.quote(str(directory.path))}"
+            )
+            tracker.finish(5.0)
+            raise
 
-    with timed(seconds, "data"):
+
+def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
+    """Data, teacher, signals, encodings, student, evaluation; then the summary, which makes a run a finished one."""
+    console, directory, tracker = runtime.console, runtime.directory, runtime.tracker
+    name, seconds = run_name(config), Seconds(directory)
+    with seconds.of("data"):
         task = load_task(config.dataset, config.paths)
+        if directory.facts.setdefault("data", task.fingerprint) != task.fingerprint:
+            raise UserError(
+                f"{directory.path}: the data have changed since this run began. Start it anew in another folder."
+            )
         labels = make_labels(task, config.task)
         # Before hours are spent on a teacher: the largest batch must fit, the student must be one that can be built.
         check_student(task, config)
@@ -62,25 +91,29 @@ def main(cfg: DictConfig) -> float:
     entries: dict[str, Entry] = {}
     teacher_signals = fitted = None
     if config.teacher.name != "none":
-        with timed(seconds, "teacher"):
+        with seconds.of("teacher"):
             wanted = plan_teacher(config).encoding
             views["teacher"] = encode(runtime, task, wanted)[0] if wanted != EncodingConfig() else None
             models["teacher"], entries["teacher"] = pretrain(runtime, task, views["teacher"], labels, config)
+            note_reuse(directory, "teacher", entries)
     if {config.teacher.name, config.student.name}.isdisjoint({"none"}):
-        with timed(seconds, "signals"):
+        with seconds.of("signals"):
             teacher_signals, entries["signals"] = signals(
                 runtime, task, views["teacher"], models["teacher"], entries["teacher"], config
             )
+            note_reuse(directory, "signals", entries)
     if config.student.name != "none":
-        with timed(seconds, "encodings"):
+        with seconds.of("encodings"):
             views["student"], entries["encodings"] = encode(runtime, task, config.encoding)
+            note_reuse(directory, "encodings", entries)
         tell_what_was_found(console, entries, config.paths.store)
-        with timed(seconds, "student"):
+        with seconds.of("student"):
             models["student"], fitted = distill(
                 runtime, task, views["student"], labels, teacher_signals, config, models.get("teacher")
             )
+        seconds.add("student", fitted.earlier)
 
-    with timed(seconds, "evaluation"):
+    with seconds.of("evaluation"):
         results = {
             role: evaluate_splits(runtime, model, task, views[role], labels, config.trainer)
             for role, model in models.items()
@@ -96,7 +129,9 @@ def main(cfg: DictConfig) -> float:
         "metric": task.spec.metric,
         "higher_is_better": task.spec.higher_is_better,
         "note": task.spec.note,
-        "config_hash": config_hash(cfg),
+        # Smaller batches than the settings say make another run.
+        "config_hash": config_hash(cfg) + (f"-{fitted.parts}" if fitted and fitted.parts > 1 else ""),
+        "batch_parts": fitted.parts if fitted else None,
         "seed": config.seed,
         "split": {
             "kind": config.dataset.split,
@@ -107,11 +142,13 @@ def main(cfg: DictConfig) -> float:
         "visibility": {"setting": task.setting, "signals_on": seen if teacher_signals else None},
         "control": told_control(config, teacher_signals),
         "data": task.fingerprint,
-        "reused": {kind: entry.found for kind, entry in entries.items()},
+        "reused": directory.facts.get("reused", {}),
         "store": runtime.store.used,
         "best_epoch": fitted.best_epoch if fitted else None,
         "epochs": fitted.epochs if fitted else None,
-        "seconds": seconds,
+        "skipped_steps": fitted.skipped if fitted else None,
+        "resumed": directory.facts["resumed"],
+        "seconds": seconds.total,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "parameters": {role: count_parameters(model) for role, model in models.items()},
         "environment": environment(runtime.fabric.device),
@@ -143,12 +180,51 @@ def told_control(config: TrainConfig, signals: TeacherSignals | None) -> dict[st
     return {"name": config.teacher.control, **counts}
 
 
-@contextmanager
-def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Write down how long a stage took."""
-    started = time.perf_counter()
-    yield
-    seconds[stage] = round(time.perf_counter() - started, 3)
+class Seconds:
+    """How long each stage took, over all processes that a run needed."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self._directory = directory
+        self.total: dict[str, float] = directory.facts.setdefault("seconds", {})
+
+    @contextmanager
+    def of(self, stage: str) -> Iterator[None]:
+        """Write down how long the block took, once it has ended."""
+        started = time.perf_counter()
+        yield
+        self.add(stage, time.perf_counter() - started)
+
+    def add(self, stage: str, seconds: float) -> None:
+        """Write down more of a stage."""
+        self.total[stage] = round(self.total.get(stage, 0.0) + seconds, 3)
+        self._directory.remember()
+
+
+def go_on(directory: RunDirectory, config: str, place: dict[str, Any], console: Console) -> None:
+    """Write down what run this is, or, of one that goes on, make sure that it is the same, and tell what has changed.
+
+    Raises:
+        UserError: if its settings are others.
+    """
+    facts = directory.facts
+    now = {"code": place["code"]["sources"], "torch": place["packages"]["torch"]} | {
+        key: place[key] for key in ("python", "threads", "device")
+    }
+    if not facts:
+        directory.remember(config_hash=config, id=secrets.token_hex(4), resumed=0, began_on=now)
+        return
+    if facts["config_hash"] != config:
+        raise UserError(
+            f"{directory.path}: the settings are not those of the run in this folder. Choose another folder."
+        )
+    if changed := [key for key, value in now.items() if facts["began_on"].get(key) != value]:
+        console.warn(f"This run began with another {', '.join(changed)}: its result may differ in the last digits.")
+    directory.remember(resumed=facts["resumed"] + 1)
+
+
+def note_reuse(directory: RunDirectory, kind: str, entries: dict[str, Entry]) -> None:
+    """Write down whether an entry of the store was there before this run: what it has made itself was not."""
+    directory.facts.setdefault("reused", {}).setdefault(kind, entries[kind].found)
 
 
 def tell_what_was_found(console: Console, entries: dict[str, Entry], store: str) -> None:
