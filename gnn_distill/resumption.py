@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gnn_distill.environment import PLACES
 from gnn_distill.errors import refuse
-from gnn_distill.run_directory import SUMMARY
+from gnn_distill.run_directory import is_finished
 
 WORD = "resume="
 MAY_DIFFER = ("paths.", "tracker", "hydra")
@@ -44,7 +44,7 @@ class Resumption:
     @property
     def finished(self) -> bool:
         """Whether there is nothing left to do."""
-        return (self.folder / SUMMARY).exists()
+        return is_finished(self.folder)
 
     def words(self) -> list[str]:
         """The command line that made the run, what was given now coming last."""

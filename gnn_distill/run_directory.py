@@ -1,25 +1,29 @@
-"""The folder a run leaves: what is written there can be read at any moment, and is never half a file."""
+"""The folder a run leaves: what is written there can be read at any moment, is never half a file, and can be tested."""
 
 import csv
 import io
-import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from gnn_distill.errors import UserError
-from gnn_distill.files import append, remove_temporaries, replace_file
-from gnn_distill.sealed import read_json, write_json
+from gnn_distill.files import append, remove_temporaries, replace_file, set_aside, sha256
+from gnn_distill.sealed import Damaged, OtherVersion, read_json, reading, write_json
 
 SUMMARY = "summary.json"
 METRICS = "metrics.csv"
 RUN = "run.json"
 """What a run that is under way knows of itself; one that goes on reads it."""
+MANIFEST = "manifest.json"
+KEPT = (METRICS, RUN, "student.*", "checkpoints/*.safetensors", "figures/*", ".hydra/*.yaml")
+"""What a manifest tells of; summary.json has a checksum of its own."""
+AGAIN = "Make the run again: remove its folder, or choose another."
 
 
 class RunDirectory:
-    """Folders and files of one run: metrics.csv, summary.json, run.json, checkpoints/, figures/.
+    """Folders and files of one run: metrics.csv, summary.json, run.json, manifest.json, checkpoints/, figures/.
 
     `facts` are what run.json holds, and `told` the epochs, as (stage, epoch), that an earlier process had recorded.
     metrics.csv is written anew from the first row on: a run that goes on records again what its checkpoints hold.
@@ -83,12 +87,61 @@ class RunDirectory:
             replace_file(self.path / METRICS, _csv(self._columns, self._rows, header=True))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write summary.json: keys in the order given, numbers that are not finite as null."""
-        replace_file(self.path / SUMMARY, json.dumps(_strict(summary), indent=2, allow_nan=False) + "\n")
+        """Write summary.json, which makes the run a finished one: keys as given, numbers that are not finite as null.
+
+        All other files of the run are there by now: their checksums go to manifest.json first.
+        """
+        files = {
+            name: {"size": (self.path / name).stat().st_size, "sha256": sha256(self.path / name)}
+            for name in kept(self.path)
+        }
+        write_json(self.path / MANIFEST, {"files": files})
+        write_json(self.path / SUMMARY, _strict(summary))
+
+
+def read_summary(run_dir: Path | str) -> dict[str, Any]:
+    """What a finished run wrote; raises Damaged or OtherVersion, naming the file."""
+    return read_json(Path(run_dir) / SUMMARY, AGAIN)
+
+
+def is_finished(run_dir: Path) -> bool:
+    """Whether a run ended; a summary that is not whole is set aside, so that the run can be made again."""
+    try:
+        return (run_dir / SUMMARY).exists() and bool(read_summary(run_dir))
+    except (Damaged, OtherVersion):
+        with suppress(FileNotFoundError):  # another process was faster
+            set_aside(run_dir / SUMMARY)
+        return False
+
+
+def kept(run_dir: Path) -> list[str]:
+    """Names of the files that a manifest tells of."""
+    found = (path for pattern in KEPT for path in sorted(run_dir.glob(pattern)) if path.is_file())
+    return [path.relative_to(run_dir).as_posix() for path in found]
+
+
+def check(run_dir: Path, *names: str) -> None:
+    """Raise Damaged, naming the file, unless these files of a run (all by default) are as it left them when it ended.
+
+    What an unfinished run wrote is not tested, nor what has been removed.
+    """
+    if not (run_dir / SUMMARY).exists() or not (run_dir / MANIFEST).exists():
+        return
+    told = read_json(run_dir / MANIFEST, AGAIN)["files"]
+    for name in names or told:
+        file = run_dir / name
+        if name in told and file.exists():
+            with reading(file, AGAIN):
+                if file.stat().st_size != told[name]["size"] or sha256(file) != told[name]["sha256"]:
+                    raise Damaged(file, f"its content is not what {MANIFEST} tells", AGAIN)
 
 
 def read_metrics(run_dir: Path | str) -> dict[str, dict[str, list[float]]]:
-    """Columns of metrics.csv by stage: an empty cell is NaN, a column that is empty for a stage is left out."""
+    """Columns of metrics.csv by stage: an empty cell is NaN, a column that is empty for a stage is left out.
+
+    Raises Damaged where a finished run left it otherwise.
+    """
+    check(Path(run_dir), METRICS)
     stages: dict[str, list[dict[str, str]]] = {}
     with open(Path(run_dir) / METRICS, encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):

@@ -41,8 +41,6 @@ class Store:
         self.root, self.tell = Path(root), tell
         self.used: dict[str, list[str]] = {}
         """Keys of the entries that were asked for, by kind."""
-        self.on_wait: Callable[[], None] = lambda: None
-        """Called ten times a second while another process makes an entry; what it raises ends the wait."""
         with self._writing():
             self.root.mkdir(parents=True, exist_ok=True)
 
@@ -107,7 +105,6 @@ class Store:
                     lock.acquire(blocking=False)
                 break
             except Timeout:
-                self.on_wait()
                 time.sleep(POLL)
             if not told and time.monotonic() - started > PATIENCE:
                 self.tell(f"Waiting for another run, which makes the same: {what}.")

@@ -26,7 +26,7 @@ from gnn_distill.complaints import explain
 from gnn_distill.environment import config_hash
 from gnn_distill.errors import UserError, refuse
 from gnn_distill.results.studies import Study, Trial
-from gnn_distill.run_directory import SUMMARY
+from gnn_distill.run_directory import is_finished, read_summary
 from gnn_distill.schema.data import LOWER_IS_BETTER
 from gnn_distill.schema.tune import TuneConfig
 from gnn_distill.search_space import Knob, keys_of, search_space
@@ -143,9 +143,9 @@ def run_trial(cfg: DictConfig, pairs: Sequence[Pair], role: str, runs: Path, wor
 def run_once(cfg: DictConfig, role: str, runs: Path) -> float | None:
     """The validation metric of a run, made in runs/<hash of its config> unless it was finished there before."""
     directory = runs / config_hash(cfg)
-    if not (directory / SUMMARY).exists():
+    if not is_finished(directory):
         train_into(directory, cfg)
-    summary = json.loads((directory / SUMMARY).read_text())
+    summary = read_summary(directory)
     return summary[role]["val"][summary["metric"]]
 
 

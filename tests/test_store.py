@@ -2,6 +2,7 @@ import errno
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -184,14 +185,7 @@ def test_a_killed_holder_does_not_block_the_next(tmp_path: Path, holder: Any, mo
     monkeypatch.setattr(module, "PATIENCE", 0.1)
     told: list[str] = []
     store = Store(tmp_path, told.append)
-    polls = []
-
-    def look() -> None:
-        polls.append(len(told))
-        if len(polls) == 5:
-            os.kill(holder.pid, signal.SIGKILL)
-
-    store.on_wait = look
+    threading.Timer(0.5, lambda: os.kill(holder.pid, signal.SIGKILL)).start()
 
     def go_on(folder: Path) -> None:
         assert (folder / "half").read_text() == "half"
