@@ -6,10 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gnn_distill import __version__
 from gnn_distill.errors import UserError, printable, suggest
+
+if TYPE_CHECKING:
+    from gnn_distill.resumption import Resumption
 
 PACKAGE = Path(__file__).parent
 # A wheel carries conf/ inside the package; a checkout keeps it beside the package.
@@ -34,6 +37,8 @@ def main() -> None:
             print(f"gnn-distill {__version__}")
         case ["-sc" | "--shell-completion", *_]:
             complete()
+        case ["train", *words] if any(word.startswith("resume=") for word in words):
+            resume(words)
         case [command, *words] if command in COMMANDS:
             sys.argv[1:] = named_path(words) if command == "report" else words
             run(command)
@@ -61,19 +66,40 @@ def named_path(words: list[str]) -> list[str]:
     return words
 
 
-def run(command: str) -> None:
+def resume(words: list[str]) -> None:
+    """Go on with the run that `resume=FOLDER` names; one that is finished is left as it is."""
+    from gnn_distill.resumption import Resumption
+
+    try:
+        stopped = Resumption.among(words)
+        if stopped.finished:
+            print(f"{stopped.folder}: this run is finished; there is nothing left to do.")
+            return
+        sys.argv[1:] = stopped.words()
+    except UserError as error:
+        print(f"gnn-distill train: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    run("train", stopped)
+
+
+def run(command: str, stopped: "Resumption | None" = None) -> None:
     """Hand `command` to Hydra, with `conf/<command>.yaml` as its primary config; say what is wrong in one message."""
     import hydra
 
     from gnn_distill import schema
+    from gnn_distill.interruption import Interrupted
 
     schema.register()
-    app = hydra.main(config_path=str(CONF_DIR), config_name=command, version_base="1.3")(task_of(command))
+    app = hydra.main(config_path=str(CONF_DIR), config_name=command, version_base="1.3")(task_of(command, stopped))
     try:
         with raw_errors() as full_trace:
             app()
     except KeyboardInterrupt:
         sys.exit(130)
+    except Interrupted as signal:
+        if command != "train":
+            print(f"gnn-distill {command}: stopped by {signal}. To go on, start it again.", file=sys.stderr)
+        sys.exit(signal.exit_code)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (Exception, SystemExit) as stop:
@@ -88,7 +114,7 @@ def run(command: str) -> None:
         sys.exit(error.exit_code)
 
 
-def task_of(command: str) -> Callable[[Any], Any]:
+def task_of(command: str, stopped: "Resumption | None" = None) -> Callable[[Any], Any]:
     """The function that Hydra calls with the config of each job; its value is what a sweeper optimises."""
 
     def task(cfg: Any) -> Any:
@@ -98,7 +124,8 @@ def task_of(command: str) -> Callable[[Any], Any]:
         from gnn_distill.validation import validate
 
         try:
-            return import_module(f"gnn_distill.commands.{command}").main(validate(cfg))
+            main = import_module(f"gnn_distill.commands.{command}").main
+            return main(validate(stopped.settle(cfg)), resume=True) if stopped else main(validate(cfg))
         except UserError as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 raise  # the sweeper decides whether the other jobs go on

@@ -31,9 +31,15 @@ PLACES = ("paths", "tracker", "hydra")
 BEYOND = (
     *("results/", "commands/table.py", "commands/tune.py", "commands/report.py", "tuning.py", "search_space.py"),
     *("schema/table.py", "schema/tune.py", "schema/report.py", "cli.py", "complaints.py", "console.py", "listing.py"),
-    *("tracking.py", "wandb_process.py"),
+    *("tracking.py", "wandb_process.py", "resumption.py", "interruption.py", "files.py", "sealed.py"),
 )
 """Code that has no say in how a run comes out."""
+
+
+LATER = {"trainer.nonfinite": "stop"}
+"""Keys that came later, with the value that says what was so before: with it, a config keeps its hash."""
+MEANS = ("trainer.out_of_memory",)
+"""Keys that say how a result is come by, not what it is."""
 
 
 def environment(device: Any = "cpu") -> dict[str, Any]:
@@ -83,9 +89,13 @@ def code_version() -> dict[str, Any]:
 
 
 def config_hash(cfg: DictConfig) -> str:
-    """Sixteen hex digits of the SHA-256 of the resolved config, without the sections in PLACES."""
+    """Sixteen hex digits of the SHA-256 of the resolved config, without what PLACES, MEANS and LATER leave out."""
     values = OmegaConf.to_container(cfg, resolve=True)
     kept = {key: value for key, value in values.items() if key not in PLACES}
+    for key in (*MEANS, *LATER):
+        section, _, name = key.rpartition(".")
+        if key in MEANS or kept.get(section, {}).get(name) == LATER[key]:
+            kept.get(section, {}).pop(name, None)
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

@@ -1,17 +1,15 @@
 """A finished run's student, ready to predict, without its teacher (but for a head that it reuses) or projections."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
+from gnn_distill import checkpoint
 from gnn_distill.data.batching import check_budget, collate, evaluation_batches
 from gnn_distill.data.packed import PackedGraphs, degree_column
 from gnn_distill.data.structure import compute_encodings
@@ -19,9 +17,11 @@ from gnn_distill.data.task import Features, TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.losses.reuse import ReusingStudent, rebuild
 from gnn_distill.models import build_student
+from gnn_distill.run_directory import AGAIN
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.run import TrainConfig
 from gnn_distill.schema.student import StudentConfig
+from gnn_distill.sealed import read_json, write_json
 
 WEIGHTS, SETTINGS = "student.safetensors", "student.json"
 
@@ -133,25 +133,22 @@ def save_student(run_dir: Path, student: nn.Module, spec: TaskSpec, config: Trai
     }
     if isinstance(student, ReusingStudent):
         settings["reuse_head"] = student.settings
-    (run_dir / SETTINGS).write_text(json.dumps(settings, indent=2))
-    save_file({name: value.contiguous().cpu() for name, value in student.state_dict().items()}, run_dir / WEIGHTS)
+    write_json(run_dir / SETTINGS, settings)
+    checkpoint.save_tensors(run_dir / WEIGHTS, student.state_dict())
 
 
 def load(run_dir: str | Path) -> Predictor:
     """The student of a finished run directory, on the CPU.
 
-    Raises UserError where the folder holds no finished run.
+    Raises UserError where the folder holds no finished run, or its files are damaged.
     """
     run_dir = Path(run_dir)
     if not (run_dir / WEIGHTS).is_file() or not (run_dir / SETTINGS).is_file():
         raise UserError(f"{run_dir}: no finished run lies here ({WEIGHTS} and {SETTINGS} are wanted).")
-    settings = json.loads((run_dir / SETTINGS).read_text())
+    settings = read_json(run_dir / SETTINGS, AGAIN)
     spec, encoding = TaskSpec.from_dict(settings["spec"]), EncodingConfig(**settings["encoding"])
     student = build_student(StudentConfig(**settings["student"]), encoding, spec)
-    try:
-        weights = load_file(run_dir / WEIGHTS)
-    except SafetensorError as error:
-        raise UserError(f"{run_dir / WEIGHTS}: not a whole file ({error}). Run again.") from error
+    weights = checkpoint.load_tensors(run_dir / WEIGHTS, remedy=AGAIN)
     if reuse := settings.get("reuse_head"):
         student = rebuild(student, spec, weights, reuse)
     student.load_state_dict(weights)

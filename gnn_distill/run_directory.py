@@ -1,46 +1,74 @@
-"""The folder a run leaves: what is written there can be read at any moment, and is never half a file."""
+"""The folder a run leaves: what is written there can be read at any moment, is never half a file, and can be tested."""
 
 import csv
 import io
-import json
 import math
-import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from gnn_distill.errors import UserError
+from gnn_distill.files import append, remove_temporaries, replace_file, set_aside, sha256
+from gnn_distill.sealed import Damaged, OtherVersion, read_json, reading, write_json
 
 SUMMARY = "summary.json"
 METRICS = "metrics.csv"
+RUN = "run.json"
+"""What a run that is under way knows of itself; one that goes on reads it."""
+MANIFEST = "manifest.json"
+KEPT = (METRICS, RUN, "student.*", "checkpoints/*.safetensors", "figures/*", ".hydra/*.yaml")
+"""What a manifest tells of; summary.json has a checksum of its own."""
+AGAIN = "Make the run again: remove its folder, or choose another."
 
 
 class RunDirectory:
-    """Folders and files of one run: metrics.csv, summary.json, checkpoints/, figures/.
+    """Folders and files of one run: metrics.csv, summary.json, run.json, manifest.json, checkpoints/, figures/.
 
-    Raises UserError if the folder cannot be written or holds a finished run. What an unfinished run left in
-    metrics.csv is replaced at the first row.
+    `facts` are what run.json holds, and `told` the epochs, as (stage, epoch), that an earlier process had recorded.
+    metrics.csv is written anew from the first row on: a run that goes on records again what its checkpoints hold.
+
+    Raises UserError if the folder cannot be written, or holds a finished run, or, without `resume`, one under way.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, resume: bool = False) -> None:
         self.path = Path(path)
         self.checkpoints = self.path / "checkpoints"
         self.figures = self.path / "figures"
+        self.last = self.checkpoints / "last.safetensors"
+        """The student's state after the last epoch that was written."""
+        self.facts: dict[str, Any] = {}
+        self.told: set[tuple[str, int]] = set()
         self._rows: list[dict[str, Any]] = []
         self._columns: list[str] = []
         if (self.path / SUMMARY).exists():
             raise UserError(
                 f"hydra.run.dir={self.path}: this folder holds a finished run. Choose another, or remove it first."
             )
+        if resume and ((self.path / RUN).exists() or self.last.exists()):
+            self.facts = read_json(self.path / RUN, "Remove the folder, and start the run anew.")
+            self.told = _recorded(self.path / METRICS)
+        elif self.last.exists():
+            raise UserError(
+                f"hydra.run.dir={self.path}: this folder holds an unfinished run. Go on with it: gnn-distill train "
+                f"resume={self.path}; or choose another folder, or remove it first."
+            )
         try:
             for folder in (self.checkpoints, self.figures):
                 folder.mkdir(parents=True, exist_ok=True)
-            replace_file(self.path / ".writable", "")
+            (self.path / ".writable").touch()
             (self.path / ".writable").unlink()
+            for folder in (self.path, self.checkpoints):
+                remove_temporaries(folder)
         except OSError as error:
             raise UserError(
                 f"hydra.run.dir={self.path}: cannot be written ({error.strerror}). Choose another folder."
             ) from error
+
+    def remember(self, **facts: Any) -> None:
+        """Add to what is known of the run, for whoever goes on with it."""
+        self.facts |= facts
+        write_json(self.path / RUN, _strict(self.facts))
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add a row to metrics.csv; a new column rewrites the file, so that its header is always the union."""
@@ -49,16 +77,71 @@ class RunDirectory:
             self._columns = sorted([*self._columns, *new], key=_column_order)
             replace_file(self.path / METRICS, _csv(self._columns, self._rows, header=True))
         else:
-            with open(self.path / METRICS, "a", encoding="utf-8", newline="") as file:
-                file.write(_csv(self._columns, self._rows[-1:]))
+            append(self.path / METRICS, _csv(self._columns, self._rows[-1:]))
+
+    def forget(self, stage: str) -> None:
+        """Drop the rows of a stage that is begun anew."""
+        kept = [row for row in self._rows if row["stage"] != stage]
+        if len(kept) < len(self._rows):
+            self._rows = kept
+            replace_file(self.path / METRICS, _csv(self._columns, self._rows, header=True))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write summary.json: keys in the order given, numbers that are not finite as null."""
-        replace_file(self.path / SUMMARY, json.dumps(_strict(summary), indent=2, allow_nan=False) + "\n")
+        """Write summary.json, which makes the run a finished one: keys as given, numbers that are not finite as null.
+
+        All other files of the run are there by now: their checksums go to manifest.json first.
+        """
+        files = {
+            name: {"size": (self.path / name).stat().st_size, "sha256": sha256(self.path / name)}
+            for name in kept(self.path)
+        }
+        write_json(self.path / MANIFEST, {"files": files})
+        write_json(self.path / SUMMARY, _strict(summary))
+
+
+def read_summary(run_dir: Path | str) -> dict[str, Any]:
+    """What a finished run wrote; raises Damaged or OtherVersion, naming the file."""
+    return read_json(Path(run_dir) / SUMMARY, AGAIN)
+
+
+def is_finished(run_dir: Path) -> bool:
+    """Whether a run ended; a summary that is not whole is set aside, so that the run can be made again."""
+    try:
+        return (run_dir / SUMMARY).exists() and bool(read_summary(run_dir))
+    except (Damaged, OtherVersion):
+        with suppress(FileNotFoundError):  # another process was faster
+            set_aside(run_dir / SUMMARY)
+        return False
+
+
+def kept(run_dir: Path) -> list[str]:
+    """Names of the files that a manifest tells of."""
+    found = (path for pattern in KEPT for path in sorted(run_dir.glob(pattern)) if path.is_file())
+    return [path.relative_to(run_dir).as_posix() for path in found]
+
+
+def check(run_dir: Path, *names: str) -> None:
+    """Raise Damaged, naming the file, unless these files of a run (all by default) are as it left them when it ended.
+
+    What an unfinished run wrote is not tested, nor what has been removed.
+    """
+    if not (run_dir / SUMMARY).exists() or not (run_dir / MANIFEST).exists():
+        return
+    told = read_json(run_dir / MANIFEST, AGAIN)["files"]
+    for name in names or told:
+        file = run_dir / name
+        if name in told and file.exists():
+            with reading(file, AGAIN):
+                if file.stat().st_size != told[name]["size"] or sha256(file) != told[name]["sha256"]:
+                    raise Damaged(file, f"its content is not what {MANIFEST} tells", AGAIN)
 
 
 def read_metrics(run_dir: Path | str) -> dict[str, dict[str, list[float]]]:
-    """Columns of metrics.csv by stage: an empty cell is NaN, a column that is empty for a stage is left out."""
+    """Columns of metrics.csv by stage: an empty cell is NaN, a column that is empty for a stage is left out.
+
+    Raises Damaged where a finished run left it otherwise.
+    """
+    check(Path(run_dir), METRICS)
     stages: dict[str, list[dict[str, str]]] = {}
     with open(Path(run_dir) / METRICS, encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
@@ -71,6 +154,16 @@ def read_metrics(run_dir: Path | str) -> dict[str, dict[str, list[float]]]:
         }
         for stage, rows in stages.items()
     }
+
+
+def _recorded(path: Path) -> set[tuple[str, int]]:
+    """Stage and epoch of every row of metrics.csv; its last line may be torn."""
+    try:
+        with open(path, encoding="utf-8", errors="replace", newline="") as file:
+            rows = [(row.get("stage"), row.get("epoch") or "") for row in csv.DictReader(file)]
+    except (OSError, csv.Error):
+        return set()
+    return {(stage, int(epoch)) for stage, epoch in rows if epoch.isdecimal()}
 
 
 def _column_order(column: str) -> tuple[bool, bool, str]:
@@ -86,16 +179,6 @@ def _csv(columns: list[str], rows: list[dict[str, Any]], header: bool = False) -
         writer.writeheader()
     writer.writerows({key: _number(value) for key, value in row.items()} for row in rows)
     return text.getvalue()
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write beside, then rename: a reader, or a crash, finds the old file or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(beside, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
 
 
 def _number(value: Any) -> Any:

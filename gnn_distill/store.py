@@ -3,65 +3,177 @@
 import hashlib
 import json
 import os
-import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from gnn_distill.errors import UserError
+from gnn_distill.files import remove_temporaries, set_aside, sha256, sync
+from gnn_distill.sealed import SCHEMA_VERSION, Damaged, OtherVersion, read_json, reading, write_json
 
 PACKAGE = Path(__file__).parent
+MANIFEST = "key.json"
+REMEDY = "It is made again when it is needed."
+POLL, PATIENCE = 0.1, 1.0
+"""Seconds between two looks at a lock, and until a wait is told of."""
 
 
 class Entry(NamedTuple):
-    """A folder of the store, and whether it was there already."""
+    """A folder of the store, and whether it was there already. Its files need no second look at their checksums."""
 
     path: Path
     found: bool
+    reused: bool = False
+    """Whether somebody else had made it: a run that goes on finds what it has made itself."""
 
 
 class Store:
-    """Folders <root>/<kind>/<key>, each made once; the key is a hash of everything that determines the content."""
+    """Folders <root>/<kind>/<key>, each made once; the key is a hash of everything that determines the content.
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
-        try:
+    `tell` hears of damage and of long waits; `maker` is the run that asks. Raises UserError where a folder cannot be
+    made or written.
+    """
+
+    def __init__(self, root: str | Path, tell: Callable[[str], None] = lambda text: None, maker: str = "") -> None:
+        self.root, self.tell, self.maker = Path(root), tell, maker
+        self.used: dict[str, list[str]] = {}
+        """Keys of the entries that were asked for, by kind."""
+        with self._writing():
             self.root.mkdir(parents=True, exist_ok=True)
+
+    def get(self, kind: str, parts: dict[str, Any], make: Callable[[Path], None], what: str = "") -> Entry:
+        """The entry that `parts` determine, its files tested; `make(folder)` fills it where it is missing or damaged.
+
+        Others who want the same entry wait for it. It appears under its name only when it is whole: what lies in
+        `folder` when `make` returns. Of a `make` that fails or is killed `folder` is kept, and given to the next one,
+        which may go on from there. `what` says in words what is made.
+        """
+        key, what = content_key(parts), what or kind
+        path = self.root / kind / key
+        found = self._usable(path)
+        if not found:
+            with self._writing():
+                path.parent.mkdir(exist_ok=True)
+            with self._alone(path, what):
+                found = self._usable(path, alone=True)
+                if not found:
+                    self._make(path, make, {"kind": kind, "what": what, "maker": self.maker, "parts": parts})
+        keys = self.used.setdefault(kind, [])
+        keys += [key] if key not in keys else []
+        mine = self.maker and read_json(path / MANIFEST, REMEDY).get("maker") == self.maker
+        return Entry(path, found, reused=found and not mine)
+
+    def _make(self, path: Path, make: Callable[[Path], None], facts: dict[str, Any]) -> None:
+        folder = path.with_suffix(".partial")
+        try:
+            with self._writing():
+                folder.mkdir(exist_ok=True)
+            remove_temporaries(folder)
+            make(folder)
+            with self._writing():
+                seal(folder, facts)
+                os.replace(folder, path)
+                sync(path.parent)
+        except BaseException:
+            with suppress(OSError):
+                folder.rmdir()  # there is nothing in it to go on from
+            raise
+
+    def _usable(self, path: Path, alone: bool = False) -> bool:
+        """Whether an entry is there and whole; whoever holds its lock tells of a damaged one and sets it aside."""
+        if not path.is_dir():
+            return False
+        try:
+            check(path)
+        except (Damaged, OtherVersion) as error:
+            if alone:
+                with self._writing():
+                    aside = set_aside(path)
+                self.tell(f"{error} What there was is now {aside.name}.")
+            return False
+        return True
+
+    @contextmanager
+    def _alone(self, path: Path, what: str) -> Iterator[None]:
+        """Hold the lock of an entry; it goes with its holder, however that ends."""
+        lock, started, told = FileLock(path.with_suffix(".lock")), time.monotonic(), False
+        while True:
+            try:
+                with self._writing():
+                    lock.acquire(blocking=False)
+                break
+            except Timeout:
+                time.sleep(POLL)
+            if not told and time.monotonic() - started > PATIENCE:
+                self.tell(f"Waiting for another run, which makes the same: {what}.")
+                told = True
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except Timeout:  # an OSError, too
+            raise
         except OSError as error:
+            why = error.strerror or error
             raise UserError(
-                f"paths.store={root}: cannot be written ({error.strerror}). Choose a folder you may write to."
+                f"paths.store={self.root}: cannot be written ({why}). What is there is intact. Make room, or choose a "
+                "folder you may write to."
             ) from error
 
-    def get(self, kind: str, parts: dict[str, Any], make: Callable[[Path], None]) -> Entry:
-        """The entry that `parts` determine; `make(folder)` fills it where it is missing.
 
-        Others who want the same entry wait for it. It appears under its name only when it is whole.
-        """
-        key = content_key(parts)
-        path = self.root / kind / key
-        if path.is_dir():
-            return Entry(path, found=True)
-        path.parent.mkdir(exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
-            if path.is_dir():
-                return Entry(path, found=True)
-            temporary = path.with_suffix(f".{os.getpid()}")
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir()
-            try:
-                make(temporary)
-                (temporary / "key.json").write_text(json.dumps(parts, indent=2, sort_keys=True, default=str))
-                os.replace(temporary, path)
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
-        return Entry(path, found=False)
+def seal(folder: Path, facts: dict[str, Any]) -> None:
+    """Write the manifest of an entry: `facts`, and of every file its size and SHA-256; all is on the disk after it."""
+    files = {}
+    for file in files_of(folder):
+        sync(file)
+        files[file.name] = {"size": file.stat().st_size, "sha256": sha256(file)}
+    plain = json.loads(json.dumps(facts, sort_keys=True, default=str))
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    write_json(folder / MANIFEST, {**plain, "made": made, "files": files})
+
+
+def files_of(folder: Path) -> list[Path]:
+    """The files of an entry, its manifest left out."""
+    return sorted(file for file in folder.iterdir() if file.name != MANIFEST and file.is_file())
+
+
+def check(path: Path) -> None:
+    """Raise Damaged or OtherVersion, naming the file, unless an entry is what was made.
+
+    All its files are read, at about 2 GB/s; again in the same process only if one of them was touched since.
+    """
+    with reading(path, REMEDY):
+        stats = [(file.name, file.stat()) for file in sorted(path.iterdir())]
+    _check(path.resolve(), tuple((name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in stats))
+
+
+@lru_cache(maxsize=4096)
+def _check(path: Path, stamps: tuple) -> None:
+    """`stamps` tell a changed entry from the one that was looked at before."""
+    for name, told in read_json(path / MANIFEST, REMEDY)["files"].items():
+        file = path / name
+        with reading(file, REMEDY):
+            if file.stat().st_size != told["size"]:
+                raise Damaged(file, f"it has {file.stat().st_size:,} bytes of {told['size']:,}", REMEDY)
+            if sha256(file) != told["sha256"]:
+                raise Damaged(file, "its content does not match its checksum", REMEDY)
 
 
 def content_key(parts: dict[str, Any]) -> str:
-    """The first 20 hexadecimal digits of the SHA-256 of `parts` as sorted JSON."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:20]
+    """The first 20 hexadecimal digits of the SHA-256 of the store's version and of `parts` as sorted JSON."""
+    text = json.dumps([SCHEMA_VERSION, parts], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 def code_version(*sources: str) -> str:

@@ -134,9 +134,12 @@ def start_tracker(
     group: str | None = None,
     tags: Sequence[str] = (),
     warn: Callable[[str], None] = print,
+    run_id: str | None = None,
+    resumed: bool = False,
 ) -> Tracker:
     """The tracker that `cfg.tracker` asks for; returns at once. WANDB_MODE=disabled is heard too.
 
+    `run_id` names a run that may be gone on with, `resumed` says that it is.
     `cfg.tracker.group` and `cfg.tracker.tags` come before, and with, the arguments of these names.
     """
     if cfg.tracker.name == "none" or os.environ.get("WANDB_MODE") == "disabled":
@@ -153,6 +156,8 @@ def start_tracker(
             "name": name,
             "tags": list(dict.fromkeys([*cfg.tracker.tags, *tags])),
             "dir": str(Path(run_dir).resolve()),
+            "id": run_id,
+            "resume": "allow" if resumed else None,
             "config": OmegaConf.to_container(cfg, resolve=True),
         }
         return WandbTracker(arguments, warn)

@@ -2,29 +2,28 @@
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from gnn_distill import checkpoint
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.feed import Feed
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
+from gnn_distill.keeper import Keeper
 from gnn_distill.losses.bridge import TeacherRows
+from gnn_distill.losses.divergence import blamed
 from gnn_distill.losses.gradients import compare_gradients
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective
 from gnn_distill.metrics import Metrics, is_better
+from gnn_distill.randomness import random_states, restore_random_states
 from gnn_distill.schema.run import OptimConfig
-
-SAVE_EVERY_SECONDS = 20.0
+from gnn_distill.step_log import StepLog
 
 
 @dataclass
@@ -34,7 +33,27 @@ class Fitted:
     best_epoch: int
     best: dict[str, float]
     """Validation metrics and loss of the best epoch."""
-    epochs: int
+    history: list[dict[str, float]]
+    """A row for every epoch."""
+    resumed: int = 0
+    """The epoch after which an earlier process had stopped."""
+    parts: int = 1
+    """Into how many parts batches were cut, for want of memory."""
+
+    @property
+    def epochs(self) -> int:
+        """How many were trained."""
+        return len(self.history)
+
+    @property
+    def skipped(self) -> int:
+        """Steps that were left out, since they were not finite."""
+        return int(sum(row.get("train/skipped", 0) for row in self.history))
+
+    @property
+    def earlier(self) -> float:
+        """Seconds that epochs took before this process went on with them."""
+        return sum(row["seconds"] for row in self.history[: self.resumed])
 
 
 def fit(
@@ -45,84 +64,123 @@ def fit(
     optim: OptimConfig,
     max_epochs: int,
     patience: int,
+    keeper: Keeper,
     teacher_rows: Callable[[StructureBatch], TeacherRows] | None = None,
     on_epoch: Callable[[dict[str, float]], None] = lambda row: None,
-    checkpoints: Path | None = None,
+    on_resume: Callable[[list[dict[str, float]]], None] = lambda rows: None,
     log_gradients: bool = False,
+    skip_nonfinite: bool = False,
 ) -> Fitted:
     """Minimise the objective on the training split and keep the weights that are best on validation.
 
     An epoch is better if its primary metric is, or if it ties with a lower validation loss. `on_epoch` receives
     one flat row of numbers an epoch, with the gradients of all terms in its first step where `log_gradients` asks
-    for them. `checkpoints` gets `best` and `last`. Ends early after `patience` epochs without a better one (0: never),
-    counted from where the weights of all terms have settled. The test split is not read.
+    for them. Ends early after `patience` epochs without a better one (0: never), counted from where the weights of
+    all terms have settled. The test split is not read.
+
+    All that the next epoch depends on is in `state`, which `keeper` writes, and from which a stage that was stopped
+    goes on; `on_resume` then receives the rows of the epochs before.
+
+    Raises:
+        UserError: at a step whose loss or gradient is not finite, naming term, step and graphs; with `skip_nonfinite`
+            such a step changes nothing and is counted as `train/skipped`, unless all steps of an epoch are such.
+        Interrupted: between two steps or epochs, once a signal has come.
     """
-    spec, plain = feed.task.spec, model
-    objective.to(fabric.device)
-    optimizer = make_optimizer([model, objective], optim, fabric)
+    spec, plain, device = feed.task.spec, model, fabric.device
+    objective.to(device)
+    optimizer = plain_optimizer = make_optimizer([model, objective], optim, fabric)
     model, optimizer = fabric.setup(model, optimizer)
     parameters = [parameter for parameter in plain.parameters() if parameter.requires_grad]
-    attention_layers = frozenset(objective.reads.attention_layers)
+    layers = frozenset(objective.reads.attention_layers)
+    attention = (layers,) if layers else ()
     validation = list(feed.fixed("val"))
-    state: dict[str, Any] = {"epoch": 0, "best": {}, "best_epoch": 0, "weights": snapshot(plain)}
-    saved = time.perf_counter()
+    state = {"epoch": 0, "history": [], "best": {}, "best_epoch": 0, "weights": snapshot(plain), "ended": False}
+    precision = fabric.strategy.precision
+    # The scaler of float16 lets gradients overflow, and leaves such steps out by itself.
+    watched = precision.precision != "16-mixed"
+    # A look costs nothing on a CPU; a GPU would have to be waited for, and is asked when the epoch ends.
+    at_once = device.type == "cpu" or skip_nonfinite
 
-    for epoch in range(1, max_epochs + 1):
+    def whole() -> dict[str, Any]:
+        return state | {
+            "model": plain.state_dict(),
+            "objective": objective.state_dict(),
+            "optimizer": plain_optimizer.state_dict(),
+            "precision": precision.state_dict(),
+            "random": random_states(device),
+        }
+
+    if kept := keeper.load():
+        plain.load_state_dict(kept["model"])
+        objective.load_state_dict(kept["objective"])
+        plain_optimizer.load_state_dict(kept["optimizer"])
+        precision.load_state_dict(kept["precision"])
+        restore_random_states(kept["random"], device)
+        state = {key: kept[key] for key in state}
+        on_resume(state["history"])
+    else:
+        keeper.keep(whole(), last=False)
+    resumed = state["epoch"]
+
+    for epoch in range(resumed + 1, 1 if state["ended"] else max_epochs + 1):
         model.train()
         epoch_started = time.perf_counter()
-        totals: dict[str, Tensor] = {}
-        counts: Counter[str] = Counter()
+        log = StepLog()
         gradients: dict[str, float] = {}
         for share, batch in feed.train(epoch):
+            keeper.check()
             progress = (epoch - 1 + share) / max_epochs
             rate = optim.lr * rate_factor(optim, progress, max_epochs)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            teacher = teacher_rows(batch).to(fabric.device) if teacher_rows else None
-            out = model(batch, attention_layers) if attention_layers else model(batch)
+            teacher = teacher_rows(batch).to(device) if teacher_rows else None
+            out = model(batch, *attention)
             if log_gradients and not gradients:
                 gradients = compare_gradients(objective.terms, out, batch, teacher, parameters)
             total, terms, weights = objective(out, batch, teacher, progress, parameters)
             fabric.backward(total)
-            if optim.clip:
-                fabric.clip_gradients(model, optimizer, max_norm=optim.clip, error_if_nonfinite=False)
+            norm = fabric.clip_gradients(model, optimizer, max_norm=optim.clip or math.inf, error_if_nonfinite=False)
+            log.add(batch, total.detach(), terms, weights, norm if watched else torch.zeros(()))
+            if at_once and not log.sound():
+                optimizer.zero_grad(set_to_none=True)
+                if skip_nonfinite:
+                    continue
+                what = blamed(objective.terms, model(batch, *attention), batch, teacher, parameters)
+                raise divergence(epoch, log, list(what), optim, keeper)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            counts.update(["loss", *terms])
-            for name, value in {"loss": total.detach(), **terms}.items():
-                totals[name] = totals.get(name, 0.0) + value
-                if name in weights:
-                    weighted = f"{name}.weighted"
-                    totals[weighted] = totals.get(weighted, 0.0) + weights[name] * value
-        # A raw term is a mean over the steps in which it counted, the weighted ones add up to the loss.
-        means = {f"train/{name}": float(value) / (counts[name] or counts["loss"]) for name, value in totals.items()}
-        if not math.isfinite(means["train/loss"]):
-            raise UserError(
-                f"The training loss is {means['train/loss']} in epoch {epoch}. "
-                f"Lower the learning rate (optim.lr, for the teacher pretrain.optim.lr; now {optim.lr}), "
-                "or clip gradients (optim.clip=1)."
-            )
+        skipped = log.unsound()
+        if skipped and (not skip_nonfinite or log.all_unsound()):
+            raise divergence(epoch, log, log.not_finite(skipped[0]), optim, keeper)
 
         scores = evaluate(model, validation, spec, objective.labels)
-        seconds = time.perf_counter() - epoch_started
-        told = {**means, **prefixed("train", gradients), **prefixed("val", scores)}
-        on_epoch({"epoch": epoch, "lr": rate, "seconds": seconds, **told})
+        told = {**prefixed("train", log.means() | gradients), **prefixed("val", scores)}
+        if skipped:
+            told["train/skipped"] = len(skipped)
+        row = {"epoch": epoch, "lr": rate, "seconds": time.perf_counter() - epoch_started, **told}
+        on_epoch(row)
+        state["history"].append(row)
         state["epoch"] = epoch
         if improves(spec, scores, state["best"]):
             state |= {"best": scores, "best_epoch": epoch, "weights": snapshot(plain)}
-        stop = bool(patience) and epoch - max(state["best_epoch"], objective.settled * max_epochs) >= patience
-        last = stop or epoch == max_epochs
-        if checkpoints and (last or time.perf_counter() - saved > SAVE_EVERY_SECONDS):
-            saved = time.perf_counter()
-            running = {"model": plain.state_dict(), "objective": objective.state_dict()}
-            checkpoint.save(checkpoints / "last.safetensors", state | running | {"optimizer": optimizer.state_dict()})
-        if last:
+        settled = max(state["best_epoch"], objective.settled * max_epochs)
+        state["ended"] = epoch == max_epochs or (bool(patience) and epoch - settled >= patience)
+        keeper.keep(whole(), last=state["ended"])
+        if state["ended"]:
             break
 
     plain.load_state_dict(state["weights"])
-    if checkpoints:
-        checkpoint.save(checkpoints / "best.safetensors", state)
-    return Fitted(state["best_epoch"], state["best"], state["epoch"])
+    return Fitted(state["best_epoch"], state["best"], state["history"], resumed)
+
+
+def divergence(epoch: int, log: StepLog, what: list[str], optim: OptimConfig, keeper: Keeper) -> UserError:
+    """The error of a step that is not finite; `what` is to blame for it."""
+    step = log.unsound()[0]
+    return UserError(
+        f"Training diverged in epoch {epoch}, {log.where(step)}: not finite: {', '.join(what)}. "
+        f"Lower the learning rate (optim.lr, for the teacher pretrain.optim.lr; now {optim.lr}), clip gradients "
+        f"(optim.clip=1), or leave such steps out (trainer.nonfinite=skip). The last sound state is in {keeper.path}."
+    )
 
 
 @torch.inference_mode()

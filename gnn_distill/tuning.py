@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -27,7 +26,7 @@ from gnn_distill.complaints import explain
 from gnn_distill.environment import config_hash
 from gnn_distill.errors import UserError, refuse
 from gnn_distill.results.studies import Study, Trial
-from gnn_distill.run_directory import SUMMARY
+from gnn_distill.run_directory import is_finished, read_summary
 from gnn_distill.schema.data import LOWER_IS_BETTER
 from gnn_distill.schema.tune import TuneConfig
 from gnn_distill.search_space import Knob, keys_of, search_space
@@ -144,10 +143,9 @@ def run_trial(cfg: DictConfig, pairs: Sequence[Pair], role: str, runs: Path, wor
 def run_once(cfg: DictConfig, role: str, runs: Path) -> float | None:
     """The validation metric of a run, made in runs/<hash of its config> unless it was finished there before."""
     directory = runs / config_hash(cfg)
-    if not (directory / SUMMARY).exists():
-        shutil.rmtree(directory, ignore_errors=True)  # what a killed run left
+    if not is_finished(directory):
         train_into(directory, cfg)
-    summary = json.loads((directory / SUMMARY).read_text())
+    summary = read_summary(directory)
     return summary[role]["val"][summary["metric"]]
 
 
@@ -155,7 +153,7 @@ def train_into(directory: Path, cfg: DictConfig) -> None:
     """Train in `directory`, what is told going to run.log there; raises UserError, which names it, for any fault."""
     from gnn_distill.commands import train
 
-    (directory / ".hydra").mkdir(parents=True)
+    (directory / ".hydra").mkdir(parents=True, exist_ok=True)
     hydra = HydraConfig.get()
     OmegaConf.save(cfg, directory / ".hydra" / "config.yaml")
     OmegaConf.save(hydra.overrides.task, directory / ".hydra" / "overrides.yaml")
@@ -163,7 +161,7 @@ def train_into(directory: Path, cfg: DictConfig) -> None:
         hydra.runtime.output_dir = str(directory.resolve())
     with open(directory / "run.log", "w") as log, redirect_stdout(log), redirect_stderr(log):
         try:
-            train.main(validate(cfg))
+            train.main(validate(cfg), resume=True)
         except Exception as error:
             traceback.print_exc()
             what = error if isinstance(error, UserError) else f"{type(error).__name__}: {error}"

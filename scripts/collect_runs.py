@@ -3,17 +3,18 @@
 python scripts/collect_runs.py multirun/train/2026-01-31_12-00-00 > runs.csv
 """
 
-import json
 import sys
 from pathlib import Path
 
 import pandas as pd
 import yaml
 
+from gnn_distill.run_directory import read_summary
+
 
 def row(run: Path) -> dict[str, object]:
     """One run: its overrides, best epoch, seconds of the student, and metrics."""
-    summary = json.loads((run / "summary.json").read_text())
+    summary = read_summary(run)
     overrides = yaml.safe_load((run / ".hydra" / "overrides.yaml").read_text())
     kept = [text for text in overrides if text.partition("=")[0].split(".")[0] not in ("paths", "tracker", "hydra")]
     scores = {

@@ -14,6 +14,7 @@ from gnn_distill.cli import CONF_DIR
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.structure import StructuralEncodings, compute_encodings
 from gnn_distill.data.task import METRICS, Features, GraphTask, Splits, TaskSpec
+from gnn_distill.interruption import Interruption
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.student import StudentConfig
 from gnn_distill.schema.teacher import TeacherConfig
@@ -137,7 +138,7 @@ def awaken(model: nn.Module, scale: float = 0.1) -> nn.Module:
     return model.eval()
 
 
-def make_runtime(folder: Path, store: Path | None = None) -> Any:
+def make_runtime(folder: Path, store: Path | None = None, resume: bool = False) -> Any:
     """What all stages share, in `folder`; on one thread, tracked nowhere."""
     from gnn_distill.console import Console
     from gnn_distill.run_directory import RunDirectory
@@ -147,4 +148,5 @@ def make_runtime(folder: Path, store: Path | None = None) -> Any:
     from gnn_distill.tracking import Tracker
 
     fabric = make_fabric(TrainerConfig(accelerator="cpu", threads=1))
-    return Runtime(fabric, Store(store or folder / "store"), Console(), RunDirectory(folder / "run"), Tracker())
+    store, directory = Store(store or folder / "store"), RunDirectory(folder / "run", resume)
+    return Runtime(fabric, store, Console(), directory, Tracker(), Interruption())

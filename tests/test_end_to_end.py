@@ -80,7 +80,7 @@ def test_a_run_leaves_a_folder_that_tells_all(mutag: Path) -> None:
     files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
     assert files >= {
         *("summary.json", "metrics.csv", "student.safetensors", "student.json"),
-        *(f"checkpoints/{name}.safetensors" for name in ("best", "last", "teacher")),
+        *(f"checkpoints/{name}.safetensors" for name in ("last", "teacher")),
         *(f".hydra/{name}.yaml" for name in ("config", "hydra", "overrides")),
     }
     assert any(name.startswith("figures/") and name.endswith(".png") for name in files)

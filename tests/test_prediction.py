@@ -1,6 +1,5 @@
 """A saved student predicts as it was left, on graphs and SMILES, and refuses what it was not trained on."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from gnn_distill.prediction import SETTINGS, WEIGHTS, Predictor, load, save_stud
 from gnn_distill.schema.data import DatasetConfig
 from gnn_distill.schema.run import TrainConfig, TrainerConfig
 from gnn_distill.schema.teacher import TeacherConfig
+from gnn_distill.sealed import read_json
 
 SMILES = ["CCO", "C", "c1ccccc1", "[Na+].[Cl-]", "CC(=O)Oc1ccccc1C(=O)O"]
 
@@ -80,7 +80,7 @@ def test_what_is_saved_is_the_student_alone(tmp_path: Path) -> None:
 
     student = saved(tmp_path, make_spec())
     assert set(load_file(tmp_path / WEIGHTS)) == set(student.state_dict())
-    assert set(json.loads((tmp_path / SETTINGS).read_text())) == {"spec", "student", "encoding", "max_pairs"}
+    assert set(read_json(tmp_path / SETTINGS)) == {"spec", "student", "encoding", "max_pairs"}
 
 
 def test_order_is_that_of_the_graphs(tmp_path: Path) -> None:

@@ -3,10 +3,14 @@ import json
 import math
 
 import pytest
+import torch
+from damage import assert_noticed
+from test_files import file_size_limit
 
-from gnn_distill import run_directory as module
+from gnn_distill import checkpoint
 from gnn_distill.errors import UserError
-from gnn_distill.run_directory import RunDirectory, read_metrics
+from gnn_distill.run_directory import RunDirectory, check, is_finished, kept, read_metrics, read_summary
+from gnn_distill.sealed import read_json, write_json
 
 
 def rows_of(path):
@@ -53,8 +57,6 @@ def test_an_unfinished_run_in_the_same_folder_starts_afresh(tmp_path):
 
 
 def test_summary_is_strict_json_in_the_order_given(tmp_path):
-    import torch
-
     run = RunDirectory(tmp_path)
     run.write_summary(
         {
@@ -65,21 +67,22 @@ def test_summary_is_strict_json_in_the_order_given(tmp_path):
     )
     text = (tmp_path / "summary.json").read_text()
     summary = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
-    assert summary == {"student": {"test": {"mae": None, "accuracy": 0.5}}, "list": [1, None], "path": str(tmp_path)}
+    assert list(summary) == ["schema_version", "student", "list", "path", "checksum"]
+    assert read_summary(tmp_path) == {
+        "student": {"test": {"mae": None, "accuracy": 0.5}},
+        "list": [1, None],
+        "path": str(tmp_path),
+    }
     assert list(summary["student"]["test"]) == ["mae", "accuracy"]
 
 
-def test_a_failing_write_leaves_the_old_summary(tmp_path, monkeypatch):
+def test_a_failing_write_leaves_the_old_summary(tmp_path):
     run = RunDirectory(tmp_path)
     run.write_summary({"a": 1})
 
-    def full(descriptor):
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(module.os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        run.write_summary({"a": 2})
-    assert json.loads((tmp_path / "summary.json").read_text()) == {"a": 1}
+    with file_size_limit(500), pytest.raises(UserError, match=r"summary\.json: cannot be written.*is intact"):
+        run.write_summary({"a": "x" * 1000})
+    assert read_summary(tmp_path) == {"a": 1}
 
 
 def test_a_finished_run_is_not_written_over(tmp_path):
@@ -92,3 +95,79 @@ def test_a_folder_that_cannot_be_made_is_the_users_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"hydra\.run\.dir=.*cannot be written"):
         RunDirectory(tmp_path / "file" / "run")
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A run directory with a file of every kind."""
+    folder = tmp_path / "run"
+    run = RunDirectory(folder)
+    run.append_metrics({"stage": "teacher", "epoch": 1, "train/loss": 0.5})
+    run.append_metrics({"stage": "teacher", "epoch": 2, "train/loss": 0.25})
+    checkpoint.save(run.checkpoints / "last.safetensors", {"epoch": 2, "weights": torch.arange(50.0)})
+    checkpoint.save_tensors(folder / "student.safetensors", {"weights": torch.arange(50.0)})
+    write_json(folder / "student.json", {"student": "x" * 100})
+    (run.figures / "loss.png").write_bytes(bytes(range(256)))
+    (folder / ".hydra").mkdir()
+    (folder / ".hydra" / "config.yaml").write_text("seed: 0\n" * 20)
+    (folder / "run.log").write_text("not kept")
+    run.write_summary({"metric": "accuracy"})
+    return folder
+
+
+def test_a_manifest_knows_every_file(finished):
+    assert kept(finished) == [
+        *("metrics.csv", "student.json", "student.safetensors", "checkpoints/last.safetensors", "figures/loss.png"),
+        ".hydra/config.yaml",
+    ]
+    assert list(read_json(finished / "manifest.json")["files"]) == kept(finished)
+
+
+READERS = {
+    "summary.json": read_summary,
+    "metrics.csv": read_metrics,
+    "checkpoints/last.safetensors": lambda run: checkpoint.load(run / "checkpoints" / "last.safetensors"),
+    "student.safetensors": lambda run: checkpoint.load_tensors(run / "student.safetensors"),
+    "student.json": lambda run: read_json(run / "student.json"),
+    "figures/loss.png": check,
+    ".hydra/config.yaml": lambda run: check(run, ".hydra/config.yaml"),
+    "manifest.json": check,
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_damage_to_any_file_is_noticed(finished, name):
+    assert_noticed(finished / name, lambda: READERS[name](finished))
+    if name not in ("summary.json", "manifest.json"):
+        assert_noticed(finished / name, lambda: check(finished))
+
+
+def test_only_what_is_asked_for_is_tested(finished):
+    (finished / "figures" / "loss.png").write_bytes(b"")
+    check(finished, "metrics.csv", "student.json")
+    assert read_metrics(finished)["teacher"]["epoch"] == [1, 2]
+    (finished / "figures" / "loss.png").unlink()
+    check(finished)  # what was removed is no damage
+
+
+def test_what_an_unfinished_run_writes_is_not_tested(finished):
+    (finished / "summary.json").unlink()
+    assert not is_finished(finished)
+    (finished / "checkpoints" / "last.safetensors").unlink()
+    RunDirectory(finished).append_metrics({"stage": "teacher", "epoch": 7})
+    assert read_metrics(finished)["teacher"]["epoch"] == [7]
+
+
+def test_a_run_with_a_damaged_summary_is_not_finished(finished):
+    assert is_finished(finished)
+    (finished / "summary.json").write_text("{}")
+    assert not is_finished(finished)
+    assert not is_finished(finished)
+    assert (finished / "summary.json.damaged").read_text() == "{}"
+
+
+def test_what_killed_writers_left_is_removed(tmp_path):
+    run = RunDirectory(tmp_path)
+    (run.checkpoints / ".last.safetensors.1234.tmp").touch()
+    RunDirectory(tmp_path)
+    assert not list(run.checkpoints.iterdir())

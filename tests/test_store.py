@@ -1,31 +1,53 @@
-import json
+import errno
 import multiprocessing
+import os
+import signal
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from damage import harm
 
+from gnn_distill import store as module
 from gnn_distill.errors import UserError
-from gnn_distill.store import Store, code_version, content_key
+from gnn_distill.files import replace_file
+from gnn_distill.sealed import read_json
+from gnn_distill.store import MANIFEST, Store, code_version, content_key
+
+FORK = multiprocessing.get_context("fork")
 
 
 def put(text: str):
     return lambda folder: (folder / "content").write_text(text)
 
 
-def folders(root: Path) -> list[str]:
-    return sorted(path.name for path in root.glob("*/*") if path.is_dir())
+def never(folder: Path) -> None:
+    pytest.fail("made twice")
+
+
+def names(root: Path) -> list[str]:
+    return sorted(path.name for path in root.glob("*/*") if path.suffix != ".lock")
 
 
 def test_an_entry_is_made_once(tmp_path: Path) -> None:
     store = Store(tmp_path / "a" / "store")
-    first = store.get("teachers", {"seed": 0}, put("first"))
+    first = store.get("teachers", {"seed": 0}, put("first"), "a teacher")
     assert not first.found
-    again = store.get("teachers", {"seed": 0}, lambda folder: pytest.fail("made twice"))
+    again = store.get("teachers", {"seed": 0}, never)
     assert again == (first.path, True)
     assert (again.path / "content").read_text() == "first"
-    assert json.loads((again.path / "key.json").read_text()) == {"seed": 0}
     assert Store(tmp_path / "a" / "store").get("teachers", {"seed": 0}, put("")).found
+    assert store.used == {"teachers": [first.path.name]}
+
+
+def test_a_manifest_tells_what_an_entry_is(tmp_path: Path) -> None:
+    entry = Store(tmp_path).get("teachers", {"seed": 0, "at": Path("x")}, put("first"), "a teacher")
+    told = read_json(entry.path / MANIFEST)
+    assert (told["kind"], told["what"], told["parts"]) == ("teachers", "a teacher", {"at": "x", "seed": 0})
+    assert told["files"]["content"]["size"] == 5
+    assert list(told["files"]) == ["content"]
 
 
 def test_entries_differ_by_kind_and_by_every_part(tmp_path: Path) -> None:
@@ -38,29 +60,82 @@ def test_entries_differ_by_kind_and_by_every_part(tmp_path: Path) -> None:
     assert store.get("teachers", dict(reversed(parts[0].items())), put("")).found
 
 
-def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_entries_of_another_schema_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store(tmp_path).get("teachers", {}, put("first"))
+    monkeypatch.setattr(module, "SCHEMA_VERSION", 2)
+    assert not Store(tmp_path).get("teachers", {}, put("second")).found
+
+
+def test_the_next_maker_goes_on_from_what_a_failure_left(tmp_path: Path) -> None:
     store = Store(tmp_path)
 
     def fail(folder: Path) -> None:
         (folder / "half").write_text("half")
+        (folder / ".half.123.tmp").write_text("ha")
         raise RuntimeError("no luck")
+
+    def go_on(folder: Path) -> None:
+        assert [path.name for path in folder.iterdir()] == ["half"]
+        (folder / "half").rename(folder / "whole")
 
     with pytest.raises(RuntimeError, match="no luck"):
         store.get("teachers", {}, fail)
-    assert not folders(tmp_path)
-    assert not list(tmp_path.rglob("half"))
-    assert not store.get("teachers", {}, put("whole")).found
-    assert [path.name for path in store.get("teachers", {}, fail).path.iterdir() if path.name == "content"]
+    assert names(tmp_path) == [f"{content_key({})}.partial"]
+    assert store.used == {}
+    entry = store.get("teachers", {}, go_on)
+    assert not entry.found
+    assert names(tmp_path) == [content_key({})]
+    assert {path.name for path in entry.path.iterdir()} == {"whole", MANIFEST}
+    assert store.get("teachers", {}, never).found
 
 
-def test_what_a_killed_process_left_is_not_taken_for_an_entry(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    rest = tmp_path / "teachers" / f"{content_key({})}.12345"
-    rest.mkdir(parents=True)
-    assert not store.get("teachers", {}, put("whole")).found
+def test_a_failure_that_left_nothing_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        Store(tmp_path).get("teachers", {}, lambda folder: 1 / 0)
+    assert names(tmp_path) == []
 
 
-def compete(root: Path, number: int, start, results) -> None:
+def make_two(folder: Path) -> None:
+    put("content")(folder)
+    (folder / "other").write_bytes(bytes(300))
+
+
+@pytest.mark.parametrize("name", ["other", MANIFEST])
+def test_a_damaged_entry_is_told_set_aside_and_made_again(tmp_path: Path, name: str) -> None:
+    told: list[str] = []
+    store = Store(tmp_path, told.append)
+    file = store.get("teachers", {}, make_two).path / name
+    raw = file.read_bytes()
+    count = 0
+    for count, (what, content) in enumerate(harm(raw), start=1):
+        file.write_bytes(content)
+        assert not store.get("teachers", {}, make_two).found, what
+        assert store.get("teachers", {}, never).found
+        assert len(told) == count
+        assert f"{file}: is damaged: " in told[-1]
+        assert "It is made again" in told[-1]
+    assert len(list(tmp_path.glob("teachers/*.damaged*"))) == count
+    file.unlink()
+    assert not store.get("teachers", {}, make_two).found
+    assert "it is missing" in told[-1]
+
+
+def test_an_entry_is_read_once_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = Store(tmp_path).get("teachers", {}, put("first"))
+    read = []
+    monkeypatch.setattr(module, "sha256", lambda path: read.append(path) or real(path))
+    for _ in range(3):
+        assert Store(tmp_path).get("teachers", {}, never).found
+    assert read == [entry.path / "content"]
+    put("first")(entry.path)  # touched
+    assert Store(tmp_path).get("teachers", {}, never).found
+    assert len(read) == 2
+
+
+real = module.sha256
+
+
+def compete(root: Path, number: int, start: Any, results: Any) -> None:
     def slowly(folder: Path) -> None:
         results.put(("made", number))
         time.sleep(0.3)
@@ -71,24 +146,91 @@ def compete(root: Path, number: int, start, results) -> None:
     results.put(("read", (entry.path / "content").read_text(), entry.found))
 
 
-def test_two_processes_make_an_entry_once(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    start, results = context.Barrier(2), context.Queue()
-    processes = [context.Process(target=compete, args=(tmp_path, number, start, results)) for number in range(2)]
+def test_sixteen_processes_make_an_entry_once(tmp_path: Path) -> None:
+    start, results = FORK.Barrier(16), FORK.Queue()
+    processes = [FORK.Process(target=compete, args=(tmp_path, number, start, results)) for number in range(16)]
     for process in processes:
         process.start()
-    told = [results.get(timeout=30) for _ in range(3)]
+    told = [results.get(timeout=30) for _ in range(17)]
     for process in processes:
         process.join()
-    maker = next(number for word, number, *_ in told if word == "made")
-    assert sorted(row for row in told if row[0] == "read") == [("read", str(maker), False), ("read", str(maker), True)]
-    assert len(folders(tmp_path)) == 1
+    (maker,) = (number for word, number, *_ in told if word == "made")
+    read = [row for row in told if row[0] == "read"]
+    assert sorted(read) == [("read", str(maker), False)] + [("read", str(maker), True)] * 15
+    assert names(tmp_path) == [content_key({})]
+
+
+def hold(root: Path, holds: Any) -> None:
+    def endless(folder: Path) -> None:
+        replace_file(folder / "half", "half")
+        holds.set()
+        time.sleep(60)
+
+    Store(root).get("teachers", {}, endless, "a teacher")
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Any:
+    """Another process, in the middle of making an entry."""
+    holds = FORK.Event()
+    process = FORK.Process(target=hold, args=(tmp_path, holds))
+    process.start()
+    assert holds.wait(10)
+    yield process
+    process.kill()
+    process.join()
+
+
+def test_a_killed_holder_does_not_block_the_next(tmp_path: Path, holder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.1)
+    told: list[str] = []
+    store = Store(tmp_path, told.append)
+    threading.Timer(0.5, lambda: os.kill(holder.pid, signal.SIGKILL)).start()
+
+    def go_on(folder: Path) -> None:
+        assert (folder / "half").read_text() == "half"
+        (folder / "half").rename(folder / "content")
+
+    assert not store.get("teachers", {}, go_on, "a teacher").found
+    assert told == ["Waiting for another run, which makes the same: a teacher."]
+
+
+def test_waiting_can_be_interrupted(tmp_path: Path, holder: Any) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    started = time.monotonic()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Store(tmp_path).get("teachers", {}, never)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - started < 5
 
 
 def test_a_root_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"paths\.store=.*file/store: cannot be written"):
         Store(tmp_path / "file" / "store")
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC])
+def test_a_store_that_cannot_be_written_is_told_and_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    entry = Store(tmp_path).get("teachers", {}, put("whole"))
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(module.FileLock, "acquire", refuse)
+    monkeypatch.setattr(module.os, "replace", refuse)
+    store = Store(tmp_path)
+    assert store.get("teachers", {}, never) == (entry.path, True)
+    with pytest.raises(UserError, match=rf"paths\.store=.*cannot be written \({os.strerror(number)}\).*is intact"):
+        store.get("teachers", {"seed": 1}, put("new"))
 
 
 def test_code_versions_follow_the_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from gnn_distill import checkpoint, training
 from gnn_distill.data.feed import GraphFeed
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
+from gnn_distill.keeper import Keeper
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective
 from gnn_distill.models import build_teacher
@@ -36,7 +38,8 @@ def train(
     patience: int = 0,
     loss: LossConfig = ALONE,
     optim: OptimConfig | None = None,
-    checkpoints: Path | None = None,
+    folder: Path | None = None,
+    skip_nonfinite: bool = False,
     **teacher: object,
 ) -> tuple[nn.Module, Fitted, list[dict[str, float]], list[dict[str, torch.Tensor]]]:
     """A small GIN after training, what was kept, the rows of all epochs and the weights after each."""
@@ -51,9 +54,12 @@ def train(
     objective = Objective(Labels(task.spec), loss, AlignmentConfig())
     feed = GraphFeed(task, None, batch_size=4, max_pairs=10**6, seed=0)
     optim = optim or OptimConfig(lr=1e-2)
-    fitted = fit(
-        fabric, model, objective, feed, optim, max_epochs, patience, on_epoch=on_epoch, checkpoints=checkpoints
-    )
+    with TemporaryDirectory() as temporary:
+        keeper = Keeper((folder or Path(temporary)) / "last.safetensors")
+        fitted = fit(
+            fabric, model, objective, feed, optim, max_epochs, patience, keeper,
+            on_epoch=on_epoch, skip_nonfinite=skip_nonfinite,
+        )  # fmt: skip
     return model, fitted, rows, weights
 
 
@@ -83,15 +89,16 @@ def test_the_best_epoch_is_kept(
 ) -> None:
     task = make_task(kind)
     scripted(monkeypatch, scores, task.spec.metric)
-    model, fitted, rows, weights = train(fabric, task, checkpoints=tmp_path)
+    model, fitted, rows, weights = train(fabric, task, folder=tmp_path)
     assert (fitted.best_epoch, fitted.epochs, len(rows)) == (best, 3, 3)
     assert fitted.best["loss"] == scores[best - 1][1]
     assert equal(model.state_dict(), weights[best - 1])
     assert not equal(weights[0], weights[1])
-    kept, last = (checkpoint.load(tmp_path / f"{name}.safetensors") for name in ("best", "last"))
-    assert equal(kept["weights"], weights[best - 1])
+    last = checkpoint.load(tmp_path / "last.safetensors")
+    assert equal(last["weights"], weights[best - 1])
     assert equal(last["model"], weights[2])
-    assert (kept["best_epoch"], last["epoch"]) == (best, 3)
+    assert (last["best_epoch"], last["epoch"]) == (best, 3)
+    assert [row["epoch"] for row in last["history"]] == [1, 2, 3]
     assert last["optimizer"]["state"]
 
 
@@ -101,7 +108,7 @@ def test_training_ends_when_patience_does(
 ) -> None:
     metric = [0.1, 0.5, 0.4, 0.4, 0.6, 0.3, 0.3, 0.3]
     scripted(monkeypatch, [(value, 1.0) for value in metric], "accuracy")
-    _, fitted, rows, _ = train(fabric, make_task(), max_epochs=8, patience=patience, checkpoints=tmp_path)
+    _, fitted, rows, _ = train(fabric, make_task(), max_epochs=8, patience=patience, folder=tmp_path)
     assert (fitted.epochs, len(rows)) == (epochs, epochs)
     assert fitted.best_epoch == (2 if epochs < 5 else 5)
     assert checkpoint.load(tmp_path / "last.safetensors")["epoch"] == epochs
@@ -176,7 +183,8 @@ def test_raw_terms_are_means_over_the_steps_that_counted(fabric: Fabric) -> None
 
 
 def test_a_loss_that_explodes_is_told(fabric: Fabric) -> None:
-    with pytest.raises(UserError, match=r"The training loss is \S+ in epoch \d+\. Lower the learning rate"):
+    said = r"Training diverged in epoch 1, step \d, graphs [\d, ]+: not finite: .*Lower the learning rate"
+    with pytest.raises(UserError, match=said):
         train(fabric, make_task("regression"), optim=OptimConfig(lr=1e30, clip=0.0, warmup=0.0), max_epochs=10)
 
 

@@ -48,7 +48,7 @@ def main(cfg: DictConfig) -> None:
     runs, remarks = plan(table, given), list(tell_tuned(table))
     # A run counts wherever it lies; those of this table lie in its cells.
     places = [*table.search, table.cells]
-    found = read_runs(places)
+    found = read_runs(places, console.warn)
     known = status(runs, found)
     if table.status:
         return tell_status(console, table, known)

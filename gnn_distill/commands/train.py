@@ -1,8 +1,6 @@
 """`gnn-distill train`: pretrain the teacher, distil it into the student, evaluate both."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,10 +12,13 @@ from gnn_distill.console import Console
 from gnn_distill.data.loading import load_task
 from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.environment import config_hash, environment
+from gnn_distill.errors import UserError
+from gnn_distill.interruption import Interrupted, Interruption
 from gnn_distill.losses.labels import make_labels
 from gnn_distill.models import count_parameters
 from gnn_distill.prediction import save_student
 from gnn_distill.results.figures import learning_curves
+from gnn_distill.resumption import Seconds, begin_or_go_on
 from gnn_distill.run_directory import RunDirectory
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.run import TrainConfig
@@ -32,19 +33,46 @@ from gnn_distill.store import Entry, Store
 from gnn_distill.tracking import start_tracker
 
 
-def main(cfg: DictConfig) -> float:
-    """Run all stages into Hydra's output folder; returns the student's (or lone teacher's) validation metric."""
+def main(cfg: DictConfig, resume: bool = False) -> float:
+    """Run all stages into Hydra's output folder; returns the student's (or lone teacher's) validation metric.
+
+    With `resume` an unfinished run in that folder, of the same settings, goes on from its last epoch.
+
+    Raises:
+        Interrupted: once a signal has come; what was finished is on disk.
+    """
     config: TrainConfig = OmegaConf.to_object(cfg)
     console = Console()
-    directory = RunDirectory(HydraConfig.get().runtime.output_dir)
-    name = run_name(config)
-    group = config.experiment or config.dataset.name
-    tracker = start_tracker(cfg, directory.path, name, group, warn=console.warn)
-    runtime = Runtime(make_fabric(config.trainer), Store(config.paths.store), console, directory, tracker)
-    seconds: dict[str, float] = {}
+    directory = RunDirectory(HydraConfig.get().runtime.output_dir, resume)
+    fabric = make_fabric(config.trainer)
+    begin_or_go_on(directory, config_hash(cfg), environment(fabric.device), console)
+    tracker = start_tracker(
+        cfg, directory.path, run_name(config), config.experiment or config.dataset.name, warn=console.warn,
+        run_id=directory.facts["id"], resumed=directory.facts["resumed"] > 0,
+    )  # fmt: skip
+    with Interruption() as interruption:
+        store = Store(config.paths.store, console.notice, maker=directory.facts["id"])
+        runtime = Runtime(fabric, store, console, directory, tracker, interruption)
+        try:
+            return run_stages(runtime, config, cfg)
+        except Interrupted as signal:
+            console.warn(
+                f"Stopped by {signal}. Go on with: gnn-distill train resume={shlex.quote(str(directory.path))}"
+            )
+            tracker.finish(5.0)
+            raise
 
-    with timed(seconds, "data"):
+
+def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
+    """Data, teacher, signals, encodings, student, evaluation; then the summary, which makes a run a finished one."""
+    console, directory, tracker = runtime.console, runtime.directory, runtime.tracker
+    name, seconds = run_name(config), Seconds(directory)
+    with seconds.of("data"):
         task = load_task(config.dataset, config.paths)
+        if directory.facts.setdefault("data", task.fingerprint) != task.fingerprint:
+            raise UserError(
+                f"{directory.path}: the data have changed since this run began. Start it anew in another folder."
+            )
         labels = make_labels(task, config.task)
         # Before hours are spent on a teacher: the largest batch must fit, the student must be one that can be built.
         check_student(task, config)
@@ -60,25 +88,25 @@ def main(cfg: DictConfig) -> float:
     entries: dict[str, Entry] = {}
     teacher_signals = fitted = None
     if config.teacher.name != "none":
-        with timed(seconds, "teacher"):
+        with seconds.of("teacher"):
             wanted = plan_teacher(config).encoding
             views["teacher"] = encode(runtime, task, wanted)[0] if wanted != EncodingConfig() else None
             models["teacher"], entries["teacher"] = pretrain(runtime, task, views["teacher"], labels, config)
     if {config.teacher.name, config.student.name}.isdisjoint({"none"}):
-        with timed(seconds, "signals"):
+        with seconds.of("signals"):
             teacher_signals, entries["signals"] = signals(
                 runtime, task, views["teacher"], models["teacher"], entries["teacher"], config
             )
     if config.student.name != "none":
-        with timed(seconds, "encodings"):
+        with seconds.of("encodings"):
             views["student"], entries["encodings"] = encode(runtime, task, config.encoding)
         tell_what_was_found(console, entries, config.paths.store)
-        with timed(seconds, "student"):
+        with seconds.of("student", earlier=lambda: fitted.earlier):
             models["student"], fitted = distill(
                 runtime, task, views["student"], labels, teacher_signals, config, models.get("teacher")
             )
 
-    with timed(seconds, "evaluation"):
+    with seconds.of("evaluation"):
         results = {
             role: evaluate_splits(runtime, model, task, views[role], labels, config.trainer)
             for role, model in models.items()
@@ -94,7 +122,9 @@ def main(cfg: DictConfig) -> float:
         "metric": task.spec.metric,
         "higher_is_better": task.spec.higher_is_better,
         "note": task.spec.note,
-        "config_hash": config_hash(cfg),
+        # Smaller batches than the settings say make another run.
+        "config_hash": config_hash(cfg) + (f"-{fitted.parts}" if fitted and fitted.parts > 1 else ""),
+        "batch_parts": fitted.parts if fitted else None,
         "seed": config.seed,
         "split": {
             "kind": config.dataset.split,
@@ -105,10 +135,13 @@ def main(cfg: DictConfig) -> float:
         "visibility": {"setting": task.setting, "signals_on": seen if teacher_signals else None},
         "control": told_control(config, teacher_signals),
         "data": task.fingerprint,
-        "reused": {kind: entry.found for kind, entry in entries.items()},
+        "reused": {kind: entry.reused for kind, entry in entries.items()},
+        "store": runtime.store.used,
         "best_epoch": fitted.best_epoch if fitted else None,
         "epochs": fitted.epochs if fitted else None,
-        "seconds": seconds,
+        "skipped_steps": fitted.skipped if fitted else None,
+        "resumed": directory.facts["resumed"],
+        "seconds": seconds.total,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "parameters": {role: count_parameters(model) for role, model in models.items()},
         "environment": environment(runtime.fabric.device),
@@ -140,17 +173,9 @@ def told_control(config: TrainConfig, signals: TeacherSignals | None) -> dict[st
     return {"name": config.teacher.control, **counts}
 
 
-@contextmanager
-def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    """Write down how long a stage took."""
-    started = time.perf_counter()
-    yield
-    seconds[stage] = round(time.perf_counter() - started, 3)
-
-
 def tell_what_was_found(console: Console, entries: dict[str, Entry], store: str) -> None:
     """Which teacher, signals and encodings were reused, and how much the signals take on disk."""
-    found = [kind for kind, entry in entries.items() if entry.found]
+    found = [kind for kind, entry in entries.items() if entry.reused]
     if found:
         console.say(f"Found in {store}: {', '.join(found)}")
     if "signals" in entries:

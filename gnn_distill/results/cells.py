@@ -110,7 +110,12 @@ def cell_overrides(table: TableConfig, row: str, column: str, given: Sequence[st
 
 def given_to_runs(overrides: Sequence[str]) -> list[str]:
     """What a command hands on to each of its runs, of what it was told itself."""
-    return ["tracker=none", *(text for text in overrides if text.lstrip("+").startswith(TO_EVERY_RUN))]
+    # Runs that are compared have batches of one size.
+    return [
+        "tracker=none",
+        "trainer.out_of_memory=stop",
+        *(text for text in overrides if text.lstrip("+").startswith(TO_EVERY_RUN)),
+    ]
 
 
 def given_to_launcher(overrides: Sequence[str]) -> list[str]:

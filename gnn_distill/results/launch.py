@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from gnn_distill.console import duration
 from gnn_distill.errors import UserError
 from gnn_distill.results.cells import FAILED, LOG, RUNNING, PlannedRun
-from gnn_distill.run_directory import SUMMARY
+from gnn_distill.run_directory import SUMMARY, is_finished
 
 
 def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str:
@@ -44,6 +44,7 @@ def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str
     jobs = [[*run.overrides, f"hydra.sweep.subdir='{run.folder.name}'"] for run in runs]
     for run in runs:
         (run.folder / FAILED).unlink(missing_ok=True)
+        is_finished(run.folder)  # sets a damaged summary aside
     with Watch(runs):
         try:
             launcher.launch(jobs, initial_job_idx=0)
@@ -78,7 +79,7 @@ def _train(cfg: Any, folder: Path) -> float:
 
     with open(folder / LOG, "w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
         try:
-            return train.main(validate(cfg))
+            return train.main(validate(cfg), resume=True)
         except (Exception, SystemExit) as error:
             traceback.print_exc()
             told = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"

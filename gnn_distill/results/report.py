@@ -1,6 +1,5 @@
 """`gnn-distill report`: a run, a table or a sweep as one HTML page that needs nothing else."""
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +7,7 @@ import jinja2
 
 from gnn_distill import __version__
 from gnn_distill.errors import UserError, refuse
+from gnn_distill.files import replace_file
 from gnn_distill.results.run_page import is_run, run_page
 from gnn_distill.results.sweep_page import sweep_page
 from gnn_distill.results.sweeps import is_sweep
@@ -27,14 +27,10 @@ def write_report(path: Path | str, config: ReportConfig | None = None) -> Path:
     config = config or ReportConfig()
     folder, file = Path(path), Path(config.output) if config.output else Path(path) / FILE
     html = render(folder, config)
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        beside.write_text(html, encoding="utf-8")
-        os.replace(beside, file)  # a reader finds the old page or the new one
-    except OSError as error:
-        raise UserError(
-            f"{file}: cannot be written ({error.strerror}). Name another file: report.output=report.html"
-        ) from error
+        replace_file(file, html)
+    except UserError as error:
+        raise UserError(f"{error} Name another file: report.output=report.html") from error
     return file
 
 

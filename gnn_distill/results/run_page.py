@@ -15,7 +15,8 @@ from gnn_distill.console import duration
 from gnn_distill.results.figures import WEIGHTED, Curves, draw_losses, draw_metric, draw_terms
 from gnn_distill.results.inline import svg
 from gnn_distill.results.numbers import metric_label, shown
-from gnn_distill.run_directory import METRICS, SUMMARY, read_metrics
+from gnn_distill.results.runs import OVERRIDES
+from gnn_distill.run_directory import METRICS, SUMMARY, check, read_metrics, read_summary
 from gnn_distill.schema.data import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
@@ -59,12 +60,13 @@ def is_run(folder: Path) -> bool:
 
 
 def read_run(folder: Path, curves: bool = True) -> Run:
-    """The run in `folder`; its curves only where they are wanted."""
-    overrides = folder / ".hydra" / "overrides.yaml"
+    """The run in `folder`; its curves only where they are wanted. Raises Damaged or OtherVersion."""
+    check(folder, CONFIG.as_posix(), OVERRIDES)
+    overrides = folder / OVERRIDES
     failed = _json(folder / "failed.json")
     return Run(
         path=folder,
-        summary=_json(folder / SUMMARY),
+        summary=read_summary(folder) if (folder / SUMMARY).is_file() else {},
         config=OmegaConf.load(folder / CONFIG) if (folder / CONFIG).is_file() else OmegaConf.create(),
         overrides=list(OmegaConf.load(overrides)) if overrides.is_file() else [],
         curves=read_metrics(folder) if curves and (folder / METRICS).is_file() else {},

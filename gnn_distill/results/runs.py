@@ -1,7 +1,6 @@
 """Finished runs as rows of a data frame: from run directories, and from CSV files of such rows."""
 
-import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,10 @@ import yaml
 
 from gnn_distill.environment import PLACES
 from gnn_distill.errors import UserError
-from gnn_distill.run_directory import SUMMARY
+from gnn_distill.run_directory import SUMMARY, check, read_summary
+from gnn_distill.sealed import Damaged, OtherVersion
 
+OVERRIDES = ".hydra/overrides.yaml"
 ROLES, PARTS = ("teacher", "student"), ("train", "val", "test")
 NUMBERS = (
     *("seed", "fold", "split_seed", "n_train", "n_val", "n_test"),
@@ -31,29 +32,43 @@ COLUMNS = (
 """All of them, in the order of the CSV files. Scores are the primary metric, in original units."""
 
 
-def read_runs(places: Iterable[Path | str]) -> pd.DataFrame:
+def read_runs(places: Iterable[Path | str], warn: Callable[[str], None] = lambda text: None) -> pd.DataFrame:
     """One row a finished run, in the order found; `places` are folders, searched to the bottom, and CSV files.
 
-    CSV files in a folder are read, too, if `write_rows` wrote them; what is not there is skipped.
+    CSV files in a folder are read, too, if `write_rows` wrote them; what is not there is skipped. `warn` hears of every
+    summary that is damaged, and of how many are of another version: these runs do not count.
     """
+    others: list[str] = []
+
+    def row(run: Path) -> dict[str, Any] | None:
+        try:
+            return row_of(run)
+        except Damaged as error:
+            warn(f"{error.path}: is damaged: {error.why}. The run does not count.")
+        except OtherVersion as error:
+            others.append(str(error))
+        return None
+
     rows: list[dict[str, Any]] = []
     frames: list[pd.DataFrame] = []
     for place in map(Path, places):
         if place.is_dir():
-            rows += [row for file in sorted(place.rglob(SUMMARY)) if (row := row_of(file.parent)) is not None]
+            rows += [found for file in sorted(place.rglob(SUMMARY)) if (found := row(file.parent)) is not None]
             frames += [frame for file in sorted(place.rglob("*.csv")) if (frame := read_rows(file)) is not None]
         elif place.suffix == ".csv" and place.is_file():
             frame = read_rows(place)
             if frame is None:
                 raise UserError(f"table.search: {place} is no file of finished runs. Its columns must be {COLUMNS}.")
             frames.append(frame)
+    if others:
+        warn(f"{len(others)} runs do not count. {others[0]}")
     return pd.concat([_typed(pd.DataFrame(rows, columns=list(COLUMNS))), *frames], ignore_index=True)
 
 
 def row_of(run: Path) -> dict[str, Any] | None:
-    """The row of a run directory; None if its summary cannot be read, or is none of `train`'s."""
+    """The row of a run directory; None if its summary is none of `train`'s. Raises Damaged or OtherVersion."""
+    summary = read_summary(run)
     try:
-        summary = json.loads((run / SUMMARY).read_text())
         metric, split, environment = summary["metric"], summary["split"], summary["environment"]
         packages, code = environment["packages"], environment["code"]
         scores = {f"{role}_{part}": summary.get(role, {}).get(part, {}).get(metric) for role in ROLES for part in PARTS}
@@ -70,7 +85,7 @@ def row_of(run: Path) -> dict[str, Any] | None:
             "overrides": " ".join(_overrides(run)),
             "path": str(run),
         }
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (KeyError, AttributeError):
         return None
 
 
@@ -110,7 +125,8 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _overrides(run: Path) -> list[str]:
     try:
-        texts = yaml.safe_load((run / ".hydra" / "overrides.yaml").read_text()) or []
-    except OSError:
+        check(run, OVERRIDES)
+        texts = yaml.safe_load((run / OVERRIDES).read_text()) or []
+    except (OSError, Damaged):
         return []
     return [text for text in texts if isinstance(text, str) and not text.lstrip("+~").startswith(PLACES)]

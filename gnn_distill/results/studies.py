@@ -1,7 +1,6 @@
 """Studies of `gnn-distill tune`: their trials, the best of them, and the file of settings that it becomes."""
 
 import math
-import os
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
+
+from gnn_distill.files import replace_file
 
 if TYPE_CHECKING:
     import optuna
@@ -71,7 +72,7 @@ class Study:
 
     def write_trials(self, trials: Sequence[Trial]) -> None:
         """Write trials.csv, whole or not at all."""
-        _replace(self.folder / TRIALS, trials_frame(trials).to_csv(index=False))
+        replace_file(self.folder / TRIALS, trials_frame(trials).to_csv(index=False))
 
 
 def trials_frame(trials: Sequence[Trial]) -> "pd.DataFrame":
@@ -103,7 +104,7 @@ def write_settings(path: Path, settings: Mapping[str, Any], groups: Collection[s
         *(f"# {key}: {value}" for key, value in facts.items()),
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(path, "\n".join(head) + "\n" + OmegaConf.to_yaml(body))
+    replace_file(path, "\n".join(head) + "\n" + OmegaConf.to_yaml(body))
 
 
 def read_facts(path: Path) -> dict[str, str]:
@@ -120,10 +121,3 @@ def _trial(number: int, trial: "optuna.trial.FrozenTrial") -> Trial:
 def told(value: float) -> str:
     """A value in four digits."""
     return f"{value:.4g}" if math.isfinite(value) else "diverged"
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write beside, then rename: a reader finds the old file or the new one."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)

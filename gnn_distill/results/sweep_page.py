@@ -107,6 +107,7 @@ def _notes(sweep: Sweep, axes: list[str]) -> Iterator[str]:
         yield f"The runs differ in {axes[0] if axes else 'nothing but seeds'}: there is no map of two keys to draw."
     if sweep.unfinished:
         yield f"Runs without a result: {', '.join(sweep.unfinished)}."
+    yield from sweep.damaged
 
 
 def _settings(sweep: Sweep) -> Iterator[tuple[list[str], list[str], int]]:

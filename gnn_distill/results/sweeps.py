@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from gnn_distill.errors import UserError, suggest
 from gnn_distill.results.run_page import CONFIG, Run, read_run
 from gnn_distill.schema.data import LOWER_IS_BETTER
+from gnn_distill.sealed import Damaged, OtherVersion
 
 REPEATS = ("seed", "dataset.fold", "dataset.split_seed")
 """Keys that repeat a setting; they are averaged over."""
@@ -30,6 +31,8 @@ class Sweep:
     lower_is_better: bool
     unfinished: list[str]
     """Folders of the runs without a result."""
+    damaged: list[str]
+    """What is wrong with the runs whose files are damaged, or of another version."""
 
     def scores(self, *keys: str) -> pd.DataFrame:
         """By `keys`, columns (val, mean), (val, std) with ddof=1, (val, count), and the same of test."""
@@ -54,7 +57,13 @@ def read_sweep(folder: Path, metric: str | None = None) -> Sweep:
     Raises:
         UserError: if no run has that metric.
     """
-    runs = [read_run(path.parents[1], curves=False) for path in sorted(folder.glob(f"**/{CONFIG.as_posix()}"))]
+    runs: list[Run] = []
+    damaged: list[str] = []
+    for path in sorted(folder.glob(f"**/{CONFIG.as_posix()}")):
+        try:
+            runs.append(read_run(path.parents[1], curves=False))
+        except (Damaged, OtherVersion) as error:
+            damaged.append(str(error))
     finished = [run for run in runs if run.summary]
     asked = {key: [_value(run, key) for run in finished] for key in _keys(runs)}
     varied = {key: values for key, values in asked.items() if len(set(values)) > 1}
@@ -76,6 +85,7 @@ def read_sweep(folder: Path, metric: str | None = None) -> Sweep:
         metric=metric,
         lower_is_better=any(lower) or metric in LOWER_IS_BETTER,
         unfinished=[_name(run, folder) for run in runs if not run.summary],
+        damaged=damaged,
     )
 
 

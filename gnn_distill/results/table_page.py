@@ -20,6 +20,7 @@ from gnn_distill.results.table_files import FILE, SCORES, read_table
 from gnn_distill.results.tables import Table
 from gnn_distill.run_directory import METRICS, read_metrics
 from gnn_distill.schema.report import ReportConfig
+from gnn_distill.sealed import Damaged
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,7 +33,8 @@ def table_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
     """The variables of templates/table.html; writes figures/*.png too."""
     table = read_table(folder)
     beside = (Path(config.output).parent if config.output else folder) / "figures"
-    curves = dict(_curves(table, folder))
+    damaged: list[str] = []
+    curves = dict(_curves(table, folder, damaged))
     drawn = {path.name for path in write_figures(table, curves, beside)}
     others = [path for path in sorted((folder / "figures").glob("*.png")) if path.name not in drawn]
     results, *panels = grids(table)
@@ -43,7 +45,7 @@ def table_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
         "facts": {name: value for name, value in _facts(table, folder) if value},
         "results": results,
         "panels": panels,
-        "notes": table.notes,
+        "notes": [*table.notes, *damaged],
         "footnotes": table.footnotes,
         "figures": list(_figures(table)),
         "curves": [(svg(figure, name), f"{CURVES}.") for name, figure in curves.items()],
@@ -72,8 +74,11 @@ def write_figures(table: Table, curves: Mapping[str, "Figure"], folder: Path) ->
     return paths
 
 
-def _curves(table: Table, folder: Path) -> Iterator[tuple[str, "Figure"]]:
-    """By column, the learning curves of the table's runs, of those whose folders are on this machine."""
+def _curves(table: Table, folder: Path, damaged: list[str]) -> Iterator[tuple[str, "Figure"]]:
+    """By column, the learning curves of the table's runs, of those whose folders are on this machine.
+
+    What is said of files that are `damaged` is added there; their curves are left out.
+    """
     file = folder / SCORES
     if not file.is_file():
         return
@@ -82,8 +87,12 @@ def _curves(table: Table, folder: Path) -> Iterator[tuple[str, "Figure"]]:
         cells: dict[str, list[Curves]] = {}
         for row, label in table.rows.items():
             paths = runs["path"][(runs["row"] == row) & (runs["column"] == key)].dropna()
-            there = [path for path in paths if (Path(path) / METRICS).is_file()]
-            cells[label] = [_last_stage(read_metrics(path), row in table.teachers) for path in there]
+            cells[label] = []
+            for path in (path for path in paths if (Path(path) / METRICS).is_file()):
+                try:
+                    cells[label].append(_last_stage(read_metrics(path), row in table.teachers))
+                except Damaged as error:
+                    damaged.append(str(error))
         if figure := draw_cell_curves(cells, column.metric, column.label):
             yield f"curves of {key}", figure
 

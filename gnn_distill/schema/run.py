@@ -46,6 +46,10 @@ class TrainerConfig:
     """Device to train on."""
     precision: str = choice("32-true", "32-true", "bf16-mixed", "16-mixed")
     """Number format, as Lightning Fabric names it."""
+    nonfinite: str = choice("stop", "stop", "skip")
+    """A step whose loss or gradient is not finite ends the run, or is left out and counted (train/skipped)."""
+    out_of_memory: str = choice("halve", "halve", "stop")
+    """The student, where a GPU's memory runs out: goes on with batches of half the size, or ends. Tables end."""
     threads: int | None = number(None, low=1)
     """CPU threads; null: one a core."""
     test: bool = True

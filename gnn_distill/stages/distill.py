@@ -9,6 +9,7 @@ from gnn_distill.data.feed import make_feed
 from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
+from gnn_distill.keeper import Keeper
 from gnn_distill.losses.bridge import StudentShape
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective
@@ -16,6 +17,7 @@ from gnn_distill.losses.reuse import ReusingStudent
 from gnn_distill.models import build_student
 from gnn_distill.models.heads import Output
 from gnn_distill.schema.run import TrainConfig
+from gnn_distill.stages.memory import fit_within_memory
 from gnn_distill.stages.runtime import Runtime, seed_stage
 from gnn_distill.stages.signals import TeacherSignals, visibility
 from gnn_distill.stages.structure import StoredStructure, with_distances
@@ -55,19 +57,21 @@ def distill(
     if objective.reads.distances:
         encodings = with_distances(runtime, task, encodings)
     trainer = config.trainer
-    feed = make_feed(
-        task,
-        encodings,
-        batch_size=trainer.batch_size,
-        max_pairs=trainer.max_pairs,
-        seed=config.seed,
-        limit_batches=config.debug.limit_batches,
-        batch_nodes=trainer.batch_nodes,
-        taught=taught,
-        device=runtime.fabric.device,
-    )
-    with runtime.console.progress(trainer.max_epochs, "student") as bar:
-        fitted = fit(
+    keeper = Keeper(runtime.directory.last, runtime.interruption)
+
+    def attempt(parts: int) -> Fitted:
+        feed = make_feed(
+            task,
+            encodings,
+            batch_size=-(-trainer.batch_size // parts),
+            max_pairs=trainer.max_pairs // parts,
+            seed=config.seed,
+            limit_batches=config.debug.limit_batches,
+            batch_nodes=trainer.batch_nodes // parts,
+            taught=taught,
+            device=runtime.fabric.device,
+        )
+        return fit(
             runtime.fabric,
             student,
             objective,
@@ -75,13 +79,18 @@ def distill(
             config.optim,
             trainer.max_epochs,
             trainer.patience,
+            keeper,
             # What no term reads is not gathered.
             teacher_rows=partial(signals.rows, reads=objective.reads) if objective.reads.teacher else None,
             on_epoch=runtime.recorder("student", bar),
-            checkpoints=runtime.directory.checkpoints,
+            on_resume=runtime.go_on("student"),
             log_gradients=config.debug.gradients,
+            skip_nonfinite=trainer.nonfinite == "skip",
         )
-    return student, fitted
+
+    halve = trainer.out_of_memory == "halve" and (task.spec.level == "graph" or trainer.batch_nodes > 0)
+    with runtime.console.progress(trainer.max_epochs, "student") as bar, runtime.interruption.held():
+        return student, fit_within_memory(attempt, keeper, halve, runtime.console)
 
 
 def head_of(teacher: nn.Module, config: TrainConfig) -> Output:

@@ -3,8 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
-
+from gnn_distill import checkpoint
 from gnn_distill.data.structure import StructuralEncodings, compute_encodings
 from gnn_distill.data.task import GraphTask
 from gnn_distill.schema.encoding import EncodingConfig
@@ -26,7 +25,8 @@ def encode(runtime: Runtime, task: GraphTask, encoding: EncodingConfig) -> tuple
     def compute(folder: Path) -> None:
         with runtime.console.work("encodings") as work:
             result = compute_encodings(task.graphs, encoding, work.update)
-        save_file(result.to_tensors(), folder / "encodings.safetensors")
+        checkpoint.save_tensors(folder / "encodings.safetensors", result.to_tensors())
 
-    entry = runtime.store.get("encodings", parts, compute)
-    return StructuralEncodings.from_tensors(load_file(entry.path / "encodings.safetensors")), entry
+    entry = runtime.store.get("encodings", parts, compute, f"encodings of {task.spec.name}")
+    found = checkpoint.load_tensors(entry.path / "encodings.safetensors", verify=False)
+    return StructuralEncodings.from_tensors(found), entry

@@ -10,6 +10,8 @@ from gnn_distill import checkpoint
 from gnn_distill.data.feed import make_feed
 from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.data.task import GraphTask
+from gnn_distill.files import set_aside
+from gnn_distill.keeper import Keeper
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective
 from gnn_distill.models import build_teacher
@@ -18,12 +20,14 @@ from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.schema.run import TrainConfig
 from gnn_distill.schema.teacher import TeacherConfig
+from gnn_distill.sealed import Damaged, OtherVersion
 from gnn_distill.stages import encode
 from gnn_distill.stages.runtime import Runtime, seed_stage
 from gnn_distill.stages.teacher import plan_teacher
 from gnn_distill.store import Entry, code_version
 from gnn_distill.training import Fitted, fit
 
+RUNNING = "running.safetensors"
 # Its code, and that of the loop; the data themselves are known by their fingerprint.
 CODE = (
     *("data/batching.py", "data/feed.py", "data/packed.py"),
@@ -49,9 +53,9 @@ def pretrain(
         if pretrained(config.teacher):
             load_pretrained(model, config.teacher)
             runtime.console.say(f"Its weights are those of {config.teacher.checkpoint}; it is not trained.")
-            fitted, history = Fitted(0, {}, 0), []
+            fitted = Fitted(0, {}, [])
         else:
-            fitted, history = train(runtime, model, task, encodings, labels, config)
+            fitted = train(runtime, model, task, encodings, labels, config, folder / RUNNING)
         checkpoint.save(
             folder / "teacher.safetensors",
             {
@@ -59,12 +63,16 @@ def pretrain(
                 "config": plan.architecture,
                 "best_epoch": fitted.best_epoch,
                 "best": fitted.best,
-                "history": history,
+                "history": fitted.history,
             },
         )
+        for file in folder.glob(f"{RUNNING}*"):  # also one that was damaged, and set aside
+            file.unlink()
 
-    entry = runtime.store.get("teachers", what_determines(runtime, task, config), make)
-    state = checkpoint.load(entry.path / "teacher.safetensors")
+    entry = runtime.store.get(
+        "teachers", what_determines(runtime, task, config), make, f"{plan.name} teacher of {task.spec.name}"
+    )
+    state = checkpoint.load(entry.path / "teacher.safetensors", verify=False)
     model.load_state_dict(state["model"])
     if entry.found:  # a run's record is whole, whoever trained its teacher
         for row in state["history"]:
@@ -80,8 +88,9 @@ def train(
     encodings: StructuralEncodings | None,
     labels: Labels,
     config: TrainConfig,
-) -> tuple[Fitted, list[dict[str, float]]]:
-    """Fit the teacher to the labels; also every epoch's row."""
+    running: Path,
+) -> Fitted:
+    """Fit the teacher to the labels; `running` keeps its state, from which whoever comes next goes on."""
     plan = plan_teacher(config)
     feed = make_feed(
         task,
@@ -93,18 +102,26 @@ def train(
         batch_nodes=plan.batch_nodes,
         device=runtime.fabric.device,
     )
+    keeper = Keeper(running, runtime.interruption)
+    try:
+        keeper.load()
+    except (Damaged, OtherVersion) as error:  # a store mends itself
+        runtime.console.notice(f"{error} It is now {set_aside(running).name}.")
     alone = Objective(labels, LossConfig(), AlignmentConfig())
-    history: list[dict[str, float]] = []
-    with runtime.console.progress(plan.max_epochs, "teacher") as bar:
-        show = runtime.recorder("teacher", bar)
-
-        def on_epoch(row: dict[str, float]) -> None:
-            history.append(row)
-            show(row)
-
-        patience = config.trainer.patience
-        fitted = fit(runtime.fabric, model, alone, feed, plan.optim, plan.max_epochs, patience, on_epoch=on_epoch)
-    return fitted, history
+    with runtime.console.progress(plan.max_epochs, "teacher") as bar, runtime.interruption.held():
+        return fit(
+            runtime.fabric,
+            model,
+            alone,
+            feed,
+            plan.optim,
+            plan.max_epochs,
+            config.trainer.patience,
+            keeper,
+            on_epoch=runtime.recorder("teacher", bar),
+            on_resume=runtime.go_on("teacher"),
+            skip_nonfinite=config.trainer.nonfinite == "skip",
+        )
 
 
 def what_determines(runtime: Runtime, task: GraphTask, config: TrainConfig) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from torch import nn
 from gnn_distill.console import BarProgress, Console, LineProgress
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
+from gnn_distill.interruption import Interruption
 from gnn_distill.models import count_parameters
 from gnn_distill.run_directory import RunDirectory
 from gnn_distill.schema.run import TrainerConfig
@@ -28,6 +29,7 @@ class Runtime:
     console: Console
     directory: RunDirectory
     tracker: Tracker
+    interruption: Interruption
 
     @property
     def numerics(self) -> dict[str, Any]:
@@ -46,10 +48,23 @@ class Runtime:
             self.console.notice(f"{spec.name} has edge features; this {role} does not read them.")
 
     def record(self, stage: str, row: dict[str, float]) -> None:
-        """Take an epoch's row to metrics.csv and the tracker."""
+        """Take an epoch's row to metrics.csv and, unless an earlier process did, to the tracker."""
         row = {"stage": stage, **row}
         self.directory.append_metrics(row)
-        self.tracker.log(row)
+        if (stage, row["epoch"]) not in self.directory.told:
+            self.tracker.log(row)
+
+    def go_on(self, stage: str) -> Callable[[list[dict[str, float]]], None]:
+        """A function that records the rows of the epochs before a stage was stopped, and no others."""
+
+        def on_resume(rows: list[dict[str, float]]) -> None:
+            if rows:
+                self.console.notice(f"The {stage} goes on after epoch {len(rows)}.")
+            self.directory.forget(stage)
+            for row in rows:
+                self.record(stage, row)
+
+        return on_resume
 
     def recorder(self, stage: str, bar: BarProgress | LineProgress) -> Callable[[dict[str, float]], None]:
         """A function that records an epoch's row and shows it: its first validation metric is the primary one."""

@@ -128,8 +128,8 @@ def signals(
         said = read_teacher(teacher, state_source, collated, task, everything, dtype, attention)
         checkpoint.save(folder / "signals.safetensors", said)
 
-    entry = runtime.store.get("signals", parts, compute)
-    state = checkpoint.load(entry.path / "signals.safetensors")
+    entry = runtime.store.get("signals", parts, compute, f"signals of {config.teacher.name} on {task.spec.name}")
+    state = checkpoint.load(entry.path / "signals.safetensors", verify=False)
     row, node_ptr = layout(task)
     kept = (state["logits"], state["graph"], state["nodes"], state["num_layers"])
     taught = None

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 from jaxtyping import Int32
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from gnn_distill import checkpoint
 from gnn_distill.data.anchors import Anchors, sample_anchors
 from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.data.subgraphs import Subgraphs, compute_subgraphs, compute_walks
@@ -68,10 +68,11 @@ class StoredStructure:
                     done += count
                     work.update(done, len(self.task.graphs))
 
-                found = {name: values.contiguous() for name, values in find(advance).items()}
-            save_file(found, folder / "structure.safetensors")
+                found = find(advance)
+            checkpoint.save_tensors(folder / "structure.safetensors", found)
 
-        return load_file(self.runtime.store.get("structure", parts, compute).path / "structure.safetensors")
+        entry = self.runtime.store.get("structure", parts, compute, f"{what} of {self.task.spec.name}")
+        return checkpoint.load_tensors(entry.path / "structure.safetensors", verify=False)
 
 
 def with_distances(runtime: Runtime, task: GraphTask, encodings: StructuralEncodings) -> StructuralEncodings:

@@ -1,10 +1,11 @@
-import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from gnn_distill.sealed import write_json
 
 TINY = (
     *("dataset.num_train=16", "dataset.num_val=10", "dataset.num_test=10", "trainer.max_epochs=1", "trainer.threads=1"),
@@ -17,7 +18,7 @@ def run(tmp_path: Path) -> Path:
     folder = tmp_path / "a run's <folder>, seed=0"
     folder.mkdir()
     summary = {"student": {"val": {"mae": 0.5}}, "metric": "mae", "seconds": {}, "parameters": {"student": 7}}
-    (folder / "summary.json").write_text(json.dumps(summary))
+    write_json(folder / "summary.json", summary)
     return folder
 
 

@@ -57,13 +57,13 @@ def test_a_run_that_fails_is_shown_and_stops_no_other(gnn_distill: Callable, tmp
     assert "table=main: 1 of 2 runs failed" in err
     assert "table.rerun=failed" in err
     (log,) = tmp_path.glob("outputs/cells/typed_edges-kd-*/run.log")
-    assert "Warning: typed_edges, kd, seed 0: The training loss is" in out
+    assert "Warning: typed_edges, kd, seed 0: Training diverged in epoch" in out
     assert str(log.relative_to(tmp_path)) in out
     assert "UserError" in log.read_text()
     assert len(summaries(tmp_path)) == 1
 
     _, told, _ = gnn_distill(*SMALL, fails, "table.sizes.smoke.pairs.seed=[0]", "table.status=true")
-    assert "failed    typed_edges, kd, seed 0  The training loss is" in told
+    assert "failed    typed_edges, kd, seed 0  Training diverged in epoch" in told
     _, again, _ = gnn_distill(*SMALL, fails, "table.sizes.smoke.pairs.seed=[0]")
     assert "1 finished, 1 failed; 0 to be made" in again
     _, retried, _ = gnn_distill(*SMALL, fails, "table.sizes.smoke.pairs.seed=[0]", "table.rerun=failed")

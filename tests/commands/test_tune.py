@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.commands import tune
 from gnn_distill.results.studies import read_facts, read_trials
+from gnn_distill.sealed import write_json
 
 TABLE = """
 name: tiny
@@ -45,7 +46,7 @@ class Training:
         self.stop_at = 0
         self.value: Callable[[DictConfig], float | None] = lambda cfg: abs(math.log(cfg.optim.lr / 3e-3))
 
-    def __call__(self, cfg: DictConfig) -> float:
+    def __call__(self, cfg: DictConfig, resume: bool = False) -> float:
         folder = Path(HydraConfig.get().runtime.output_dir)
         (folder / "half-made").touch()
         if self.stop_at == len(self.configs) + 1:
@@ -55,7 +56,7 @@ class Training:
         self.configs.append(cfg)
         print("trained")
         value = self.value(cfg)
-        (folder / "summary.json").write_text(json.dumps({"metric": "m", "student": {"val": {"m": value}}}))
+        write_json(folder / "summary.json", {"metric": "m", "student": {"val": {"m": value}}})
         return value
 
     def of(self, teacher: str) -> list[DictConfig]:

@@ -83,6 +83,7 @@ def test_nothing_that_is_shown_can_become_an_element(tmp_path):
     config = yaml.safe_load((run / ".hydra" / "config.yaml").read_text())
     config["dataset"]["name"] = config["teacher"]["name"] = EVIL
     (run / ".hydra" / "config.yaml").write_text(yaml.safe_dump(config))
+    (run / "manifest.json").unlink()
     page = page_of(run)
     assert page.text.count("<script>alert(1)") >= 6
     assert f"validation {EVIL}" in page.text  # in a figure too, and not as a formula

@@ -1,6 +1,5 @@
 """Finished runs as rows."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +7,7 @@ import pytest
 
 from gnn_distill.errors import UserError
 from gnn_distill.results.runs import COLUMNS, newest, read_runs, write_rows
+from gnn_distill.sealed import write_json
 
 
 def make_run(
@@ -26,7 +26,7 @@ def make_run(
         },
     }
     (folder / ".hydra").mkdir(parents=True)
-    (folder / "summary.json").write_text(json.dumps(summary))
+    write_json(folder / "summary.json", summary)
     (folder / ".hydra" / "overrides.yaml").write_text("- seed=0\n- paths.store=/here\n- loss=kd\n- tracker=none\n")
     return folder
 
@@ -53,12 +53,32 @@ def test_rows_written_are_read_back_to_the_last_digit(tmp_path: Path) -> None:
 
 
 def test_what_is_no_run_is_passed_over(tmp_path: Path) -> None:
-    (tmp_path / "summary.json").write_text("{")
+    write_json(tmp_path / "summary.json", {"metric": "accuracy"})
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     (tmp_path / "empty.csv").write_text("")
     assert read_runs([tmp_path]).empty
     with pytest.raises(UserError, match=r"other\.csv is no file of finished runs"):
         read_runs([tmp_path / "other.csv"])
+
+
+def test_damaged_runs_and_those_of_other_versions_are_told_and_do_not_count(tmp_path: Path) -> None:
+    damaged, good, *old = (make_run(tmp_path / name, digest=name) for name in "abcd")
+    raw = (damaged / "summary.json").read_bytes()
+    for run in old:
+        (run / "summary.json").write_text('{"metric": "accuracy"}')
+    for content in (raw[:-10], raw.replace(b"0.7", b"0.8"), b""):
+        (damaged / "summary.json").write_bytes(content)
+        told: list[str] = []
+        assert read_runs([tmp_path], told.append)["config_hash"].tolist() == ["b"]
+        assert len(told) == 2
+        assert told[0].startswith(f"{damaged / 'summary.json'}: is damaged: ")
+        assert "The run does not count" in told[0]
+        assert "2 runs do not count" in told[1]
+        assert f"{old[0] / 'summary.json'}: was written by an older version" in told[1]
+    (good / ".hydra" / "overrides.yaml").write_text("\0")
+    manifest = {"files": {".hydra/overrides.yaml": {"size": 1, "sha256": "0" * 64}}}
+    write_json(good / "manifest.json", manifest)
+    assert read_runs([good])["overrides"].tolist() == [""]
 
 
 def test_of_one_config_our_own_run_counts_then_the_latest(tmp_path: Path) -> None:

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import pytest
@@ -6,6 +5,8 @@ import yaml
 from pages import make_run, page_of
 
 from gnn_distill.errors import UserError
+from gnn_distill.run_directory import read_summary
+from gnn_distill.sealed import write_json
 
 
 def sweep_of(folder: Path, **changes) -> Path:
@@ -64,7 +65,7 @@ def test_sweeps_of_one_key_of_seeds_and_of_nothing_finished(tmp_path):
 def test_lower_errors_are_better_in_a_sweep(tmp_path):
     for index, micro in enumerate((0, 1)):
         run = make_run(tmp_path / str(index), f"loss.weights.micro={micro}", metric="rmse")
-        summary = json.loads((run / "summary.json").read_text())
+        summary = read_summary(run)
         summary["student"]["val"]["rmse"] = 0.5 + micro
-        (run / "summary.json").write_text(json.dumps(summary))
+        write_json(run / "summary.json", summary)
     assert "loss.weights.micro=0\n" in page_of(tmp_path).text

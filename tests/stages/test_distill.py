@@ -82,7 +82,7 @@ def test_every_kind_of_task_is_distilled(kind: str, tmp_path: Path) -> None:
     metrics = [name for name in header if name.startswith("val/")]
     assert metrics[0] == f"val/{task.spec.metric}"
     assert fitted.best[task.spec.metric] in rows[metrics[0]]
-    assert {"best.safetensors", "last.safetensors"} <= {path.name for path in runtime.directory.checkpoints.iterdir()}
+    assert runtime.directory.last.exists()
 
 
 def test_a_run_is_repeated_to_the_last_digit(tmp_path: Path) -> None:

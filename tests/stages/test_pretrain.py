@@ -77,7 +77,7 @@ def keys(runtime: Runtime, monkeypatch: pytest.MonkeyPatch):
     class Asked(Exception):
         pass
 
-    def get(kind: str, parts: dict, make: object) -> Entry:
+    def get(kind: str, parts: dict, *_: object) -> Entry:
         from gnn_distill.store import content_key
 
         raise Asked(content_key(parts))

@@ -121,14 +121,15 @@ def test_signals_are_found_again(runtime: Runtime, task: GraphTask) -> None:
     assert collect(runtime, task, weights)[2].found
 
 
-def test_a_torn_file_of_signals_is_told(runtime: Runtime, task: GraphTask) -> None:
-    from gnn_distill.errors import UserError
-
-    _, _, entry = collect(runtime, task, make_config())
+def test_a_torn_file_of_signals_is_made_again(runtime: Runtime, task: GraphTask) -> None:
+    _, before, entry = collect(runtime, task, make_config())
+    logits = before.logits.clone()
     path = entry.path / "signals.safetensors"
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(UserError, match="not a whole checkpoint"):
-        collect(runtime, task, make_config())
+    _, signals, entry = collect(runtime, task, make_config())
+    assert not entry.found
+    assert torch.equal(signals.logits, logits)
+    assert entry.path.with_name(f"{entry.path.name}.damaged").is_dir()
 
 
 def test_moments_are_those_of_all_rows() -> None:

@@ -1,0 +1,123 @@
+"""Files that carry a schema version and a SHA-256 of themselves: JSON, and safetensors in their header.
+
+The checksum is that of the whole file with 64 zeros in the checksum's place, so no byte can change unseen.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gnn_distill.errors import UserError
+from gnn_distill.files import replace_file
+
+SCHEMA_VERSION = 1
+BLANK = "0" * 64
+SECTION = "gnn_distill"
+"""Where safetensors' metadata hold a JSON object of ours."""
+AGAIN = "Delete it and run again."
+IN_JSON = re.compile(rb'"checksum": "([0-9a-f]{64})"\n\}\n\Z')
+IN_HEADER = re.compile(rb'\\"checksum\\": \\"([0-9a-f]{64})\\"')
+
+
+class Damaged(UserError):
+    """A file that is not what was written; the message names it."""
+
+    def __init__(self, path: Path, why: str, remedy: str = AGAIN) -> None:
+        super().__init__(f"{path}: is damaged: {why}. {remedy}")
+        self.path, self.why = path, why
+
+
+class OtherVersion(UserError):
+    """A whole file, as far as one can tell, of another version of its schema."""
+
+    def __init__(self, path: Path, version: Any, remedy: str = AGAIN) -> None:
+        told = "an older version" if version is None else f"another version (its schema is {version})"
+        super().__init__(
+            f"{path}: was written by {told} of gnn-distill; this one reads schema {SCHEMA_VERSION}. {remedy}"
+        )
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write an object of strict JSON, its schema version first, its checksum last."""
+    values = {"schema_version": SCHEMA_VERSION, **value, "checksum": BLANK}
+    text = json.dumps(values, indent=2, allow_nan=False) + "\n"
+    head, _, tail = text.rpartition(BLANK)
+    replace_file(path, head + hashlib.sha256(text.encode()).hexdigest() + tail)
+
+
+def read_json(path: Path, remedy: str = AGAIN) -> dict[str, Any]:
+    """What `write_json` was given. Raises Damaged or OtherVersion, ending in `remedy`."""
+    with reading(path, remedy):
+        raw = path.read_bytes()
+    found = IN_JSON.search(raw)
+    if found is None:
+        value = parsed(raw)
+        # Of a file of ours one flipped byte leaves one of the two words.
+        if isinstance(value, dict) and value and value.keys().isdisjoint({"schema_version", "checksum"}):
+            raise OtherVersion(path, None, remedy)
+        raise Damaged(path, "it ends too early" if value is None else "its checksum is missing", remedy)
+    blank = raw[: found.start(1)] + BLANK.encode() + raw[found.end(1) :]
+    if hashlib.sha256(blank).hexdigest().encode() != found[1]:
+        raise Damaged(path, "its content does not match its checksum", remedy)
+    value = json.loads(raw)
+    if value["schema_version"] != SCHEMA_VERSION:
+        raise OtherVersion(path, value["schema_version"], remedy)
+    return {key: item for key, item in value.items() if key not in ("schema_version", "checksum")}
+
+
+def metadata(path: Path, remedy: str = AGAIN, verify: bool = True) -> dict[str, Any]:
+    """Our section of a safetensors file's metadata, once the whole file has been read against its checksum.
+
+    It is read piece by piece; without `verify` only the header is. Raises Damaged or OtherVersion.
+    """
+    with reading(path, remedy), open(path, "rb") as file:
+        start = file.read(8)
+        length = int.from_bytes(start, "little")
+        if len(start) < 8 or length > os.fstat(file.fileno()).st_size:
+            raise Damaged(path, "it has no whole header", remedy)
+        header = file.read(length)
+        found = IN_HEADER.search(header)
+        if found is None:
+            old = parsed(header)
+            old = old.get("__metadata__") if isinstance(old, dict) else None
+            if isinstance(old, dict) and old.keys() == {"state"}:
+                raise OtherVersion(path, None, remedy)
+            raise Damaged(path, "it has no checksum, or is none of gnn-distill's files", remedy)
+        if verify:
+            digest = hashlib.sha256(start + header[: found.start(1)] + BLANK.encode() + header[found.end(1) :])
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+            if digest.hexdigest().encode() != found[1]:
+                raise Damaged(path, "its content does not match its checksum", remedy)
+    value = (parsed(header) or {}).get("__metadata__", {}).get(SECTION)
+    value = parsed(value) if isinstance(value, str) else None
+    if not isinstance(value, dict):
+        raise Damaged(path, "it has no whole header", remedy)
+    if value.get("schema_version") != SCHEMA_VERSION:
+        raise OtherVersion(path, value.get("schema_version"), remedy)
+    return value
+
+
+@contextmanager
+def reading(path: Path, remedy: str = AGAIN) -> Iterator[None]:
+    """Within it an OSError becomes a UserError; a file that is not there, or a disk that fails, is damage."""
+    try:
+        yield
+    except PermissionError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}). Ask its owner for the right to.") from error
+    except OSError as error:
+        why = "it is missing" if isinstance(error, FileNotFoundError) else f"it cannot be read ({error.strerror})"
+        raise Damaged(path, why, remedy) from error
+
+
+def parsed(text: str | bytes) -> Any:
+    """The value of a JSON text; None if it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,71 @@
+"""What the steps of an epoch said, kept on the device until the epoch ends."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from gnn_distill.data.batching import StructureBatch
+
+SHOWN_IDS = 10
+
+
+class StepLog:
+    """Loss and terms of every step, and whether the step was sound: its loss and its gradients finite."""
+
+    def __init__(self) -> None:
+        self._values: list[dict[str, Tensor]] = []
+        self._sound: list[Tensor] = []
+        self._ids: list[Tensor] = []
+
+    def add(
+        self, batch: StructureBatch, loss: Tensor, terms: Mapping[str, Tensor], weights: Mapping[str, float | Tensor],
+        norms: Tensor,
+    ) -> None:  # fmt: skip
+        """Take in a step: the total, each counted term's raw value and weight, and the norms of its gradients."""
+        weighted = {f"{name}.weighted": weights[name] * value for name, value in terms.items()}
+        self._values.append({"loss": loss, **terms, **weighted})
+        self._sound.append(torch.isfinite(loss) & torch.isfinite(norms).all())
+        self._ids.append(batch.graph_ids)
+
+    def sound(self) -> bool:
+        """Whether the last step was. A GPU is waited for."""
+        return bool(self._sound[-1])
+
+    def unsound(self) -> list[int]:
+        """The steps that were not sound."""
+        return [step for step, sound in enumerate(torch.stack(self._sound).tolist()) if not sound]
+
+    def all_unsound(self) -> bool:
+        """Whether no step was sound."""
+        return len(self.unsound()) == len(self._sound)
+
+    def means(self) -> dict[str, float]:
+        """Over the sound steps: a raw term's over those in which it counted, a weighted one's over all.
+
+        So the weighted terms add up to the loss.
+        """
+        kept = [values for step, values in enumerate(self._values) if step not in set(self.unsound())]
+        names = dict.fromkeys(name for values in kept for name in values)
+        sums = {name: torch.stack([values[name] for values in kept if name in values]).sum() for name in names}
+        told = torch.stack(list(sums.values())).tolist()
+        counts = {name: sum(name in values for values in kept) for name in names}
+        return {
+            name: value / (len(kept) if name.endswith(".weighted") else counts[name])
+            for name, value in zip(names, told, strict=True)
+        }
+
+    def not_finite(self, step: int) -> list[str]:
+        """The terms of a step whose values are not finite; of one that has none, its gradients."""
+        bad = [f"term {name} ({float(value)})" for name, value in self._values[step].items() if _bad_term(name, value)]
+        return bad or ["the gradients"]
+
+    def where(self, step: int) -> str:
+        """`step 3, graphs 5, 17, 203 and 61 more`."""
+        ids = self._ids[step].tolist()
+        more = f" and {len(ids) - SHOWN_IDS} more" if len(ids) > SHOWN_IDS else ""
+        return f"step {step + 1}, graphs {', '.join(map(str, ids[:SHOWN_IDS]))}{more}"
+
+
+def _bad_term(name: str, value: Tensor) -> bool:
+    return name != "loss" and not name.endswith(".weighted") and not bool(value.isfinite())
