@@ -45,7 +45,7 @@ class RunDirectory:
             raise UserError(
                 f"hydra.run.dir={self.path}: this folder holds a finished run. Choose another, or remove it first."
             )
-        if (self.path / RUN).exists() and resume:
+        if resume and ((self.path / RUN).exists() or self.last.exists()):
             self.facts = read_json(self.path / RUN, "Remove the folder, and start the run anew.")
             self.told = _recorded(self.path / METRICS)
         elif self.last.exists():

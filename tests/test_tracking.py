@@ -57,10 +57,11 @@ def stub(tmp_path, monkeypatch):
     return install
 
 
-def track(tmp_path, warnings, timeout=10.0, **tracker):
+def track(tmp_path, warnings, timeout=10.0, run_id=None, resumed=False, **tracker):
     """A run of two epochs; returns hint, seconds of the start and seconds of the end."""
     begin = time.monotonic()
-    run = start_tracker(config(**tracker), tmp_path, "student<-gin", "group", ["a"], warnings.append)
+    cfg = config(**tracker)
+    run = start_tracker(cfg, tmp_path, "student<-gin", "group", ["a"], warnings.append, run_id, resumed)
     started = time.monotonic()
     run.log({"stage": "teacher", "epoch": 1, "train/loss": 0.5})
     run.log({"stage": "student", "epoch": 1, "val/accuracy": float("nan")})
@@ -221,3 +222,27 @@ def test_the_real_wandb_writes_offline(tmp_path, monkeypatch):
     assert b"teacher/train/loss" in record
     assert b"student<-gin" in record
     assert glob.glob(f"{folder}/files/media/images/**/*.png", recursive=True)
+
+
+def test_a_run_that_goes_on_is_the_same_run(tmp_path, stub):
+    calls, warnings = stub(), []
+    track(tmp_path, warnings, run_id="0badcafe")
+    track(tmp_path, warnings, run_id="0badcafe", resumed=True)
+    assert warnings == []
+    started = [arguments for name, arguments in (call[:2] for call in calls() if call[0] == "init")]
+    assert [(told["id"], told["resume"]) for told in started] == [("0badcafe", None), ("0badcafe", "allow")]
+
+
+@pytest.mark.slow
+def test_the_real_wandb_goes_on_offline(tmp_path, monkeypatch):
+    pytest.importorskip("wandb")
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    from matplotlib.figure import Figure
+
+    Figure().savefig(tmp_path / "loss.png")
+    warnings = []
+    track(tmp_path, warnings, timeout=30.0, run_id="0badcafe")
+    time.sleep(1.1)  # wandb names folders by the second
+    track(tmp_path, warnings, timeout=30.0, run_id="0badcafe", resumed=True)
+    assert warnings == []
+    assert len(glob.glob(str(tmp_path / "wandb" / "offline-run-*-0badcafe"))) == 2
