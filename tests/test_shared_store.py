@@ -19,7 +19,7 @@ WORDS = (
     *("dataset.num_train=64", "dataset.num_val=32", "dataset.num_test=32", "teacher.hidden_channels=16"),
     "paths.store=store",
 )
-PATIENCE = 300
+PATIENCE = 900
 
 
 def start(folder: Path, number: int) -> subprocess.Popen:
