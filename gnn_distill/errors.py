@@ -1,7 +1,8 @@
 """The one error a user can cause, and the hint that goes with it."""
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 
 
@@ -24,6 +25,18 @@ def printable(text: object) -> str:
         letter if letter in "\n\t" or unicodedata.category(letter) not in HIDDEN else ascii(letter)[1:-1]
         for letter in str(text)
     )
+
+
+@contextmanager
+def making_sense(of: object, remedy: str) -> Iterator[None]:
+    """Within it files of others are read: whatever goes wrong becomes a UserError that names them."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # a file may hold anything, so anything may happen
+        told = " ".join(str(error).split())[:200]
+        raise UserError(f"{of}: cannot be understood ({type(error).__name__}: {told}). {remedy}") from error
 
 
 def suggest(word: object, choices: Iterable[object]) -> str:
