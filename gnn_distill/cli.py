@@ -25,6 +25,7 @@ COMMANDS = {
     "table": "Make the runs of a results table that are missing, and render it.",
     "tune": "Search the settings of a table's methods on validation, with equal budgets (needs the extra tune).",
     "report": "Write a run, a table or a sweep as one HTML page: report FOLDER.",
+    "store": "Look after what runs share, such as trained teachers: store list, verify or prune.",
 }
 
 
@@ -40,7 +41,7 @@ def main() -> None:
         case ["train", *words] if any(word.startswith("resume=") for word in words):
             resume(words)
         case [command, *words] if command in COMMANDS:
-            sys.argv[1:] = named_path(words) if command == "report" else words
+            sys.argv[1:] = POSITIONAL.get(command, list)(words)
             run(command)
         case [word, *_]:
             hint = suggest(word, COMMANDS)
@@ -64,6 +65,18 @@ def named_path(words: list[str]) -> list[str]:
             quoted = path.replace("'", r"\'")
             return [f"report.path='{quoted}'", *rest]
     return words
+
+
+def named_action(words: list[str]) -> list[str]:
+    """The words after `store`; a plain word in front becomes store.action=WORD."""
+    match words:
+        case [action, *rest] if action.isalpha():
+            return [f"store.action={action}", *rest]
+    return words
+
+
+POSITIONAL = {"report": named_path, "store": named_action}
+"""What becomes of the words behind a command that takes one without a key."""
 
 
 def resume(words: list[str]) -> None:

@@ -29,9 +29,26 @@ PACKAGES = (
 PLACES = ("paths", "tracker", "hydra")
 """Sections that say where a run is kept, not what it is."""
 BEYOND = (
-    *("results/", "commands/table.py", "commands/tune.py", "commands/report.py", "tuning.py", "search_space.py"),
-    *("schema/table.py", "schema/tune.py", "schema/report.py", "cli.py", "complaints.py", "console.py", "listing.py"),
-    *("tracking.py", "wandb_process.py", "resumption.py", "interruption.py", "files.py", "sealed.py"),
+    *(
+        "results/",
+        "commands/table.py",
+        "commands/tune.py",
+        "commands/report.py",
+        "commands/store.py",
+        "tuning.py",
+        "search_space.py",
+    ),
+    *(
+        "schema/table.py",
+        "schema/tune.py",
+        "schema/report.py",
+        "schema/store.py",
+        "cli.py",
+        "complaints.py",
+        "console.py",
+        "listing.py",
+    ),
+    *("tracking.py", "wandb_process.py", "resumption.py", "interruption.py", "files.py", "sealed.py", "inventory.py"),
 )
 """Code that has no say in how a run comes out."""
 

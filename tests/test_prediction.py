@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from damage import assert_noticed
 from small_tasks import awaken, make_graphs, make_spec, preset
 from torch_geometric.data import Data
 
@@ -81,6 +82,12 @@ def test_what_is_saved_is_the_student_alone(tmp_path: Path) -> None:
     student = saved(tmp_path, make_spec())
     assert set(load_file(tmp_path / WEIGHTS)) == set(student.state_dict())
     assert set(read_json(tmp_path / SETTINGS)) == {"spec", "student", "encoding", "max_pairs"}
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, SETTINGS])
+def test_damage_is_noticed(tmp_path: Path, name: str) -> None:
+    saved(tmp_path, make_spec())
+    assert_noticed(tmp_path / name, lambda: load(tmp_path))
 
 
 def test_order_is_that_of_the_graphs(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
     """Data, teacher, signals, encodings, student, evaluation; then the summary, which makes a run a finished one."""
     console, directory, tracker = runtime.console, runtime.directory, runtime.tracker
     name, seconds = run_name(config), Seconds(directory)
+    directory.facts["store"] = runtime.store.used  # goes to run.json with all that follows
     with seconds.of("data"):
         task = load_task(config.dataset, config.paths)
         if directory.facts.setdefault("data", task.fingerprint) != task.fingerprint:

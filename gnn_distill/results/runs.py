@@ -36,7 +36,7 @@ def read_runs(places: Iterable[Path | str], warn: Callable[[str], None] = lambda
     """One row a finished run, in the order found; `places` are folders, searched to the bottom, and CSV files.
 
     CSV files in a folder are read, too, if `write_rows` wrote them; what is not there is skipped. `warn` hears of every
-    summary that is damaged, and of how many are of another version: these runs do not count.
+    summary that is damaged, and of how many are of another version: these folders do not count.
     """
     others: list[str] = []
 
@@ -44,7 +44,7 @@ def read_runs(places: Iterable[Path | str], warn: Callable[[str], None] = lambda
         try:
             return row_of(run)
         except Damaged as error:
-            warn(f"{error.path}: is damaged: {error.why}. The run does not count.")
+            warn(f"{error.path}: is damaged: {error.why}. Its folder does not count.")
         except OtherVersion as error:
             others.append(str(error))
         return None
@@ -61,7 +61,7 @@ def read_runs(places: Iterable[Path | str], warn: Callable[[str], None] = lambda
                 raise UserError(f"table.search: {place} is no file of finished runs. Its columns must be {COLUMNS}.")
             frames.append(frame)
     if others:
-        warn(f"{len(others)} runs do not count. {others[0]}")
+        warn(f"{len(others)} folders of runs do not count. {others[0]}")
     return pd.concat([_typed(pd.DataFrame(rows, columns=list(COLUMNS))), *frames], ignore_index=True)
 
 

@@ -2,7 +2,7 @@
 
 from hydra.core.config_store import ConfigStore
 
-from gnn_distill.schema import data, report, run, table, tune
+from gnn_distill.schema import data, report, run, store, table, tune
 
 # The other groups are sections of TrainConfig; data sets differ in their keys.
 SCHEMAS = {
@@ -12,6 +12,7 @@ SCHEMAS = {
     "table": table.TableCommand,
     "tune": tune.TuneCommand,
     "report": report.ReportCommand,
+    "store": store.StoreCommand,
     "dataset/typed_edges": data.TypedEdgesConfig,
     "dataset/tudataset": data.TUDatasetConfig,
     "dataset/moleculenet": data.MoleculeNetConfig,
@@ -32,7 +33,7 @@ SCHEMAS = {
 
 def register() -> None:
     """Put every schema where the defaults lists in `conf/` look for it."""
-    store = ConfigStore.instance()
+    configs = ConfigStore.instance()
     for path, node in SCHEMAS.items():
         group, _, name = path.rpartition("/")
-        store.store(group=f"schema/{group}" if group else "schema", name=name, node=node)
+        configs.store(group=f"schema/{group}" if group else "schema", name=name, node=node)

@@ -29,6 +29,24 @@ def test_what_another_process_makes_is_left_to_it(gnn_distill: Callable, tmp_pat
     assert len(summaries(tmp_path)) == 2
 
 
+def test_a_run_with_a_damaged_summary_is_told_and_made_again(gnn_distill: Callable, tmp_path: Path) -> None:
+    words = (*SMALL, "table.sizes.smoke.rows=[teacher]", "table.search=[]")
+    assert gnn_distill(*words)[0] == 0
+    made = summaries(tmp_path)
+    first, second = (path / "summary.json" for path in sorted(tmp_path.glob("outputs/cells/*")))
+    first.write_bytes(first.read_bytes()[:-20])
+    second.write_text('{"metric": "accuracy"}')
+    assert "2 runs: 2 missing; 2 to be made" in gnn_distill(*words, "table.status=true")[1]
+    status, out, _ = gnn_distill(*words)
+    assert status == 0
+    assert f"Warning: {first.relative_to(tmp_path)}: is damaged: it ends too early" in out
+    assert "Warning: 1 folders of runs do not count." in out
+    assert [path.with_name("summary.json.damaged").exists() for path in (first, second)] == [True, True]
+    assert {name: value for name, (value, _) in summaries(tmp_path).items()} == {
+        name: value for name, (value, _) in made.items()
+    }
+
+
 def run_is_left_alone(folder: Path) -> bool:
     """Whether a launched job would keep away from a run, planned before the other process began."""
     words = [sys.executable, "-c", KEEPS_AWAY, str(folder)]

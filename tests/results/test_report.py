@@ -3,10 +3,11 @@ import os
 
 import pytest
 import yaml
+from damage import assert_noticed
 from pages import EVIL, make_run, page_of
 
 from gnn_distill.errors import UserError
-from gnn_distill.results.report import write_report
+from gnn_distill.results.report import render, write_report
 from gnn_distill.schema.report import ReportConfig
 
 
@@ -65,6 +66,12 @@ def test_a_run_that_has_not_finished_or_has_failed(tmp_path):
     assert "out of <memory>\nline 1" in page_of(run).text
     (run / ".hydra" / "overrides.yaml").unlink()
     assert page_of(run).tags["svg"] == 0
+
+
+@pytest.mark.parametrize("name", ["summary.json", "metrics.csv", "manifest.json", ".hydra/config.yaml"])
+def test_a_damaged_run_is_refused_by_the_name_of_the_file(tmp_path, name):
+    file = make_run(tmp_path / "run", epochs=2) / name
+    assert_noticed(file, lambda: render(tmp_path / "run", ReportConfig()))
 
 
 def test_a_lone_summary_is_enough(tmp_path):

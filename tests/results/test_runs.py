@@ -72,8 +72,8 @@ def test_damaged_runs_and_those_of_other_versions_are_told_and_do_not_count(tmp_
         assert read_runs([tmp_path], told.append)["config_hash"].tolist() == ["b"]
         assert len(told) == 2
         assert told[0].startswith(f"{damaged / 'summary.json'}: is damaged: ")
-        assert "The run does not count" in told[0]
-        assert "2 runs do not count" in told[1]
+        assert "Its folder does not count" in told[0]
+        assert "2 folders of runs do not count" in told[1]
         assert f"{old[0] / 'summary.json'}: was written by an older version" in told[1]
     (good / ".hydra" / "overrides.yaml").write_text("\0")
     manifest = {"files": {".hydra/overrides.yaml": {"size": 1, "sha256": "0" * 64}}}

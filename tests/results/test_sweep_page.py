@@ -62,6 +62,16 @@ def test_sweeps_of_one_key_of_seeds_and_of_nothing_finished(tmp_path):
     assert "0\nfinished, 1 not" in page_of(tmp_path / "begun").text
 
 
+@pytest.mark.parametrize("name", ["summary.json", ".hydra/overrides.yaml"])
+def test_a_damaged_run_is_named_and_does_not_count(tmp_path, name):
+    for seed in (0, 1, 2):
+        file = make_run(tmp_path / "seeds" / str(seed), f"seed={seed}") / name
+    file.write_text("- seed=3\n")
+    page = page_of(tmp_path / "seeds")
+    assert f"{file}: is damaged: " in page.text
+    assert "2\nall finished" in page.text
+
+
 def test_lower_errors_are_better_in_a_sweep(tmp_path):
     for index, micro in enumerate((0, 1)):
         run = make_run(tmp_path / str(index), f"loss.weights.micro={micro}", metric="rmse")

@@ -69,6 +69,10 @@ def test_a_table(table_folder):
     }
     (folder / "figures" / "mine.png").write_bytes(b"\x89PNG")
     assert page_of(folder).tags["img"] == 1  # figures of others are shown too
+    (run / "metrics.csv").write_text("stage,epoch\n")
+    page = page_of(folder)
+    assert f"{run / 'metrics.csv'}: is damaged: " in page.text
+    assert page.tags["svg"] == 4
 
 
 def test_a_table_that_cannot_be_read(table_folder):

@@ -1,0 +1,143 @@
+"""What lies in a store: its entries, what is left of others, and which run directories use what."""
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from gnn_distill.files import writing
+from gnn_distill.run_directory import RUN, SUMMARY
+from gnn_distill.sealed import Damaged, OtherVersion, read_json
+from gnn_distill.store import MANIFEST, check
+
+WHOLE, MAKING, PARTIAL, DAMAGED, ASIDE, OTHER = "", "in the making", "partial", "damaged", "set aside", "other version"
+"""States of an item: an entry; what a process fills, or has left unfinished; an entry that cannot be used as it lies
+there; one that was set aside for that; one that another version of this package has written."""
+Users = dict[tuple[str, str], list[Path]]
+"""Run directories, by kind and key of the entries that they use."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """A folder of a store."""
+
+    path: Path
+    state: str
+    size: int
+    """Bytes of its files."""
+    age: float
+    """Seconds since the last of its files was written."""
+    what: str = ""
+    """What was made, in words, as far as it can be read."""
+    trouble: str = ""
+    """What is wrong with it."""
+    runs: Sequence[Path] = ()
+    """The run directories that are known to use it."""
+
+    @property
+    def kind(self) -> str:
+        """Teachers, signals, encodings, ..."""
+        return self.path.parent.name
+
+    @property
+    def lock(self) -> Path:
+        """The file that the maker of this entry locks."""
+        return self.path.with_name(f"{self.path.name.partition('.')[0]}.lock")
+
+
+def inventory(
+    root: Path, users: Users, verify: bool = False, progress: Callable[[int, int], None] = lambda done, total: None
+) -> list[Item]:
+    """Everything in a store, by kind; with `verify` all files are read against their checksums, else only manifests."""
+    kinds = [kind for kind in sorted(root.iterdir()) if kind.is_dir()]
+    folders = [folder for kind in kinds for folder in sorted(kind.iterdir()) if folder.is_dir()]
+    items = []
+    for done, folder in enumerate(folders, start=1):
+        item = examine(folder, users, verify)
+        items.append(replace(item, state=MAKING) if item.state == PARTIAL and is_held(item.lock) else item)
+        progress(done, len(folders))
+    return items
+
+
+def examine(folder: Path, users: Users, verify: bool = False) -> Item:
+    """A folder of a store, as it is now, whoever may be at it."""
+    stats = [file.stat() for file in folder.iterdir() if file.is_file()]
+    written = max((stat.st_mtime for stat in stats), default=folder.stat().st_mtime)
+    key, _, ending = folder.name.partition(".")
+    item = Item(
+        folder,
+        state=ASIDE if ending.startswith("damaged") else PARTIAL if ending else WHOLE,
+        size=sum(stat.st_size for stat in stats),
+        age=max(time.time() - written, 0.0),
+        runs=() if ending else users.get((folder.parent.name, key), ()),
+    )
+    if ending:
+        return item
+    try:
+        told = read_json(folder / MANIFEST)
+        for name, of_file in told["files"].items():
+            if not (folder / name).is_file() or (folder / name).stat().st_size != of_file["size"]:
+                raise Damaged(folder / name, "it is missing, or has another size")
+        if verify:
+            check(folder)
+    except Damaged as error:
+        return replace(item, state=DAMAGED, trouble=f"{error.path.name}: {error.why}")
+    except OtherVersion:
+        return replace(item, state=OTHER)
+    return replace(item, what=told["what"])
+
+
+def is_held(lock: Path) -> bool:
+    """Whether a living process holds a lock."""
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, blocking=False):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # where nothing can be written, nobody makes anything
+        return False
+
+
+@contextmanager
+def alone(item: Item) -> Iterator[bool]:
+    """Hold the lock of an item unless somebody else does; whether that is so. What is done within may fail to write."""
+    lock = FileLock(item.lock)
+    with writing(item.path):
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            free = False
+        else:
+            free = True
+        try:
+            yield free
+        finally:
+            lock.release()
+
+
+def users_in(folders: Iterable[Path]) -> tuple[Users, list[Path]]:
+    """Which runs below `folders`, finished or not, use which entries; and the files of runs that cannot be read."""
+    users: Users = {}
+    unreadable: list[Path] = []
+    for folder in folders:
+        for file in sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names):
+            if file.name not in (RUN, SUMMARY):
+                continue
+            try:
+                used = read_json(file).get("store", {})
+            except Damaged:
+                unreadable.append(file)
+                continue
+            except OtherVersion:  # it used entries of its own version
+                continue
+            for kind, keys in used.items():
+                for key in keys:
+                    runs = users.setdefault((kind, key), [])
+                    runs += [file.parent] if file.parent not in runs else []
+    return users, unreadable
