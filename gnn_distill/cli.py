@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gnn_distill import __version__
-from gnn_distill.errors import UserError, suggest
+from gnn_distill.errors import UserError, printable, suggest
 
 if TYPE_CHECKING:
     from gnn_distill.resumption import Resumption
@@ -45,7 +45,7 @@ def main() -> None:
             run(command)
         case [word, *_]:
             hint = suggest(word, COMMANDS)
-            print(f"gnn-distill: unknown command '{word}'.{hint}\n\n{usage()}", file=sys.stderr)
+            print(printable(f"gnn-distill: unknown command '{word}'.{hint}\n\n{usage()}"), file=sys.stderr)
             sys.exit(2)
 
 
@@ -123,7 +123,7 @@ def run(command: str, stopped: "Resumption | None" = None) -> None:
             raise
         if full_trace:
             raise error from stop
-        print(f"gnn-distill {command}: {error}", file=sys.stderr)
+        print(printable(f"gnn-distill {command}: {error}"), file=sys.stderr)
         sys.exit(error.exit_code)
 
 

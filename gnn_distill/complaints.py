@@ -18,7 +18,7 @@ TYPES = {
     "to Float": "must be a number",
     "valid bool": "must be true or false",
     "to string": "must be one text; put quotes around it",
-    "to ListConfig": "must be a list, as in [a,b]",
+    "ListConfig": "must be a list, as in [a,b]",
 }
 
 

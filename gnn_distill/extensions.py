@@ -1,6 +1,7 @@
 """Modules and classes that a config names: the package's own, or the user's."""
 
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,14 @@ def module_of(key: str, name: str, package: str) -> ModuleType:
     return users_module(key, name) if "." in name else import_module(f"{package}.{name}")
 
 
+def function_of(key: str, name: str, package: str, function: str) -> Callable[..., Any]:
+    """The function of that name in `module_of` the rest. Raises UserError where the user's module has none."""
+    module = module_of(key, name, package)
+    if not callable(getattr(module, function, None)):
+        raise UserError(f"{key}={name}: this module has no function {function}(). Write one, or choose another module.")
+    return getattr(module, function)
+
+
 def object_of(key: str, path: str) -> Any:
     """The user's class or function `module.name`. Raises UserError where there is none."""
     name, _, attribute = path.rpartition(".")
@@ -23,7 +32,21 @@ def object_of(key: str, path: str) -> Any:
     if not hasattr(module, attribute):
         hint = suggest(attribute, vars(module))
         raise UserError(f"{key}={path}: {name} has no {attribute}.{hint}")
-    return getattr(module, attribute)
+    found = getattr(module, attribute)
+    if not callable(found) or source_of(found) is None:
+        raise UserError(f"{key}={path}: this is no class or function of a Python file. Give the path of your class.")
+    return found
+
+
+def source_of(thing: Any) -> str | None:
+    """The Python file that defines a class or function, if there is one."""
+    return getattr(sys.modules.get(getattr(thing, "__module__", "")), "__file__", None)
+
+
+def check_module_path(key: str, name: str) -> None:
+    """Raise UserError unless `name` is written as a module's: names with dots between them."""
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise UserError(f"{key}={name}: must be the path of a module, names with dots between: {key}=my_package.mine.")
 
 
 def users_module(key: str, name: str) -> ModuleType:
@@ -31,6 +54,7 @@ def users_module(key: str, name: str) -> ModuleType:
 
     Naming a module runs it: a config is code as far as it is trusted. Raises UserError where there is none.
     """
+    check_module_path(key, name)
     here = str(Path.cwd())
     if here not in sys.path:  # a console script, unlike `python -m`, does not look there
         sys.path.append(here)

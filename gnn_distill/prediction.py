@@ -14,7 +14,7 @@ from gnn_distill.data.batching import check_budget, collate, evaluation_batches
 from gnn_distill.data.packed import PackedGraphs, degree_column
 from gnn_distill.data.structure import compute_encodings
 from gnn_distill.data.task import Features, TaskSpec
-from gnn_distill.errors import UserError
+from gnn_distill.errors import UserError, making_sense
 from gnn_distill.losses.reuse import ReusingStudent, rebuild
 from gnn_distill.models import build_student
 from gnn_distill.run_directory import AGAIN
@@ -137,8 +137,10 @@ def save_student(run_dir: Path, student: nn.Module, spec: TaskSpec, config: Trai
     checkpoint.save_tensors(run_dir / WEIGHTS, student.state_dict())
 
 
-def load(run_dir: str | Path) -> Predictor:
+def load(run_dir: str | Path, own_module: bool = False) -> Predictor:
     """The student of a finished run directory, on the CPU.
+
+    own_module: import the student's module where it is none of this package's, which runs it.
 
     Raises UserError where the folder holds no finished run, or its files are damaged.
     """
@@ -146,10 +148,17 @@ def load(run_dir: str | Path) -> Predictor:
     if not (run_dir / WEIGHTS).is_file() or not (run_dir / SETTINGS).is_file():
         raise UserError(f"{run_dir}: no finished run lies here ({WEIGHTS} and {SETTINGS} are wanted).")
     settings = read_json(run_dir / SETTINGS, AGAIN)
-    spec, encoding = TaskSpec.from_dict(settings["spec"]), EncodingConfig(**settings["encoding"])
-    student = build_student(StudentConfig(**settings["student"]), encoding, spec)
     weights = checkpoint.load_tensors(run_dir / WEIGHTS, remedy=AGAIN)
-    if reuse := settings.get("reuse_head"):
-        student = rebuild(student, spec, weights, reuse)
-    student.load_state_dict(weights)
-    return Predictor(student, spec, encoding, settings["max_pairs"])
+    with making_sense(run_dir / SETTINGS, AGAIN):
+        spec, encoding = TaskSpec.from_dict(settings["spec"]), EncodingConfig(**settings["encoding"])
+        config = StudentConfig(**settings["student"])
+        if "." in config.name and not own_module:
+            raise UserError(
+                f"{run_dir / SETTINGS}: this student is a module of somebody's own, {config.name}, and loading it runs "
+                "that module. If it is yours: load(run_dir, own_module=True)."
+            )
+        student = build_student(config, encoding, spec)
+        if reuse := settings.get("reuse_head"):
+            student = rebuild(student, spec, weights, reuse)
+        student.load_state_dict(weights)
+        return Predictor(student, spec, encoding, settings["max_pairs"])

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from gnn_distill.errors import UserError, refuse, suggest
+from gnn_distill.errors import UserError, check_name, refuse, suggest
+from gnn_distill.extensions import check_module_path
 from gnn_distill.objective_rules import OBJECTIVE_RULES
 from gnn_distill.schema.data import SmilesConfig, TypedEdgesConfig
 
@@ -29,8 +30,11 @@ def modules_in(folder: str) -> list[str]:
 def _modules_exist(cfg: DictConfig) -> None:
     for key, folder in MODULES.items():
         name, choices = OmegaConf.select(cfg, key), modules_in(folder)
-        if name not in choices and "." not in name:  # with a dot: the user's own
+        if name in choices:
+            continue
+        if "." not in name:  # with a dot: the user's own
             raise refuse(key, name, f"there is no such choice. Choices: {', '.join(choices)}.{suggest(name, choices)}")
+        check_module_path(key, name)
 
 
 def _heads_divide_width(cfg: DictConfig) -> None:
@@ -53,6 +57,19 @@ def _custom_teacher_is_whole(cfg: DictConfig) -> None:
         raise refuse("teacher.target", teacher.target, f"teacher={teacher.name} does not read it. Set teacher=custom.")
     if teacher.checkpoint is not None and not Path(teacher.checkpoint).is_file():
         raise refuse("teacher.checkpoint", teacher.checkpoint, "there is no such file.")
+
+
+def _own_keys_have_readers(cfg: DictConfig) -> None:
+    """Arguments for modules of the user's own: the package's read none, and would leave them out without a word."""
+    teacher = cfg.teacher
+    if teacher.name != "custom" and "." not in teacher.name:
+        for name in ("kwargs", "node_states", "graph_state"):
+            if teacher[name]:
+                raise refuse(
+                    f"teacher.{name}", teacher[name], f"teacher={teacher.name} does not read it. Set teacher=custom."
+                )
+    if cfg.dataset.kwargs and "." not in cfg.dataset.source:
+        raise refuse("dataset.kwargs", cfg.dataset.kwargs, f"dataset.source={cfg.dataset.source} does not read it.")
 
 
 def _control_has_its_models(cfg: DictConfig) -> None:
@@ -101,10 +118,7 @@ def _pos_weight_is_known(cfg: DictConfig) -> None:
 def _data_set_is_sound(cfg: DictConfig) -> None:
     dataset = cfg.dataset
     kind = OmegaConf.get_type(dataset)
-    if any(mark in dataset.name for mark in "/\\"):
-        raise refuse(
-            "dataset.name", dataset.name, "must be a name, not a path: it becomes part of the run directory's."
-        )
+    check_name("dataset.name", dataset.name, "the run directory's")
     if dataset.fold >= dataset.folds:
         raise refuse(
             "dataset.fold",
@@ -113,8 +127,9 @@ def _data_set_is_sound(cfg: DictConfig) -> None:
         )
     if issubclass(kind, TypedEdgesConfig) and dataset.min_nodes > dataset.max_nodes:
         raise refuse("dataset.min_nodes", dataset.min_nodes, f"must be at most dataset.max_nodes={dataset.max_nodes}.")
-    if issubclass(kind, SmilesConfig) and not Path(dataset.path).is_file():
-        raise refuse("dataset.path", dataset.path, "there is no such file. Give the CSV file with your molecules.")
+    if issubclass(kind, SmilesConfig) and not Path(dataset.path).expanduser().is_file():
+        what = "this is no file" if Path(dataset.path).expanduser().exists() else "there is no such file"
+        raise refuse("dataset.path", dataset.path, f"{what}. Give the CSV file with your molecules.")
 
 
 def _encoding_fits_student(cfg: DictConfig) -> None:
@@ -196,6 +211,7 @@ TRAIN_RULES: Iterable[Callable[[DictConfig], None]] = (
     _modules_exist,
     _heads_divide_width,
     _custom_teacher_is_whole,
+    _own_keys_have_readers,
     _control_has_its_models,
     _ramps_are_sorted,
     _pos_weight_is_known,

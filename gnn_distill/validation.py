@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
-from gnn_distill.errors import UserError, refuse, suggest
+from gnn_distill.errors import UserError, check_name, refuse, suggest
 from gnn_distill.rules import MODULES, TRAIN_RULES, modules_in
 from gnn_distill.schema.run import TrainConfig
 
@@ -22,7 +22,19 @@ def validate(cfg: DictConfig) -> DictConfig:
     if issubclass(OmegaConf.get_type(cfg), TrainConfig):
         for rule in TRAIN_RULES:
             rule(cfg)
+    if "table" in cfg:
+        _check_folders_of_table(cfg.table)
     return cfg
+
+
+def _check_folders_of_table(table: DictConfig) -> None:
+    """The names that a table's folders, and those of its runs, are made of."""
+    names = {"table.name": [table.name], "table.size": [table.size]}
+    names |= {f"table.{part}": [*table[part]] for part in ("rows", "columns", "sizes")}
+    names["table.rows.*.tuned"] = [row.tuned for row in table.rows.values() if row.tuned]
+    for key, values in names.items():
+        for name in values:
+            check_name(key, name, "the names of folders")
 
 
 def _check_section(section: DictConfig, prefix: str) -> None:

@@ -15,6 +15,7 @@ from gnn_distill.schema.data import LOWER_IS_BETTER
 if TYPE_CHECKING:
     from gnn_distill.schema.data import DatasetConfig
 
+COUNTED = ("rows of node features", "edges", "rows of edge features", "labels", "lists of edges")
 NEED_BOTH_CLASSES = ("roc_auc", "average_precision")
 
 
@@ -44,6 +45,7 @@ def assemble(
     metric = dataset.metric or metric
     if metric not in METRICS[kind]:
         raise UserError(f"dataset.metric={metric}: {dataset.name} is {kind}; choose {', '.join(METRICS[kind])}.")
+    check_counts(dataset.name, graphs)
     notices = list(notices or []) + check_graphs(graphs)
     splits = keep_fraction(splits, graphs.y, kind, dataset.train_fraction, dataset.split_seed)
     if not all(len(ids) for ids in (splits.train, splits.val, splits.test)):
@@ -95,19 +97,31 @@ def with_moments(features: Features, x: Tensor, columns: int) -> Features:
     return replace(features, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
 
 
+def check_counts(name: str, graphs: PackedGraphs) -> None:
+    """Raise UserError unless all counts agree."""
+    nodes, edges = int(graphs.node_ptr[-1]), int(graphs.edge_ptr[-1])
+    examples = nodes if graphs.level == "node" else len(graphs)
+    attributed = edges if graphs.edge_attr is None else len(graphs.edge_attr)
+    found = (len(graphs.x), graphs.edge_index.size(1), attributed, len(graphs.y), len(graphs.edge_ptr) - 1)
+    for what, wanted, there in zip(COUNTED, (nodes, edges, edges, examples, len(graphs)), found, strict=True):
+        if wanted != there:
+            raise UserError(f"{name}: {wanted} {what} are wanted, {there} are there: its files do not fit together.")
+
+
 def check_graphs(graphs: PackedGraphs) -> list[str]:
     """Notices on graphs of one node, graphs without edges and, at node level, nodes without neighbours.
 
-    Raises UserError on empty graphs and on features that are not finite.
+    Raises UserError on empty graphs, on edges out of their graph, and on features that are not finite.
     """
     nodes, edges = graphs.num_nodes, graphs.num_edges
     _forbid(nodes == 0, "graphs", "have no nodes. Remove them")
+    astray = ((graphs.edge_index < 0) | (graphs.edge_index >= torch.repeat_interleave(nodes, edges))).any(dim=0)
+    _forbid(_graphs_with(astray, graphs.edge_ptr), "graphs", "have edges to nodes that are not theirs. Mend the files")
     for what, values, ptr in (("node", graphs.x, graphs.node_ptr), ("edge", graphs.edge_attr, graphs.edge_ptr)):
         if values is not None and values.is_floating_point():
             bad, units = ~finite_rows(values), f"{what}s"
             if graphs.level == "graph":
-                of_graph = torch.searchsorted(ptr, bad.nonzero().flatten(), right=True) - 1
-                bad, units = torch.zeros(len(graphs), dtype=torch.bool).index_fill_(0, of_graph, True), "graphs"
+                bad, units = _graphs_with(bad, ptr), "graphs"
             _forbid(bad, units, f"have {what} features that are NaN or infinite. Mend or remove them")
     if graphs.level == "node":
         source, target = graphs.global_edge_index
@@ -121,6 +135,12 @@ def check_graphs(graphs: PackedGraphs) -> list[str]:
         for bad, units, what in small
         if bad.any()
     ]
+
+
+def _graphs_with(bad: Tensor, ptr: Tensor) -> Tensor:
+    """The graphs of bad rows: [rows] bool, [graphs+1] -> [graphs] bool."""
+    of_graph = torch.searchsorted(ptr, bad.nonzero().flatten(), right=True) - 1
+    return torch.zeros(len(ptr) - 1, dtype=torch.bool).index_fill_(0, of_graph, True)
 
 
 def finite_rows(values: Tensor) -> Tensor:
@@ -144,7 +164,8 @@ def check_targets(
     y: [N, T]; edited: the training part was thinned by `dataset.train_fraction`.
     """
     if y.isinf().any():
-        raise UserError(f"{int(y.isinf().any(1).sum())} {level}s have infinite labels. Mend or remove them.")
+        count = int(y.isinf().any(1).sum())
+        raise UserError(f"{count} {level}s have infinite labels, or labels beyond 3e38. Mend or remove them.")
     thinner = " Or raise dataset.train_fraction." if edited else ""
     remedy = f"Choose another dataset.split, dataset.split_seed or dataset.fold.{thinner}"
     if kind == "regression":

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from gnn_distill.data import sources
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError, suggest
-from gnn_distill.extensions import module_of
+from gnn_distill.extensions import function_of
 
 if TYPE_CHECKING:
     from gnn_distill.schema.data import DatasetConfig, PathsConfig
@@ -28,4 +28,4 @@ def load_task(dataset: "DatasetConfig", paths: "PathsConfig") -> GraphTask:
     if dataset.source not in choices and "." not in dataset.source:
         hint = suggest(dataset.source, choices)
         raise UserError(f"dataset.source={dataset.source}: no such loader.{hint} Choose {', '.join(choices)}.")
-    return module_of("dataset.source", dataset.source, sources.__name__).load(dataset, paths)
+    return function_of("dataset.source", dataset.source, sources.__name__, "load")(dataset, paths)

@@ -2,7 +2,6 @@
 
 import io
 import os
-import pickle
 import shutil
 import socket
 import sys
@@ -13,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, redi
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from gnn_distill.data.pickles import tensors_only
 from gnn_distill.errors import UserError, suggest
 
 if TYPE_CHECKING:
@@ -86,20 +86,30 @@ def read(build: Callable[[str], T], folder: str, files: list[str], url: str, pat
     Raises UserError when the files are in neither folder and cannot be downloaded.
     """
     root, home, top = data_root(paths), data_root(paths) / folder, folder.split("/")[0]
-    with _lock(root, f".{folder.replace('/', '-')}.lock"), _quiet():
+    with _lock(root, f".{folder.replace('/', '-')}.lock"), _quiet(), tensors_only():
         if not _complete(home / "raw", files):
             with tempfile.TemporaryDirectory(dir=root, prefix=".partial-") as partial:
                 _gather(build, Path(partial), folder, files, url, paths)
                 _put(Path(partial) / folder, home)
-        try:
-            return build(str(root / top))
-        except (EOFError, pickle.UnpicklingError, RuntimeError) as error:
-            processed = sorted(home.glob("**/processed"))
-            if not processed:
-                raise
+        return _built(build, root / top, home)
+
+
+def _built(build: Callable[[str], T], root: Path, home: Path, origin: object = None) -> T:
+    """`build(root)`; raises UserError, naming the folder, or `origin`, whose files it cannot make sense of."""
+    try:
+        return build(str(root))
+    except OSError:
+        raise
+    except UserError as error:
+        raise UserError(str(error).replace(str(home), str(origin or home))) from error  # not where they are copied to
+    except Exception as error:  # the files are others', and so is the code that reads them: all may happen
+        told = f"cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+        processed = sorted(path for path in home.glob("**/processed") if any(path.glob("*.pt")))
+        if processed and origin is None:
             raise UserError(
-                f"{processed[0]}: the processed files cannot be read ({error}). Delete that folder; it is made anew."
+                f"{processed[0]}: the processed files {told}. Delete that folder; it is made anew."
             ) from error
+        raise UserError(f"{origin or home / 'raw'}: the raw files {told}. Restore them.") from error
 
 
 def _lock(root: Path, name: str) -> AbstractContextManager:
@@ -128,7 +138,7 @@ def _gather(
             raise UserError(_advice(folder, files, url, reason, paths))
     try:
         with _socket_timeout(READ_SECONDS):
-            build(str(partial / folder.split("/")[0]))
+            _built(build, partial / folder.split("/")[0], partial / folder, mirror / folder if found else url)
     except (OSError, TimeoutError) as error:
         raise UserError(_advice(folder, files, url, str(error), paths)) from error
 

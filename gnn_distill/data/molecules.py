@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 from torch_geometric.data import Data
@@ -15,13 +16,18 @@ from gnn_distill.errors import UserError
 ATOM_FEATURES = Features("categorical", tuple(len(values) for values in x_map.values()))
 BOND_FEATURES = Features("categorical", tuple(len(values) for values in e_map.values()))
 
+LONGEST = 20_000
+"""Characters of a SMILES: RDKit's time grows with their square, and a field of megabytes is no molecule."""
+
 
 def smiles_to_data(smiles: str) -> Data | None:
     """The graph of a molecule with the features of PyG's `from_smiles`; None if RDKit does not parse it.
 
-    x: [n, 9] long; edge_index: [2, 2·bonds]; edge_attr: [2·bonds, 3] long. Also None for an empty string, and for
-    an atom or bond that has no place in PyG's vocabularies.
+    x: [n, 9] long; edge_index: [2, 2·bonds]; edge_attr: [2·bonds, 3] long. Also None for an empty string, for one
+    longer than LONGEST, and for an atom or bond that has no place in PyG's vocabularies.
     """
+    if len(smiles) > LONGEST:
+        return None
     try:
         data = from_smiles(smiles)
     except ValueError:  # a value outside x_map or e_map
@@ -73,15 +79,20 @@ def scaffold_split(scaffolds: Sequence[str]) -> Splits:
 
 def describe_invalid(rows: Sequence[tuple[int, str]], total: int) -> str:
     """How many SMILES could not be read, and the first three (line in the file, string)."""
-    first = ", ".join(f"line {line}: '{smiles}'" for line, smiles in rows[:3])
+    first = ", ".join(f"line {line}: '{shorten(smiles)}'" for line, smiles in rows[:3])
     return f"{len(rows)} of {total} SMILES cannot be read ({'first three: ' if len(rows) > 3 else ''}{first})"
 
 
-def handle_invalid(rows: Sequence[tuple[int, str]], total: int, on_invalid: str) -> list[str]:
-    """The notice of skipped SMILES; raises UserError when `on_invalid` is error, or when none is left."""
+def shorten(text: str, width: int = 60) -> str:
+    """The beginning of a long text."""
+    return text if len(text) <= width else f"{text[:width]}… ({len(text):,} characters)"
+
+
+def handle_invalid(rows: Sequence[tuple[int, str]], total: int, on_invalid: str, path: str | Path) -> list[str]:
+    """The notice of skipped SMILES of a file; raises UserError when `on_invalid` is error, or when none is left."""
     if not rows:
         return []
     if on_invalid == "error" or len(rows) == total:
         advice = "Mend them." if on_invalid == "skip" else "Mend them, or set dataset.on_invalid=skip."
-        raise UserError(f"{describe_invalid(rows, total)}. {advice}")
+        raise UserError(f"{path}: {describe_invalid(rows, total)}. {advice}")
     return [f"{describe_invalid(rows, total)}: skipped."]

@@ -1,26 +1,50 @@
-"""Pickles of plain data, read without running anybody's code."""
+"""Pickles of plain data, read without running anybody's code; torch is not needed for it."""
 
+import os
 import pickle
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy._core.multiarray import _reconstruct
-
 from gnn_distill.errors import UserError
 
-ARRAYS: Mapping[tuple[str, str], Any] = {
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
-}
-"""What a pickle of lists, dicts, numbers, strings and arrays names: by module and name, what it stands for."""
+FORCE, FORBID = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 
 
-def read_pickle(path: Path, allowed: Mapping[tuple[str, str], Any] = ARRAYS) -> Any:
-    """What a pickle holds; raises UserError where it names anything but `allowed`, before any of it is imported."""
+def arrays() -> dict[tuple[str, str], Any]:
+    """What a pickle of lists, dicts, numbers, strings and arrays names: by module and name, what it stands for."""
+    import numpy as np
+    from numpy._core.multiarray import _reconstruct
+
+    return {
+        ("numpy", "ndarray"): np.ndarray,
+        ("numpy", "dtype"): np.dtype,
+        ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+        ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+        ("collections", "defaultdict"): defaultdict,
+        ("__builtin__", "list"): list,
+        ("builtins", "list"): list,
+    }
+
+
+def matrices() -> dict[tuple[str, str], Any]:
+    """The same, and SciPy's sparse matrices, where it keeps them and where it once did."""
+    from scipy.sparse import coo_matrix, csr_matrix
+
+    kinds = {"coo": coo_matrix, "csr": csr_matrix}
+    return arrays() | {
+        (f"scipy.sparse.{mark}{kind}", f"{kind}_matrix"): made for kind, made in kinds.items() for mark in ("", "_")
+    }
+
+
+def read_pickle(path: Path, allowed: Mapping[tuple[str, str], Any] | None = None, encoding: str = "ASCII") -> Any:
+    """What a pickle holds; raises UserError where it names anything but `allowed`, before any of it is imported.
+
+    allowed: by default `arrays()`. encoding: of the texts that Python 2 wrote.
+    """
+    allowed = arrays() if allowed is None else allowed
 
     class Reader(pickle.Unpickler):
         def find_class(self, module: str, name: str) -> Any:
@@ -31,4 +55,20 @@ def read_pickle(path: Path, allowed: Mapping[tuple[str, str], Any] = ARRAYS) -> 
             return allowed[module, name]
 
     with path.open("rb") as file:
-        return Reader(file).load()
+        return Reader(file, encoding=encoding).load()
+
+
+@contextmanager
+def tensors_only() -> Iterator[None]:
+    """Make every torch.load in here refuse code, whoever calls it.
+
+    PyG reads its own notes (pre_transform.pt) as any pickle, and falls back to that where a processed file holds more
+    than tensors.
+    """
+    before = {name: os.environ.pop(name, None) for name in (FORCE, FORBID)}
+    os.environ[FORCE] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[FORCE]
+        os.environ.update({name: value for name, value in before.items() if value is not None})

@@ -2,7 +2,6 @@
 
 import hashlib
 import pickle
-import sys
 from pathlib import Path
 
 import torch
@@ -11,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gnn_distill.errors import UserError
-from gnn_distill.extensions import object_of
+from gnn_distill.extensions import object_of, source_of
 from gnn_distill.schema.teacher import TeacherConfig
 
 # What others wrap weights in: keys of the saved dict, and prefixes that all names share (those of DataParallel,
@@ -81,8 +80,7 @@ def files_of(config: TeacherConfig) -> dict[str, str]:
     if config.checkpoint is not None:
         files["checkpoint"] = Path(config.checkpoint)
     if config.target is not None:
-        target = object_of("teacher.target", config.target)
-        files["target"] = Path(sys.modules[target.__module__].__file__)
+        files["target"] = Path(source_of(object_of("teacher.target", config.target)))
     for path in files.values():
         if not path.is_file():
             raise UserError(f"teacher.checkpoint={path}: there is no such file.")

@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 
 from gnn_distill import __version__
-from gnn_distill.errors import UserError, refuse
+from gnn_distill.errors import UserError, making_sense, refuse
 from gnn_distill.files import replace_file
 from gnn_distill.results.run_page import is_run, run_page
 from gnn_distill.results.sweep_page import sweep_page
@@ -38,12 +38,13 @@ def render(folder: Path, config: ReportConfig) -> str:
     """The page about what is in `folder`."""
     if not folder.is_dir():
         raise refuse("report.path", folder, "there is no such folder. Give that of a run, a table or a sweep.")
-    if is_table(folder):
-        return fill("table.html", table_page(folder, config))
-    if is_run(folder):
-        return fill("run.html", run_page(folder))
-    if is_sweep(folder):
-        return fill("sweep.html", sweep_page(folder, config))
+    with making_sense(f"report.path={folder}", "Its files are damaged, or another program's."):
+        if is_table(folder):
+            return fill("table.html", table_page(folder, config))
+        if is_run(folder):
+            return fill("run.html", run_page(folder))
+        if is_sweep(folder):
+            return fill("sweep.html", sweep_page(folder, config))
     raise refuse(
         "report.path",
         folder,

@@ -85,7 +85,7 @@ def row_of(run: Path) -> dict[str, Any] | None:
             "overrides": " ".join(_overrides(run)),
             "path": str(run),
         }
-    except (KeyError, AttributeError):
+    except (KeyError, AttributeError, TypeError):
         return None
 
 

@@ -66,12 +66,12 @@ def test_scaffold_split_that_leaves_a_part_empty() -> None:
 
 def test_invalid_smiles_are_announced_with_the_first_three() -> None:
     rows = [(line, f"bad{line}") for line in (2, 5, 7, 9)]
-    (notice,) = handle_invalid(rows, 20, "skip")
+    (notice,) = handle_invalid(rows, 20, "skip", "a.csv")
     assert notice.startswith(
         "4 of 20 SMILES cannot be read (first three: line 2: 'bad2', line 5: 'bad5', line 7: 'bad7')"
     )
-    assert handle_invalid([], 20, "error") == []
+    assert handle_invalid([], 20, "error", "a.csv") == []
     with pytest.raises(UserError, match=r"4 of 20.*dataset\.on_invalid=skip"):
-        handle_invalid(rows, 20, "error")
+        handle_invalid(rows, 20, "error", "a.csv")
     with pytest.raises(UserError, match="4 of 4"):
-        handle_invalid(rows, 4, "skip")
+        handle_invalid(rows, 4, "skip", "a.csv")

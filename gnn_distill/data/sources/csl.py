@@ -12,7 +12,7 @@ from torch_geometric.datasets import GNNBenchmarkDataset
 from gnn_distill.data.assembly import assemble
 from gnn_distill.data.mirror import folder_of, read
 from gnn_distill.data.packed import PackedGraphs, degree_column
-from gnn_distill.data.pickles import ARRAYS, read_pickle
+from gnn_distill.data.pickles import matrices, read_pickle
 from gnn_distill.data.splits import check_fold, check_split_name, choose_split, to_splits
 from gnn_distill.data.task import Features, GraphTask
 
@@ -23,11 +23,6 @@ GRAPHS, LABELS = "graphs_Kary_Deterministic_Graphs.pkl", "y_Kary_Deterministic_G
 FOLDS = ("CSL_train.index", "CSL_val.index", "CSL_test.index")
 FOLDS_URL = "https://raw.githubusercontent.com/graphdeeplearning/benchmarking-gnns/master/data/CSL"
 URL = GNNBenchmarkDataset.urls["CSL"]
-MATRICES = {
-    **ARRAYS,
-    ("scipy.sparse.coo", "coo_matrix"): coo_matrix,
-    ("scipy.sparse._coo", "coo_matrix"): coo_matrix,
-}
 SKIPS = (2, 3, 4, 5, 6, 9, 11, 12, 13, 16)
 DEGREE = 4
 """Of every node: as a feature it says nothing, so a model sees structure or nothing."""
@@ -68,9 +63,9 @@ def build(raw: Path) -> tuple[PackedGraphs, Path]:
         Path(archive).unlink()
         for file in FOLDS:
             download_url(f"{FOLDS_URL}/{file}", str(raw), log=False)
-    matrices = read_pickle(raw / GRAPHS, MATRICES)
+    graphs = read_pickle(raw / GRAPHS, matrices())
     labels = torch.load(raw / LABELS, weights_only=True)
-    packed = PackedGraphs.from_data_list([as_data(*pair) for pair in zip(matrices, labels, strict=True)], num_targets=1)
+    packed = PackedGraphs.from_data_list([as_data(*pair) for pair in zip(graphs, labels, strict=True)], num_targets=1)
     packed.x = degree_column(packed, DEGREE)
     return packed, raw
 

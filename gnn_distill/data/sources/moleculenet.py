@@ -101,4 +101,5 @@ def _read_table(source: MoleculeNet, on_invalid: str) -> tuple[tuple[str, ...], 
             expected = next(loaded)
         else:
             skipped.append((number, smiles))
-    return tuple([titles] if isinstance(titles, str) else titles), handle_invalid(skipped, total, on_invalid)
+    notices = handle_invalid(skipped, total, on_invalid, source.raw_paths[0])
+    return tuple([titles] if isinstance(titles, str) else titles), notices

@@ -1,5 +1,6 @@
 """Cora, CiteSeer and PubMed: papers that cite each other (Sen et al. 2008; Yang et al. 2016), read by PyG."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from torch_geometric.datasets import Planetoid
@@ -7,6 +8,7 @@ from torch_geometric.datasets import Planetoid
 from gnn_distill.data.mirror import folder_of, known_name, read
 from gnn_distill.data.node_assembly import assemble_nodes
 from gnn_distill.data.node_splits import SEEDED, geom_gcn_files
+from gnn_distill.data.pickles import matrices, read_pickle
 from gnn_distill.data.splits import check_split_name
 from gnn_distill.data.task import GraphTask
 
@@ -15,6 +17,17 @@ if TYPE_CHECKING:
 
 NAMES = ("Cora", "CiteSeer", "PubMed")
 PARTS = ("x", "tx", "allx", "y", "ty", "ally", "graph", "test.index")
+
+
+class CheckedPlanetoid(Planetoid):
+    """Planetoid whose pickles are looked through before PyG, which would run what they name, reads them."""
+
+    def process(self) -> None:
+        """As PyG does it, once every pickle is known to hold numbers only."""
+        for path in map(Path, self.raw_paths):
+            if path.suffix != ".index":
+                read_pickle(path, matrices(), encoding="latin1")
+        super().process()
 
 
 def load(dataset: "PlanetoidConfig", paths: "PathsConfig") -> GraphTask:
@@ -30,7 +43,7 @@ def load(dataset: "PlanetoidConfig", paths: "PathsConfig") -> GraphTask:
         split, folder = "geom-gcn", f"{folder}/geom-gcn"
         files += geom_gcn_files(name.lower())
     source = read(
-        lambda root: Planetoid(root, name, split=split),
+        lambda root: CheckedPlanetoid(root, name, split=split),
         folder,
         files,
         f"{Planetoid.url}/{files[0]}",

@@ -1,5 +1,6 @@
 """The user's own molecules, from a CSV file of SMILES and targets."""
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from gnn_distill.data.molecules import (
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.splits import check_fold, check_split_name, random_split, strata, stratified_split
 from gnn_distill.data.task import GraphTask, Splits
-from gnn_distill.errors import UserError, suggest
+from gnn_distill.errors import UserError, refuse, suggest
 
 if TYPE_CHECKING:
     from gnn_distill.schema.data import PathsConfig, SmilesConfig
@@ -45,7 +46,7 @@ def load(dataset: "SmilesConfig", paths: "PathsConfig") -> GraphTask:
     molecules = [smiles_to_data(smiles) if smiles else None for smiles in rows]
     # The header is line 1.
     invalid = [(row + 2, rows[row]) for row, data in enumerate(molecules) if data is None]
-    notices += more + handle_invalid(invalid, len(rows), dataset.on_invalid)
+    notices += more + handle_invalid(invalid, len(rows), dataset.on_invalid, dataset.path)
     unlabelled = sum(data is not None and not has for data, has in zip(molecules, labelled, strict=True))
     if unlabelled:
         notices.append(f"{unlabelled} of {len(rows)} rows have no label in {', '.join(columns)}: skipped.")
@@ -76,11 +77,20 @@ def read_table(dataset: "SmilesConfig") -> pd.DataFrame:
         near = suggest(path.name, [file.name for file in path.parent.glob("*.csv")] if path.parent.is_dir() else [])
         raise UserError(f"dataset.path={dataset.path}: there is no such file.{near}")
     try:
-        # Blank lines are rows without SMILES, so that line numbers stay those of the file.
-        table = pd.read_csv(path, skip_blank_lines=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise UserError(f"dataset.path={dataset.path}: this is not a CSV file with a header ({error}).") from error
-    _need(table, "dataset.smiles_column", dataset.smiles_column)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # lines that are longer than the header
+            header = pd.read_csv(path, header=None, nrows=1, dtype=str, index_col=False).iloc[0].dropna()
+            # Blank lines are rows without SMILES, so that line numbers stay those of the file.
+            table = pd.read_csv(path, skip_blank_lines=False, index_col=False, low_memory=False)
+    except Exception as error:  # of any kind: pandas also opens archives, by their ending
+        told = " ".join(str(error).split())
+        raise UserError(
+            f"dataset.path={dataset.path}: this is not a CSV file with a header ({told}). "
+            "Save it as UTF-8 text, its columns separated by commas."
+        ) from error
+    if twice := sorted(header[header.duplicated()].unique()):
+        raise UserError(f"dataset.path={dataset.path}: several columns are called {', '.join(twice)}. Rename them.")
+    _need(table, dataset.path, "dataset.smiles_column", dataset.smiles_column)
     if table.empty:
         raise UserError(f"dataset.path={dataset.path}: the file has a header and no rows.")
     return table.loc[: table.dropna(how="all").index.max()]  # blank lines at the end are nobody's rows
@@ -90,14 +100,18 @@ def choose_targets(table: pd.DataFrame, dataset: "SmilesConfig") -> list[str]:
     """`dataset.target_columns`, else every numeric column; raises UserError for missing, empty, constant ones."""
     columns = list(dataset.target_columns)
     for column in columns:
-        _need(table, "dataset.target_columns", column)
+        _need(table, dataset.path, "dataset.target_columns", column)
         if column == dataset.smiles_column:
             raise UserError(f"dataset.target_columns: '{column}' is the SMILES column.")
-    columns = columns or [c for c in table if c != dataset.smiles_column and is_numeric_dtype(table[c])]
+    if len(set(columns)) < len(columns):
+        raise refuse("dataset.target_columns", columns, "a column stands there twice.")
+    # Columns without a name are row numbers, as pandas writes them.
+    given = [c for c in table if c != dataset.smiles_column and not c.startswith("Unnamed: ")]
+    columns = columns or [c for c in given if is_numeric_dtype(table[c])]
     if not columns:
         raise UserError(
             f"dataset.path={dataset.path}: no numeric column to predict. "
-            f"Set dataset.target_columns to some of {', '.join(c for c in table if c != dataset.smiles_column)}."
+            f"Set dataset.target_columns to some of {', '.join(given) or 'its columns; there are none'}."
         )
     for column in columns:
         values = table[column].dropna().unique()
@@ -175,7 +189,8 @@ def split(dataset: "SmilesConfig", smiles: list[str], groups: np.ndarray) -> Spl
     return random_split(groups, dataset.split_seed)
 
 
-def _need(table: pd.DataFrame, key: str, column: str) -> None:
+def _need(table: pd.DataFrame, path: str, key: str, column: str) -> None:
     if column not in table:
         columns = ", ".join(map(str, table.columns))
-        raise UserError(f"{key}: there is no column '{column}'.{suggest(column, table.columns)} Columns: {columns}.")
+        advice = suggest(column, table.columns) if len(table.columns) > 1 else " Columns are separated by commas."
+        raise UserError(f"{key}: there is no column '{column}'.{advice} Columns: {columns}. File: {path}.")

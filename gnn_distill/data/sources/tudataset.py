@@ -1,9 +1,11 @@
 """Any set of the TUDataset collection (Morris et al. 2020), read by PyG."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch_geometric.datasets import TUDataset
+from torch_geometric.io import read_txt_array
 
 from gnn_distill.data.assembly import assemble
 from gnn_distill.data.mirror import folder_of, read
@@ -17,6 +19,26 @@ if TYPE_CHECKING:
     from gnn_distill.schema.data import PathsConfig, TUDatasetConfig
 
 
+class CheckedTUDataset(TUDataset):
+    """TUDataset whose files are known to name each other's lines before PyG, which does not look, reads them."""
+
+    def process(self) -> None:
+        """As PyG does it. Raises UserError for graphs that are not in order, and for edges to nodes without a graph."""
+        indicator, pairs = (Path(self.raw_dir, f"{self.name}_{what}.txt") for what in ("graph_indicator", "A"))
+        graphs = read_txt_array(str(indicator), sep=",", dtype=torch.long)
+        edges = read_txt_array(str(pairs), sep=",", dtype=torch.long)
+        if graphs.dim() != 1 or not len(graphs) or graphs[0] != 1 or not (graphs.diff() >= 0).all():
+            raise UserError(f"{indicator}: one number a line is wanted, from 1 on, in order. Restore the file.")
+        if edges.dim() != 2 or edges.size(1) != 2:
+            raise UserError(f"{pairs}: two numbers a line are wanted. Restore the file.")
+        outside = ((edges < 1) | (edges > len(graphs))).any(dim=1).nonzero().flatten()
+        if len(outside):
+            raise UserError(
+                f"{pairs}, line {int(outside[0]) + 1}: there are nodes 1 to {len(graphs)} only. Restore the file."
+            )
+        super().process()
+
+
 def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
     """The set `dataset.name`: node labels one-hot, after node attributes where there are any; edges likewise.
 
@@ -25,7 +47,9 @@ def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
     check_split_name(dataset, "auto", "published", "stratified", "random")
     name = dataset.name
     source = read(
-        lambda root: TUDataset(root, name, use_node_attr=dataset.use_node_attr, use_edge_attr=dataset.use_edge_attr),
+        lambda root: CheckedTUDataset(
+            root, name, use_node_attr=dataset.use_node_attr, use_edge_attr=dataset.use_edge_attr
+        ),
         folder=folder_of("tudataset", name),
         files=[f"{name}_A.txt", f"{name}_graph_indicator.txt"],
         url=f"{TUDataset.url}/{name}.zip",
