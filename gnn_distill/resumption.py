@@ -1,16 +1,22 @@
-"""`gnn-distill train resume=RUN_DIR`: the command line of a run that was stopped, and its settings."""
+"""Going on with a run that was stopped: its command line, its settings, and what else must be as it was."""
 
-from collections.abc import Sequence
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gnn_distill.environment import PLACES
-from gnn_distill.errors import refuse
-from gnn_distill.run_directory import is_finished
+from gnn_distill.errors import UserError, refuse
+from gnn_distill.run_directory import RunDirectory, is_finished
+
+if TYPE_CHECKING:
+    from gnn_distill.console import Console
 
 WORD = "resume="
 MAY_DIFFER = ("paths.", "tracker", "hydra")
@@ -85,6 +91,45 @@ class Resumption:
             said = str(error).splitlines()[0]
             raise refuse("resume", self.folder, f"this version cannot read its settings: {said}") from error
         return cfg
+
+
+class Seconds:
+    """How long each stage took, over all processes that a run needed."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        self._directory = directory
+        self.total: dict[str, float] = directory.facts.setdefault("seconds", {})
+
+    @contextmanager
+    def of(self, stage: str, earlier: Callable[[], float] = lambda: 0.0) -> Iterator[None]:
+        """Write down how long the block took, once it has ended, and what it took `earlier`, where it was stopped."""
+        started, stopped = time.perf_counter(), stage not in self.total
+        yield
+        seconds = time.perf_counter() - started + (earlier() if stopped else 0.0)
+        self.total[stage] = round(self.total.get(stage, 0.0) + seconds, 3)
+        self._directory.remember()
+
+
+def begin_or_go_on(directory: RunDirectory, config: str, place: dict[str, Any], console: "Console") -> None:
+    """Write down what run this is, or, of one that goes on, make sure that it is the same, and tell what has changed.
+
+    Raises:
+        UserError: if its settings are others.
+    """
+    facts = directory.facts
+    now = {"code": place["code"]["sources"], "torch": place["packages"]["torch"]} | {
+        key: place[key] for key in ("python", "threads", "device")
+    }
+    if not facts:
+        directory.remember(config_hash=config, id=secrets.token_hex(4), resumed=0, began_on=now)
+        return
+    if facts["config_hash"] != config:
+        raise UserError(
+            f"{directory.path}: the settings are not those of the run in this folder. Choose another folder."
+        )
+    if changed := [key for key, value in now.items() if facts["began_on"].get(key) != value]:
+        console.warn(f"This run began with another {', '.join(changed)}: its result may differ in the last digits.")
+    directory.remember(resumed=facts["resumed"] + 1)
 
 
 def _key(word: str) -> str:

@@ -29,16 +29,19 @@ class Entry(NamedTuple):
 
     path: Path
     found: bool
+    reused: bool = False
+    """Whether somebody else had made it: a run that goes on finds what it has made itself."""
 
 
 class Store:
     """Folders <root>/<kind>/<key>, each made once; the key is a hash of everything that determines the content.
 
-    `tell` hears of damage and of long waits. Raises UserError where a folder cannot be made or written.
+    `tell` hears of damage and of long waits; `maker` is the run that asks. Raises UserError where a folder cannot be
+    made or written.
     """
 
-    def __init__(self, root: str | Path, tell: Callable[[str], None] = lambda text: None) -> None:
-        self.root, self.tell = Path(root), tell
+    def __init__(self, root: str | Path, tell: Callable[[str], None] = lambda text: None, maker: str = "") -> None:
+        self.root, self.tell, self.maker = Path(root), tell, maker
         self.used: dict[str, list[str]] = {}
         """Keys of the entries that were asked for, by kind."""
         with self._writing():
@@ -60,10 +63,11 @@ class Store:
             with self._alone(path, what):
                 found = self._usable(path, alone=True)
                 if not found:
-                    self._make(path, make, {"kind": kind, "what": what, "parts": parts})
+                    self._make(path, make, {"kind": kind, "what": what, "maker": self.maker, "parts": parts})
         keys = self.used.setdefault(kind, [])
         keys += [key] if key not in keys else []
-        return Entry(path, found)
+        mine = self.maker and read_json(path / MANIFEST, REMEDY).get("maker") == self.maker
+        return Entry(path, found, reused=found and not mine)
 
     def _make(self, path: Path, make: Callable[[Path], None], facts: dict[str, Any]) -> None:
         folder = path.with_suffix(".partial")

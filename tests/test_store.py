@@ -36,7 +36,7 @@ def test_an_entry_is_made_once(tmp_path: Path) -> None:
     first = store.get("teachers", {"seed": 0}, put("first"), "a teacher")
     assert not first.found
     again = store.get("teachers", {"seed": 0}, never)
-    assert again == (first.path, True)
+    assert again == (first.path, True, True)
     assert (again.path / "content").read_text() == "first"
     assert Store(tmp_path / "a" / "store").get("teachers", {"seed": 0}, put("")).found
     assert store.used == {"teachers": [first.path.name]}

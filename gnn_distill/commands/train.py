@@ -1,13 +1,8 @@
 """`gnn-distill train`: pretrain the teacher, distil it into the student, evaluate both."""
 
-import secrets
 import shlex
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
@@ -23,6 +18,7 @@ from gnn_distill.losses.labels import make_labels
 from gnn_distill.models import count_parameters
 from gnn_distill.prediction import save_student
 from gnn_distill.results.figures import learning_curves
+from gnn_distill.resumption import Seconds, begin_or_go_on
 from gnn_distill.run_directory import RunDirectory
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.run import TrainConfig
@@ -49,13 +45,14 @@ def main(cfg: DictConfig, resume: bool = False) -> float:
     console = Console()
     directory = RunDirectory(HydraConfig.get().runtime.output_dir, resume)
     fabric = make_fabric(config.trainer)
-    go_on(directory, config_hash(cfg), environment(fabric.device), console)
+    begin_or_go_on(directory, config_hash(cfg), environment(fabric.device), console)
     tracker = start_tracker(
         cfg, directory.path, run_name(config), config.experiment or config.dataset.name, warn=console.warn,
         run_id=directory.facts["id"], resumed=directory.facts["resumed"] > 0,
     )  # fmt: skip
     with Interruption() as interruption:
-        runtime = Runtime(fabric, Store(config.paths.store, console.notice), console, directory, tracker, interruption)
+        store = Store(config.paths.store, console.notice, maker=directory.facts["id"])
+        runtime = Runtime(fabric, store, console, directory, tracker, interruption)
         try:
             return run_stages(runtime, config, cfg)
         except Interrupted as signal:
@@ -96,23 +93,19 @@ def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
             wanted = plan_teacher(config).encoding
             views["teacher"] = encode(runtime, task, wanted)[0] if wanted != EncodingConfig() else None
             models["teacher"], entries["teacher"] = pretrain(runtime, task, views["teacher"], labels, config)
-            note_reuse(directory, "teacher", entries)
     if {config.teacher.name, config.student.name}.isdisjoint({"none"}):
         with seconds.of("signals"):
             teacher_signals, entries["signals"] = signals(
                 runtime, task, views["teacher"], models["teacher"], entries["teacher"], config
             )
-            note_reuse(directory, "signals", entries)
     if config.student.name != "none":
         with seconds.of("encodings"):
             views["student"], entries["encodings"] = encode(runtime, task, config.encoding)
-            note_reuse(directory, "encodings", entries)
         tell_what_was_found(console, entries, config.paths.store)
-        with seconds.of("student"):
+        with seconds.of("student", earlier=lambda: fitted.earlier):
             models["student"], fitted = distill(
                 runtime, task, views["student"], labels, teacher_signals, config, models.get("teacher")
             )
-        seconds.add("student", fitted.earlier)
 
     with seconds.of("evaluation"):
         results = {
@@ -143,7 +136,7 @@ def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
         "visibility": {"setting": task.setting, "signals_on": seen if teacher_signals else None},
         "control": told_control(config, teacher_signals),
         "data": task.fingerprint,
-        "reused": directory.facts.get("reused", {}),
+        "reused": {kind: entry.reused for kind, entry in entries.items()},
         "store": runtime.store.used,
         "best_epoch": fitted.best_epoch if fitted else None,
         "epochs": fitted.epochs if fitted else None,
@@ -181,56 +174,9 @@ def told_control(config: TrainConfig, signals: TeacherSignals | None) -> dict[st
     return {"name": config.teacher.control, **counts}
 
 
-class Seconds:
-    """How long each stage took, over all processes that a run needed."""
-
-    def __init__(self, directory: RunDirectory) -> None:
-        self._directory = directory
-        self.total: dict[str, float] = directory.facts.setdefault("seconds", {})
-
-    @contextmanager
-    def of(self, stage: str) -> Iterator[None]:
-        """Write down how long the block took, once it has ended."""
-        started = time.perf_counter()
-        yield
-        self.add(stage, time.perf_counter() - started)
-
-    def add(self, stage: str, seconds: float) -> None:
-        """Write down more of a stage."""
-        self.total[stage] = round(self.total.get(stage, 0.0) + seconds, 3)
-        self._directory.remember()
-
-
-def go_on(directory: RunDirectory, config: str, place: dict[str, Any], console: Console) -> None:
-    """Write down what run this is, or, of one that goes on, make sure that it is the same, and tell what has changed.
-
-    Raises:
-        UserError: if its settings are others.
-    """
-    facts = directory.facts
-    now = {"code": place["code"]["sources"], "torch": place["packages"]["torch"]} | {
-        key: place[key] for key in ("python", "threads", "device")
-    }
-    if not facts:
-        directory.remember(config_hash=config, id=secrets.token_hex(4), resumed=0, began_on=now)
-        return
-    if facts["config_hash"] != config:
-        raise UserError(
-            f"{directory.path}: the settings are not those of the run in this folder. Choose another folder."
-        )
-    if changed := [key for key, value in now.items() if facts["began_on"].get(key) != value]:
-        console.warn(f"This run began with another {', '.join(changed)}: its result may differ in the last digits.")
-    directory.remember(resumed=facts["resumed"] + 1)
-
-
-def note_reuse(directory: RunDirectory, kind: str, entries: dict[str, Entry]) -> None:
-    """Write down whether an entry of the store was there before this run: what it has made itself was not."""
-    directory.facts.setdefault("reused", {}).setdefault(kind, entries[kind].found)
-
-
 def tell_what_was_found(console: Console, entries: dict[str, Entry], store: str) -> None:
     """Which teacher, signals and encodings were reused, and how much the signals take on disk."""
-    found = [kind for kind, entry in entries.items() if entry.found]
+    found = [kind for kind, entry in entries.items() if entry.reused]
     if found:
         console.say(f"Found in {store}: {', '.join(found)}")
     if "signals" in entries:

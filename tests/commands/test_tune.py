@@ -46,7 +46,7 @@ class Training:
         self.stop_at = 0
         self.value: Callable[[DictConfig], float | None] = lambda cfg: abs(math.log(cfg.optim.lr / 3e-3))
 
-    def __call__(self, cfg: DictConfig) -> float:
+    def __call__(self, cfg: DictConfig, resume: bool = False) -> float:
         folder = Path(HydraConfig.get().runtime.output_dir)
         (folder / "half-made").touch()
         if self.stop_at == len(self.configs) + 1:
