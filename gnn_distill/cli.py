@@ -31,6 +31,12 @@ COMMANDS = {
 
 def main() -> None:
     """Run the command named by the first argument; the rest belongs to Hydra."""
+    os.environ["MPLBACKEND"] = "agg"  # figures go to files: no window, whatever the environment asks for
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (it stays open)
+        if hasattr(getattr(sys, name), "reconfigure"):
+            getattr(sys, name).reconfigure(errors="backslashreplace")  # a terminal without arrows gets its numbers
     match sys.argv[1:]:
         case [] | ["-h" | "--help", *_]:
             print(usage())
@@ -83,15 +89,15 @@ def resume(words: list[str]) -> None:
     """Go on with the run that `resume=FOLDER` names; one that is finished is left as it is."""
     from gnn_distill.resumption import Resumption
 
-    try:
-        stopped = Resumption.among(words)
-        if stopped.finished:
-            print(f"{stopped.folder}: this run is finished; there is nothing left to do.")
-            return
-        sys.argv[1:] = stopped.words()
-    except UserError as error:
-        print(f"gnn-distill train: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    with answering("train"):
+        try:
+            stopped = Resumption.among(words)
+            if stopped.finished:
+                print(f"{stopped.folder}: this run is finished; there is nothing left to do.")
+                return
+            sys.argv[1:] = stopped.words()
+        except UserError as error:
+            raise SystemExit(1) from error
     run("train", stopped)
 
 
@@ -100,13 +106,21 @@ def run(command: str, stopped: "Resumption | None" = None) -> None:
     import hydra
 
     from gnn_distill import schema
-    from gnn_distill.interruption import Interrupted
 
     schema.register()
     app = hydra.main(config_path=str(CONF_DIR), config_name=command, version_base="1.3")(task_of(command, stopped))
+    with answering(command):
+        app()
+
+
+@contextmanager
+def answering(command: str) -> Iterator[None]:
+    """Within it what a user caused ends in one message and an exit code, or, with HYDRA_FULL_ERROR=1, in a trace."""
+    from gnn_distill.interruption import Interrupted
+
     try:
         with raw_errors() as full_trace:
-            app()
+            yield
     except KeyboardInterrupt:
         sys.exit(130)
     except Interrupted as signal:

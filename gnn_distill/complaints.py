@@ -1,5 +1,6 @@
 """Hydra's and OmegaConf's errors about a config, in this project's words."""
 
+import errno
 import traceback
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
@@ -36,6 +37,8 @@ def explain(error: BaseException) -> UserError | None:
             return error
     if isinstance(error, UserError):  # from a job of a sweep
         return UserError(f"{error}\nThe sweep stops here: the jobs after this one were not run.")
+    if isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EIO):
+        return UserError(f"nothing more can be written ({error.strerror}). Make room, or send the output elsewhere.")
     if _from_task(error):
         return None
     given = _override(error)
@@ -59,6 +62,8 @@ def explain(error: BaseException) -> UserError | None:
             return UserError(f"{given}: nothing can be taken out of the config. Give the key another value.")
         case HydraException() | OmegaConfBaseException(), _:
             return UserError(_in_one_line(error, cause))
+        case OSError(filename=None), _:
+            return UserError(f"cannot work in this folder ({error.strerror}). Start from one that is there.")
         case OSError(), _:
             return UserError(f"cannot write {error.filename}: {error.strerror}. Choose another folder: hydra.run.dir=…")
         case ValueError(), _ if "--" in str(error):

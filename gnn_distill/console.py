@@ -9,6 +9,8 @@ from rich import console as rich_console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from gnn_distill.errors import printable
+
 if TYPE_CHECKING:
     from gnn_distill.data.task import TaskSpec
 
@@ -80,8 +82,13 @@ class Console:
         self._print(f"Files: {run_dir}")
 
     def _print(self, text: str, style: str | None = None, end: str = "\n") -> None:
-        self._rich.print(text, style=style, end=end, soft_wrap=True)
-        self._rich.file.flush()
+        try:
+            self._rich.print(printable(text), style=style, end=end, soft_wrap=True)
+            self._rich.file.flush()
+        except BrokenPipeError:
+            raise
+        except OSError:  # a terminal that is gone, a full disk: nothing that a run should die of
+            pass
 
 
 class BarProgress:
