@@ -1,16 +1,18 @@
 """Sixteen runs that start together on an empty store, as processes of their own."""
 
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gnn_distill import cli
 from gnn_distill.run_directory import METRICS, SUMMARY, read_summary
 
 RUNS = 16
@@ -19,27 +21,37 @@ WORDS = (
     *("dataset.num_train=64", "dataset.num_val=32", "dataset.num_test=32", "teacher.hidden_channels=16"),
     "paths.store=store",
 )
-PATIENCE = 900
+PATIENCE = 600
 
 
-def start(folder: Path, number: int) -> subprocess.Popen:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with open(folder / f"{number}.log", "w") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "gnn_distill", *WORDS, f"hydra.run.dir=runs/{number}"],
-            cwd=folder, env=environment, stdout=log, stderr=log,
-        )  # fmt: skip
+def train(folder: Path, number: int) -> None:
+    """`gnn-distill train` in a process that has nothing else to do."""
+    os.chdir(folder)
+    sys.stdout = sys.stderr = open(f"{number}.log", "w")  # noqa: SIM115 (it ends with the process)
+    sys.argv = ["gnn-distill", *WORDS, f"hydra.run.dir=runs/{number}"]
+    cli.main()
 
 
-def kill_the_holder(folder: Path, runs: list[subprocess.Popen]) -> int:
-    """Kill -9 the run that trains the teacher, once it has kept an epoch; its number."""
+def start(folder: Path) -> list[BaseProcess]:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["gnn_distill.commands.train"])  # torch is imported once, not sixteen times
+    runs = [context.Process(target=train, args=(folder, number)) for number in range(RUNS)]
+    for run in runs:
+        run.start()
+    return runs
+
+
+def kill_the_holder(folder: Path, runs: list[BaseProcess]) -> int:
+    """Kill -9 the run that trains the teacher, once it is in the middle of that; its number."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        # Only who trains records epochs before the teacher is there.
-        training = [number for number in range(RUNS) if (folder / "runs" / str(number) / METRICS).exists()]
-        if training and list(folder.glob("store/teachers/*.partial/running.safetensors")):
-            runs[training[0]].send_signal(signal.SIGKILL)
-            return training[0]
+        for number, run in enumerate(runs):
+            # Only who trains records epochs before the teacher is there.
+            metrics = folder / "runs" / str(number) / METRICS
+            if metrics.exists() and metrics.read_text().count("\n") > 20:
+                assert list(folder.glob("store/teachers/*.partial/running.safetensors"))
+                run.kill()
+                return number
         time.sleep(0.01)
     raise AssertionError("nobody began to train")
 
@@ -47,10 +59,12 @@ def kill_the_holder(folder: Path, runs: list[subprocess.Popen]) -> int:
 def train_together(folder: Path, kill: bool) -> list[dict[str, Any]]:
     """The summaries of the runs that were not killed."""
     folder.mkdir()
-    runs = [start(folder, number) for number in range(RUNS)]
+    runs = start(folder)
     try:
         killed = kill_the_holder(folder, runs) if kill else None
-        codes = [run.wait(PATIENCE) for run in runs]
+        for run in runs:
+            run.join(PATIENCE)
+        codes = [run.exitcode for run in runs]
     finally:
         for run in runs:
             run.kill()

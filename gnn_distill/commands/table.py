@@ -27,7 +27,7 @@ from gnn_distill.results.comparison import make_table
 from gnn_distill.results.launch import failure, launch
 from gnn_distill.results.publish import publish
 from gnn_distill.results.rendering import to_markdown, to_rich
-from gnn_distill.results.runs import newest, read_runs
+from gnn_distill.results.runs import newest, origin, read_runs
 from gnn_distill.results.studies import read_facts
 from gnn_distill.results.tables import Table
 from gnn_distill.schema.table import TableCommand, TableConfig
@@ -64,9 +64,10 @@ def main(cfg: DictConfig) -> None:
                 stopped = "it left out runs without a word"
 
     values = scores(runs, found, table)
-    made = make_table(table, values, remarks)
     ours = newest(found, code_version()["sources"])
-    figures = publish(folder, made, ours[ours["config_hash"].isin({run.config_hash for run in runs})], values)
+    ours = ours[ours["config_hash"].isin({run.config_hash for run in runs})]
+    made = make_table(table, values, [*remarks, *origin(ours)])
+    figures = publish(folder, made, ours, values)
     terminal = RichConsole()
     terminal.print(to_rich(made)) if terminal.is_terminal else print(to_markdown(made))
     console.say(f"Files: {folder}")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from gnn_distill.errors import UserError
 from gnn_distill.extensions import object_of, source_of
 from gnn_distill.schema.teacher import TeacherConfig
+from gnn_distill.sealed import is_ours, metadata
 
 # What others wrap weights in: keys of the saved dict, and prefixes that all names share (those of DataParallel,
 # torch.compile, and of this package's own checkpoints).
@@ -53,6 +54,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise UserError(f"{key}: there is no such file.")
     if path.suffix not in (".pt", ".pth", ".safetensors"):
         raise UserError(f"{key}: must be a .pt, .pth or .safetensors file.")
+    if path.suffix == ".safetensors" and is_ours(path):
+        metadata(path, "Choose another file, or make this one again.")
     try:
         weights = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:

@@ -130,3 +130,20 @@ def _overrides(run: Path) -> list[str]:
     except (OSError, Damaged):
         return []
     return [text for text in texts if isinstance(text, str) and not text.lstrip("+~").startswith(PLACES)]
+
+
+def origin(runs: pd.DataFrame) -> list[str]:
+    """What runs were made with and on, and when, in a sentence; nothing without runs."""
+    if runs.empty:
+        return []
+
+    def told(column: str) -> str:
+        values = runs[column].dropna().map(lambda value: f"{value:g}" if isinstance(value, float) else str(value))
+        return " or ".join(sorted(values.unique())) or "unknown"
+
+    days = sorted({str(time)[:10] for time in runs["finished"].dropna()})
+    when = " to ".join(dict.fromkeys([*days[:1], *days[-1:]])) or "on an unknown day"
+    commits = sorted({str(commit)[:7] for commit in runs["commit"].dropna()})
+    code = f"gnn-distill {told('version')}" + (f" (commit {' or '.join(commits)})" if commits else "")
+    packages = f"Python {told('python')}, torch {told('torch')}, torch_geometric {told('torch_geometric')}"
+    return [f"Runs: {len(runs)}, {when}, on {told('device')}, threads: {told('threads')}; {code}, {packages}."]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gnn_distill import checkpoint
 from gnn_distill.errors import UserError
 from gnn_distill.models import build_teacher
-from gnn_distill.models.pretrained import files_of, load_pretrained, pretrained
+from gnn_distill.models.pretrained import files_of, load_pretrained, pretrained, read_weights
 from gnn_distill.schema.teacher import TeacherConfig
 
 
@@ -98,3 +98,17 @@ def test_a_fault_of_the_file_is_told(tmp_path: Path) -> None:
         assert str(told.value).startswith(f"teacher.checkpoint={tmp_path / name}: ")
     with pytest.raises(UserError, match="there is no such file"):
         files_of(config(Graphs, checkpoint=str(tmp_path / "missing.pt")))
+
+
+def test_damage_to_weights_of_ours_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "teacher.safetensors"
+    checkpoint.save(path, {"model": {"weight": torch.arange(20.0)}})
+    raw = path.read_bytes()
+    for place in range(8, len(raw)):  # the first eight are the length of the header
+        path.write_bytes(raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :])
+        with pytest.raises(UserError, match="is damaged"):
+            read_weights(path)
+    for place in range(8):
+        path.write_bytes(raw[:place] + bytes([raw[place] ^ 1]) + raw[place + 1 :])
+        with pytest.raises(UserError, match=r"teacher\.safetensors"):
+            read_weights(path)

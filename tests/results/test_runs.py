@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from gnn_distill.errors import UserError
-from gnn_distill.results.runs import COLUMNS, newest, read_runs, write_rows
+from gnn_distill.results.runs import COLUMNS, newest, origin, read_runs, write_rows
 from gnn_distill.sealed import write_json
 
 
@@ -99,3 +99,23 @@ def test_a_run_that_is_in_a_csv_file_too_keeps_its_folder(tmp_path: Path) -> Non
     runs = read_runs([tmp_path])
     assert sorted(runs["path"]) == ["", str(run)]
     assert newest(runs, "s1")["path"].tolist() == [str(run)]
+
+
+def test_the_origin_of_runs_is_one_sentence() -> None:
+    assert origin(pd.DataFrame(columns=["finished"])) == []
+    runs = pd.DataFrame(
+        {
+            "finished": ["2026-01-03T10:00:00+00:00", "2026-01-01T10:00:00+00:00", "2026-01-02T10:00:00+00:00"],
+            "commit": ["a" * 40, "b" * 40, None],
+            "device": "cpu (some)",
+            "threads": [1.0, 1.0, 2.0],
+            "version": "0.1.0",
+            "python": "3.11.7",
+            "torch": "2.13.0",
+            "torch_geometric": ["2.8.1", "2.8.1", None],
+        }
+    )
+    assert origin(runs) == [
+        "Runs: 3, 2026-01-01 to 2026-01-03, on cpu (some), threads: 1 or 2; gnn-distill 0.1.0 (commit aaaaaaa or "
+        "bbbbbbb), Python 3.11.7, torch 2.13.0, torch_geometric 2.8.1."
+    ]
