@@ -96,6 +96,27 @@ def test_a_bad_table_ends_a_run_in_one_message(gnn_distill: Callable, tmp_path: 
     )
 
 
+HYDRA = "hydra: {runtime: {config_sources: []}}"
+LEFT = {
+    "- a: [": "cannot be understood (ScannerError",
+    "- hydra.callbacks.mine._target_=os.mkdir": "holds 'hydra.callbacks.mine._target_=os.mkdir', which no run writes.",
+    "- +hydra.callbacks.mine={_target_:os.mkdir}": "which no run writes.",
+    "- --config-dir=/tmp": "holds '--config-dir=/tmp', which no run writes.",
+    "!!python/object/apply:os.mkdir ['was_here']": "cannot be understood (ConstructorError",
+}
+
+
+@pytest.mark.parametrize("overrides", LEFT)
+def test_a_run_that_goes_on_takes_settings_and_no_code(gnn_distill: Callable, overrides: str, tmp_path: Path):
+    (tmp_path / "run" / ".hydra").mkdir(parents=True)
+    (tmp_path / "run" / ".hydra" / "overrides.yaml").write_text(overrides)
+    (tmp_path / "run" / ".hydra" / "hydra.yaml").write_text(HYDRA)
+    status, _, err = gnn_distill("train", "resume=run")
+    assert (status, err.count("\n")) == (1, 1)
+    assert LEFT[overrides] in err
+    assert not Path("was_here").exists()
+
+
 def test_a_run_is_not_resumed_from_somebody_elses_folder(gnn_distill: Callable, tmp_path: Path):
     (tmp_path / "summary.json").write_text(json.dumps({"mine": True}))
     for folder in ("nowhere", "file", "."):
