@@ -164,6 +164,9 @@ def _notes(run: Run) -> Iterator[str]:
     control = (summary.get("control") or {}).get("name", "none")
     if control != "none":
         yield f"A control: teacher.control={control}."
+    for pair, count in (summary.get("shared_molecules") or {}).items():
+        if count:
+            yield f"{count} molecules stand both in {pair.replace('_', ' and in ')}: scores may be too good."
     if found := [kind for kind, found in summary.get("reused", {}).items() if found]:
         yield f"Found in the store, made by an earlier run: {', '.join(found)}."
     if summary.get("environment", {}).get("code", {}).get("dirty"):
