@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gnn_distill import checkpoint
@@ -66,6 +66,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(state=STATES)
+@example({"a/b": torch.zeros(1), "a": {"b": torch.ones(2)}})
+@example({"a": {1: torch.zeros(1), "1": torch.ones(2)}, "a/1'": torch.ones(3)})
 def test_any_state_comes_back(folder: Path, state: dict[str, Any]) -> None:
     checkpoint.save(folder / "state", state)
     assert same(checkpoint.load(folder / "state"), state)
@@ -82,7 +84,7 @@ def test_any_byte_of_any_state_counts(folder: Path, state: dict[str, Any], place
         checkpoint.load(path)
 
 
-COLUMNS = TEXT.filter(lambda name: name not in ("stage", "epoch"))
+COLUMNS = TEXT.filter(lambda name: "\r" not in name)
 ROWS = st.lists(
     st.tuples(st.sampled_from(["teacher", "student"]), st.dictionaries(COLUMNS, NUMBERS, max_size=4)), max_size=6
 )
