@@ -14,13 +14,7 @@ from hypothesis import settings
 os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 
 # Always the same examples, so that a failure is there again when it is looked for; slow machines fail nothing.
-settings.register_profile(
-    "tests",
-    max_examples=25,
-    deadline=None,
-    derandomize=True,
-    phases=__import__("hypothesis").Phase and [__import__("hypothesis").Phase.generate],
-)
+settings.register_profile("tests", max_examples=25, deadline=None, derandomize=True)
 settings.load_profile("tests")
 
 BESIDE_CHECKOUT = Path(__file__).parents[2] / "shared" / "data"
