@@ -94,6 +94,8 @@ def _write(path: Path, tensors: dict[str, Tensor], ours: dict[str, Any]) -> None
 def _split(value: Any, key: str, tensors: dict[str, Tensor]) -> Any:
     """`value` with every tensor moved to `tensors` and replaced by its key there."""
     if isinstance(value, Tensor):
+        while key in tensors:  # of {"a/b": ...} and {"a": {"b": ...}}, or of 1 and "1"
+            key += "'"
         tensors[key] = value
         return {"tensor": key}
     if isinstance(value, dict):

@@ -28,7 +28,7 @@ def random_networks(count: int = 12) -> list[nx.Graph]:
 
 def to_data(network: nx.Graph) -> Data:
     """Node and edge features are their running numbers."""
-    edges = torch.tensor(list(network.to_directed().edges), dtype=torch.long).reshape(-1, 2).T
+    edges = torch.tensor([edge[:2] for edge in network.to_directed().edges], dtype=torch.long).reshape(-1, 2).T
     nodes = network.number_of_nodes()
     return Data(
         x=torch.arange(nodes).float().unsqueeze(1),

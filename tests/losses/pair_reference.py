@@ -10,7 +10,9 @@ from torch import Tensor
 
 
 def cka(student: Tensor, teacher: Tensor) -> float:
-    """By Gram matrices, as Song et al. (2012) write the unbiased estimator of HSIC."""
+    """By Gram matrices, as Song et al. (2012) write the unbiased estimator of HSIC, which four rows have."""
+    if len(student) < 4:
+        return 0.0
 
     def hsic(x: Tensor, y: Tensor) -> float:
         n = len(x)

@@ -43,10 +43,14 @@ def make_world(seed: int = 0) -> World:
     networks = [list(network.to_directed().edges) for network in ODD]
     networks.append([(i, j) for i in range(6) for j in range(6) if i != j and torch.rand(1, generator=random) < 0.4])
     networks.append([pair for a, b in STARS for pair in ((a, b), (b, a))] + [(2, 2)])
-    sizes = [network.number_of_nodes() for network in ODD] + [6, 5]
+    return world_of([network.number_of_nodes() for network in ODD] + [6, 5], networks, random)
+
+
+def world_of(sizes: list[int], networks: list[list[tuple[int, int]]], random: torch.Generator) -> World:
+    """Graphs of these sizes and edges; all else is random."""
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
     pairs = [(start + a, start + b) for edges, start in zip(networks, starts, strict=True) for a, b in edges]
-    edge_index = torch.tensor(pairs).T
+    edge_index = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2).T
     nodes = sum(sizes)
     edge_attention = torch.rand(len(pairs), generator=random, dtype=torch.float64)
     self_attention = torch.rand(nodes, generator=random, dtype=torch.float64)
