@@ -91,15 +91,7 @@ def test_everything_reaches_the_run_in_order(tmp_path, stub):
     assert hint.startswith("wandb sync ")
     calls = [call for call in calls() if call[0] not in ("settings", "define")]
     assert calls[0][1] == {
-        **{
-            "mode": "offline",
-            "id": None,
-            "resume": None,
-            "project": "p",
-            "entity": None,
-            "group": "group",
-            "name": "student<-gin",
-        },
+        **{"mode": "offline", "project": "p", "entity": None, "group": "group", "name": "student<-gin"},
         **{"tags": ["b", "a"], "dir": str(tmp_path), "config": OmegaConf.to_container(config(tags=["b"], project="p"))},
     }
     assert calls[1] == ["log", {"teacher/epoch": 1, "teacher/train/loss": 0.5}]
