@@ -1,5 +1,6 @@
 """Command line: `gnn-distill COMMAND [overrides]`, where each COMMAND is a Hydra application."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -127,9 +128,10 @@ def answering(command: str) -> Iterator[None]:
         if command != "train":
             print(f"gnn-distill {command}: stopped by {signal}. To go on, start it again.", file=sys.stderr)
         sys.exit(signal.exit_code)
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (Exception, SystemExit) as stop:
+        if isinstance(stop.__cause__ or stop, BrokenPipeError):  # the reader, such as `head`, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return
         from gnn_distill.complaints import explain
 
         error = explain(stop)
@@ -153,8 +155,8 @@ def task_of(command: str, stopped: "Resumption | None" = None) -> Callable[[Any]
         try:
             main = import_module(f"gnn_distill.commands.{command}").main
             return main(validate(stopped.settle(cfg)), resume=True) if stopped else main(validate(cfg))
-        except UserError as error:
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
+        except (UserError, OSError) as error:
+            if HydraConfig.get().mode == RunMode.MULTIRUN or not (isinstance(error, UserError) or of_output(error)):
                 raise  # the sweeper decides whether the other jobs go on
             # Hydra prints a line of its own about any other exception.
             raise SystemExit(1) from error
@@ -162,6 +164,11 @@ def task_of(command: str, stopped: "Resumption | None" = None) -> Callable[[Any]
     # Hydra names the job, and with it the run directory, after the task's module.
     task.__module__ = f"gnn_distill.commands.{command}"
     return task
+
+
+def of_output(error: OSError) -> bool:
+    """Whether it comes from a stream that takes no more: its disk is full, its reader or terminal gone."""
+    return error.filename is None and error.errno in (errno.EPIPE, errno.ENOSPC, errno.EIO)
 
 
 @contextmanager

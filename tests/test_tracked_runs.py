@@ -78,9 +78,7 @@ OFFLINE = "def init(mode, settings, **_):\n    if mode == 'online': {}\n    retu
 # What stands for wandb does, and what the run is told of it.
 FAULTS = {
     "bad key": (OFFLINE.format("raise PermissionError('401: invalid API key')"), "401: invalid API key"),
-    "no network": (OFFLINE.format("raise ConnectionError('no route to host')"), "no route to host"),
     "folder": ("def init(**_): raise PermissionError(13, 'Permission denied', 'wandb')", "Permission denied"),
-    "killed at once": ("os.kill(os.getpid(), 9)", "did not start"),
     "killed in the middle": ("def kill(*_): os.kill(os.getpid(), 9)\nRun.log = kill", ""),
 }
 
