@@ -68,7 +68,9 @@ class Console:
             sign = 1 if spec.higher_is_better else -1
             pairs = zip(values["teacher"], values["student"], strict=True)
             values["gap"] = [sign * (teacher - student) for teacher, student in pairs]
-        table = Table(title=f"\n{spec.name}", title_justify="left", title_style="bold", caption_justify="left")
+        table = Table(
+            title=f"\n{printable(spec.name)}", title_justify="left", title_style="bold", caption_justify="left"
+        )
         table.add_column("")
         for split in splits:
             table.add_column(f"{split} {spec.metric}{unit}", justify="right")

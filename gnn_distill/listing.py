@@ -4,6 +4,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from gnn_distill.errors import printable
+
 
 def group_folders(group: str) -> list[Path]:
     """Where files of a config group lie: ours, and those of the user's --config-dir."""
@@ -25,6 +27,7 @@ def file_of(choice: str, folders: Sequence[Path]) -> Path:
 
 def show(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table on a terminal, plain columns in a pipe."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     if not sys.stdout.isatty():
         for row in (columns, *rows):
@@ -39,4 +42,4 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(column, no_wrap=True, min_width=None if column == columns[-1] else width)
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)

@@ -11,6 +11,17 @@ from gnn_distill.errors import UserError
 from gnn_distill.validation import validate
 
 
+class Check(Callback):
+    """Check the config before a folder is made for it."""
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Single runs."""
+        try:
+            validate(config)
+        except UserError as error:
+            raise SystemExit(1) from error
+
+
 class Preflight(Callback):
     """Check the config before a folder is made for it, and claim the folder, so that no two runs share one.
 

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gnn_distill.environment import PLACES
-from gnn_distill.errors import UserError, refuse
+from gnn_distill.errors import UserError, making_sense, refuse
 from gnn_distill.run_directory import RunDirectory, is_finished
 
 if TYPE_CHECKING:
@@ -54,10 +54,14 @@ class Resumption:
 
     def words(self) -> list[str]:
         """The command line that made the run, what was given now coming last."""
-        overrides = [str(text) for text in OmegaConf.load(self.folder / ".hydra" / "overrides.yaml")]
+        with making_sense(self.folder / ".hydra", "Restore it, or start the run anew."):
+            overrides = [str(text) for text in OmegaConf.load(self.folder / ".hydra" / "overrides.yaml")]
+            folders = OmegaConf.load(self.folder / ".hydra" / "hydra.yaml").hydra.runtime.config_sources
+            own = [f"--config-dir={folder.path}" for folder in folders if folder.provider == "command-line"]
+        for word in overrides:
+            if word.startswith("-") or _key(word).startswith("hydra"):  # these could name code to be run
+                raise refuse("resume", self.folder, f"its .hydra/overrides.yaml holds '{word}', which no run writes.")
         keys = {_key(word) for word in self.given}
-        folders = OmegaConf.load(self.folder / ".hydra" / "hydra.yaml").hydra.runtime.config_sources
-        own = [f"--config-dir={folder.path}" for folder in folders if folder.provider == "command-line"]
         return [
             *(own if not any(word.startswith("--config-dir") for word in self.given) else []),
             *(word for word in overrides if _key(word) not in keys),
@@ -72,7 +76,8 @@ class Resumption:
         Raises:
             UserError: if words given now change them, or if this version does not know one of them.
         """
-        saved = OmegaConf.load(self.folder / ".hydra" / "config.yaml")
+        with making_sense(self.folder / ".hydra" / "config.yaml", "Restore it, or start the run anew."):
+            saved = OmegaConf.load(self.folder / ".hydra" / "config.yaml")
         if any(not word.lstrip("+~").startswith((*MAY_DIFFER, "-")) for word in self.given):
             changes = list(_differences(_plain(saved), _plain(cfg)))
             if changes:

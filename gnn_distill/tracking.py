@@ -156,10 +156,10 @@ def start_tracker(
             "name": name,
             "tags": list(dict.fromkeys([*cfg.tracker.tags, *tags])),
             "dir": str(Path(run_dir).resolve()),
-            "id": run_id,
-            "resume": "allow" if resumed else None,
             "config": OmegaConf.to_container(cfg, resolve=True),
         }
+        if run_id:
+            arguments |= {"id": run_id, "resume": "allow" if resumed else None}
         return WandbTracker(arguments, warn)
     except Exception as error:  # no tracker is worth a run
         warn(f"Weights & Biases cannot be started ({error}). The run goes on without it.")

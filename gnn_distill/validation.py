@@ -23,11 +23,11 @@ def validate(cfg: DictConfig) -> DictConfig:
         for rule in TRAIN_RULES:
             rule(cfg)
     if "table" in cfg:
-        _check_folders_of_table(cfg.table)
+        check_folders_of_table(cfg.table)
     return cfg
 
 
-def _check_folders_of_table(table: DictConfig) -> None:
+def check_folders_of_table(table: DictConfig) -> None:
     """The names that a table's folders, and those of its runs, are made of."""
     names = {"table.name": [table.name], "table.size": [table.size]}
     names |= {f"table.{part}": [*table[part]] for part in ("rows", "columns", "sizes")}

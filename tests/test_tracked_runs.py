@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_tracking import STUB
 
 from gnn_distill.run_directory import read_metrics, read_summary
 from gnn_distill.stages.runtime import Runtime
@@ -71,6 +72,37 @@ def test_the_result_is_that_of_a_run_without_it(
     plain, tracked = read_summary("plain"), read_summary("run")
     assert {key: tracked[key] for key in NUMBERS} == {key: plain[key] for key in NUMBERS}
     assert rows("plain") == rows("run")
+
+
+OFFLINE = "def init(mode, settings, **_):\n    if mode == 'online': {}\n    return Run()\n"
+# What stands for wandb does, and what the run is told of it.
+FAULTS = {
+    "bad key": (OFFLINE.format("raise PermissionError('401: invalid API key')"), "401: invalid API key"),
+    "no network": (OFFLINE.format("raise ConnectionError('no route to host')"), "no route to host"),
+    "folder": ("def init(**_): raise PermissionError(13, 'Permission denied', 'wandb')", "Permission denied"),
+    "killed at once": ("os.kill(os.getpid(), 9)", "did not start"),
+    "killed in the middle": ("def kill(*_): os.kill(os.getpid(), 9)\nRun.log = kill", ""),
+}
+
+
+def test_weights_too_are_those_of_a_run_without_it(
+    gnn_distill: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stub").mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "stub"))
+    monkeypatch.setenv("STUB_LOG", str(tmp_path / "log"))
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    alone = (*RUN, "teacher=none", "loss=task", "student=transformer")
+    assert gnn_distill(*alone, "tracker=none", "hydra.run.dir=plain")[0] == 0
+    for fault, (source, told) in FAULTS.items():
+        (tmp_path / "stub" / "wandb.py").write_text(STUB + source)
+        run = fault.replace(" ", "_")
+        status, out, err = gnn_distill(*alone, "tracker=wandb", "tracker.mode=online", f"hydra.run.dir={run}")
+        assert (status, err) == (0, "")
+        assert told in out, fault
+        assert rows(run) == rows("plain"), fault
+        weights = "student.safetensors"
+        assert Path(run, weights).read_bytes() == Path("plain", weights).read_bytes()
 
 
 def rows(folder: str) -> dict[str, Any]:

@@ -136,6 +136,7 @@ def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
         "visibility": {"setting": task.setting, "signals_on": seen if teacher_signals else None},
         "control": told_control(config, teacher_signals),
         "data": task.fingerprint,
+        "shared_molecules": task.shared,
         "reused": {kind: entry.reused for kind, entry in entries.items()},
         "store": runtime.store.used,
         "best_epoch": fitted.best_epoch if fitted else None,

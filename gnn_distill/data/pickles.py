@@ -26,6 +26,7 @@ def arrays() -> dict[tuple[str, str], Any]:
         ("collections", "defaultdict"): defaultdict,
         ("__builtin__", "list"): list,
         ("builtins", "list"): list,
+        ("_codecs", "encode"): lambda text, _: text.encode("latin1"),  # bytes, as protocol 2 writes them
     }
 
 

@@ -111,6 +111,8 @@ class GraphTask:
     splits: Splits
     notices: list[str] = field(default_factory=list)
     """What the user should know about these data, announced at the start of a run."""
+    shared: dict[str, int] | None = None
+    """By pair of parts, such as train_test, how many molecules stand in both; None where no SMILES are known."""
     setting: str = "transductive"
     """Node level: transductive, all nodes are seen in training; or inductive, not those of val and test."""
 

@@ -68,6 +68,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         weights = weights[wrapper]
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise UserError(f"{key}: holds no state dict. Save one by torch.save(model.state_dict(), 'weights.pt').")
+    if bad := [name for name, value in weights.items() if value.is_floating_point() and not value.isfinite().all()]:
+        raise UserError(f"{key}: holds values that are not finite, in {', '.join(bad[:3])}. Choose another file.")
     return weights
 
 

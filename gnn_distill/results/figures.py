@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gnn_distill.errors import printable
 from gnn_distill.results.numbers import PERCENT, metric_label
 from gnn_distill.run_directory import read_metrics
 
@@ -87,7 +88,7 @@ def draw_terms(curves: Curves, kinds: Sequence[str] = tuple(ENDINGS)) -> "Figure
 
 def plain(text: str) -> str:
     """`text` as it is: matplotlib reads what stands between two dollar signs as a formula."""
-    return text.replace("$", r"\$")
+    return printable(text).replace("$", r"\$")
 
 
 def _line(axes: "Axes", curves: dict[str, list[float]], column: str, **style: Any) -> None:

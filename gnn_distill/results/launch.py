@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from gnn_distill.console import duration
-from gnn_distill.errors import UserError
+from gnn_distill.errors import UserError, printable
 from gnn_distill.results.cells import FAILED, LOG, RUNNING, PlannedRun
 from gnn_distill.run_directory import SUMMARY, is_finished
 
@@ -132,7 +132,7 @@ class Watch:
         left = duration((time.monotonic() - self._started) / done * len(self._waiting))
         more = f"about {left} left" if self._waiting else ""
         self._bar.update(self._task, completed=done, description=more)
-        text = f"{done}/{self._total}  {run}{what}"
+        text = printable(f"{done}/{self._total}  {run}{what}")
         bar = self._bar.console
         bar.print(text if bar.is_interactive or not more else f"{text}  {more}", soft_wrap=True)
         bar.file.flush()

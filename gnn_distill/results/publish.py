@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from gnn_distill.files import replace_file
+from gnn_distill.results import spreadsheets
 from gnn_distill.results.rendering import to_csv, to_json, to_latex, to_markdown
 from gnn_distill.results.report import write_report
 from gnn_distill.results.runs import write_rows
@@ -32,6 +33,6 @@ def publish(folder: Path, table: Table, runs: pd.DataFrame, scores: pd.DataFrame
     }.items():
         replace_file(folder / name, text)
     write_rows(runs, folder / RUNS)
-    scores.to_csv(folder / SCORES, index=False, lineterminator="\n")
+    replace_file(folder / SCORES, spreadsheets.to_csv(scores))
     write_report(folder)
     return sorted(figures.glob("*.png"))

@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from gnn_distill.errors import printable
+from gnn_distill.results import spreadsheets
 from gnn_distill.results.grids import Entry, Grid, grids
 from gnn_distill.results.tables import Table
 
@@ -49,14 +51,18 @@ def to_rich(table: Table) -> "Group":
     styles = {"best": "bold", "second": "underline", "": ""}
     shown: list[RichTable | Text] = []
     for grid in grids(table):
-        panel = RichTable(title=Text(f"\n{grid.title}"), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+        panel = RichTable(
+            title=Text(f"\n{printable(grid.title)}"), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+        )
         for index, name in enumerate(grid.header):
-            panel.add_column(Text(name), justify="right" if index else "left")
+            panel.add_column(Text(printable(name)), justify="right" if index else "left")
         for row in grid.rows:
-            panel.add_row(*(Text.assemble((cell.text, styles[cell.emphasis]), cell.marks, cell.rest) for cell in row))
+            panel.add_row(
+                *(Text.assemble((printable(cell.text), styles[cell.emphasis]), cell.marks, cell.rest) for cell in row)
+            )
         shown.append(panel)
-    shown += [Text(f"Note: {note}", "yellow") for note in table.notes]
-    return Group(*shown, *(Text(line, "dim") for line in table.footnotes))
+    shown += [Text(f"Note: {printable(note)}", "yellow") for note in table.notes]
+    return Group(*shown, *(Text(printable(line), "dim") for line in table.footnotes))
 
 
 def to_markdown(table: Table) -> str:
@@ -80,7 +86,7 @@ def to_latex(table: Table) -> str:
 
 def to_csv(table: Table) -> str:
     """One line a cell, in original units."""
-    return table.frame().to_csv(index=False, lineterminator="\n")
+    return spreadsheets.to_csv(table.frame())
 
 
 def to_json(table: Table) -> str:
@@ -98,7 +104,7 @@ FORMATS: dict[str, Callable[[Table], str]] = {
 
 
 def _markdown(text: str) -> str:
-    return MARKDOWN_SPECIAL.sub(r"\\\1", SPACES.sub(" ", text))
+    return MARKDOWN_SPECIAL.sub(r"\\\1", printable(SPACES.sub(" ", text)))
 
 
 def _markdown_grid(grid: Grid) -> str:
@@ -119,7 +125,7 @@ def _markdown_grid(grid: Grid) -> str:
 
 def _latex(text: str) -> str:
     """Escaped; Greek letters become commands, as pdfLaTeX knows none."""
-    return "".join(_greek(letter) for letter in SPACES.sub(" ", text).translate(LATEX_SPECIAL))
+    return "".join(_greek(letter) for letter in printable(SPACES.sub(" ", text)).translate(LATEX_SPECIAL))
 
 
 def _greek(letter: str) -> str:

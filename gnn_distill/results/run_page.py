@@ -67,11 +67,22 @@ def read_run(folder: Path, curves: bool = True) -> Run:
     return Run(
         path=folder,
         summary=read_summary(folder) if (folder / SUMMARY).is_file() else {},
-        config=OmegaConf.load(folder / CONFIG) if (folder / CONFIG).is_file() else OmegaConf.create(),
+        config=OmegaConf.create(inert(OmegaConf.load(folder / CONFIG)) if (folder / CONFIG).is_file() else {}),
         overrides=list(OmegaConf.load(overrides)) if overrides.is_file() else [],
         curves=read_metrics(folder) if curves and (folder / METRICS).is_file() else {},
         error="\n".join(str(failed[key]) for key in ("error", "traceback") if failed.get(key)),
     )
+
+
+def inert(value: Any) -> Any:
+    """Plain containers without calls of OmegaConf's resolvers: ${oc.env:…} would read this machine's variables."""
+    if OmegaConf.is_config(value):
+        return inert(OmegaConf.to_container(value))
+    if isinstance(value, dict):
+        return {key: inert(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [inert(item) for item in value]
+    return value.replace("${", r"\${") if isinstance(value, str) and ":" in value else value
 
 
 def run_page(folder: Path) -> dict[str, Any]:
@@ -153,6 +164,9 @@ def _notes(run: Run) -> Iterator[str]:
     control = (summary.get("control") or {}).get("name", "none")
     if control != "none":
         yield f"A control: teacher.control={control}."
+    for pair, count in (summary.get("shared_molecules") or {}).items():
+        if count:
+            yield f"{count} molecules stand both in {pair.replace('_', ' and in ')}: scores may be too good."
     if found := [kind for kind, found in summary.get("reused", {}).items() if found]:
         yield f"Found in the store, made by an earlier run: {', '.join(found)}."
     if summary.get("environment", {}).get("code", {}).get("dirty"):

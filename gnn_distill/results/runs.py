@@ -9,6 +9,8 @@ import yaml
 
 from gnn_distill.environment import PLACES
 from gnn_distill.errors import UserError
+from gnn_distill.files import replace_file
+from gnn_distill.results import spreadsheets
 from gnn_distill.run_directory import SUMMARY, check, read_summary
 from gnn_distill.sealed import Damaged, OtherVersion
 
@@ -97,14 +99,14 @@ def read_rows(file: Path) -> pd.DataFrame | None:
     except (OSError, ValueError):
         return None
     frame = pd.read_csv(file, dtype=dict.fromkeys(TEXTS, "string"), keep_default_na=False, na_values=[""])
-    return _typed(frame.assign(path="")[list(COLUMNS)])
+    return _typed(spreadsheets.restored(frame).assign(path="")[list(COLUMNS)])
 
 
 def write_rows(frame: pd.DataFrame, file: Path) -> None:
     """Write runs as CSV, numbers to the last digit; where they lie on this machine is left out."""
     file.parent.mkdir(parents=True, exist_ok=True)
     kept = frame[list(COLUMNS)].drop(columns="path").sort_values(["dataset", "name", "config_hash"])
-    kept.to_csv(file, index=False, lineterminator="\n")
+    replace_file(file, spreadsheets.to_csv(kept))
 
 
 def newest(frame: pd.DataFrame, sources: str) -> pd.DataFrame:

@@ -72,7 +72,9 @@ class Study:
 
     def write_trials(self, trials: Sequence[Trial]) -> None:
         """Write trials.csv, whole or not at all."""
-        replace_file(self.folder / TRIALS, trials_frame(trials).to_csv(index=False))
+        from gnn_distill.results import spreadsheets
+
+        replace_file(self.folder / TRIALS, spreadsheets.to_csv(trials_frame(trials)))
 
 
 def trials_frame(trials: Sequence[Trial]) -> "pd.DataFrame":
@@ -88,7 +90,9 @@ def read_trials(folder: Path) -> "pd.DataFrame":
     """The trials of a study's folder as `trials_frame` gives them, without Optuna."""
     import pandas as pd
 
-    return pd.read_csv(folder / TRIALS)
+    from gnn_distill.results import spreadsheets
+
+    return spreadsheets.restored(pd.read_csv(folder / TRIALS))
 
 
 def write_settings(path: Path, settings: Mapping[str, Any], groups: Collection[str], facts: Mapping[str, Any]) -> None:

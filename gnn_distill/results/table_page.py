@@ -15,6 +15,7 @@ from gnn_distill.results.grids import grids
 from gnn_distill.results.inline import png, svg
 from gnn_distill.results.numbers import Format, metric_label
 from gnn_distill.results.run_page import read_run
+from gnn_distill.results.spreadsheets import restored
 from gnn_distill.results.table_figures import draw_boxes, draw_cell_curves, draw_differences, draw_heat_map, means_of
 from gnn_distill.results.table_files import FILE, SCORES, read_table
 from gnn_distill.results.tables import Table
@@ -37,6 +38,7 @@ def table_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
     curves = dict(_curves(table, folder, damaged))
     drawn = {path.name for path in write_figures(table, curves, beside)}
     others = [path for path in sorted((folder / "figures").glob("*.png")) if path.name not in drawn]
+    others = [path for path in others if not path.is_symlink()]  # the page shows what is in the folder, and no more
     results, *panels = grids(table)
     return {
         "title": table.title or table.name,
@@ -82,7 +84,7 @@ def _curves(table: Table, folder: Path, damaged: list[str]) -> Iterator[tuple[st
     file = folder / SCORES
     if not file.is_file():
         return
-    runs = pd.read_csv(file, dtype=str)
+    runs = restored(pd.read_csv(file, dtype=str))
     for key, column in table.columns.items():
         cells: dict[str, list[Curves]] = {}
         for row, label in table.rows.items():

@@ -21,9 +21,9 @@ class EncodingConfig:
     """A learned attention bias per head from the features of the edge that joins a pair."""
     edge_hops: int = number(0, low=0)
     """Graphormer's edge encoding: a learned attention bias per head and hop from so many edges of a shortest path."""
-    rwse: int = number(0, low=0)
+    rwse: int = number(0, low=0, high=1000)
     """Random-walk encoding: return probabilities after 1..rwse steps."""
-    lap_pe: int = number(0, low=0)
+    lap_pe: int = number(0, low=0, high=1000)
     """Laplacian eigenvectors of the lap_pe smallest non-zero eigenvalues (random signs in training)."""
     bias_scale: float = number(0.02, low=0.0)
     """Standard deviation of the attention bias at the start."""

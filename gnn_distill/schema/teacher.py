@@ -32,9 +32,9 @@ class TeacherConfig:
     """The state that the head reads: the last layer's, or all layers' joined."""
     virtual_node: bool = False
     """A node joined to all others of its graph, updated after every layer."""
-    rwse: int = number(0, low=0)
+    rwse: int = number(0, low=0, high=1000)
     """Random-walk encoding as input: return probabilities after 1..rwse steps; 0: none."""
-    lap_pe: int = number(0, low=0)
+    lap_pe: int = number(0, low=0, high=1000)
     """Laplacian eigenvectors as input: so many; 0: none."""
     readout: str = choice("sum", "sum", "mean", "max")
     """How node states become the graph state."""

@@ -50,7 +50,7 @@ def test_a_teacher_is_trained_once_and_comes_back(runtime: Runtime, task: GraphT
     rows = read_metrics(runtime.directory.path)["teacher"]
     assert rows["epoch"] == [1, 2]  # trainer.max_epochs caps the teacher too
     again, found = train(make_runtime(tmp_path / "second", tmp_path / "store"), task)
-    assert found == (entry.path, True)
+    assert found == (entry.path, True, True)
     assert read_metrics(tmp_path / "second" / "run") == {"teacher": rows}
     batch = collate(task.graphs, None, task.splits.test)
     for one in (model, again):

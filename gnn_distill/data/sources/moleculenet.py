@@ -20,6 +20,7 @@ from gnn_distill.data.molecules import (
     smiles_to_data,
 )
 from gnn_distill.data.pyg import pack_dataset
+from gnn_distill.data.shared_molecules import with_shared_molecules
 from gnn_distill.data.splits import check_fold, check_split_name, choose_split
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError, suggest
@@ -63,7 +64,7 @@ def load(dataset: "MoleculeNetConfig", paths: "PathsConfig") -> GraphTask:
     else:
         splits, more = choose_split(dataset, paths, graphs.y, kind)
         notices += more
-    return assemble(
+    task = assemble(
         dataset,
         graphs,
         splits,
@@ -75,6 +76,7 @@ def load(dataset: "MoleculeNetConfig", paths: "PathsConfig") -> GraphTask:
         notices=notices,
         molecules=True,
     )
+    return with_shared_molecules(task, source._data.smiles)
 
 
 def _featurise(smiles: str) -> Data:

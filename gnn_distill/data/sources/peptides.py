@@ -18,6 +18,7 @@ from gnn_distill.data.mirror import folder_of, read
 from gnn_distill.data.molecules_ogb import ATOM_FEATURES, BOND_FEATURES, smiles_to_ogb_data
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.pickles import read_pickle
+from gnn_distill.data.shared_molecules import with_shared_molecules
 from gnn_distill.data.splits import check_fold, check_split_name, to_splits
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
@@ -46,7 +47,7 @@ def load(dataset: "PeptidesConfig", paths: "PathsConfig") -> GraphTask:
         lambda root: build(Path(root) / "peptides-func"), folder, list(PUBLISHED), PUBLISHED[MOLECULES][0], paths
     )
     parts = read_pickle(raw / SPLIT)
-    return assemble(
+    task = assemble(
         dataset,
         graphs,
         to_splits(parts["train"], parts["val"], parts["test"]),
@@ -57,6 +58,7 @@ def load(dataset: "PeptidesConfig", paths: "PathsConfig") -> GraphTask:
         edge_features=BOND_FEATURES,
         molecules=True,
     )
+    return with_shared_molecules(task, [row["smiles"] for row in read_table(raw / MOLECULES)])
 
 
 def build(home: Path) -> tuple[PackedGraphs, Path]:
@@ -86,10 +88,15 @@ def build(home: Path) -> tuple[PackedGraphs, Path]:
     return PackedGraphs(**whole), raw
 
 
+def read_table(table: Path) -> list[dict[str, str]]:
+    """The rows of the CSV file."""
+    with gzip.open(table, "rt", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def pack(table: Path) -> PackedGraphs:
     """The molecules of the CSV file, row by row, with their ten labels."""
-    with gzip.open(table, "rt", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_table(table)
     print(f"Peptides-func: {len(rows):,} graphs are built once, which takes about a minute.", flush=True)
     molecules = []
     with BlockLogs():

@@ -19,6 +19,7 @@ from gnn_distill.data.molecules import (
     smiles_to_data,
 )
 from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.shared_molecules import with_shared_molecules
 from gnn_distill.data.splits import check_fold, check_split_name, random_split, strata, stratified_split
 from gnn_distill.data.task import GraphTask, Splits
 from gnn_distill.errors import UserError, refuse, suggest
@@ -56,10 +57,11 @@ def load(dataset: "SmilesConfig", paths: "PathsConfig") -> GraphTask:
     if not kept:
         raise UserError(f"dataset.path={dataset.path}: no row has both a readable SMILES and a label.")
     graphs = PackedGraphs.from_data_list([molecules[row] for row in kept], num_targets=y.shape[1])
-    return assemble(
+    kept_smiles = [rows[row] for row in kept]
+    task = assemble(
         dataset,
         graphs,
-        split(dataset, [rows[row] for row in kept], strata(graphs.y, kind)),
+        split(dataset, kept_smiles, strata(graphs.y, kind)),
         kind=kind,
         metric=METRIC[kind],
         target_names=target_names,
@@ -68,6 +70,7 @@ def load(dataset: "SmilesConfig", paths: "PathsConfig") -> GraphTask:
         notices=notices,
         molecules=True,
     )
+    return with_shared_molecules(task, kept_smiles)
 
 
 def read_table(dataset: "SmilesConfig") -> pd.DataFrame:

@@ -1,0 +1,34 @@
+"""CSV files that a spreadsheet may open: no text in them is taken for a formula."""
+
+import pandas as pd
+
+from gnn_distill.errors import printable
+
+STARTS = tuple("=+-@\t＝＋－＠'")
+"""A cell that begins so is a formula to a spreadsheet, or was made harmless before."""
+MARK = "'"
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """The frame as CSV text: an apostrophe stands before texts that begin like formulas; numbers stay numbers."""
+    texts = frame.select_dtypes(["object", "string"])
+    safe = {name: texts[name].map(_marked) for name in texts}
+    header = [_marked(name) for name in frame]
+    return frame.assign(**safe).to_csv(index=False, header=header, lineterminator="\n")
+
+
+def restored(frame: pd.DataFrame) -> pd.DataFrame:
+    """The inverse, of a frame that was read back."""
+    texts = frame.select_dtypes(["object", "string"])
+    return frame.assign(**{name: texts[name].map(_unmarked, na_action="ignore") for name in texts})
+
+
+def _marked(cell: object) -> object:
+    if not isinstance(cell, str):
+        return cell
+    cell = printable(cell)  # a carriage return would begin a row
+    return MARK + cell if cell.startswith(STARTS) else cell
+
+
+def _unmarked(cell: object) -> object:
+    return cell[1:] if isinstance(cell, str) and cell[:1] == MARK and cell[1:].startswith(STARTS) else cell
