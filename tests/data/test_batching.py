@@ -82,7 +82,7 @@ def padded_pairs(sizes: torch.Tensor, batches: list[torch.Tensor]) -> list[int]:
     max_pairs=st.integers(1600, 20_000),
     seed=st.integers(0, 5),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_graph_once_an_epoch_within_the_budget(sizes, batch_size, max_pairs, seed):
     sizes = torch.tensor(sizes)
     ids = torch.arange(len(sizes))[::2]

@@ -38,7 +38,7 @@ def test_distances_of_many_graphs_at_once():
 
 @pytest.mark.parametrize("nodes", [20, 70])
 @given(seed=st.integers(0, 10**6), density=st.floats(0, 0.2), directed=st.booleans())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_distances_of_random_graphs(nodes, seed, density, directed):
     network = nx.gnp_random_graph(nodes, density, seed=seed, directed=directed)
     assert torch.equal(computed([network])[0], reference(network))

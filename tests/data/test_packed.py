@@ -19,7 +19,7 @@ def graph(num_nodes: int, num_edges: int, **more) -> Data:
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=8), st.data())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_gather_ranges(lengths, data):
     ids = data.draw(st.lists(st.integers(0, len(lengths) - 1), max_size=10))
     ptr = pointers(torch.tensor(lengths))

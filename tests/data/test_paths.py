@@ -41,7 +41,7 @@ def test_predecessors_of_many_graphs_at_once():
 
 
 @given(seed=st.integers(0, 10**6), density=st.floats(0, 0.4), directed=st.booleans())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_predecessors_of_random_graphs(seed, density, directed):
     network = nx.gnp_random_graph(15, density, seed=seed, directed=directed)
     assert computed([network])[0].tolist() == reference(network)

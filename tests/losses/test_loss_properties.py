@@ -36,9 +36,10 @@ def test_any_graphs_give_the_value_of_the_reference(world: World, channels: int,
         assert float(case.loss(world, s, t)) == pytest.approx(case.reference(world, s, t), rel=1e-5, abs=1e-6), name
 
 
-@given(world=worlds(), channels=CHANNELS, seed=SEEDS, scale=st.integers(-6, 6))
+@given(world=worlds(), channels=CHANNELS, seed=SEEDS, scale=st.integers(-3, 6))
 def test_a_perfect_student_has_nothing_to_learn(world: World, channels: int, seed: int, scale: int) -> None:
-    teacher = 10.0**scale * states(seed, nodes_of(world), channels)
+    teacher = states(seed, nodes_of(world), channels)
+    teacher = 10.0**scale * (teacher + teacher.sign())  # rows shorter than 1e-6 count as without a direction
     unit = max(1.0, float(teacher.abs().max()) ** 2)  # that of a squared error
     for name in (name for name, case in CASES.items() if case.zero):
         student = teacher.clone().requires_grad_()
