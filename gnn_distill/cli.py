@@ -20,7 +20,7 @@ PACKAGE = Path(__file__).parent
 CONF_DIR = next(path for path in (PACKAGE / "conf", PACKAGE.parent / "conf") if path.is_dir())
 
 COMMANDS = {
-    "train": "Pretrain a teacher, distil it into a student, evaluate both.",
+    "train": "Pretrain a teacher, distil it into a student, evaluate both; resume=FOLDER goes on with a run.",
     "datasets": "List the data sets: task, metric, size, and whether the files are here.",
     "models": "List the teachers, students and encodings: what each is, and what it reads.",
     "table": "Make the runs of a results table that are missing, and render it.",
