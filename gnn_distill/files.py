@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from gnn_distill.errors import UserError
 
 REMEDIES = {
@@ -64,6 +66,24 @@ def writing(path: Path) -> Iterator[None]:
         left = "What it held before is intact." if before else "Nothing is left of it."
         remedy = REMEDIES.get(error.errno, "Choose a folder that you may write to.")
         raise UserError(f"{path}: cannot be written ({error.strerror or error}). {left} {remedy}") from error
+
+
+def fingerprint(path: Path) -> dict[str, int | str]:
+    """Size and SHA-256 of a file, as manifests tell them."""
+    return {"size": path.stat().st_size, "sha256": sha256(path)}
+
+
+def is_held(lock: Path) -> bool:
+    """Whether a living process holds a lock: one that was killed does not, whatever it left."""
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, blocking=False):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # where nothing can be written, nobody makes anything
+        return False
 
 
 def sha256(path: Path) -> str:

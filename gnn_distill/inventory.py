@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from gnn_distill.files import writing
+from gnn_distill.files import is_held, writing
 from gnn_distill.run_directory import RUN, SUMMARY
 from gnn_distill.sealed import Damaged, OtherVersion, read_json
 from gnn_distill.store import MANIFEST, check
@@ -89,19 +89,6 @@ def examine(folder: Path, users: Users, verify: bool = False) -> Item:
     except OtherVersion:
         return replace(item, state=OTHER)
     return replace(item, what=told["what"])
-
-
-def is_held(lock: Path) -> bool:
-    """Whether a living process holds a lock."""
-    if not lock.exists():
-        return False
-    try:
-        with FileLock(lock, blocking=False):
-            return False
-    except Timeout:
-        return True
-    except OSError:  # where nothing can be written, nobody makes anything
-        return False
 
 
 @contextmanager

@@ -19,28 +19,28 @@ class Check(Callback):
         try:
             validate(config)
         except UserError as error:
+            # Hydra turns any other exception of a callback into a warning, and goes on.
             raise SystemExit(1) from error
 
 
-class Preflight(Callback):
-    """Check the config before a folder is made for it, and claim the folder, so that no two runs share one.
+class Preflight(Check):
+    """Check the config, and claim the folder that is made for it, so that no two runs share one.
 
     Hydra names folders by the second. The jobs of a sweep are checked when each begins.
     """
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Single runs."""
-        try:
-            validate(config)
-            claim(config, "run")
-        except (UserError, OSError) as error:
-            # Hydra turns any other exception of a callback into a warning, and goes on.
-            raise SystemExit(1) from error
+        super().on_run_start(config)
+        self._claim(config, "run")
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Sweeps."""
+        self._claim(config, "sweep")
+
+    def _claim(self, config: DictConfig, mode: str) -> None:
         try:
-            claim(config, "sweep")
+            claim(config, mode)
         except OSError as error:
             raise SystemExit(1) from error
 

@@ -31,15 +31,13 @@ class Resumption:
     given: list[str]
 
     @classmethod
-    def among(cls, words: Sequence[str]) -> "Resumption | None":
-        """What `resume=FOLDER` among the words of a command line asks for; None if it is not there.
+    def among(cls, words: Sequence[str]) -> "Resumption":
+        """What `resume=FOLDER`, which stands among the words of a command line, asks for.
 
         Raises:
             UserError: if the folder holds no run.
         """
         folders = [word.removeprefix(WORD).strip("'\"") for word in words if word.startswith(WORD)]
-        if not folders:
-            return None
         if len(folders) > 1 or {"-m", "--multirun"} & set(words):
             raise refuse("resume", ", ".join(folders), "one run at a time, and without -m.")
         folder = Path(folders[0])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gnn_distill.errors import UserError
-from gnn_distill.files import append, remove_temporaries, replace_file, set_aside, sha256
+from gnn_distill.files import append, fingerprint, remove_temporaries, replace_file, set_aside
 from gnn_distill.sealed import Damaged, OtherVersion, read_json, reading, write_json
 
 SUMMARY = "summary.json"
@@ -91,10 +91,7 @@ class RunDirectory:
 
         All other files of the run are there by now: their checksums go to manifest.json first.
         """
-        files = {
-            name: {"size": (self.path / name).stat().st_size, "sha256": sha256(self.path / name)}
-            for name in kept(self.path)
-        }
+        files = {name: fingerprint(self.path / name) for name in kept(self.path)}
         write_json(self.path / MANIFEST, {"files": files})
         write_json(self.path / SUMMARY, _strict(summary))
 
@@ -132,7 +129,7 @@ def check(run_dir: Path, *names: str) -> None:
         file = run_dir / name
         if name in told and file.exists():
             with reading(file, AGAIN):
-                if file.stat().st_size != told[name]["size"] or sha256(file) != told[name]["sha256"]:
+                if fingerprint(file) != told[name]:
                     raise Damaged(file, f"its content is not what {MANIFEST} tells", AGAIN)
 
 

@@ -45,7 +45,8 @@ class StepLog:
 
         So the weighted terms add up to the loss.
         """
-        kept = [values for step, values in enumerate(self._values) if step not in set(self.unsound())]
+        left_out = set(self.unsound())
+        kept = [values for step, values in enumerate(self._values) if step not in left_out]
         names = dict.fromkeys(name for values in kept for name in values)
         sums = {name: torch.stack([values[name] for values in kept if name in values]).sum() for name in names}
         told = torch.stack(list(sums.values())).tolist()

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 
 from gnn_distill.errors import UserError
-from gnn_distill.files import remove_temporaries, set_aside, sha256, sync
+from gnn_distill.files import fingerprint, remove_temporaries, set_aside, sha256, sync
 from gnn_distill.sealed import SCHEMA_VERSION, Damaged, OtherVersion, read_json, reading, write_json
 
 PACKAGE = Path(__file__).parent
@@ -137,7 +137,7 @@ def seal(folder: Path, facts: dict[str, Any]) -> None:
     files = {}
     for file in files_of(folder):
         sync(file)
-        files[file.name] = {"size": file.stat().st_size, "sha256": sha256(file)}
+        files[file.name] = fingerprint(file)
     plain = json.loads(json.dumps(facts, sort_keys=True, default=str))
     made = datetime.now(UTC).isoformat(timespec="seconds")
     write_json(folder / MANIFEST, {**plain, "made": made, "files": files})

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from filelock import FileLock, Timeout
 from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.environment import code_version, config_hash
 from gnn_distill.errors import UserError, suggest
+from gnn_distill.files import is_held
 from gnn_distill.results.runs import newest
 from gnn_distill.schema.table import TableConfig
 from gnn_distill.validation import validate
@@ -159,20 +159,9 @@ def status(runs: Iterable[PlannedRun], found: pd.DataFrame) -> dict[PlannedRun, 
             return "finished" if known[run.config_hash] == sources else "stale"
         if (run.folder / FAILED).exists():
             return "failed"
-        return "running" if is_running(run.folder) else "missing"
+        return "running" if is_held(run.folder / RUNNING) else "missing"
 
     return {run: of(run) for run in runs}
-
-
-def is_running(folder: Path) -> bool:
-    """Whether a process holds the lock of a run: one that was killed does not, whatever it left."""
-    if not (folder / RUNNING).exists():
-        return False
-    try:
-        with FileLock(folder / RUNNING, timeout=0):
-            return False
-    except Timeout:
-        return True
 
 
 def scores(runs: Iterable[PlannedRun], found: pd.DataFrame, table: TableConfig) -> pd.DataFrame:

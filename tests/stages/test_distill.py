@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_runs import CONFIG, run_stages
 from small_tasks import make_node_task, make_runtime, make_task, preset
 
 from gnn_distill import checkpoint
@@ -15,36 +16,17 @@ from gnn_distill.data.task import GraphTask
 from gnn_distill.losses.labels import Labels, make_labels
 from gnn_distill.metrics import Metrics
 from gnn_distill.run_directory import METRICS, read_metrics
-from gnn_distill.schema.data import DatasetConfig
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.objective import (
-    AlignmentConfig,
-    AlignmentWeights,
-    LossConfig,
-    LossWeights,
     Ramp,
     ScheduleConfig,
 )
-from gnn_distill.schema.run import DebugConfig, OptimConfig, PretrainConfig, TrainConfig, TrainerConfig
-from gnn_distill.stages.distill import distill
+from gnn_distill.schema.run import DebugConfig, OptimConfig, TrainConfig, TrainerConfig
 from gnn_distill.stages.encode import encode
 from gnn_distill.stages.evaluate import evaluate_splits
-from gnn_distill.stages.pretrain import pretrain
 from gnn_distill.stages.runtime import Runtime
-from gnn_distill.stages.signals import signals
 from gnn_distill.training import Fitted
 
-CONFIG = TrainConfig(
-    dataset=DatasetConfig(),
-    teacher=preset("teacher", "gin", hidden_channels=8, num_layers=2),
-    student=preset("student", "graphormer", hidden_channels=8, num_layers=3, num_heads=2, dropout=0.1),
-    encoding=preset("encoding", "graphormer", max_spd=5, lap_pe=2),
-    loss=LossConfig(weights=LossWeights(soft=0.5, micro=0.5, macro=0.5)),
-    alignment=AlignmentConfig(weights=AlignmentWeights(node=1.0, subgraph=0.5, graph=0.5), layers=True),
-    pretrain=PretrainConfig(max_epochs=1, batch_size=4),
-    trainer=TrainerConfig(max_epochs=2, batch_size=4),
-    optim=OptimConfig(lr=1e-2),
-)
 TERMS = ("task", "soft", "micro_relation", "macro_graph_relation", "align_node", "align_subgraph", "align_graph")
 
 
@@ -52,13 +34,7 @@ def run(
     folder: Path, task: GraphTask, config: TrainConfig = CONFIG, store: Path | None = None
 ) -> tuple[Runtime, torch.nn.Module, Fitted]:
     runtime = make_runtime(folder, store)
-    labels = make_labels(task, config.task)
-    kept = None
-    if config.teacher.name != "none":
-        teacher, entry = pretrain(runtime, task, None, labels, config)
-        kept, _ = signals(runtime, task, None, teacher, entry, config)
-    encodings, _ = encode(runtime, task, config.encoding)
-    return runtime, *distill(runtime, task, encodings, labels, kept, config)
+    return runtime, *run_stages(runtime, task, config)
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel", "regression"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import small_runs
 import torch
 from small_tasks import make_node_task, make_runtime, make_task, preset
 
@@ -18,26 +19,18 @@ from gnn_distill.interruption import Interrupted
 from gnn_distill.keeper import Keeper
 from gnn_distill.losses.labels import make_labels
 from gnn_distill.run_directory import read_metrics
-from gnn_distill.schema.data import DatasetConfig
-from gnn_distill.schema.objective import AlignmentConfig, AlignmentWeights, BaselineConfig, LossConfig, LossWeights
-from gnn_distill.schema.run import OptimConfig, PretrainConfig, TrainConfig, TrainerConfig
-from gnn_distill.stages.distill import distill
-from gnn_distill.stages.encode import encode
+from gnn_distill.schema.objective import BaselineConfig, LossConfig
+from gnn_distill.schema.run import PretrainConfig, TrainConfig, TrainerConfig
 from gnn_distill.stages.pretrain import RUNNING, pretrain
 from gnn_distill.stages.runtime import Runtime
-from gnn_distill.stages.signals import signals
 from gnn_distill.training import Fitted
 
-CONFIG = TrainConfig(
-    dataset=DatasetConfig(),
+CONFIG = replace(
+    small_runs.CONFIG,
     teacher=preset("teacher", "gin", hidden_channels=8, num_layers=2, dropout=0.2),
     student=preset("student", "graphormer", hidden_channels=8, num_layers=2, num_heads=2, dropout=0.1),
-    encoding=preset("encoding", "graphormer", max_spd=5, lap_pe=2),
-    loss=LossConfig(weights=LossWeights(soft=0.5, micro=0.5, macro=0.5)),
-    alignment=AlignmentConfig(weights=AlignmentWeights(node=1.0, subgraph=0.5, graph=0.5), layers=True),
     pretrain=PretrainConfig(max_epochs=4, batch_size=4),
     trainer=TrainerConfig(max_epochs=4, batch_size=4),
-    optim=OptimConfig(lr=1e-2),
 )
 GPS = preset("student", "gps", hidden_channels=8, num_layers=2, num_heads=2, dropout=0.1)
 
@@ -51,11 +44,7 @@ def run(folder: Path, task: GraphTask, config: TrainConfig, resume: bool = False
     runtime = make_runtime(folder, resume=resume)
     if not resume:
         runtime.directory.remember(resumed=0)
-    labels = make_labels(task, config.task)
-    teacher, entry = pretrain(runtime, task, None, labels, config)
-    kept, _ = signals(runtime, task, None, teacher, entry, config)
-    encodings, _ = encode(runtime, task, config.encoding)
-    return runtime, *distill(runtime, task, encodings, labels, kept, config)
+    return runtime, *small_runs.run_stages(runtime, task, config)
 
 
 @contextmanager
