@@ -115,12 +115,13 @@ class Transformer(nn.Module):
         bias = self.bias(batch)
         if bias is not None:
             bias = bias.to(dense.dtype)
+        places = batch.dense_index + first * (batch.batch + 1)
         states, attention = [], {}
         for number, layer in enumerate(self.layers, start=1):
             dense, logits = layer(dense, bias, explicit=number in attention_layers)
             if number == len(self.layers):
                 dense = self.norm(dense)
-            states.append(dense[:, first:].flatten(0, 1).index_select(0, batch.dense_index))
+            states.append(dense.flatten(0, 1).index_select(0, places))
             if logits is not None:
                 attention[number] = logits[:, :, first:, first:]
         graph = dense[:, 0] if self.token is not None else None
