@@ -1,6 +1,7 @@
 """How fast and how large, beside what users would take instead; ratios in one run, contenders in turns.
 
-python -m benchmarks [PART ...] [--rounds 5] [--size smoke|full] [--json FILE] [overrides of `gnn-distill train` ...]
+python -m benchmarks [PART ...] [--rounds 5] [--size smoke|full] [--json FILE]
+                     [--figure FILE] [overrides of `gnn-distill train` ...]
 
 Overrides go to every config: trainer.threads=2, trainer.accelerator=cuda trainer.precision=bf16-mixed.
 """
@@ -18,10 +19,17 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.figures import draw_scaling
 from benchmarks.workbench import Options, Report
 
 PARTS = {
+    "preprocessing": "hop distances beside NetworkX and scipy, and how long whole sets take",
     "throughput": "training beside a textbook Graphormer and PyG's GPSConv: graphs a second, share of the matmul rate",
+    "distilled": "an epoch with a teacher beside one without",
+    "losses": "a step of every objective beside plain training",
+    "memory": "peak memory with a teacher and without",
+    "startup": "from the return key to the first step",
+    "scaling": "throughput over nodes a graph, batch size and number of graphs",
 }
 
 
@@ -37,6 +45,7 @@ def main(words: list[str] | None = None) -> None:
     parser.add_argument("--size", choices=("full", "smoke"), default="full", help="smoke: small generated graphs")
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: of a machine that others use")
     parser.add_argument("--json", type=Path, help="file for all results")
+    parser.add_argument("--figure", type=Path, help="file for the curves of `scaling`, such as scaling.png")
     arguments = parser.parse_intermixed_args(words)
     parts = [word for word in arguments.words if "=" not in word] or list(PARTS)
     if unknown := set(parts) - set(PARTS):
@@ -50,6 +59,8 @@ def main(words: list[str] | None = None) -> None:
             reports = importlib.import_module(f"benchmarks.{part}").measure(options)
         for report in reports:
             show(report)
+        if part == "scaling" and arguments.figure:
+            draw_scaling(reports, arguments.figure)
         results["parts"][part] = [vars(report) for report in reports]
         if arguments.json:  # after every part, so that an interrupted run leaves what it has
             arguments.json.write_text(json.dumps(results, indent=2) + "\n")
@@ -73,7 +84,7 @@ def show(report: Report) -> None:
     columns = list(dict.fromkeys(key for row in report.rows for key in row))
     table = Table(title=report.title, title_justify="left")
     for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index else "left")
+        table.add_column(column, justify="right" if index else "left", overflow="fold")
     for row in report.rows:
         table.add_row(*(cell(row.get(column, "")) for column in columns))
     Console().print(table)

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ class Options:
     clock: str = "wall"
     overrides: tuple[str, ...] = ()
     """Of `gnn-distill train`, for every config there is."""
+    run: Path | None = None
+    """Run directory; None: the folder."""
 
     def config(self, *overrides: str) -> TrainConfig:
         """The config of `gnn-distill train` with these overrides, then those of the command line."""
@@ -61,7 +63,9 @@ class Options:
     def runtime(self, config: TrainConfig) -> Runtime:
         """Device, store and an empty run directory."""
         fabric, store = make_fabric(config.trainer), Store(config.paths.store)
-        return Runtime(fabric, store, Console(sys.stderr), RunDirectory(self.folder), Tracker(), Interruption())
+        return Runtime(
+            fabric, store, Console(sys.stderr), RunDirectory(self.run or self.folder), Tracker(), Interruption()
+        )
 
 
 @dataclass
@@ -148,15 +152,23 @@ class OwnTraining:
         )
         self.feed = TimedFeed(feed, clock)
 
+    @cached_property
+    def at_hand(self) -> TimedFeed:
+        """The batches of one epoch, made once."""
+        return TimedFeed(self.feed.feed, self.clock, [batch for _, batch in self.feed.feed.train(1)])
+
+    @property
+    def batches(self) -> int:
+        """How many an epoch has."""
+        return len(self.at_hand.kept)
+
     def epoch(self) -> float:
         """Seconds a graph in an epoch, loading included."""
         return self._fit(self.feed)
 
     def step(self) -> float:
         """Seconds a graph in an epoch whose batches are at hand."""
-        if not hasattr(self, "_kept"):
-            self._kept = TimedFeed(self.feed.feed, self.clock, [batch for _, batch in self.feed.feed.train(1)])
-        return self._fit(self._kept)
+        return self._fit(self.at_hand)
 
     def _fit(self, feed: TimedFeed) -> float:
         fit(

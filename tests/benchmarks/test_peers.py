@@ -64,7 +64,11 @@ def copy_weights(peer: Graphormer, ours: torch.nn.Module) -> None:
     for mine, theirs in zip(ours.layers, peer.layers, strict=True):
         mine.attention.qkv.weight.copy_(theirs.attention.in_proj_weight)
         mine.attention.qkv.bias.copy_(theirs.attention.in_proj_bias)
-        pairs += [(mine.attention.out, theirs.attention.out_proj), (mine.norm1, theirs.norm), (mine.norm2, theirs.mlp[0])]
+        pairs += [
+            (mine.attention.out, theirs.attention.out_proj),
+            (mine.norm1, theirs.norm),
+            (mine.norm2, theirs.mlp[0]),
+        ]
         pairs += [(mine.ffn[0], theirs.mlp[1]), (mine.ffn[3], theirs.mlp[4])]
     for mine, theirs in pairs:
         mine.load_state_dict(theirs.state_dict())
