@@ -9,6 +9,7 @@ Overrides go to every config: trainer.threads=2, trainer.accelerator=cuda traine
 import argparse
 import importlib
 import json
+import os
 import platform
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.figures import draw_scaling
-from benchmarks.workbench import Options, Report
+from benchmarks.options import Options, Report
 
 PARTS = {
     "preprocessing": "hop distances beside NetworkX and scipy, and how long whole sets take",
@@ -72,7 +73,7 @@ def machine() -> dict[str, Any]:
     return {
         "command": " ".join(sys.argv[1:]),
         "processor": platform.processor() or platform.machine(),
-        "threads": torch.get_num_threads(),
+        "cpus": os.cpu_count(),
         "gpu": gpu,
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -84,10 +85,11 @@ def show(report: Report) -> None:
     columns = list(dict.fromkeys(key for row in report.rows for key in row))
     table = Table(title=report.title, title_justify="left")
     for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index else "left", overflow="fold")
+        table.add_column(column, justify="right" if index else "left")
     for row in report.rows:
         table.add_row(*(cell(row.get(column, "")) for column in columns))
-    Console().print(table)
+    console = Console()
+    console.print(table, width=None if console.is_terminal else 120)
 
 
 def cell(value: Any) -> str:

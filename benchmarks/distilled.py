@@ -1,32 +1,36 @@
 """What distillation adds to an epoch: teacher's rows gathered, losses computed, beside labels alone."""
 
 import statistics
+from functools import partial
 
-from benchmarks.graphs import drawn_task
+from benchmarks.contenders import Case, make_own
+from benchmarks.options import PLAIN, Options, Report
+from benchmarks.processes import remotes
 from benchmarks.timing import interleave, times_faster
-from benchmarks.workbench import PLAIN, Options, OwnTraining, Report, load
 
-BASE = ("dataset=nci1", "trainer.batch_size=128")
 METHODS = {"plain": PLAIN, "kd": ("loss=kd",), "full method": ()}
-"""Overrides by name; `kd` switches alignment off."""
+"""Overrides by name; the first is what the others are compared with. `kd` switches alignment off."""
+
+
+def case(options: Options, *overrides: str) -> Case:
+    """Training on NCI1, or on a few drawn graphs."""
+    if options.smoke:
+        return Case(("trainer.batch_size=16", *overrides), 64, 12)
+    return Case(("dataset=nci1", "trainer.batch_size=128", *overrides))
 
 
 def measure(options: Options) -> list[Report]:
     """Epochs with loading, ratios to plain training."""
-    epochs = {}
-    for name, overrides in METHODS.items():
-        config = options.config(*BASE, *overrides)
-        runtime = options.runtime(config)
-        task = drawn_task(72, 12) if options.smoke else load(config)
-        epochs[name] = OwnTraining(runtime, task, config, options.clock).epoch
-    seconds = interleave(epochs, options.rounds)
+    makers = {name: (make_own, options, case(options, *overrides)) for name, overrides in METHODS.items()}
+    with remotes(makers) as running:
+        seconds = interleave({name: partial(remote, "epoch") for name, remote in running.items()}, options.rounds)
+        graphs = running["plain"]("graphs")
     rows = [
         {
             "objective": name,
             "graphs/s": 1 / statistics.median(values),
-            "times plain": times_faster(seconds["plain"], values),
+            "times plain": 1 / times_faster(values, seconds["plain"]),
         }
         for name, values in seconds.items()
     ]
-    title = f"An epoch of {task.spec.name} ({len(task.splits.train)} graphs, batches of {config.trainer.batch_size})"
-    return [Report(title, rows)]
+    return [Report(f"A distilled epoch beside a plain one ({graphs} graphs)", rows)]

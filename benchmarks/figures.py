@@ -5,7 +5,7 @@ from pathlib import Path
 import matplotlib
 from matplotlib import pyplot as plt
 
-from benchmarks.workbench import Report
+from benchmarks.options import Report
 
 matplotlib.use("Agg")
 

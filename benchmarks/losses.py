@@ -1,11 +1,13 @@
 """What each objective costs: a training step beside that of plain training, on the same batches."""
 
 import statistics
+from functools import partial
 
-from benchmarks.distilled import BASE
-from benchmarks.graphs import drawn_task
+from benchmarks.contenders import make_own
+from benchmarks.distilled import case
+from benchmarks.options import Options, Report
+from benchmarks.processes import remotes
 from benchmarks.timing import interleave, times_faster
-from benchmarks.workbench import Options, OwnTraining, Report, load
 
 PRESETS = {
     "plain training": ("loss=task", "alignment=none"),
@@ -27,22 +29,20 @@ FEW = ("plain training", "loss=kd", "full method")
 
 def measure(options: Options) -> list[Report]:
     """Milliseconds a step, the gathering of the teacher's rows included, loading left out."""
-    steps = {}
-    for name in FEW if options.smoke else PRESETS:
-        # One teacher for all: what all layers say is kept, though few presets read it.
-        config = options.config(*BASE, "signals.layers=all", *PRESETS[name])
-        runtime = options.runtime(config)
-        task = drawn_task(72, 12) if options.smoke else load(config)
-        training = OwnTraining(runtime, task, config, options.clock)
-        steps[name] = training.step
-    seconds = interleave(steps, options.rounds)
-    graphs = len(task.splits.train) / training.batches
+    makers = {
+        name: (make_own, options, case(options, "signals.layers=all", *PRESETS[name]))
+        for name in (FEW if options.smoke else PRESETS)
+    }
+    with remotes(makers) as running:
+        seconds = interleave({name: partial(remote, "step") for name, remote in running.items()}, options.rounds)
+        plain = running["plain training"]
+        a_step = plain("graphs") / plain("batches")
     rows = [
         {
             "objective": name,
-            "ms a step": 1e3 * graphs * statistics.median(values),
-            "ratio": times_faster(seconds["plain training"], values),
+            "ms a step": 1e3 * a_step * statistics.median(values),
+            "ratio": 1 / times_faster(values, seconds["plain training"]),
         }
         for name, values in seconds.items()
     ]
-    return [Report(f"Objectives on {task.spec.name}, {config.trainer.batch_size} graphs a batch", rows)]
+    return [Report(f"Steps of all objectives ({a_step:.0f} graphs a batch)", rows)]

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from benchmarks.workbench import PLAIN, Options, Report
+from benchmarks.options import PLAIN, Options, Report
 
 KINDS = {"no tracker": ("tracker=none",), "W&B offline": ("tracker=wandb",)}
 SHORT = ("debug.limit_batches=1", "trainer.max_epochs=1", "pretrain.max_epochs=1", "trainer.test=false")

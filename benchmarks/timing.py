@@ -45,19 +45,3 @@ def wait_for_device() -> None:
     """Until a GPU, if there is one at work, has done all it was given."""
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.synchronize()
-
-
-def matrix_product(device: torch.device, dtype: torch.dtype, clock: str) -> tuple[Contender, float]:
-    """A contender whose seconds are those of one square product, and the floating-point operations of that.
-
-    1024³ on a CPU; a GPU is not filled by less than 8192³.
-    """
-    size = 8192 if device.type == "cuda" else 1024
-    a, b = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
-    repeats = 10
-
-    def product() -> None:
-        for _ in range(repeats):
-            a @ b
-
-    return timed(product, repeats, clock), 2.0 * size**3

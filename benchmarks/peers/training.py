@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 from torch_geometric.data import Batch, Data
 from torch_geometric.loader import DataLoader
 
@@ -34,23 +34,19 @@ class PeerTraining:
             self.kept = [batch.to(self.fabric.device) for batch in self.loader]
         return self._train(self.kept)
 
+    def parameters(self) -> int:
+        """Learned scalars."""
+        return sum(parameter.numel() for parameter in self.plain.parameters())
+
     def _train(self, batches: Iterable[Batch]) -> float:
-        # Deterministic sums, which our own training asks for, cost time that nobody else spends.
-        deterministic = torch.are_deterministic_algorithms_enabled()
-        torch.use_deterministic_algorithms(False)
         self.model.train()
         wait_for_device()
         started = self.clock()
         for batch in batches:
             self.optimizer.zero_grad()
             batch = batch.to(self.fabric.device)
-            self.fabric.backward(self._loss(batch))
+            self.fabric.backward(self.loss(self.model(batch), batch.y))
             nn.utils.clip_grad_norm_(self.plain.parameters(), 5.0)
             self.optimizer.step()
         wait_for_device()
-        seconds = self.clock() - started
-        torch.use_deterministic_algorithms(deterministic, warn_only=True)
-        return seconds / self.graphs
-
-    def _loss(self, batch: Batch) -> Tensor:
-        return self.loss(self.model(batch), batch.y)
+        return (self.clock() - started) / self.graphs

@@ -1,19 +1,18 @@
-"""What all parts share: options, configs as `gnn-distill train` composes them, and our own training as a contender."""
+"""Our own training as a contender, by the package's stages and loop."""
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 
+from benchmarks.flops import training_flops
+from benchmarks.options import Options
+from benchmarks.processes import resident
 from benchmarks.timing import CLOCKS, wait_for_device
-from gnn_distill import schema
-from gnn_distill.cli import CONF_DIR
 from gnn_distill.console import Console
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.feed import Feed, make_feed
@@ -33,54 +32,17 @@ from gnn_distill.store import Store
 from gnn_distill.tracking import Tracker
 from gnn_distill.training import fit
 
-PLAIN = ("loss=task", "alignment=none", "teacher=none")
-"""Overrides of training from labels alone."""
 
-
-@dataclass
-class Options:
-    """What the command line says."""
-
-    folder: Path
-    """For what is written on the way; removed at the end."""
-    rounds: int = 5
-    smoke: bool = False
-    """Small generated graphs instead of data sets."""
-    clock: str = "wall"
-    overrides: tuple[str, ...] = ()
-    """Of `gnn-distill train`, for every config there is."""
-    run: Path | None = None
-    """Run directory; None: the folder."""
-
-    def config(self, *overrides: str) -> TrainConfig:
-        """The config of `gnn-distill train` with these overrides, then those of the command line."""
-        small = (f"paths.store={self.folder / 'store'}", "trainer.batch_size=16") if self.smoke else ()
-        every = ["tracker=none", "pretrain.max_epochs=1", *overrides, *small, *self.overrides]
-        schema.register()
-        with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-            return OmegaConf.to_object(compose("train", overrides=every))
-
-    def runtime(self, config: TrainConfig) -> Runtime:
-        """Device, store and an empty run directory."""
-        fabric, store = make_fabric(config.trainer), Store(config.paths.store)
-        return Runtime(
-            fabric, store, Console(sys.stderr), RunDirectory(self.run or self.folder), Tracker(), Interruption()
-        )
-
-
-@dataclass
-class Report:
-    """A table of results; rows have like keys."""
-
-    title: str
-    rows: list[dict[str, Any]]
+def make_runtime(options: Options, config: TrainConfig) -> Runtime:
+    """Device, store and a run directory of no consequence."""
+    fabric, store, directory = make_fabric(config.trainer), Store(config.paths.store), RunDirectory(options.folder)
+    return Runtime(fabric, store, Console(sys.stderr), directory, Tracker(), Interruption())
 
 
 def load(config: TrainConfig, graphs: int | None = None) -> GraphTask:
-    """The config's data set with its first `graphs` training graphs, and a few to validate on."""
+    """The config's data set with `graphs` of its training graphs, from all over the set, and a few to validate on."""
     task = load_task(config.dataset, config.paths)
     train = task.splits.train
-    # Training ids are sorted, and so may the graphs be: take them from all over the set.
     chosen = train if graphs is None else train[torch.linspace(0, len(train) - 1, graphs).long().unique()]
     return replace(task, splits=replace(task.splits, train=chosen, val=task.splits.val[:4]))
 
@@ -128,20 +90,20 @@ class TimedFeed:
 class OwnTraining:
     """A student of ours, trained by the package's own loop on what its stages have prepared."""
 
-    def __init__(self, runtime: Runtime, task: GraphTask, config: TrainConfig, clock: str = "wall") -> None:
-        self.runtime, self.task, self.config, self.clock = runtime, task, config, clock
+    def __init__(self, options: Options, task: GraphTask, config: TrainConfig) -> None:
+        self.runtime = runtime = make_runtime(options, config)
+        self.task, self.config, self.clock = task, config, options.clock
         labels, known = make_labels(task, config.task), None
         teacher = None
         if config.teacher.name != "none":
             teacher, entry = pretrain(runtime, task, None, labels, config)
             known, _ = signals(runtime, task, None, teacher, entry, config)
-        self.student, self.objective = student_and_objective(runtime, task, labels, known, config, teacher)
+        self.model, self.objective = student_and_objective(runtime, task, labels, known, config, teacher)
         encodings, _ = encode(runtime, task, config.encoding)
-        if self.objective.reads.distances:
+        reads, trainer = self.objective.reads, config.trainer
+        if reads.distances:
             encodings = with_distances(runtime, task, encodings)
-        reads = self.objective.reads
         self.teacher_rows = partial(known.rows, reads=reads) if reads.teacher else None
-        trainer = config.trainer
         feed = make_feed(
             task,
             encodings,
@@ -150,17 +112,13 @@ class OwnTraining:
             seed=config.seed,
             device=runtime.fabric.device,
         )
-        self.feed = TimedFeed(feed, clock)
+        self.feed = TimedFeed(feed, options.clock)
+        self.before = resident("VmRSS")
 
     @cached_property
     def at_hand(self) -> TimedFeed:
         """The batches of one epoch, made once."""
         return TimedFeed(self.feed.feed, self.clock, [batch for _, batch in self.feed.feed.train(1)])
-
-    @property
-    def batches(self) -> int:
-        """How many an epoch has."""
-        return len(self.at_hand.kept)
 
     def epoch(self) -> float:
         """Seconds a graph in an epoch, loading included."""
@@ -170,10 +128,41 @@ class OwnTraining:
         """Seconds a graph in an epoch whose batches are at hand."""
         return self._fit(self.at_hand)
 
+    def load(self) -> float:
+        """Seconds a graph to cut and collate the batches of an epoch."""
+        started = CLOCKS[self.clock]()
+        for _ in self.feed.feed.train(1):
+            pass
+        return (CLOCKS[self.clock]() - started) / self.graphs()
+
+    def graphs(self) -> int:
+        """Training graphs of an epoch."""
+        return len(self.task.splits.train)
+
+    def batches(self) -> int:
+        """Steps of an epoch."""
+        return len(self.at_hand.kept)
+
+    def parameters(self) -> int:
+        """Learned scalars of the student."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    def flops(self) -> float:
+        """Operations of the student's matrix products, a graph, without those on padding."""
+        sizes = self.task.graphs.num_nodes[self.task.splits.train]
+        return training_flops(self.config.student, sizes + (self.model.token is not None)) / len(sizes)
+
+    def peak(self) -> dict[str, float]:
+        """Bytes at the peak: of this process, of this since all was at hand, and of tensors on a GPU."""
+        peaks = {"process": resident("VmHWM"), "training": max(0, resident("VmHWM") - self.before)}
+        if self.runtime.fabric.device.type == "cuda":
+            peaks["GPU"] = torch.cuda.max_memory_allocated()
+        return peaks
+
     def _fit(self, feed: TimedFeed) -> float:
         fit(
             self.runtime.fabric,
-            self.student,
+            self.model,
             self.objective,
             feed,
             self.config.optim,
@@ -182,4 +171,4 @@ class OwnTraining:
             keeper=NoKeeper(),
             teacher_rows=self.teacher_rows,
         )
-        return feed.seconds / len(self.task.splits.train)
+        return feed.seconds / self.graphs()
