@@ -89,7 +89,8 @@ def show(report: Report) -> None:
     for row in report.rows:
         table.add_row(*(cell(row.get(column, "")) for column in columns))
     console = Console()
-    console.print(table, width=None if console.is_terminal else 120)
+    # In a file or a pipe there is room.
+    (console if console.is_terminal else Console(width=140)).print(table)
 
 
 def cell(value: Any) -> str:
