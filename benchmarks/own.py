@@ -15,7 +15,7 @@ from benchmarks.processes import resident
 from benchmarks.timing import CLOCKS, wait_for_device
 from gnn_distill.console import Console
 from gnn_distill.data.batching import StructureBatch
-from gnn_distill.data.feed import Feed, make_feed
+from gnn_distill.data.feed import Beside, Feed, make_feed, nothing
 from gnn_distill.data.loading import load_task
 from gnn_distill.data.task import GraphTask
 from gnn_distill.interruption import Interruption
@@ -65,17 +65,18 @@ class NoKeeper:
 class TimedFeed:
     """A feed that times its epochs, from the wish for the first batch until the last one's step is done.
 
-    With `kept` batches these are all there is of every epoch: what a step costs without loading.
+    With `kept` batches these are all there is of every epoch: what a step costs without loading, but for the teacher's
+    rows.
     """
 
     def __init__(self, feed: Feed, clock: str, kept: list[StructureBatch] | None = None) -> None:
         self.feed, self.task, self.kept = feed, feed.task, kept
         self.clock, self.epochs, self.seconds = CLOCKS[clock], 0, 0.0
 
-    def train(self, epoch: int) -> Iterator[tuple[float, StructureBatch]]:
+    def train(self, epoch: int, beside: Beside) -> Iterator[tuple[float, StructureBatch, Any]]:
         """The batches of the next epoch."""
         self.epochs += 1
-        batches = self.feed.train(self.epochs) if self.kept is None else ((0.0, batch) for batch in self.kept)
+        batches = self.feed.train(self.epochs, beside) if self.kept is None else self._with(beside)
         wait_for_device()
         started = self.clock()
         yield from batches
@@ -85,6 +86,11 @@ class TimedFeed:
     def fixed(self, split: str) -> Iterator[StructureBatch]:
         """All examples of a split."""
         return self.feed.fixed(split)
+
+    def _with(self, beside: Beside) -> Iterator[tuple[float, StructureBatch, Any]]:
+        for batch in self.kept:
+            found = beside(batch)
+            yield 0.0, batch, found and found.to(batch.ptr.device)
 
 
 class OwnTraining:
@@ -103,7 +109,7 @@ class OwnTraining:
         reads, trainer = self.objective.reads, config.trainer
         if reads.distances:
             encodings = with_distances(runtime, task, encodings)
-        self.teacher_rows = partial(known.rows, reads=reads) if reads.teacher else None
+        self.teacher_rows = partial(known.rows, reads=reads) if reads.teacher else nothing
         feed = make_feed(
             task,
             encodings,
@@ -118,7 +124,7 @@ class OwnTraining:
     @cached_property
     def at_hand(self) -> TimedFeed:
         """The batches of one epoch, made once."""
-        return TimedFeed(self.feed.feed, self.clock, [batch for _, batch in self.feed.feed.train(1)])
+        return TimedFeed(self.feed.feed, self.clock, [batch for _, batch, _ in self.feed.feed.train(1)])
 
     def epoch(self) -> float:
         """Seconds a graph in an epoch, loading included."""

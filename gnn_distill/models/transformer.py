@@ -41,7 +41,9 @@ class SelfAttention(nn.Module):
                 if bias is None
                 else torch.baddbmm(bias.flatten(0, 1), q.flatten(0, 1), k.flatten(0, 1).mT).view_as(bias)
             )
-            out = self.weights_dropout(logits.softmax(dim=-1)) @ v
+            # In bfloat16 a softmax on a CPU takes ten times as long.
+            weights = logits.softmax(dim=-1, dtype=torch.float32)
+            out = self.weights_dropout(weights).to(v.dtype) @ v
         else:
             dropout = self.weights_dropout.p if self.training else 0.0
             out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout)
