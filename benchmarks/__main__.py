@@ -9,8 +9,6 @@ Overrides go to every config: trainer.threads=2, trainer.accelerator=cuda traine
 import argparse
 import importlib
 import json
-import os
-import platform
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +20,7 @@ from rich.table import Table
 
 from benchmarks.figures import draw_scaling
 from benchmarks.options import Options, Report
+from gnn_distill.environment import environment
 
 PARTS = {
     "preprocessing": "hop distances beside NetworkX and scipy, and how long whole sets take",
@@ -51,7 +50,11 @@ def main(words: list[str] | None = None) -> None:
     parts = [word for word in arguments.words if "=" not in word] or list(PARTS)
     if unknown := set(parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}; choose from {', '.join(PARTS)}")
-    results: dict[str, Any] = {"machine": machine(), "parts": {}}
+    results: dict[str, Any] = {
+        "command": " ".join(words or sys.argv[1:]),
+        "environment": environment(device()),
+        "parts": {},
+    }
     overrides = tuple(word for word in arguments.words if "=" in word)
     for part in parts:
         with tempfile.TemporaryDirectory() as folder:
@@ -67,17 +70,9 @@ def main(words: list[str] | None = None) -> None:
             arguments.json.write_text(json.dumps(results, indent=2) + "\n")
 
 
-def machine() -> dict[str, Any]:
-    """What the figures were taken on."""
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {
-        "command": " ".join(sys.argv[1:]),
-        "processor": platform.processor() or platform.machine(),
-        "cpus": os.cpu_count(),
-        "gpu": gpu,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-    }
+def device() -> str:
+    """The best there is."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def show(report: Report) -> None:

@@ -27,31 +27,34 @@ DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": to
 
 @dataclass
 class Case:
-    """A student of ours, by overrides, and the graphs it is trained on."""
+    """A student of ours and the graphs it is trained on."""
 
-    overrides: tuple[str, ...]
+    config: TrainConfig
     graphs: int | None = None
     """Training graphs of an epoch; None: all."""
     nodes: int = 0
-    """Of generated graphs; 0: the data set that the overrides name."""
+    """Of generated graphs; 0: the config's data set."""
 
-    def prepare(self, options: Options) -> tuple[TrainConfig, GraphTask]:
-        """The config and the task; generated graphs leave nothing in the user's store."""
-        config = options.config(*self.overrides, keep=not self.nodes)
-        return config, drawn_task(self.graphs + 8, self.nodes) if self.nodes else load(config, self.graphs)
+    def task(self) -> GraphTask:
+        """The graphs; a few more than asked for, to validate on."""
+        return drawn_task(self.graphs + 8, self.nodes) if self.nodes else load(self.config, self.graphs)
+
+
+def make_case(options: Options, overrides: tuple[str, ...], graphs: int | None = None, nodes: int = 0) -> Case:
+    """The case of these overrides; generated graphs leave nothing in the user's store."""
+    return Case(options.config(*overrides, keep=not nodes), graphs, nodes)
 
 
 def make_own(options: Options, case: Case) -> OwnTraining:
     """Our training."""
-    config, task = case.prepare(options)
-    return OwnTraining(options, task, config)
+    return OwnTraining(options, case.task(), case.config)
 
 
 def make_peer(name: str, options: Options, case: Case) -> PeerTraining:
     """A peer of the same width, depth, heads and dropout, with its graphs prepared as it wants them."""
     # PyTorch asks for two masks of one type; the recipe has a Boolean one and one of numbers.
     warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
-    config, task = case.prepare(options)
+    config, task = case.config, case.task()
     student, encoding, spec, trainer = config.student, config.encoding, task.spec, config.trainer
     # Nothing of what our own make_fabric sets: so others find PyTorch.
     torch.set_num_threads(trainer.threads or os.cpu_count() or 1)
@@ -92,8 +95,7 @@ class Products:
     """
 
     def __init__(self, options: Options, case: Case, tuned: bool) -> None:
-        config = options.config(*case.overrides)
-        trainer = config.trainer
+        trainer = case.config.trainer
         if tuned:
             device = make_fabric(trainer).device
         else:

@@ -3,7 +3,7 @@
 import statistics
 from functools import partial
 
-from benchmarks.contenders import Case, make_own
+from benchmarks.contenders import Case, make_case, make_own
 from benchmarks.options import PLAIN, Options, Report
 from benchmarks.processes import remotes
 from benchmarks.timing import interleave, times_faster
@@ -15,8 +15,8 @@ METHODS = {"plain": PLAIN, "kd": ("loss=kd",), "full method": ()}
 def case(options: Options, *overrides: str) -> Case:
     """Training on NCI1, or on a few drawn graphs."""
     if options.smoke:
-        return Case(("trainer.batch_size=16", *overrides), 64, 12)
-    return Case(("dataset=nci1", "trainer.batch_size=128", *overrides))
+        return make_case(options, ("trainer.batch_size=16", *overrides), 64, 12)
+    return make_case(options, ("dataset=nci1", "trainer.batch_size=128", *overrides))
 
 
 def measure(options: Options) -> list[Report]:

@@ -3,7 +3,7 @@
 import statistics
 from functools import partial
 
-from benchmarks.contenders import Case, make_own, make_peer
+from benchmarks.contenders import make_case, make_own, make_peer
 from benchmarks.graphs import drawn_task
 from benchmarks.options import PLAIN, Options, Report
 from benchmarks.processes import remotes
@@ -23,7 +23,7 @@ def measure(options: Options) -> list[Report]:
     nodes, batches, counts = (16, 32, 64, 128, 256, 512), (1, 4, 16, 64, 256), (1_000, 4_000, 16_000, 64_000)
     total = 8192
     if options.smoke:
-        nodes, batches, counts, total = (8, 16), (4,), (32,), 64
+        nodes, batches, counts, total = (8,), (4,), (32,), 64
     by_nodes = [trained("nodes", size, total // size, size, max(1, total // 2 // size), options) for size in nodes]
     by_batch = [trained("batch", size, min(512, 32 * size), MOLECULE, size, options) for size in batches]
     by_count = [prepared(count, options) for count in counts]
@@ -36,7 +36,7 @@ def measure(options: Options) -> list[Report]:
 
 def trained(axis: str, value: int, graphs: int, nodes: int, batch: int, options: Options) -> dict[str, float]:
     """Our training and its peers' on drawn graphs, loading included."""
-    case = Case((*MODEL, f"trainer.batch_size={batch}"), graphs, nodes)
+    case = make_case(options, (*MODEL, f"trainer.batch_size={batch}"), graphs, nodes)
     makers = {"ours": (make_own, options, case)} | {peer: (make_peer, peer, options, case) for peer in PEERS}
     with remotes(makers) as running:
         seconds = interleave({who: partial(remote, "epoch") for who, remote in running.items()}, options.rounds)
@@ -46,7 +46,7 @@ def trained(axis: str, value: int, graphs: int, nodes: int, batch: int, options:
 def prepared(count: int, options: Options) -> dict[str, float]:
     """Hop distances of molecules, and what the feed takes to cut and collate them."""
     graphs, encoding = drawn_task(count, MOLECULE).graphs, EncodingConfig(degree=True, spd=True)
-    case = Case((*MODEL, "trainer.batch_size=256"), count, MOLECULE)
+    case = make_case(options, (*MODEL, "trainer.batch_size=256"), count, MOLECULE)
     with remotes({"feed": (make_own, options, case)}) as running:
         contenders = {
             "hop distances": timed(lambda: compute_encodings(graphs, encoding), len(graphs), options.clock),

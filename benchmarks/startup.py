@@ -41,5 +41,7 @@ def measure(options: Options) -> list[Report]:
 
 def run(module: str, *settings: str) -> str:
     """What `python -m <module> train <settings>` prints."""
-    command = [sys.executable, "-m", module, "train", *settings]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+    done = subprocess.run([sys.executable, "-m", module, "train", *settings], capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(done.args)} failed:\n{done.stderr}")
+    return done.stdout
