@@ -16,8 +16,8 @@ from benchmarks.peers.graphormer import Graphormer, GraphormerShape
 from benchmarks.peers.training import PeerTraining
 from benchmarks.timing import CLOCKS, wait_for_device
 from gnn_distill.data.task import GraphTask
+from gnn_distill.kernels import products_by_onednn
 from gnn_distill.schema.run import TrainConfig
-from gnn_distill.stages.runtime import make_fabric
 
 GPS_PEERS = {"GPSConv with GINE": True, "GPSConv, attention alone": False}
 """Whether there is message passing."""
@@ -91,16 +91,14 @@ def make_peer(name: str, options: Options, case: Case) -> PeerTraining:
 class Products:
     """Square matrix products in the number format of training: 1024³ on a CPU, 8192³ on a GPU, which less cannot fill.
 
-    tuned: with the settings of our own training, otherwise as PyTorch comes.
+    tuned: by the kernels that our own training chooses, otherwise as PyTorch comes.
     """
 
     def __init__(self, options: Options, case: Case, tuned: bool) -> None:
         trainer = case.config.trainer
-        if tuned:
-            device = make_fabric(trainer).device
-        else:
-            torch.set_num_threads(trainer.threads or os.cpu_count() or 1)
-            device = Fabric(accelerator=trainer.accelerator, devices=1).device
+        torch.set_num_threads(trainer.threads or os.cpu_count() or 1)
+        device = Fabric(accelerator=trainer.accelerator, devices=1).device
+        self.tuned = tuned
         self.clock, self.size = CLOCKS[options.clock], 8192 if device.type == "cuda" else 1024
         dtype = DTYPES[trainer.precision]
         self.a, self.b = (torch.randn(self.size, self.size, device=device, dtype=dtype) for _ in range(2))
@@ -108,7 +106,8 @@ class Products:
     def epoch(self) -> float:
         """Seconds a floating-point operation."""
         started = self.clock()
-        for _ in range(10):
-            self.a @ self.b
+        with products_by_onednn(self.tuned):
+            for _ in range(10):
+                self.a @ self.b
         wait_for_device()
         return (self.clock() - started) / (10 * 2 * self.size**3)

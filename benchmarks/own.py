@@ -19,10 +19,11 @@ from gnn_distill.data.feed import Beside, Feed, make_feed, nothing
 from gnn_distill.data.loading import load_task
 from gnn_distill.data.task import GraphTask
 from gnn_distill.interruption import Interruption
+from gnn_distill.kernels import products_by_onednn
 from gnn_distill.losses.labels import make_labels
 from gnn_distill.run_directory import RunDirectory
 from gnn_distill.schema.run import TrainConfig
-from gnn_distill.stages.distill import student_and_objective
+from gnn_distill.stages.distill import shapes_repeat, student_and_objective
 from gnn_distill.stages.encode import encode
 from gnn_distill.stages.pretrain import pretrain
 from gnn_distill.stages.runtime import Runtime, make_fabric
@@ -166,15 +167,16 @@ class OwnTraining:
         return peaks
 
     def _fit(self, feed: TimedFeed) -> float:
-        fit(
-            self.runtime.fabric,
-            self.model,
-            self.objective,
-            feed,
-            self.config.optim,
-            max_epochs=1,
-            patience=0,
-            keeper=NoKeeper(),
-            teacher_rows=self.teacher_rows,
-        )
+        with products_by_onednn(shapes_repeat(self.task, self.model)):
+            fit(
+                self.runtime.fabric,
+                self.model,
+                self.objective,
+                feed,
+                self.config.optim,
+                max_epochs=1,
+                patience=0,
+                keeper=NoKeeper(),
+                teacher_rows=self.teacher_rows,
+            )
         return feed.seconds / self.graphs()

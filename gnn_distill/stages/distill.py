@@ -74,11 +74,10 @@ def distill(
         )
 
     halve = trainer.out_of_memory == "halve" and (task.spec.level == "graph" or trainer.batch_nodes > 0)
-    repeating = task.spec.level == "node" or getattr(student, "few_shapes", False)
     with (
         runtime.console.progress(trainer.max_epochs, "student") as bar,
         runtime.interruption.held(),
-        products_by_onednn(repeating),
+        products_by_onednn(shapes_repeat(task, student)),
     ):
         return student, fit_within_memory(attempt, keeper, halve, runtime.console)
 
@@ -102,6 +101,11 @@ def student_and_objective(
     widths = StudentShape(student.state_channels, student.graph_channels)
     structure = StoredStructure(runtime, task, taught_nodes(task, signals, config))
     return student, Objective(labels, config.loss, config.alignment, shape, widths, structure)
+
+
+def shapes_repeat(task: GraphTask, student: nn.Module) -> bool:
+    """Whether batches have so few shapes that a kernel for each pays."""
+    return task.spec.level == "node" or getattr(student, "few_shapes", False)
 
 
 def taught_nodes(task: GraphTask, signals: TeacherSignals | None, config: TrainConfig) -> str:
