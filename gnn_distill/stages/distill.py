@@ -38,23 +38,7 @@ def distill(
 
     `teacher`: whose head it uses again where alignment.reuse_head asks for that.
     """
-    seed_stage(config.seed)
-    student = build_student(config.student, config.encoding, task.spec)
-    shape = signals.shape() if signals else None
-    if signals and config.alignment.reuse_head:
-        kind = config.alignment.projection
-        student = ReusingStudent(student, head_of(teacher, config), shape.nodes[shape.num_layers], kind)
-    runtime.introduce("student", config.student.name, student, task.spec)
-    # Without a teacher there is nothing to learn from nodes without labels.
-    taught = visibility(task, config.signals.on) if signals else "train"
-    objective = Objective(
-        labels,
-        config.loss,
-        config.alignment,
-        shape,
-        StudentShape(student.state_channels, student.graph_channels),
-        StoredStructure(runtime, task, taught),
-    )
+    student, objective = student_and_objective(runtime, task, labels, signals, config, teacher)
     if objective.reads.distances:
         encodings = with_distances(runtime, task, encodings)
     trainer = config.trainer
@@ -69,7 +53,7 @@ def distill(
             seed=config.seed,
             limit_batches=config.debug.limit_batches,
             batch_nodes=trainer.batch_nodes // parts,
-            taught=taught,
+            taught=taught_nodes(task, signals, config),
             device=runtime.fabric.device,
         )
         return fit(
@@ -90,13 +74,43 @@ def distill(
         )
 
     halve = trainer.out_of_memory == "halve" and (task.spec.level == "graph" or trainer.batch_nodes > 0)
-    repeating = task.spec.level == "node" or getattr(student, "few_shapes", False)
     with (
         runtime.console.progress(trainer.max_epochs, "student") as bar,
         runtime.interruption.held(),
-        products_by_onednn(repeating),
+        products_by_onednn(shapes_repeat(task, student)),
     ):
         return student, fit_within_memory(attempt, keeper, halve, runtime.console)
+
+
+def student_and_objective(
+    runtime: Runtime,
+    task: GraphTask,
+    labels: Labels,
+    signals: TeacherSignals | None,
+    config: TrainConfig,
+    teacher: nn.Module | None = None,
+) -> tuple[nn.Module, Objective]:
+    """A fresh student and what it is to minimise."""
+    seed_stage(config.seed)
+    student = build_student(config.student, config.encoding, task.spec)
+    shape = signals.shape() if signals else None
+    if signals and config.alignment.reuse_head:
+        kind = config.alignment.projection
+        student = ReusingStudent(student, head_of(teacher, config), shape.nodes[shape.num_layers], kind)
+    runtime.introduce("student", config.student.name, student, task.spec)
+    widths = StudentShape(student.state_channels, student.graph_channels)
+    structure = StoredStructure(runtime, task, taught_nodes(task, signals, config))
+    return student, Objective(labels, config.loss, config.alignment, shape, widths, structure)
+
+
+def shapes_repeat(task: GraphTask, student: nn.Module) -> bool:
+    """Whether batches have so few shapes that a kernel for each pays."""
+    return task.spec.level == "node" or getattr(student, "few_shapes", False)
+
+
+def taught_nodes(task: GraphTask, signals: TeacherSignals | None, config: TrainConfig) -> str:
+    """Whose nodes the student sees: without a teacher there is nothing to learn from nodes without labels."""
+    return visibility(task, config.signals.on) if signals else "train"
 
 
 def head_of(teacher: nn.Module, config: TrainConfig) -> Output:

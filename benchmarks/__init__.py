@@ -1,0 +1,1 @@
+"""Speed and memory beside what users would take instead: `python -m benchmarks --help`."""

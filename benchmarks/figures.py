@@ -1,0 +1,25 @@
+"""Curves of the part `scaling`."""
+
+from pathlib import Path
+
+import matplotlib
+from matplotlib import pyplot as plt
+
+from benchmarks.options import Report
+
+matplotlib.use("Agg")
+
+
+def draw_scaling(reports: list[Report], path: Path) -> None:
+    """One panel a table, logarithmic both ways: the first column is the axis, every other one a curve."""
+    figure, panels = plt.subplots(1, len(reports), figsize=(4.2 * len(reports), 3.4), constrained_layout=True)
+    for panel, report in zip(panels, reports, strict=True):
+        axis, *curves = report.rows[0]
+        for curve in curves:
+            panel.plot([row[axis] for row in report.rows], [row[curve] for row in report.rows], "o-", label=curve)
+        panel.set(title=report.title, xlabel=axis, xscale="log", yscale="log")
+        panel.title.set_fontsize(10)
+        panel.grid(alpha=0.3)
+        panel.legend(fontsize=8)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)

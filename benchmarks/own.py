@@ -1,0 +1,182 @@
+"""Our own training as a contender, by the package's stages and loop."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.flops import training_flops
+from benchmarks.options import Options
+from benchmarks.processes import resident
+from benchmarks.timing import CLOCKS, wait_for_device
+from gnn_distill.console import Console
+from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.feed import Beside, Feed, make_feed, nothing
+from gnn_distill.data.loading import load_task
+from gnn_distill.data.task import GraphTask
+from gnn_distill.interruption import Interruption
+from gnn_distill.kernels import products_by_onednn
+from gnn_distill.losses.labels import make_labels
+from gnn_distill.run_directory import RunDirectory
+from gnn_distill.schema.run import TrainConfig
+from gnn_distill.stages.distill import shapes_repeat, student_and_objective
+from gnn_distill.stages.encode import encode
+from gnn_distill.stages.pretrain import pretrain
+from gnn_distill.stages.runtime import Runtime, make_fabric
+from gnn_distill.stages.signals import signals
+from gnn_distill.stages.structure import with_distances
+from gnn_distill.store import Store
+from gnn_distill.tracking import Tracker
+from gnn_distill.training import fit
+
+
+def make_runtime(options: Options, config: TrainConfig) -> Runtime:
+    """Device, store and a run directory of no consequence."""
+    fabric, store, directory = make_fabric(config.trainer), Store(config.paths.store), RunDirectory(options.folder)
+    return Runtime(fabric, store, Console(sys.stderr), directory, Tracker(), Interruption())
+
+
+def load(config: TrainConfig, graphs: int | None = None) -> GraphTask:
+    """The config's data set with `graphs` of its training graphs, from all over the set, and a few to validate on."""
+    task = load_task(config.dataset, config.paths)
+    train = task.splits.train
+    chosen = train if graphs is None else train[torch.linspace(0, len(train) - 1, graphs).long().unique()]
+    return replace(task, splits=replace(task.splits, train=chosen, val=task.splits.val[:4]))
+
+
+class NoKeeper:
+    """Keeps no state: what is measured is training."""
+
+    path = Path("nowhere")
+
+    def load(self) -> None:
+        return None
+
+    def check(self) -> None:
+        pass
+
+    def keep(self, state: dict[str, Any], last: bool) -> None:
+        pass
+
+
+class TimedFeed:
+    """A feed that times its epochs, from the wish for the first batch until the last one's step is done.
+
+    With `kept` batches these are all there is of every epoch: what a step costs without loading, but for the teacher's
+    rows.
+    """
+
+    def __init__(self, feed: Feed, clock: str, kept: list[StructureBatch] | None = None) -> None:
+        self.feed, self.task, self.kept = feed, feed.task, kept
+        self.clock, self.epochs, self.seconds = CLOCKS[clock], 0, 0.0
+
+    def train(self, epoch: int, beside: Beside) -> Iterator[tuple[float, StructureBatch, Any]]:
+        """The batches of the next epoch."""
+        self.epochs += 1
+        batches = self.feed.train(self.epochs, beside) if self.kept is None else self._with(beside)
+        wait_for_device()
+        started = self.clock()
+        yield from batches
+        wait_for_device()
+        self.seconds = self.clock() - started
+
+    def fixed(self, split: str) -> Iterator[StructureBatch]:
+        """All examples of a split."""
+        return self.feed.fixed(split)
+
+    def _with(self, beside: Beside) -> Iterator[tuple[float, StructureBatch, Any]]:
+        for batch in self.kept:
+            found = beside(batch)
+            yield 0.0, batch, found and found.to(batch.ptr.device)
+
+
+class OwnTraining:
+    """A student of ours, trained by the package's own loop on what its stages have prepared."""
+
+    def __init__(self, options: Options, task: GraphTask, config: TrainConfig) -> None:
+        self.runtime = runtime = make_runtime(options, config)
+        self.task, self.config, self.clock = task, config, options.clock
+        labels, known = make_labels(task, config.task), None
+        teacher = None
+        if config.teacher.name != "none":
+            teacher, entry = pretrain(runtime, task, None, labels, config)
+            known, _ = signals(runtime, task, None, teacher, entry, config)
+        self.model, self.objective = student_and_objective(runtime, task, labels, known, config, teacher)
+        encodings, _ = encode(runtime, task, config.encoding)
+        reads, trainer = self.objective.reads, config.trainer
+        if reads.distances:
+            encodings = with_distances(runtime, task, encodings)
+        self.teacher_rows = partial(known.rows, reads=reads) if reads.teacher else nothing
+        feed = make_feed(
+            task,
+            encodings,
+            batch_size=trainer.batch_size,
+            max_pairs=trainer.max_pairs,
+            seed=config.seed,
+            device=runtime.fabric.device,
+        )
+        self.feed = TimedFeed(feed, options.clock)
+        self.before = resident("VmRSS")
+
+    @cached_property
+    def at_hand(self) -> TimedFeed:
+        """The batches of one epoch, made once."""
+        return TimedFeed(self.feed.feed, self.clock, [batch for _, batch, _ in self.feed.feed.train(1)])
+
+    def epoch(self) -> float:
+        """Seconds a graph in an epoch, loading included."""
+        return self._fit(self.feed)
+
+    def step(self) -> float:
+        """Seconds a graph in an epoch whose batches are at hand."""
+        return self._fit(self.at_hand)
+
+    def load(self) -> float:
+        """Seconds a graph to cut and collate the batches of an epoch."""
+        started = CLOCKS[self.clock]()
+        for _ in self.feed.feed.train(1):
+            pass
+        return (CLOCKS[self.clock]() - started) / self.graphs()
+
+    def graphs(self) -> int:
+        """Training graphs of an epoch."""
+        return len(self.task.splits.train)
+
+    def batches(self) -> int:
+        """Steps of an epoch."""
+        return len(self.at_hand.kept)
+
+    def parameters(self) -> int:
+        """Learned scalars of the student."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    def flops(self) -> float:
+        """Operations of the student's matrix products, a graph, without those on padding."""
+        sizes = self.task.graphs.num_nodes[self.task.splits.train]
+        return training_flops(self.config.student, sizes + (self.model.token is not None)) / len(sizes)
+
+    def peak(self) -> dict[str, float]:
+        """Bytes at the peak: of this process, of this since all was at hand, and of tensors on a GPU."""
+        peaks = {"process": resident("VmHWM"), "training": max(0, resident("VmHWM") - self.before)}
+        if self.runtime.fabric.device.type == "cuda":
+            peaks["GPU"] = torch.cuda.max_memory_allocated()
+        return peaks
+
+    def _fit(self, feed: TimedFeed) -> float:
+        with products_by_onednn(shapes_repeat(self.task, self.model)):
+            fit(
+                self.runtime.fabric,
+                self.model,
+                self.objective,
+                feed,
+                self.config.optim,
+                max_epochs=1,
+                patience=0,
+                keeper=NoKeeper(),
+                teacher_rows=self.teacher_rows,
+            )
+        return feed.seconds / self.graphs()

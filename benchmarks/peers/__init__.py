@@ -1,0 +1,1 @@
+"""What users would take instead, built from installed libraries alone."""

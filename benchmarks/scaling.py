@@ -1,0 +1,56 @@
+"""How throughput and preprocessing grow with graphs, batches and data sets: tables, and a figure for the docs."""
+
+import statistics
+from functools import partial
+
+from benchmarks.contenders import make_case, make_own, make_peer
+from benchmarks.graphs import drawn_task
+from benchmarks.options import PLAIN, Options, Report
+from benchmarks.processes import remotes
+from benchmarks.throughput import DROPOUT, NARROW, PAIRS
+from benchmarks.timing import interleave, timed
+from gnn_distill.data.structure import compute_encodings
+from gnn_distill.schema.encoding import EncodingConfig
+
+MODEL = (*PLAIN, *PAIRS, *NARROW, "student.num_layers=4", *DROPOUT)
+PEERS = ("textbook Graphormer", "GPSConv, attention alone")
+MOLECULE = 24
+"""Nodes of a molecule."""
+
+
+def measure(options: Options) -> list[Report]:
+    """Graphs a second over nodes a graph and batch size; microseconds a graph over the number of graphs."""
+    nodes, batches, counts = (16, 32, 64, 128, 256, 512), (1, 4, 16, 64, 256), (1_000, 4_000, 16_000, 64_000)
+    total = 8192
+    if options.smoke:
+        nodes, batches, counts, total = (8,), (4,), (32,), 64
+    by_nodes = [trained("nodes", size, total // size, size, max(1, total // 2 // size), options) for size in nodes]
+    by_batch = [trained("batch", size, min(512, 32 * size), MOLECULE, size, options) for size in batches]
+    by_count = [prepared(count, options) for count in counts]
+    return [
+        Report("Graphs a second by nodes a graph", by_nodes),
+        Report("Graphs a second by batch size", by_batch),
+        Report("Microseconds a graph by number of graphs", by_count),
+    ]
+
+
+def trained(axis: str, value: int, graphs: int, nodes: int, batch: int, options: Options) -> dict[str, float]:
+    """Our training and its peers' on drawn graphs, loading included."""
+    case = make_case(options, (*MODEL, f"trainer.batch_size={batch}"), graphs, nodes)
+    makers = {"ours": (make_own, options, case)} | {peer: (make_peer, peer, options, case) for peer in PEERS}
+    with remotes(makers) as running:
+        seconds = interleave({who: partial(remote, "epoch") for who, remote in running.items()}, options.rounds)
+    return {axis: value} | {who: 1 / statistics.median(values) for who, values in seconds.items()}
+
+
+def prepared(count: int, options: Options) -> dict[str, float]:
+    """Hop distances of molecules, and what the feed takes to cut and collate them."""
+    graphs, encoding = drawn_task(count, MOLECULE).graphs, EncodingConfig(degree=True, spd=True)
+    case = make_case(options, (*MODEL, "trainer.batch_size=256"), count, MOLECULE)
+    with remotes({"feed": (make_own, options, case)}) as running:
+        contenders = {
+            "hop distances": timed(lambda: compute_encodings(graphs, encoding), len(graphs), options.clock),
+            "batches": partial(running["feed"], "load"),
+        }
+        seconds = interleave(contenders, options.rounds)
+    return {"graphs": count} | {what: 1e6 * statistics.median(values) for what, values in seconds.items()}

@@ -1,0 +1,47 @@
+"""Times of contenders that take turns, so that a machine whose speed drifts slows them alike."""
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+Contender = Callable[[], float]
+"""Does its work once; returns seconds an item."""
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+
+
+def interleave(contenders: dict[str, Contender], rounds: int) -> dict[str, list[float]]:
+    """Seconds an item of each contender in every round; a first round, which warms up, is left out.
+
+    Every other round goes the other way, so that none is always the one that comes after another.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for index in range(rounds + 1):
+        names = list(contenders) if index % 2 else list(reversed(contenders))
+        for name in names:
+            seconds[name].append(contenders[name]())
+    return {name: values[1:] for name, values in seconds.items()}
+
+
+def times_faster(mine: list[float], theirs: list[float]) -> float:
+    """Median over the rounds of theirs / mine."""
+    return statistics.median(their / my for my, their in zip(mine, theirs, strict=True))
+
+
+def timed(function: Callable[[], object], items: int = 1, clock: str = "wall") -> Contender:
+    """A contender that calls `function`, which handles so many items."""
+
+    def run() -> float:
+        started = CLOCKS[clock]()
+        function()
+        wait_for_device()
+        return (CLOCKS[clock]() - started) / items
+
+    return run
+
+
+def wait_for_device() -> None:
+    """Until a GPU, if there is one at work, has done all it was given."""
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.synchronize()
