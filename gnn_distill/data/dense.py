@@ -12,19 +12,24 @@ MAX_PAIRS = 1 << 20
 """Matrix entries worked on at a time, so that they stay in the cache."""
 
 
-def equal_size_groups(sizes: Int[Tensor, " graphs"]) -> Iterator[Int[Tensor, " group"]]:
-    """Ids of graphs of one size, at most MAX_PAIRS node pairs together; every graph with nodes once."""
+def equal_size_groups(sizes: Int[Tensor, " graphs"], pairs: int = MAX_PAIRS) -> Iterator[Int[Tensor, " group"]]:
+    """Ids of graphs of one size, at most `pairs` node pairs together; every graph with nodes once."""
     order = sizes.sort(stable=True).indices
     distinct, counts = sizes[order].unique_consecutive(return_counts=True)
     for size, ids in zip(distinct.tolist(), order.split(counts.tolist()), strict=True):
         if size:
-            yield from ids.split(max(1, MAX_PAIRS // size**2))
+            yield from ids.split(max(1, pairs // size**2))
+
+
+def stacked_edges(graphs: PackedGraphs, ids: Int[Tensor, " group"]) -> Int[Tensor, "2 edges"]:
+    """Edges of the graphs `ids`, which are of one size, between their nodes laid end to end."""
+    graph = torch.repeat_interleave(graphs.num_edges[ids])
+    return graphs.edge_index[:, gather_ranges(graphs.edge_ptr, ids)] + graphs.num_nodes[ids[0]] * graph
 
 
 def dense_adjacency(graphs: PackedGraphs, ids: Int[Tensor, " group"]) -> Int[Tensor, "group size size"]:
     """Number of edges from row to column in each of the graphs `ids`, which are of one size."""
     size = int(graphs.num_nodes[ids[0]])
-    source, target = graphs.edge_index[:, gather_ranges(graphs.edge_ptr, ids)]
-    graph = torch.repeat_interleave(graphs.num_edges[ids])
-    places = (graph * size + source) * size + target
+    source, target = stacked_edges(graphs, ids)
+    places = source * size + target % size
     return torch.bincount(places, minlength=len(ids) * size * size).view(len(ids), size, size)

@@ -1,21 +1,25 @@
 """Hop distances between all nodes of each graph."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
-from scipy.sparse.csgraph import dijkstra
+from jaxtyping import Bool, Int, UInt8
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from gnn_distill.data.dense import MAX_PAIRS, dense_adjacency, equal_size_groups
-from gnn_distill.data.packed import PackedGraphs, gather_ranges
-from gnn_distill.data.sparse import sparse_adjacency
+from gnn_distill.data.dense import MAX_PAIRS, equal_size_groups, stacked_edges
+from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.turns import Turns
+from gnn_distill.data.workers import in_threads
 
 UNREACHABLE = 255
 MAX_DISTANCE = 254
-SMALL = 64
-"""Graphs of up to so many nodes are searched together by matrix products; larger ones one by one."""
+PLANES = 8
+"""Bits of a distance."""
+TARGETS = 1024
+"""At least so many targets of a large graph are searched together."""
 
 
 def hop_distances(
@@ -25,32 +29,90 @@ def hop_distances(
 
     Distances are capped at 254; 255 marks a pair without a path. `pair_ptr` tells where each graph's n^2 pairs
     begin; `advance` hears of the number of nodes that have been done.
+
+    A breadth-first search from all nodes at once, by sets of nodes as strings of bits (MS-BFS, Then et al., VLDB
+    2014): what a node has not reached in k hops is what neither itself nor a neighbour had reached in k - 1. Graphs of
+    one size are searched together; a large one for so many targets at a time as fit in the cache.
     """
-    flat = torch.empty(int(pair_ptr[-1]), dtype=torch.uint8)
-    sizes = graphs.num_nodes
-    for ids in equal_size_groups(sizes.where(sizes <= SMALL, 0)):
-        flat[gather_ranges(pair_ptr, ids)] = _search_together(dense_adjacency(graphs, ids)).view(-1)
-        advance(int(sizes[ids].sum()))
-    for graph in (sizes > SMALL).nonzero().squeeze(1).tolist():
-        size = int(sizes[graph])
-        pairs = flat[pair_ptr[graph] : pair_ptr[graph + 1]].view(size, size).numpy()
-        adjacency = sparse_adjacency(graphs, graph)
-        for sources in np.array_split(np.arange(size), -(-size * size // MAX_PAIRS)):
-            distances = dijkstra(adjacency, unweighted=True, indices=sources)
-            pairs[sources] = np.where(np.isinf(distances), UNREACHABLE, distances.clip(max=MAX_DISTANCE))
-            advance(len(sources))
-    return flat
+    flat = np.empty(int(pair_ptr[-1]), dtype=np.uint8)
+
+    def tasks() -> Iterator[tuple]:
+        for ids in equal_size_groups(graphs.num_nodes):
+            size = int(graphs.num_nodes[ids[0]])
+            search = Search(stacked_edges(graphs, ids).numpy(), len(ids), size)
+            width = max(MAX_PAIRS // (len(ids) * size), TARGETS)
+            for start in range(0, size, width):
+                yield search, slice(start, min(start + width, size)), pair_ptr[ids].tolist()
+
+    def work(task: tuple) -> int:
+        search, targets, starts = task
+        found = search.distances(targets).reshape(search.count, search.size, -1)
+        for start, distances in zip(starts, found, strict=True):
+            flat[start : start + search.size**2].reshape(search.size, -1)[:, targets] = distances
+        return search.count * found.shape[2]
+
+    in_threads(work, tasks(), advance)
+    return torch.from_numpy(flat)
 
 
-def _search_together(adjacency: Int[Tensor, "group size size"]) -> UInt8[Tensor, "group size size"]:
-    """Breadth-first search from every node at once: one matrix product moves all frontiers by one hop."""
-    adjacency = (adjacency > 0).float()
-    frontier = torch.eye(adjacency.size(1)).expand_as(adjacency)
-    distances = torch.where(frontier > 0, 0, UNREACHABLE).to(torch.uint8)
-    step = 0
-    while frontier.any():
-        step += 1
-        reached = (frontier @ adjacency > 0) & (distances == UNREACHABLE)
-        distances.masked_fill_(reached, step)
-        frontier = reached.float()
-    return distances
+class Search:
+    """Searches from all nodes of `count` graphs of one size, whose nodes are laid end to end as rows."""
+
+    def __init__(self, edges: Int[np.ndarray, "2 edges"], count: int, size: int) -> None:
+        self.edges, self.count, self.size = edges, count, size
+        by_source = Turns(*edges, count * size)
+        # Few rows may have many more neighbours than others: these are cheaper gone through row by row.
+        stop = int(np.argmin(np.arange(len(by_source.lengths) + 1) + np.append(by_source.lengths, 0)))
+        self.rank, self.order = by_source.rank, by_source.order
+        self.turns, self.rest = by_source.turns(stop), by_source.rest(stop)
+
+    def distances(self, targets: slice) -> UInt8[np.ndarray, "rows targets"]:
+        """Distances from every row to the nodes `targets` of its graph."""
+        columns = targets.stop - targets.start
+        others = ~np.eye(self.size, columns, -targets.start, dtype=bool)
+        missing = _bits(others).take(self.order % self.size, axis=0)  # by rank, until the end
+        found, after = np.empty_like(missing), missing.copy()
+        planes = np.zeros((PLANES, *missing.shape), dtype=np.uint8)
+        hops = 0
+        while True:
+            hops += 1
+            if hops <= MAX_DISTANCE:
+                # A distance is the number of times its bit is missing; of this number bit p, which is in plane p,
+                # changes each 2^p-th time.
+                for plane in planes[: (hops & -hops).bit_length()]:
+                    plane ^= missing
+            for turn in self.turns:
+                there = found[: len(turn)]
+                np.take(missing, turn, axis=0, out=there, mode="clip")  # the default mode would copy once more
+                after[: len(turn)] &= there
+            for rank, neighbours in enumerate(self.rest):
+                after[rank] &= np.bitwise_and.reduce(missing[neighbours], axis=0)
+            if hops == MAX_DISTANCE:  # only whether there is a path is asked from here on
+                after &= _bits(~self._connected(targets))
+            if np.array_equal(after, missing):
+                break
+            missing, after = after, missing
+            after[:] = missing
+        if missing.any():
+            planes |= missing
+            hops = UNREACHABLE
+        distances = np.zeros((len(self.rank), columns), dtype=np.uint8)
+        for plane in planes[: min(hops, UNREACHABLE).bit_length()][::-1]:
+            distances += distances
+            distances |= np.unpackbits(plane.take(self.rank, axis=0), axis=1, count=columns, bitorder="little")
+        return distances
+
+    def _connected(self, targets: slice) -> Bool[np.ndarray, "rows targets"]:
+        """Whether there are paths both ways, by rank."""
+        edges = coo_array((np.ones(self.edges.shape[1]), self.edges), shape=2 * (len(self.order),))
+        component = connected_components(edges, connection="strong")[1]
+        of_targets = component.reshape(self.count, self.size)[:, targets]
+        return component[self.order, None] == of_targets[self.order // self.size]
+
+
+def _bits(values: Bool[np.ndarray, "rows columns"]) -> UInt8[np.ndarray, "rows bytes"]:
+    """Eight values a byte; rows of 1, 2, 4, 8 or 16 bytes are gathered thrice as fast as others near them."""
+    needed = -(-values.shape[1] // 8)
+    packed = np.zeros((len(values), needed if needed > 16 else 1 << (needed - 1).bit_length()), dtype=np.uint8)
+    packed[:, :needed] = np.packbits(values, axis=1, bitorder="little")
+    return packed

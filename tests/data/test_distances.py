@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from random_graphs import SPECIAL, pack, random_networks
 
 from gnn_distill.data import distances
-from gnn_distill.data.distances import MAX_DISTANCE, SMALL, UNREACHABLE, hop_distances
+from gnn_distill.data.distances import MAX_DISTANCE, UNREACHABLE, hop_distances
 from gnn_distill.data.packed import pointers
 
 
@@ -51,13 +51,33 @@ def test_long_distances_are_capped_and_unreachable_ones_are_not():
     assert found[0, 300] == UNREACHABLE
 
 
-@pytest.mark.parametrize("pairs", [100, 1000])
-def test_sources_of_a_large_graph_are_searched_a_block_at_a_time(pairs, monkeypatch):
-    monkeypatch.setattr(distances, "MAX_PAIRS", pairs)
-    network = nx.gnp_random_graph(SMALL + 20, 0.02, seed=4, directed=True)
+def test_distances_along_directions_are_capped_apart_from_unreachable_ones():
+    """A path that leads into a long cycle: of a pair there is a path one way only, or both ways, or none."""
+    network = nx.disjoint_union(nx.path_graph(30, nx.DiGraph), nx.cycle_graph(300, nx.DiGraph))
+    network.add_edge(29, 30)
+    network.add_edges_from([(300, 40), (7, 7)])
+    assert torch.equal(computed([network, nx.path_graph(330)])[0], reference(network))
+
+
+@pytest.mark.parametrize("tail", [0, 40])
+def test_a_node_with_many_neighbours(tail):
+    """They are gone through by themselves: edges that many nodes have in common are not."""
+    network = nx.star_graph(150)
+    nx.add_path(network, range(150, 150 + tail))
+    directed = nx.DiGraph(network)
+    directed.remove_edges_from([(0, node) for node in range(1, 50)])
+    for found, expected in zip(computed([network, directed, network]), (network, directed, network), strict=True):
+        assert torch.equal(found, reference(expected))
+
+
+@pytest.mark.parametrize("targets", [1, 7, 64, 85])
+def test_targets_of_a_large_graph_are_searched_a_block_at_a_time(targets, monkeypatch):
+    monkeypatch.setattr(distances, "MAX_PAIRS", 100)
+    monkeypatch.setattr(distances, "TARGETS", targets)
+    network = nx.gnp_random_graph(84, 0.02, seed=4, directed=True)
     graphs = pack([network])
     done = []
     flat = hop_distances(graphs, pointers(graphs.num_nodes**2), done.append)
-    assert len(done) == -(-((SMALL + 20) ** 2) // pairs)
-    assert sum(done) == SMALL + 20
-    assert torch.equal(flat.view(SMALL + 20, -1), reference(network))
+    assert len(done) == -(-84 // targets)
+    assert sum(done) == 84
+    assert torch.equal(flat.view(84, -1), reference(network))

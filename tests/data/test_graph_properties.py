@@ -63,9 +63,13 @@ def test_packed_and_collated_graphs_are_those_of_pyg(drawn: list[nx.MultiDiGraph
 @pytest.mark.parametrize("dense_up_to", [0, 100])
 @given(drawn=LISTS)
 def test_encodings_are_those_of_a_reference(dense_up_to: int, drawn: list[nx.MultiDiGraph]) -> None:
-    """By dense matrices for many graphs together, and by sparse ones for each."""
+    """By dense matrices for many graphs together, and by sparse ones for each; of all targets, and one by one."""
     graphs = pack(drawn)
-    with patch.object(distances, "SMALL", dense_up_to), patch.object(random_walks, "LARGE", dense_up_to):
+    at_once = max(dense_up_to, 1)
+    with (
+        patch.multiple(distances, MAX_PAIRS=at_once, TARGETS=at_once),
+        patch.object(random_walks, "LARGE", dense_up_to),
+    ):
         encodings = compute_encodings(graphs, ENCODING)
     pairs, walks = encodings.spd.split(encodings.pair_ptr.diff().tolist()), encodings.rwse.split([*map(len, drawn)])
     for network, hops, walk in zip(drawn, pairs, walks, strict=True):

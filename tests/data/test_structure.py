@@ -49,3 +49,15 @@ def test_progress_reaches_its_total():
     assert set(totals) == {4 * GRAPHS.x.size(0)}
     assert list(done) == sorted(done)
     assert done[-1] == totals[0]
+
+
+def test_the_number_of_threads_changes_nothing():
+    everything, threads = EncodingConfig(degree=True, spd=True, edge_hops=3), torch.get_num_threads()
+    found = []
+    try:
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            found.append(compute_encodings(GRAPHS, everything).to_tensors())
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(value, found[1][name]) for name, value in found[0].items())

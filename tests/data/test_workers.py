@@ -1,0 +1,31 @@
+"""Threads do every task once; a failure is the caller's, and what has not begun by then never does."""
+
+import time
+
+import pytest
+import torch
+
+from gnn_distill.data.workers import in_threads
+
+
+def test_results_are_told_in_order():
+    told = []
+    in_threads(lambda task: time.sleep(0.01 * (task % 3)) or task, range(20), told.append)
+    assert told == list(range(20))
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_nothing_begins_after_a_failure(error):
+    begun = []
+
+    def work(task: int) -> int:
+        begun.append(task)
+        time.sleep(0.01)
+        return task
+
+    def advance(count: int) -> None:
+        raise error
+
+    with pytest.raises(error):
+        in_threads(work, range(200), advance)
+    assert len(begun) <= 2 * torch.get_num_threads() + 1
