@@ -142,7 +142,7 @@ def main() -> None:
             max_pairs=base.trainer.max_pairs,
             seed=base.seed,
         )
-        batches = [batch for _, batch in feed.train(1)]
+        batches = [batch for _, batch, _ in feed.train(1)]
         steps = {
             name: make_step(runtime, task, compose_config([*BASE, *preset, *overrides]), batches)
             for name, preset in PRESETS.items()

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from gnn_distill.data.batching import StructureBatch
-from gnn_distill.data.feed import Feed
+from gnn_distill.data.feed import Feed, nothing
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.keeper import Keeper
@@ -67,7 +67,7 @@ def fit(
     max_epochs: int,
     patience: int,
     keeper: Keeper,
-    teacher_rows: Callable[[StructureBatch], TeacherRows] | None = None,
+    teacher_rows: Callable[[StructureBatch], TeacherRows | None] = nothing,
     on_epoch: Callable[[dict[str, float]], None] = lambda row: None,
     on_resume: Callable[[list[dict[str, float]]], None] = lambda rows: None,
     log_gradients: bool = False,
@@ -129,13 +129,12 @@ def fit(
         epoch_started = time.perf_counter()
         log = StepLog()
         gradients: dict[str, float] = {}
-        for share, batch in feed.train(epoch):
+        for share, batch, teacher in feed.train(epoch, teacher_rows):
             keeper.check()
             progress = (epoch - 1 + share) / max_epochs
             rate = optim.lr * rate_factor(optim, progress, max_epochs)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            teacher = teacher_rows(batch).to(device) if teacher_rows else None
             out = model(batch, *attention)
             if log_gradients and not gradients:
                 gradients = compare_gradients(objective.terms, out, batch, teacher, parameters)

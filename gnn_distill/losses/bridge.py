@@ -29,11 +29,18 @@ class TeacherRows:
     self_attention: Float[Tensor, "row"] | None = None
     """What each node gives itself of it."""
 
-    def to(self, device: torch.device) -> "TeacherRows":
+    def to(self, device: torch.device, non_blocking: bool = False) -> "TeacherRows":
         """The same on another device."""
-        nodes = {layer: states.to(device) for layer, states in self.nodes.items()}
+        return self._map(lambda values: values.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> "TeacherRows":
+        """The same in page-locked memory, for copies that do not block."""
+        return self._map(Tensor.pin_memory)
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> "TeacherRows":
+        nodes = {layer: function(states) for layer, states in self.nodes.items()}
         logits, graph, *attention = (
-            None if values is None else values.to(device)
+            None if values is None else function(values)
             for values in (self.logits, self.graph, self.edge_attention, self.self_attention)
         )
         return TeacherRows(logits, nodes, graph, *attention)

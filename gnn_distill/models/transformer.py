@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
+from gnn_distill.models.dropout import Dropout
 from gnn_distill.models.encoders import AttentionBias, FeatureEncoder, StructuralEncoder
 from gnn_distill.models.heads import Output
 from gnn_distill.models.representations import Representations
@@ -19,9 +20,10 @@ class SelfAttention(nn.Module):
 
     def __init__(self, channels: int, num_heads: int, dropout: float) -> None:
         super().__init__()
-        self.num_heads, self.dropout = num_heads, dropout
+        self.num_heads = num_heads
         self.qkv = nn.Linear(channels, 3 * channels)
         self.out = nn.Linear(channels, channels)
+        self.weights_dropout = Dropout(dropout)
 
     def forward(
         self, x: Float[Tensor, "graph node channel"], bias: Float[Tensor, "graph head node node"] | None, explicit: bool
@@ -29,9 +31,9 @@ class SelfAttention(nn.Module):
         """The attended values, and the biased logits where `explicit` asks for them."""
         graphs, nodes, channels = x.shape
         q, k, v = self.qkv(x).view(graphs, nodes, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
-        dropout = self.dropout if self.training else 0.0
         logits = None
-        if explicit:
+        # A CPU has no fused kernel for a bias that is learned: what stands in for it takes longer than the formula.
+        if explicit or (bias is not None and bias.requires_grad and x.device.type == "cpu"):
             q = q * q.size(-1) ** -0.5
             # One fused product: bias + q·kᵀ/√d.
             logits = (
@@ -39,10 +41,14 @@ class SelfAttention(nn.Module):
                 if bias is None
                 else torch.baddbmm(bias.flatten(0, 1), q.flatten(0, 1), k.flatten(0, 1).mT).view_as(bias)
             )
-            out = F.dropout(logits.softmax(dim=-1), dropout) @ v
+            # In bfloat16 a softmax on a CPU takes ten times as long.
+            weights = logits.softmax(dim=-1, dtype=torch.float32)
+            out = self.weights_dropout(weights).to(v.dtype) @ v
         else:
+            dropout = self.weights_dropout.p if self.training else 0.0
             out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, dropout_p=dropout)
-        return self.out(out.transpose(1, 2).reshape(graphs, nodes, channels)), logits
+        out = self.out(out.transpose(1, 2).reshape(graphs, nodes, channels))
+        return out, logits if explicit else None
 
 
 class TransformerLayer(nn.Module):
@@ -55,9 +61,9 @@ class TransformerLayer(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(channels), nn.LayerNorm(channels)
         self.attention = SelfAttention(channels, config.num_heads, config.attention_dropout)
         self.ffn = nn.Sequential(
-            nn.Linear(channels, hidden), nn.GELU(), nn.Dropout(config.dropout), nn.Linear(hidden, channels)
+            nn.Linear(channels, hidden), nn.GELU(), Dropout(config.dropout), nn.Linear(hidden, channels)
         )
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor, bias: Tensor | None, explicit: bool = False) -> tuple[Tensor, Tensor | None]:
         out, logits = self.attention(self.norm1(x), bias, explicit)
@@ -83,7 +89,7 @@ class Transformer(nn.Module):
         self.graph_channels = channels
         self.features = FeatureEncoder(spec.node_features, channels)
         self.structure = StructuralEncoder(encoding, channels)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         token = config.readout == "token" and spec.level == "graph"
         self.token = nn.Parameter(torch.randn(channels) * 0.02) if token else None
         self.bias = AttentionBias(encoding, spec.edge_features, config.num_heads, token)

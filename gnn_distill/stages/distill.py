@@ -5,7 +5,7 @@ from functools import partial
 from torch import nn
 
 from gnn_distill.data.batching import check_budget
-from gnn_distill.data.feed import make_feed
+from gnn_distill.data.feed import make_feed, nothing
 from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
@@ -81,7 +81,7 @@ def distill(
             trainer.patience,
             keeper,
             # What no term reads is not gathered.
-            teacher_rows=partial(signals.rows, reads=objective.reads) if objective.reads.teacher else None,
+            teacher_rows=partial(signals.rows, reads=objective.reads) if objective.reads.teacher else nothing,
             on_epoch=runtime.recorder("student", bar),
             on_resume=runtime.go_on("student"),
             log_gradients=config.debug.gradients,

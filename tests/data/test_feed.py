@@ -37,7 +37,7 @@ def test_fixed_batches_hold_every_node_of_a_split_once(setting: str) -> None:
 
 def test_inductive_training_sees_neither_other_nodes_nor_their_edges() -> None:
     task = make_node_task(setting="inductive")
-    ((_, batch),) = NodeFeed(task, None, 0, seed=0).train(1)
+    ((_, batch, _),) = NodeFeed(task, None, 0, seed=0).train(1)
     assert batch.node_rows.tolist() == list(range(40, 60))
     assert batch.graph_ids.tolist() == [1]
     assert next(NodeFeed(task, None, 0, seed=0).fixed("val")).graph_ids.tolist() == [0]
@@ -45,11 +45,11 @@ def test_inductive_training_sees_neither_other_nodes_nor_their_edges() -> None:
 
 def test_rows_of_a_whole_step() -> None:
     task = make_node_task()
-    ((share, taught),) = NodeFeed(task, None, 0, seed=0, taught="all").train(1)
+    ((share, taught, _),) = NodeFeed(task, None, 0, seed=0, taught="all").train(1)
     assert share == 0
     assert taught.outputs is None
     assert examples(task, taught) == task.splits.train.tolist()
-    ((_, own),) = NodeFeed(task, None, 0, seed=0, taught="train").train(1)
+    ((_, own, _),) = NodeFeed(task, None, 0, seed=0, taught="train").train(1)
     assert own.labelled is None
     assert examples(task, own) == task.splits.train.tolist()
     assert torch.equal(own.wanted(own.node_rows), task.splits.train)
@@ -58,7 +58,7 @@ def test_rows_of_a_whole_step() -> None:
 def test_mini_batches_share_out_labelled_and_other_nodes_and_change_with_the_epoch() -> None:
     task = make_node_task()
     feed = NodeFeed(task, None, 8, seed=0, taught="all")
-    epochs = [[batch for _, batch in feed.train(epoch)] for epoch in (1, 2, 1)]
+    epochs = [[batch for _, batch, _ in feed.train(epoch)] for epoch in (1, 2, 1)]
     for batches in epochs:
         assert len(batches) == 5
         assert sorted(chain(*(examples(task, batch) for batch in batches))) == task.splits.train.tolist()
@@ -68,7 +68,7 @@ def test_mini_batches_share_out_labelled_and_other_nodes_and_change_with_the_epo
         assert all(2 <= batch.num_examples <= 3 for batch in batches)
     first, second, again = ([batch.outputs.tolist() for batch in batches] for batches in epochs)
     assert first == again != second
-    assert [share for share, _ in feed.train(1)] == [0, 0.2, 0.4, 0.6, 0.8]
+    assert [share for share, _, _ in feed.train(1)] == [0, 0.2, 0.4, 0.6, 0.8]
     assert len(list(NodeFeed(task, None, 8, seed=0, limit_batches=2).train(1))) == 2
 
 
@@ -87,7 +87,7 @@ def test_edges_between_rows_are_those_that_join_two_wanted_nodes() -> None:
 
 def test_a_step_of_the_walk_averages_over_each_node_and_its_neighbours() -> None:
     task = make_node_task()
-    ((_, batch),) = NodeFeed(task, None, 0, seed=0, taught="all").train(1)
+    ((_, batch, _),) = NodeFeed(task, None, 0, seed=0, taught="all").train(1)
     walk = batch.row_walk.to_dense()
     near = torch.eye(40)
     near[batch.edge_index[0], batch.edge_index[1]] = 1

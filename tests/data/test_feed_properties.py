@@ -32,7 +32,7 @@ def test_every_graph_once_an_epoch_within_the_budget(
     max_pairs = int(task.graphs.num_nodes.max()) ** 2 + spare
     feed = GraphFeed(task, None, batch_size, max_pairs, seed)
     for epoch in (0, 3):
-        shares, batches = zip(*feed.train(epoch), strict=True)
+        shares, batches, _ = zip(*feed.train(epoch), strict=True)
         assert list(shares) == [index / len(batches) for index in range(len(batches))]
         assert_whole(batches, train, batch_size, max_pairs)
     assert_whole(list(feed.fixed("val")), rest, 2 * batch_size, max_pairs)
@@ -54,7 +54,7 @@ def test_every_node_once_an_epoch(train: set[int], batch_nodes: int, taught: str
     ids = torch.tensor(sorted(train))
     feed = NodeFeed(replace(NODE_TASK, splits=Splits(ids, ids, ids)), None, batch_nodes, seed, taught=taught)
     for epoch in (0, 3):
-        batches = [batch for _, batch in feed.train(epoch)]
+        batches = [batch for _, batch, _ in feed.train(epoch)]
         rows = [batch.wanted(batch.node_rows) for batch in batches]
         labelled = [batch.examples(some) for batch, some in zip(batches, rows, strict=True)]
         assert torch.equal(torch.cat(labelled).sort().values, ids)

@@ -49,7 +49,7 @@ def test_rows_are_the_teachers_own(setting: str, on: str, tmp_path: Path) -> Non
     seen = visibility(task, on)
     assert seen == ("train" if on == "train" else "all")
     for batch_nodes in (0, 5):
-        for _, batch in NodeFeed(task, None, batch_nodes, seed=0, taught=seen).train(1):
+        for _, batch, _ in NodeFeed(task, None, batch_nodes, seed=0, taught=seen).train(1):
             with torch.no_grad():
                 said = teacher(batch)
             rows = kept.rows(batch)

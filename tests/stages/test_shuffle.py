@@ -96,7 +96,7 @@ def test_nodes_read_other_nodes_of_their_class(on: str, setting: str, tmp_path: 
     moved = source != taught
     assert all((classes[taught] == classes[node]).sum() == 1 for node in taught[~moved])
     assert moved.sum() == len(taught) - shuffled.foreign.alone > len(taught) // 2
-    for _, batch in NodeFeed(task, None, 5, seed=0, taught=visibility(task, on)).train(1):
+    for _, batch, _ in NodeFeed(task, None, 5, seed=0, taught=visibility(task, on)).train(1):
         mine, theirs = own.rows(batch), shuffled.rows(batch)
         assert torch.equal(theirs.logits, mine.logits)
         places = batch.outputs
