@@ -2,9 +2,14 @@
 
 import ctypes
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
 """Parameters of glibc's mallopt."""
@@ -22,8 +27,27 @@ def keep_freed_memory() -> bool:
     return all(told)
 
 
-def products_by_onednn() -> bool:
-    """Have oneDNN compute float32 matrix products where MKL leaves half of the CPU idle; returns whether it does.
+@contextmanager
+def products_by_onednn(wanted: bool) -> Iterator[None]:
+    """Within it oneDNN computes float32 matrix products, where it is `wanted` and the quicker one.
+
+    It makes a kernel for every shape and keeps a thousand of them: only for models whose shapes repeat. See `Linear`.
+    """
+    if not wanted or not onednn_is_quicker():
+        yield
+        return
+    backend = torch.backends.mkldnn.matmul
+    before = backend.fp32_precision
+    backend.fp32_precision = "bf16"
+    try:
+        yield
+    finally:
+        backend.fp32_precision = before
+
+
+@cache
+def onednn_is_quicker() -> bool:
+    """Whether MKL leaves half of this CPU idle, and oneDNN's products keep all digits of float32.
 
     MKL keeps its AVX-512 kernels for Intel's CPUs. On AMD's PyTorch reaches oneDNN's by allowing it bfloat16 inside.
     It takes that with matrix units (AMX) only, which these do not have; a product that needs more digits shows that.
@@ -33,14 +57,25 @@ def products_by_onednn() -> bool:
         return False
     before = backend.fp32_precision
     backend.fp32_precision = "bf16"
-    if not products_are_exact():
-        backend.fp32_precision = before
-    return uses_onednn()
+    exact = products_are_exact()
+    backend.fp32_precision = before
+    return exact
+
+
+class Linear(nn.Linear):
+    """A linear map of rows whose number changes from batch to batch: where oneDNN computes it, of a few numbers."""
+
+    ROWS = 128
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.dim() != 2 or not uses_onednn():
+            return super().forward(x)
+        return super().forward(F.pad(x, (0, 0, 0, -len(x) % self.ROWS)))[: len(x)]
 
 
 def uses_onednn() -> bool:
-    """Whether `products_by_onednn` took effect: sums in another order, so the last digits are others."""
-    return getattr(getattr(torch.backends.mkldnn, "matmul", None), "fp32_precision", None) == "bf16"
+    """Whether this is within `products_by_onednn`, and it has an effect."""
+    return onednn_is_quicker() and torch.backends.mkldnn.matmul.fp32_precision == "bf16"
 
 
 def amd_with_avx512() -> bool:

@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gnn_distill.kernels import Linear
 from gnn_distill.losses.prepare import prepare, unit
 
 States = Float[Tensor, "row channel"]
@@ -70,9 +71,9 @@ def teacher_layer(student_layer: int, student_layers: int, teacher_layers: int) 
 def projection(kind: str, student_channels: int, teacher_channels: int) -> nn.Module:
     """A learned map from student to teacher width: linear, or an mlp of two layers."""
     if kind == "linear":
-        return nn.Linear(student_channels, teacher_channels)
+        return Linear(student_channels, teacher_channels)
     return nn.Sequential(
-        nn.Linear(student_channels, teacher_channels), nn.ReLU(), nn.Linear(teacher_channels, teacher_channels)
+        Linear(student_channels, teacher_channels), nn.ReLU(), Linear(teacher_channels, teacher_channels)
     )
 
 

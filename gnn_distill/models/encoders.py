@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.distances import UNREACHABLE
 from gnn_distill.data.task import Features
+from gnn_distill.kernels import Linear
 from gnn_distill.schema.encoding import EncodingConfig
 
 
@@ -23,7 +24,7 @@ class FeatureEncoder(nn.Module):
         self.linear = self.tables = None
         self.standardised = bool(features.std)
         if features.kind == "continuous":
-            self.linear = nn.Linear(features.sizes[0], channels)
+            self.linear = Linear(features.sizes[0], channels)
             self.register_buffer("mean", torch.tensor(features.mean), persistent=False)
             self.register_buffer("std", torch.tensor(features.std), persistent=False)
         else:
@@ -59,8 +60,8 @@ class StructuralEncoder(nn.Module):
         rows = encoding.max_degree + 1
         self.in_degree = nn.Embedding(rows, channels) if encoding.degree else None
         self.out_degree = nn.Embedding(rows, channels) if encoding.degree else None
-        self.rwse = nn.Linear(encoding.rwse, channels) if encoding.rwse else None
-        self.lap_pe = nn.Linear(encoding.lap_pe, channels, bias=False) if encoding.lap_pe else None
+        self.rwse = Linear(encoding.rwse, channels) if encoding.rwse else None
+        self.lap_pe = Linear(encoding.lap_pe, channels, bias=False) if encoding.lap_pe else None
 
     def forward(self, x: Float[Tensor, "node channel"], batch: StructureBatch) -> Float[Tensor, "node channel"]:
         if self.in_degree is not None:

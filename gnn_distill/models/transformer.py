@@ -81,6 +81,7 @@ class Transformer(nn.Module):
 
     dense_pairs = True
     mini_batches = False
+    few_shapes = True
 
     def __init__(self, config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> None:
         super().__init__()

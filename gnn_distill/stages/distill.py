@@ -10,6 +10,7 @@ from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
 from gnn_distill.keeper import Keeper
+from gnn_distill.kernels import products_by_onednn
 from gnn_distill.losses.bridge import StudentShape
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective
@@ -89,7 +90,12 @@ def distill(
         )
 
     halve = trainer.out_of_memory == "halve" and (task.spec.level == "graph" or trainer.batch_nodes > 0)
-    with runtime.console.progress(trainer.max_epochs, "student") as bar, runtime.interruption.held():
+    repeating = task.spec.level == "node" or getattr(student, "few_shapes", False)
+    with (
+        runtime.console.progress(trainer.max_epochs, "student") as bar,
+        runtime.interruption.held(),
+        products_by_onednn(repeating),
+    ):
         return student, fit_within_memory(attempt, keeper, halve, runtime.console)
 
 

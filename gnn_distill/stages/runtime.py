@@ -13,7 +13,7 @@ from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.extensions import absent
 from gnn_distill.interruption import Interruption
-from gnn_distill.kernels import keep_freed_memory, products_by_onednn, uses_onednn
+from gnn_distill.kernels import keep_freed_memory
 from gnn_distill.models import count_parameters
 from gnn_distill.run_directory import RunDirectory
 from gnn_distill.schema.run import TrainerConfig
@@ -40,7 +40,6 @@ class Runtime:
     def numerics(self) -> dict[str, Any]:
         """What may change the last digits of a result: part of every key of the store."""
         return {
-            **({"products": "oneDNN"} if uses_onednn() else {}),
             "device": self.fabric.device.type,
             "precision": self.fabric._precision.precision,
             "threads": torch.get_num_threads(),
@@ -93,7 +92,6 @@ def make_fabric(trainer: TrainerConfig) -> Fabric:
     if trainer.precision == "16-mixed" and not torch.cuda.is_available():
         raise UserError("trainer.precision=16-mixed: needs a CUDA device. Choose 32-true or bf16-mixed.")
     keep_freed_memory()
-    products_by_onednn()
     fabric = Fabric(accelerator=trainer.accelerator, devices=1, precision=trainer.precision)
     fabric.launch()
     return fabric
