@@ -17,7 +17,6 @@ PACKAGES = (
     "torch_geometric",
     "lightning-fabric",
     "lightning",
-    "torchmetrics",
     "hydra-core",
     "omegaconf",
     "numpy",

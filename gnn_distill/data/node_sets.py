@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from itertools import pairwise
 
-import networkx as nx
 import numpy as np
 import torch
 from jaxtyping import Int
@@ -78,6 +77,8 @@ def communities(
 
     Modularity at resolution 1 of the graph without directions; nodes without edges are communities of their own.
     """
+    import networkx as nx  # here, since no other sets need it
+
     adjacency = joined_adjacency(graphs)
     label = np.zeros(graphs.x.size(0), dtype=np.int64)
     nodes = graphs.node_ptr.tolist()

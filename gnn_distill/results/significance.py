@@ -1,6 +1,6 @@
 """Tests, intervals and ranks over pairs of runs, as functions on arrays.
 
-The imports of scipy.stats stand inside: it takes a second, and most tables need only scipy.special.
+The imports of SciPy stand inside: scipy.stats takes a second, and most tables need only scipy.special, some neither.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy.special import stdtr, stdtrit
 
 CONFIDENCE = 0.95
 """Of all intervals."""
@@ -100,7 +99,7 @@ def smallest_p(test: str, n: int) -> float:
 
 def smallest_effect(n: int, alpha: float, overlap: float = 0.0) -> float:
     """The smallest |d̄| / s for which a t test of n pairs gives p <= alpha."""
-    return float(stdtrit(n - 1, 1 - alpha / 2) * np.sqrt(1 / n + overlap)) if n > 1 else np.inf
+    return _quantile(n, 1 - alpha / 2) * float(np.sqrt(1 / n + overlap)) if n > 1 else np.inf
 
 
 def holm(p: pd.Series) -> pd.Series:
@@ -165,6 +164,8 @@ def average_ranks(means: pd.DataFrame, higher_is_better: pd.Series) -> pd.Series
 
 
 def _t_test(name: str, d: np.ndarray, factor: float) -> Outcome:
+    from scipy.special import stdtr
+
     n = len(d)
     if n < 2 or _is_constant(d):
         return Outcome(name, n, np.nan, _p_of_constant(d))
@@ -181,8 +182,11 @@ def _p_of_constant(d: np.ndarray) -> float:
     return 1.0 if len(d) > 1 and not d.any() else np.nan
 
 
-def _quantile(n: int) -> float:
-    return float(stdtrit(n - 1, (1 + CONFIDENCE) / 2))
+def _quantile(n: int, share: float = (1 + CONFIDENCE) / 2) -> float:
+    """Of Student's t with n - 1 degrees of freedom."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(n - 1, share))
 
 
 def _resampled(n: int, overlap: float) -> bool:

@@ -53,6 +53,8 @@ class TeacherSignals:
     nodes: dict[int, Float[Tensor, "nodes channel"]]
     """By layer, counted from 1."""
     num_layers: int
+    moments: list[Moments]
+    """Of the states of each layer in `nodes`, then of `graph`, over the units that are taught."""
     level: str = "graph"
     taught: Int[Tensor, " taught"] | None = None
     """Node level: the nodes of these graphs that the student is taught; None: all."""
@@ -78,7 +80,7 @@ class TeacherSignals:
     def shape(self) -> TeacherShape:
         """Depth, and the moments of all states over the units that are taught."""
         some = slice(None) if self.taught is None else self.taught
-        nodes = {layer: moments(states[some]) for layer, states in self.nodes.items()}
+        nodes = dict(zip(self.nodes, self.moments[:-1], strict=True))
 
         def median() -> float:
             states, ptr = self.nodes[self.num_layers][some], self.node_ptr
@@ -86,7 +88,7 @@ class TeacherSignals:
                 ptr = torch.searchsorted(self.taught, ptr)
             return median_distance(Standardise(nodes[self.num_layers])(states), ptr)
 
-        return TeacherShape(self.num_layers, nodes, moments(self.graph), median)
+        return TeacherShape(self.num_layers, nodes, self.moments[-1], median)
 
 
 def signals(
@@ -126,15 +128,18 @@ def signals(
         collated = (collate(task.graphs, encodings, some).to(runtime.fabric.device) for some in batches)
         dtype = getattr(torch, config.signals.dtype)
         said = read_teacher(teacher, state_source, collated, task, everything, dtype, attention)
+        said["moments"] = [moments(states) for states in (*said["nodes"].values(), said["graph"])]
         checkpoint.save(folder / "signals.safetensors", said)
 
     entry = runtime.store.get("signals", parts, compute, f"signals of {config.teacher.name} on {task.spec.name}")
     state = checkpoint.load(entry.path / "signals.safetensors", verify=False)
     row, node_ptr = layout(task)
-    kept = (state["logits"], state["graph"], state["nodes"], state["num_layers"])
+    measured = [Moments(*pair) for pair in state["moments"]]
     taught = None
     if visibility(task, config.signals.on) == "train" and task.spec.level == "node":
         taught = places(task.graphs.node_ptr, ids, task.splits.train)
+        measured = [*(moments(states[taught]) for states in state["nodes"].values()), measured[-1]]
+    kept = (state["logits"], state["graph"], state["nodes"], state["num_layers"], measured)
     foreign = None
     if config.teacher.control == "shuffled":
         logits, kind = state["logits"], task.spec.kind

@@ -1,0 +1,65 @@
+"""What is imported: nothing that takes long before, or unless, it is used."""
+
+import importlib
+import os
+import subprocess
+import sys
+from copy import deepcopy
+from pathlib import Path
+
+import pytest
+from hydra.core.config_store import ConfigStore
+
+from gnn_distill import schema
+from gnn_distill.extensions import absent
+
+HEAVY = {"torchmetrics", "scipy.signal", "scipy.stats", "matplotlib", "sklearn", "networkx", "rdkit", "wandb"}
+"""Not needed by a step of the default run; torch.optim and PyG bring torch._dynamo, sympy and pandas with them."""
+AT_EACH_STEP = """
+import sys, torch
+from gnn_distill import cli
+
+backward, steps = torch.Tensor.backward, []
+
+def watched(*arguments, **options):
+    steps.append({heavy} & set(sys.modules))
+    return backward(*arguments, **options)
+
+torch.Tensor.backward = watched
+cli.main()
+print(len(steps), *steps[-1], file=sys.stderr)
+"""
+SMALL = (
+    *("train", "dataset.num_train=24", "dataset.num_val=12", "dataset.num_test=12", "tracker=none"),
+    *("trainer.max_epochs=1", "trainer.threads=1", "trainer.accelerator=cpu", "debug.limit_batches=1"),
+)
+
+
+def test_a_step_of_training_needs_no_other_packages(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", AT_EACH_STEP.format(heavy=HEAVY), *SMALL]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    answer = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (answer.returncode, answer.stderr) == (0, "2\n")  # a step of the teacher, a step of the student
+
+
+def test_a_report_of_a_run_needs_no_statistics() -> None:
+    code = "import sys, gnn_distill.results.report; print({'torch', 'scipy.special', 'matplotlib'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def test_an_absent_package_is_there_again_afterwards() -> None:
+    sys.modules.pop("colorsys", None)
+    with absent("colorsys"), pytest.raises(ModuleNotFoundError):
+        importlib.import_module("colorsys")
+    package = importlib.import_module("colorsys")
+    with absent("colorsys"):  # who has it keeps it
+        assert importlib.import_module("colorsys") is package
+
+
+def test_hydra_copies_what_it_reads_of_the_schemas_but_not_all_of_them() -> None:
+    schema.register()
+    store = ConfigStore.instance()
+    assert deepcopy({"store": store})["store"] is store
+    first, second = (store.load("schema/train.yaml").node for _ in range(2))
+    first.seed = 7
+    assert second.seed != 7
