@@ -17,6 +17,7 @@ PACKAGES = (
     "torch_geometric",
     "lightning-fabric",
     "lightning",
+    "torchmetrics",
     "hydra-core",
     "omegaconf",
     "numpy",

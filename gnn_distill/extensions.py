@@ -1,8 +1,7 @@
-"""Modules and classes that a config names, the package's own or the user's; and those that others may do without."""
+"""Modules and classes that a config names: the package's own, or the user's."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -73,16 +72,3 @@ def users_module(key: str, name: str) -> ModuleType:
 def file_of(key: str, name: str, package: str) -> str:
     """The file of that module."""
     return str(module_of(key, name, package).__file__)
-
-
-@contextmanager
-def absent(package: str) -> Iterator[None]:
-    """Within it `package` counts as not installed, unless it is imported already."""
-    if package in sys.modules:
-        yield
-        return
-    sys.modules[package] = None  # Python's own sign for it
-    try:
-        yield
-    finally:
-        del sys.modules[package]

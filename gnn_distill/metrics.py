@@ -1,10 +1,17 @@
-"""Metrics over a split, in original units."""
+"""Metrics over a split, in original units, computed by torchmetrics."""
 
 import math
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torchmetrics.functional import mean_absolute_error, mean_squared_error
+from torchmetrics.functional.classification import (
+    binary_auroc,
+    binary_average_precision,
+    multiclass_accuracy,
+    multiclass_f1_score,
+)
 
 from gnn_distill.data.task import METRICS, TaskSpec
 
@@ -64,45 +71,32 @@ def _classes(logits: Tensor) -> Tensor:
 
 
 def _accuracy(logits: Tensor, y: Tensor) -> Tensor:
-    return (_classes(logits).argmax(1) == y.long()).float().mean()
+    logits = _classes(logits)
+    return multiclass_accuracy(logits.argmax(1), y.long(), num_classes=logits.size(1), average="micro")
 
 
 def _macro_f1(logits: Tensor, y: Tensor) -> Tensor:
-    """Mean of 2·hits / (labels + predictions) over the classes that occur among labels or predictions."""
-    logits, y = _classes(logits), y.long()
-    chosen, classes = logits.argmax(1), logits.size(1)
-    hits = y[chosen == y].bincount(minlength=classes)
-    both = y.bincount(minlength=classes) + chosen.bincount(minlength=classes)
-    return (2 * hits[both > 0] / both[both > 0]).mean()
+    """Mean over the classes that occur among labels or predictions."""
+    logits = _classes(logits)
+    return multiclass_f1_score(logits.argmax(1), y.long(), num_classes=logits.size(1), average="macro")
 
 
 def _roc_auc(logits: Tensor, y: Tensor) -> Tensor:
-    """Area under the share of positives found over the share of negatives taken for positives, by trapezoids."""
-    found, wrong = _found_and_wrong(logits, y)
-    return torch.trapezoid(found / found[-1], wrong / wrong[-1])  # 0 / 0, that is NaN, where a class is absent
+    return binary_auroc(_ranks(logits), y.long()) if len(y.unique()) == 2 else torch.tensor(math.nan)
 
 
 def _average_precision(logits: Tensor, y: Tensor) -> Tensor:
-    """Precision at each threshold, weighted by the positives it adds; NaN where a class is absent."""
-    found, wrong = _found_and_wrong(logits, y)
-    precision = found[1:] / (found[1:] + wrong[1:])
-    return (found.diff() / found[-1] * precision).sum() if wrong[-1] > 0 else found.new_tensor(math.nan)
+    return binary_average_precision(_ranks(logits), y.long()) if len(y.unique()) == 2 else torch.tensor(math.nan)
 
 
-def _found_and_wrong(logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """How many positives and negatives lie above each threshold, from none to all; equal logits go together."""
-    logits, order = logits.sort(descending=True)
-    last = torch.cat([logits.diff() != 0, torch.ones(1, dtype=torch.bool)]).nonzero().flatten()
-    found = y[order].double().cumsum(0)[last]
-    return torch.cat([found.new_zeros(1), found]), torch.cat([found.new_zeros(1), last + 1 - found])
-
-
-def _mae(prediction: Tensor, y: Tensor) -> Tensor:
-    return (prediction - y).abs().mean()
+def _ranks(logits: Tensor) -> Tensor:
+    """Ranks in [0, 1], ties kept: torchmetrics would squash logits by a sigmoid, whose float tails are ties."""
+    _, rank = logits.unique(return_inverse=True)
+    return rank.double() / len(logits)
 
 
 def _rmse(prediction: Tensor, y: Tensor) -> Tensor:
-    return (prediction - y).square().mean().sqrt()
+    return mean_squared_error(prediction, y, squared=False)
 
 
 MEASURES = {
@@ -110,7 +104,7 @@ MEASURES = {
     "macro_f1": _macro_f1,
     "roc_auc": _roc_auc,
     "average_precision": _average_precision,
-    "mae": _mae,
+    "mae": mean_absolute_error,
     "rmse": _rmse,
 }
 """Of one target: predictions [N] and labels [N], none missing, to a number."""

@@ -4,9 +4,10 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from gnn_distill.data.batching import StructureBatch
@@ -23,9 +24,6 @@ from gnn_distill.metrics import Metrics, is_better
 from gnn_distill.randomness import random_states, restore_random_states
 from gnn_distill.schema.run import OptimConfig
 from gnn_distill.step_log import StepLog
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 
 @dataclass
@@ -59,7 +57,7 @@ class Fitted:
 
 
 def fit(
-    fabric: "Fabric",
+    fabric: Fabric,
     model: nn.Module,
     objective: Objective,
     feed: Feed,
@@ -208,7 +206,7 @@ def improves(spec: TaskSpec, scores: dict[str, float], best: dict[str, float]) -
     return is_better(spec, new, old)
 
 
-def make_optimizer(modules: list[nn.Module], optim: OptimConfig, fabric: "Fabric") -> torch.optim.Optimizer:
+def make_optimizer(modules: list[nn.Module], optim: OptimConfig, fabric: Fabric) -> torch.optim.Optimizer:
     """AdamW (Loshchilov & Hutter 2019); matrices decay, vectors (norms, biases) do not."""
     parameters = [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
     matrices = [parameter for parameter in parameters if parameter.dim() >= 2]

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric, seed_everything
 from torch import nn
 
 from gnn_distill.console import BarProgress, Console, LineProgress
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
-from gnn_distill.extensions import absent
 from gnn_distill.interruption import Interruption
 from gnn_distill.kernels import keep_freed_memory
 from gnn_distill.models import count_parameters
@@ -19,10 +19,6 @@ from gnn_distill.run_directory import RunDirectory
 from gnn_distill.schema.run import TrainerConfig
 from gnn_distill.store import Store
 from gnn_distill.tracking import Tracker
-
-# Fabric imports torchmetrics to learn its version; scipy.signal and matplotlib come with it, and take a second.
-with absent("torchmetrics"):
-    from lightning_fabric import Fabric, seed_everything
 
 
 @dataclass
