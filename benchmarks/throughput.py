@@ -54,10 +54,10 @@ def compare(name: str, case: Case, peers: tuple[str, ...], options: Options) -> 
     """Our student and its peers in turns: epochs with loading, and steps on batches that are at hand.
 
     The share is that of useful operations (padding left out) in the rate of square matrix products, as PyTorch comes
-    and with our settings.
+    and by the kernels that our training chooses ("tuned").
     """
     makers = {"ours": (make_own, options, case)} | {peer: (make_peer, peer, options, case) for peer in peers}
-    products = {"product": (Products, options, case, False), "our product": (Products, options, case, True)}
+    products = {"matmul rate": (Products, options, case, False), "tuned rate": (Products, options, case, True)}
     with remotes(makers | products) as running:
         epochs = interleave({who: partial(remote, "epoch") for who, remote in running.items()}, options.rounds)
         steps = interleave({who: partial(running[who], "step") for who in makers}, options.rounds)
