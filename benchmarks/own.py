@@ -23,10 +23,10 @@ from gnn_distill.kernels import products_by_onednn
 from gnn_distill.losses.labels import make_labels
 from gnn_distill.run_directory import RunDirectory
 from gnn_distill.schema.run import TrainConfig
-from gnn_distill.stages.distill import shapes_repeat, student_and_objective
+from gnn_distill.stages.distill import student_and_objective
 from gnn_distill.stages.encode import encode
 from gnn_distill.stages.pretrain import pretrain
-from gnn_distill.stages.runtime import Runtime, make_fabric
+from gnn_distill.stages.runtime import Runtime, make_fabric, shapes_repeat
 from gnn_distill.stages.signals import signals
 from gnn_distill.stages.structure import with_distances
 from gnn_distill.store import Store

@@ -19,7 +19,7 @@ from gnn_distill.models import build_student
 from gnn_distill.models.heads import Output
 from gnn_distill.schema.run import TrainConfig
 from gnn_distill.stages.memory import fit_within_memory
-from gnn_distill.stages.runtime import Runtime, seed_stage
+from gnn_distill.stages.runtime import Runtime, seed_stage, shapes_repeat
 from gnn_distill.stages.signals import TeacherSignals, visibility
 from gnn_distill.stages.structure import StoredStructure, with_distances
 from gnn_distill.training import Fitted, fit
@@ -101,11 +101,6 @@ def student_and_objective(
     widths = StudentShape(student.state_channels, student.graph_channels)
     structure = StoredStructure(runtime, task, taught_nodes(task, signals, config))
     return student, Objective(labels, config.loss, config.alignment, shape, widths, structure)
-
-
-def shapes_repeat(task: GraphTask, student: nn.Module) -> bool:
-    """Whether batches have so few shapes that a kernel for each pays."""
-    return task.spec.level == "node" or getattr(student, "few_shapes", False)
 
 
 def taught_nodes(task: GraphTask, signals: TeacherSignals | None, config: TrainConfig) -> str:

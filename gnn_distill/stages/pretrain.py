@@ -12,6 +12,7 @@ from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.data.task import GraphTask
 from gnn_distill.files import set_aside
 from gnn_distill.keeper import Keeper
+from gnn_distill.kernels import products_by_onednn
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective
 from gnn_distill.models import build_teacher
@@ -22,7 +23,7 @@ from gnn_distill.schema.run import TrainConfig
 from gnn_distill.schema.teacher import TeacherConfig
 from gnn_distill.sealed import Damaged, OtherVersion
 from gnn_distill.stages import encode
-from gnn_distill.stages.runtime import Runtime, seed_stage
+from gnn_distill.stages.runtime import Runtime, seed_stage, shapes_repeat
 from gnn_distill.stages.teacher import plan_teacher
 from gnn_distill.store import Entry, code_version
 from gnn_distill.training import Fitted, fit
@@ -108,7 +109,11 @@ def train(
     except (Damaged, OtherVersion) as error:  # a store mends itself
         runtime.console.notice(f"{error} It is now {set_aside(running).name}.")
     alone = Objective(labels, LossConfig(), AlignmentConfig())
-    with runtime.console.progress(plan.max_epochs, "teacher") as bar, runtime.interruption.held():
+    with (
+        runtime.console.progress(plan.max_epochs, "teacher") as bar,
+        runtime.interruption.held(),
+        products_by_onednn(shapes_repeat(task, model)),
+    ):
         return fit(
             runtime.fabric,
             model,

@@ -10,10 +10,10 @@ from lightning_fabric import Fabric, seed_everything
 from torch import nn
 
 from gnn_distill.console import BarProgress, Console, LineProgress
-from gnn_distill.data.task import TaskSpec
+from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.interruption import Interruption
-from gnn_distill.kernels import keep_freed_memory
+from gnn_distill.kernels import keep_freed_memory, onednn_is_quicker
 from gnn_distill.models import count_parameters
 from gnn_distill.run_directory import RunDirectory
 from gnn_distill.schema.run import TrainerConfig
@@ -40,6 +40,7 @@ class Runtime:
             "precision": self.fabric._precision.precision,
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
+            **({"products": "oneDNN"} if onednn_is_quicker() else {}),
         }
 
     def introduce(self, role: str, name: str, model: nn.Module, spec: TaskSpec) -> None:
@@ -96,3 +97,8 @@ def make_fabric(trainer: TrainerConfig) -> Fabric:
 def seed_stage(seed: int) -> None:
     """Start a stage from the seed alone, whatever ran before it (a stored teacher or a fresh one)."""
     seed_everything(seed, verbose=False)
+
+
+def shapes_repeat(task: GraphTask, model: nn.Module) -> bool:
+    """Whether batches have so few shapes that a kernel for each pays."""
+    return task.spec.level == "node" or getattr(model, "few_shapes", False)
