@@ -61,9 +61,10 @@ class Search:
     def __init__(self, edges: Int[np.ndarray, "2 edges"], count: int, size: int) -> None:
         self.edges, self.count, self.size = edges, count, size
         by_source = Turns(*edges, count * size)
+        self.rank, self.order = by_source.rank, by_source.order
+        by_source.neighbours = self.rank[by_source.neighbours]
         # Few rows may have many more neighbours than others: these are cheaper gone through row by row.
         stop = int(np.argmin(np.arange(len(by_source.lengths) + 1) + np.append(by_source.lengths, 0)))
-        self.rank, self.order = by_source.rank, by_source.order
         self.turns, self.rest = by_source.turns(stop), by_source.rest(stop)
 
     def distances(self, targets: slice) -> UInt8[np.ndarray, "rows targets"]:
@@ -71,7 +72,7 @@ class Search:
         columns = targets.stop - targets.start
         others = ~np.eye(self.size, columns, -targets.start, dtype=bool)
         missing = _bits(others).take(self.order % self.size, axis=0)  # by rank, until the end
-        found, after = np.empty_like(missing), missing.copy()
+        after, spare = missing.copy(), np.empty_like(missing)
         planes = np.zeros((PLANES, *missing.shape), dtype=np.uint8)
         hops = 0
         while True:
@@ -82,7 +83,7 @@ class Search:
                 for plane in planes[: (hops & -hops).bit_length()]:
                     plane ^= missing
             for turn in self.turns:
-                there = found[: len(turn)]
+                there = spare[: len(turn)]
                 np.take(missing, turn, axis=0, out=there, mode="clip")  # the default mode would copy once more
                 after[: len(turn)] &= there
             for rank, neighbours in enumerate(self.rest):

@@ -60,18 +60,18 @@ def predecessors(
 def _before(by_target: Turns, hops: UInt8[np.ndarray, "group sources size"]) -> Int[np.ndarray, "group sources size"]:
     """The predecessors on paths of these lengths, for graphs of one size."""
     group, sources, size = hops.shape
-    node = by_target.order % size
-    # One row for every target, by rank.
-    hops = hops.transpose(0, 2, 1).reshape(-1, sources).take(by_target.order, axis=0)
-    wanted = hops - 1
+    # One row for every target; those of `wanted` and `best` by rank.
+    hops = hops.transpose(0, 2, 1).reshape(-1, sources)
+    wanted = hops.take(by_target.order, axis=0) - 1
     # Of u it is size - u that is kept, at least 1: the greatest stands for the smallest u, and 0 for none. Products
     # with truth values take a tenth of the time of choices between two values.
     kind = np.uint8 if size < 256 else np.int16 if size < 2**15 else np.int32
-    from_end = (size - node).astype(kind)[:, None]
+    from_end = np.tile(np.arange(size, 0, -1, dtype=kind), group)[:, None]
     best = np.zeros(hops.shape, dtype=kind)
     for turn in by_target.turns():
         on_path = hops.take(turn, axis=0) == wanted[: len(turn)]
         np.maximum(best[: len(turn)], on_path.view(np.uint8) * from_end[turn], out=best[: len(turn)])
+    best = best.take(by_target.rank, axis=0)
     best *= hops > 0  # on the diagonal 255 was wanted
     best += (best == 0) * from_end
-    return (size - best).take(by_target.rank, axis=0).reshape(group, size, sources).transpose(0, 2, 1)
+    return (size - best).reshape(group, size, sources).transpose(0, 2, 1)

@@ -11,6 +11,7 @@ from torch import Tensor
 from gnn_distill.data.dense import MAX_PAIRS, dense_adjacency, equal_size_groups
 from gnn_distill.data.packed import PackedGraphs, gather_ranges
 from gnn_distill.data.sparse import sparse_adjacency, symmetrically_normalised
+from gnn_distill.data.workers import in_threads
 
 LARGE = 100
 """Graphs of more nodes than these walk on sparse matrices."""
@@ -30,15 +31,26 @@ def random_walk_encoding(
     """
     result = torch.zeros(graphs.x.size(0), steps)
     sizes = graphs.num_nodes
-    for ids in equal_size_groups(sizes.where(sizes <= LARGE, 0)):
+
+    def together(ids: Tensor) -> int:
         encoded = _of_small(dense_adjacency(graphs, ids), steps).flatten(0, 1)
         result[gather_ranges(graphs.node_ptr, ids)] = encoded.float()
-        advance(len(encoded))
-    for graph in (sizes > LARGE).nonzero().squeeze(1).tolist():
-        first = int(graphs.node_ptr[graph])
-        for block, encoded in _of_large(sparse_adjacency(graphs, graph), steps):
-            result[first + block.start : first + block.stop] = torch.from_numpy(encoded)
-            advance(len(block))
+        return len(encoded)
+
+    def blocks() -> Iterator[tuple[int, list[csr_array], range]]:
+        for graph in (sizes > LARGE).nonzero().squeeze(1).tolist():
+            size, walks = int(sizes[graph]), _walks(sparse_adjacency(graphs, graph))
+            width = max(BLOCK, MAX_PAIRS // size)
+            for start in range(0, size, width):
+                yield int(graphs.node_ptr[graph]), walks, range(start, min(start + width, size))
+
+    def of_block(task: tuple[int, list[csr_array], range]) -> int:
+        first, walks, block = task
+        result[first + block.start : first + block.stop] = torch.from_numpy(_of_large(walks, block, steps))
+        return len(block)
+
+    in_threads(together, equal_size_groups(sizes.where(sizes <= LARGE, 0)), advance)
+    in_threads(of_block, blocks(), advance)
     return result
 
 
@@ -55,29 +67,25 @@ def _of_small(adjacency: Int[Tensor, "group size size"], steps: int) -> Float[Te
     return torch.stack(diagonals[:steps], dim=-1)
 
 
-def _of_large(adjacency: csr_array, steps: int) -> Iterator[tuple[range, np.ndarray]]:
-    """Blocks of nodes and their return probabilities [block, steps].
+def _walks(adjacency: csr_array) -> list[csr_array]:
+    """R and R^T; or one matrix that serves as both.
 
-    diag(R^(a+b))_i = (R^a e_i) · ((R^T)^b e_i). Without directions R may be replaced by D^-1/2 A D^-1/2, whose
-    powers have the same diagonals, and which is its own transpose: each walk serves as both.
+    Without directions R may be replaced by D^-1/2 A D^-1/2, whose powers have the same diagonals, and which is its own
+    transpose. All terms are positive, so that single precision errs by its last digits only.
     """
     if (adjacency != adjacency.T).nnz == 0:
-        walks = [symmetrically_normalised(adjacency)]
-    else:
-        walk = diags_array(1 / np.maximum(adjacency.sum(1), 1)) @ adjacency
-        walks = [walk.tocsr(), walk.T.tocsr()]
-    # All terms are positive, so that single precision errs by its last digits only.
-    walks = [walk.astype(np.float32) for walk in walks]
-    size = adjacency.shape[0]
-    width = max(BLOCK, MAX_PAIRS // size)
-    for start in range(0, size, width):
-        block = range(start, min(start + width, size))
-        unit = np.zeros((size, len(block)), dtype=np.float32)
-        unit[block, np.arange(len(block))] = 1
-        there = back = unit
-        diagonals: list[np.ndarray] = []
-        while len(diagonals) < steps:
-            before, there = there, walks[0] @ there
-            back = there if len(walks) == 1 else walks[1] @ back
-            diagonals += [np.einsum("ij,ij->j", back, other) for other in (before, there)]
-        yield block, np.stack(diagonals[:steps], axis=1)
+        return [symmetrically_normalised(adjacency).astype(np.float32)]
+    walk = (diags_array(1 / np.maximum(adjacency.sum(1), 1)) @ adjacency).astype(np.float32)
+    return [walk.tocsr(), walk.T.tocsr()]
+
+
+def _of_large(walks: list[csr_array], block: range, steps: int) -> Float[np.ndarray, "block steps"]:
+    """Return probabilities of the nodes `block`: diag(R^(a+b))_i = (R^a e_i) · ((R^T)^b e_i)."""
+    there = np.zeros((walks[0].shape[0], len(block)), dtype=np.float32)
+    there[block, np.arange(len(block))] = 1
+    back, diagonals = there, []
+    while len(diagonals) < steps:
+        before, there = there, walks[0] @ there
+        back = there if len(walks) == 1 else walks[1] @ back
+        diagonals += [np.einsum("ij,ij->j", back, other) for other in (before, there)]
+    return np.stack(diagonals[:steps], axis=1)

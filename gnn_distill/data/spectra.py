@@ -14,6 +14,7 @@ from torch import Tensor
 from gnn_distill.data.dense import dense_adjacency, equal_size_groups
 from gnn_distill.data.packed import PackedGraphs, gather_ranges
 from gnn_distill.data.sparse import sparse_adjacency, symmetrically_normalised, without_directions
+from gnn_distill.data.workers import in_threads
 
 ZERO_EIGENVALUE = 1e-9
 """In float64 an eigenvalue of a connected graph's Laplacian that is not 0 lies above, up to about 1,000 nodes."""
@@ -37,15 +38,20 @@ def laplacian_eigenvectors(
     """
     result = torch.zeros(graphs.x.size(0), vectors)
     sizes = graphs.num_nodes
-    for ids in equal_size_groups(sizes.where(sizes <= LARGE, 0)):
+
+    def together(ids: Tensor) -> int:
         encoded = _of_small(dense_adjacency(graphs, ids), vectors).flatten(0, 1)
         result[gather_ranges(graphs.node_ptr, ids)] = encoded.float()
-        advance(len(encoded))
-    for graph in (sizes > LARGE).nonzero().squeeze(1).tolist():
+        return len(encoded)
+
+    def alone(graph: int) -> int:
         rows = slice(int(graphs.node_ptr[graph]), int(graphs.node_ptr[graph + 1]))
         encoded = torch.from_numpy(_of_large(without_directions(sparse_adjacency(graphs, graph)), vectors))
         result[rows] = _with_canonical_sign(encoded.unsqueeze(0)).squeeze(0).float()
-        advance(len(encoded))
+        return len(encoded)
+
+    in_threads(together, equal_size_groups(sizes.where(sizes <= LARGE, 0)), advance)
+    in_threads(alone, (sizes > LARGE).nonzero().squeeze(1).tolist(), advance)
     return result
 
 

@@ -13,11 +13,13 @@ T = TypeVar("T")
 def in_threads(work: Callable[[T], int], tasks: Iterable[T], advance: Callable[[int], None]) -> None:
     """Call `work` on every task, none of which may depend on another; `advance` hears what it returns, in order.
 
-    Threads suffice: numpy and scipy let others run while they are busy. Of the tasks only a few are there at a time.
+    Threads suffice: numpy and LAPACK let others run while they are busy. Of the tasks only a few are there at a time.
+    Each thread is torch's only one meanwhile, so that sums do not depend on the number of threads.
     """
     threads = torch.get_num_threads()
     pending: deque[Future[int]] = deque()
     with ThreadPoolExecutor(threads) as pool:
+        torch.set_num_threads(1)
         try:
             for task in tasks:
                 pending.append(pool.submit(work, task))
@@ -28,3 +30,5 @@ def in_threads(work: Callable[[T], int], tasks: Iterable[T], advance: Callable[[
         except BaseException:  # an interruption, too: it does not wait for what has not begun
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+        finally:
+            torch.set_num_threads(threads)

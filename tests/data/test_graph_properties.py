@@ -60,15 +60,14 @@ def test_packed_and_collated_graphs_are_those_of_pyg(drawn: list[nx.MultiDiGraph
     assert not counted[adjacency.numel() :].any()
 
 
-@pytest.mark.parametrize("dense_up_to", [0, 100])
+@pytest.mark.parametrize("together", [0, 100])
 @given(drawn=LISTS)
-def test_encodings_are_those_of_a_reference(dense_up_to: int, drawn: list[nx.MultiDiGraph]) -> None:
-    """By dense matrices for many graphs together, and by sparse ones for each; of all targets, and one by one."""
-    graphs = pack(drawn)
-    at_once = max(dense_up_to, 1)
+def test_encodings_are_those_of_a_reference(together: int, drawn: list[nx.MultiDiGraph]) -> None:
+    """Of many graphs and all their nodes together, and one by one."""
+    graphs, at_once = pack(drawn), max(together, 1)
     with (
         patch.multiple(distances, MAX_PAIRS=at_once, TARGETS=at_once),
-        patch.object(random_walks, "LARGE", dense_up_to),
+        patch.object(random_walks, "LARGE", together),
     ):
         encodings = compute_encodings(graphs, ENCODING)
     pairs, walks = encodings.spd.split(encodings.pair_ptr.diff().tolist()), encodings.rwse.split([*map(len, drawn)])

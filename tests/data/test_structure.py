@@ -52,7 +52,7 @@ def test_progress_reaches_its_total():
 
 
 def test_the_number_of_threads_changes_nothing():
-    everything, threads = EncodingConfig(degree=True, spd=True, edge_hops=3), torch.get_num_threads()
+    everything, threads = EncodingConfig(degree=True, spd=True, edge_hops=3, rwse=3, lap_pe=2), torch.get_num_threads()
     found = []
     try:
         for count in (1, 3):

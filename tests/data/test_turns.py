@@ -17,8 +17,8 @@ def test_turns_and_the_rest_hold_all_neighbours(edges: list[tuple[int, int]], st
     there = [[] for _ in range(7)]
     for turn in found.turns(stop):
         for rank, neighbour in enumerate(turn):
-            there[found.order[rank]].append(int(found.order[neighbour]))
+            there[found.order[rank]].append(int(neighbour))
     for rank, more in enumerate(found.rest(stop)):
         assert len(more) > 0
-        there[found.order[rank]] += found.order[more].tolist()
+        there[found.order[rank]] += more.tolist()
     assert there == [sorted(neighbour for row, neighbour in edges if row == node) for node in range(7)]
