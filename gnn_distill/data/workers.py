@@ -17,12 +17,18 @@ def in_threads(work: Callable[[T], int], tasks: Iterable[T], advance: Callable[[
     Each thread is torch's only one meanwhile, so that sums do not depend on the number of threads.
     """
     threads = torch.get_num_threads()
+    inference = torch.is_inference_mode_enabled()  # each thread has a mode of its own
+
+    def alike(task: T) -> int:
+        with torch.inference_mode(inference):
+            return work(task)
+
     pending: deque[Future[int]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         torch.set_num_threads(1)
         try:
             for task in tasks:
-                pending.append(pool.submit(work, task))
+                pending.append(pool.submit(alike, task))
                 if len(pending) > 2 * threads:
                     advance(pending.popleft().result())
             while pending:

@@ -30,3 +30,15 @@ def test_nothing_begins_after_a_failure(error):
         in_threads(work, range(200), advance)
     assert len(begun) <= 2 * threads + 1
     assert torch.get_num_threads() == threads
+
+
+def test_workers_may_write_what_inference_has_made() -> None:
+    with torch.inference_mode():
+        result = torch.zeros(3)
+
+        def work(task: int) -> int:
+            result[task] = task
+            return 1
+
+        in_threads(work, range(3), lambda count: None)
+    assert result.tolist() == [0, 1, 2]
