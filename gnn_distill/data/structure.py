@@ -48,7 +48,8 @@ def compute_encodings(
     encoding: EncodingConfig,
     progress: Callable[[int, int], None] | None = None,
 ) -> StructuralEncodings:
-    """The encodings that `encoding` asks for; paths only where there are edge features to be read along them.
+    """The encodings that `encoding` asks for; paths, and their lengths, only where there are edge features to be read
+    along them.
 
     `progress(done, total)` is called now and then, counting each node once for every costly encoding.
     """
@@ -69,10 +70,9 @@ def compute_encodings(
         result.out_degree = torch.bincount(source, minlength=graphs.x.size(0)).int()
     if encoding.spd or paths:
         result.pair_ptr = pointers(graphs.num_nodes**2)
-        spd = hop_distances(graphs, result.pair_ptr, advance)
-        result.spd = spd if encoding.spd else None
+        result.spd = hop_distances(graphs, result.pair_ptr, advance)
     if paths:
-        result.predecessors = predecessors(graphs, result.pair_ptr, spd, advance)
+        result.predecessors = predecessors(graphs, result.pair_ptr, result.spd, advance)
     if encoding.rwse:
         result.rwse = random_walk_encoding(graphs, encoding.rwse, advance)
     if encoding.lap_pe:

@@ -1,7 +1,9 @@
 """Input encoders: node and edge features, structural node encodings, and the attention bias."""
 
+from math import prod
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -9,6 +11,7 @@ from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.distances import UNREACHABLE
 from gnn_distill.data.task import Features
 from gnn_distill.kernels import Linear
+from gnn_distill.models.paths import sums_along, walk_back
 from gnn_distill.schema.encoding import EncodingConfig
 
 
@@ -31,6 +34,11 @@ class FeatureEncoder(nn.Module):
             # One table for all columns: row offsets[c] + value. A single look-up is faster than one a column.
             offsets = torch.tensor([0, *features.sizes[:-1]]).cumsum(0)
             self.register_buffer("offsets", offsets, persistent=False)
+            # Digits of a row's number among all combinations, in a number system of these sizes.
+            self.countable = prod(features.sizes) < 2**63
+            digits = [prod(features.sizes[column + 1 :]) for column in range(len(features.sizes))]
+            self.register_buffer("sizes", torch.tensor(features.sizes), persistent=False)
+            self.register_buffer("digits", torch.tensor(digits if self.countable else 0), persistent=False)
             self.tables = nn.Embedding(sum(features.sizes), channels)
 
     def forward(self, x: Tensor) -> Float[Tensor, "row channel"]:
@@ -40,6 +48,13 @@ class FeatureEncoder(nn.Module):
         if self.linear is not None:
             return self.linear(self.scaled(x))
         return self.tables(x + self.offsets).sum(dim=1)
+
+    def distinct(self, x: Tensor) -> tuple[Tensor, Int[Tensor, " row"]]:
+        """Rows to encode, and the one that stands for each of `x`: categories repeat, continuous features do not."""
+        if self.tables is None or not self.countable:
+            return x, torch.arange(len(x), device=x.device)
+        codes, rows = (x * self.digits).sum(dim=1).unique(return_inverse=True)
+        return codes[:, None] // self.digits % self.sizes, rows
 
     def scaled(self, x: Float[Tensor, "row column"]) -> Float[Tensor, "row column"]:
         """Continuous features as the linear map reads them: (x - mean) / std where `features` has these."""
@@ -96,24 +111,14 @@ class PathEncoder(nn.Module):
 
     def forward(self, batch: StructureBatch) -> Float[Tensor, "head graph query key"]:
         """c_h(i, j): memory grows with pairs × heads, and one number a pair and hop is kept for the gradient."""
-        graphs, size, edges = batch.num_graphs, batch.max_nodes, len(batch.edge_attr)
-        device = batch.edge_index.device
-        # Values [head, hop * (edges + 1) + edge]; the last of every hop are zeros, for paths that have ended.
-        values = self.edges(batch.edge_attr).view(edges, self.hops, self.num_heads).permute(2, 1, 0)
-        values = F.pad(values, (0, 1)).flatten(1)
-        joining = torch.full((graphs * size * size,), edges, device=device)
-        joining.scatter_reduce_(0, batch.edge_dense_index, torch.arange(edges, device=device), "amin")
-        first_row = size * torch.arange(graphs, device=device)[:, None, None]
-        here = torch.arange(size, device=device).expand(graphs, size, size)
-        total, length = 0, 0
-        for hop in range(self.hops):
-            before = batch.predecessors.gather(2, here).long()
-            edge = joining[(first_row + before) * size + here].masked_fill_(before == here, edges)
-            length = length + (edge < edges)
-            total = total + values.index_select(1, edge.add_(hop * (edges + 1)).view(-1))
-            here = before
-        mean = total.view(self.num_heads, graphs, size, size) / length.clamp(min=1)
-        return mean.mT  # the walks went from column (key) to row (query)
+        distinct, kinds = self.edges.distinct(batch.edge_attr)
+        walks = walk_back(batch, kinds, self.hops)
+        values = self.edges(distinct).view(-1, self.hops, self.num_heads)
+        mean = sums_along(walks, values) / walks.hops[:, None]
+        shape = (batch.num_graphs, batch.max_nodes, batch.max_nodes)
+        places = mean.new_zeros(shape[0] * shape[1] * shape[2], self.num_heads)
+        # The walks went from column (key) to row (query).
+        return places.index_copy(0, walks.pairs, mean).view(*shape, self.num_heads).permute(3, 0, 2, 1)
 
 
 class AttentionBias(nn.Module):

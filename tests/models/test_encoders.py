@@ -15,6 +15,7 @@ from gnn_distill.data.batching import StructureBatch, collate
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import Features
 from gnn_distill.models.encoders import AttentionBias, FeatureEncoder, PathEncoder, StructuralEncoder
+from gnn_distill.models.paths import FEW_ROWS, Rows
 from gnn_distill.schema.encoding import EncodingConfig
 
 ENCODING = EncodingConfig(
@@ -292,3 +293,38 @@ def test_sparse_features_are_mapped_as_dense_ones_are() -> None:
     sparse.square().sum().backward()
     for parameter, gradient in zip(encoder.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter.grad, gradient)
+
+
+def test_rows_that_stand_for_others() -> None:
+    columns = FeatureEncoder(Features("categorical", (4, 2, 3)), 5)
+    x = torch.randint(2, (50, 3)) * torch.tensor([3, 1, 2])
+    distinct, rows = columns.distinct(x)
+    assert torch.equal(distinct[rows], x)
+    assert len(distinct) == len(x.unique(dim=0))
+    for encoder, x in (
+        (FeatureEncoder(Features("continuous", (3,)), 5), torch.ones(4, 3)),
+        (FeatureEncoder(Features("categorical", (2,) * 64), 5), torch.ones(4, 64, dtype=torch.long)),
+    ):
+        distinct, rows = encoder.distinct(x)
+        assert torch.equal(distinct[rows], x)
+
+
+@pytest.mark.parametrize("rows", [1, FEW_ROWS, FEW_ROWS + 1])
+def test_rows_read_by_many_sum_their_gradients(rows: int) -> None:
+    table = torch.randn(rows, 3, requires_grad=True, dtype=torch.double)
+    index = torch.randint(rows, (200,))
+    assert torch.equal(Rows.apply(table, index), table[index])
+    weights = torch.randn(200, 3, dtype=torch.double)
+    for read in (Rows.apply(table, index), table[index]):
+        table.grad = None
+        (read * weights).sum().backward()
+        table.grad, kept = None, table.grad
+        torch.testing.assert_close(kept, torch.zeros(rows, 3).double().index_add(0, index, weights))
+
+
+def test_more_hops_than_a_distance_can_have(graphs: PackedGraphs) -> None:
+    batch = collate(graphs, encode(graphs, PATHS), torch.arange(len(graphs)))
+    many = PathEncoder(make_spec(edges="categorical").edge_features, 300, HEADS)
+    few = PathEncoder(make_spec(edges="categorical").edge_features, 9, HEADS)
+    few.edges.tables.weight.data = many.edges.tables.weight.data.view(6, 300, HEADS)[:, :9].flatten(1)
+    torch.testing.assert_close(many(batch), few(batch))
