@@ -19,6 +19,9 @@ NCI1 = ("dataset=nci1", *PAIRS, *NARROW, "student.num_layers=4", "trainer.batch_
 PEPTIDES = ("dataset=peptides_func", *PAIRS, *WIDE, "trainer.batch_size=32", *DROPOUT)
 LARGE = (*PAIRS, *WIDE, "trainer.batch_size=8", *DROPOUT)
 
+WARM_UP = 3
+"""Epochs; their batches are few and of other shapes every time, and oneDNN makes a kernel for every new shape."""
+
 GRAPHORMER = ("textbook Graphormer",)
 ALL = (*GRAPHORMER, *GPS_PEERS)
 CASES: dict[str, tuple[tuple[str, ...], int, int, tuple[str, ...]]] = {
@@ -59,7 +62,8 @@ def compare(name: str, case: Case, peers: tuple[str, ...], options: Options) -> 
     makers = {"ours": (make_own, options, case)} | {peer: (make_peer, peer, options, case) for peer in peers}
     products = {"matmul rate": (Products, options, case, False), "tuned rate": (Products, options, case, True)}
     with remotes(makers | products) as running:
-        epochs = interleave({who: partial(remote, "epoch") for who, remote in running.items()}, options.rounds)
+        whole = {who: partial(remote, "epoch") for who, remote in running.items()}
+        epochs = interleave(whole, options.rounds, WARM_UP)
         steps = interleave({who: partial(running[who], "step") for who in makers}, options.rounds)
         parameters = {who: running[who]("parameters") for who in makers}
         flops, graphs, batches = (running["ours"](what) for what in ("flops", "graphs", "batches"))

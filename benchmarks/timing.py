@@ -11,17 +11,17 @@ Contender = Callable[[], float]
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
-def interleave(contenders: dict[str, Contender], rounds: int) -> dict[str, list[float]]:
-    """Seconds an item of each contender in every round; a first round, which warms up, is left out.
+def interleave(contenders: dict[str, Contender], rounds: int, warm_up: int = 1) -> dict[str, list[float]]:
+    """Seconds an item of each contender in every round; the first `warm_up` rounds are left out.
 
     Every other round goes the other way, so that none is always the one that comes after another.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
-    for index in range(rounds + 1):
+    for index in range(warm_up + rounds):
         names = list(contenders) if index % 2 else list(reversed(contenders))
         for name in names:
             seconds[name].append(contenders[name]())
-    return {name: values[1:] for name, values in seconds.items()}
+    return {name: values[warm_up:] for name, values in seconds.items()}
 
 
 def times_faster(mine: list[float], theirs: list[float]) -> float:

@@ -17,7 +17,11 @@ GRAPHS = pack([*SPECIAL.values(), *random_networks()])
 def test_only_what_is_asked_for():
     assert compute_encodings(GRAPHS, EncodingConfig()).to_tensors() == {}
     assert set(compute_encodings(GRAPHS, EncodingConfig(spd=True)).to_tensors()) == {"spd", "pair_ptr"}
-    assert set(compute_encodings(GRAPHS, EncodingConfig(edge_hops=2)).to_tensors()) == {"spd", "predecessors", "pair_ptr"}
+    assert set(compute_encodings(GRAPHS, EncodingConfig(edge_hops=2)).to_tensors()) == {
+        "spd",
+        "predecessors",
+        "pair_ptr",
+    }
     everything = EncodingConfig(degree=True, spd=True, edge_hops=3, rwse=3, lap_pe=2)
     tensors = compute_encodings(GRAPHS, everything).to_tensors()
     assert set(tensors) == {"in_degree", "out_degree", "spd", "predecessors", "pair_ptr", "rwse", "lap_pe"}
