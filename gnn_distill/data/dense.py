@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from gnn_distill.data.packed import PackedGraphs, gather_ranges
+from gnn_distill.data.packed import PackedGraphs, gather_ranges, pointers
 
 MAX_PAIRS = 1 << 20
 """Matrix entries worked on at a time, so that they stay in the cache."""
@@ -22,9 +22,9 @@ def equal_size_groups(sizes: Int[Tensor, " graphs"], pairs: int = MAX_PAIRS) -> 
 
 
 def stacked_edges(graphs: PackedGraphs, ids: Int[Tensor, " group"]) -> Int[Tensor, "2 edges"]:
-    """Edges of the graphs `ids`, which are of one size, between their nodes laid end to end."""
-    graph = torch.repeat_interleave(graphs.num_edges[ids])
-    return graphs.edge_index[:, gather_ranges(graphs.edge_ptr, ids)] + graphs.num_nodes[ids[0]] * graph
+    """Edges of the graphs `ids` between their nodes laid end to end."""
+    first = torch.repeat_interleave(pointers(graphs.num_nodes[ids])[:-1], graphs.num_edges[ids])
+    return graphs.edge_index[:, gather_ranges(graphs.edge_ptr, ids)] + first
 
 
 def dense_adjacency(graphs: PackedGraphs, ids: Int[Tensor, " group"]) -> Int[Tensor, "group size size"]:

@@ -32,35 +32,38 @@ def hop_distances(
 
     A breadth-first search from all nodes at once, by sets of nodes as strings of bits (MS-BFS, Then et al., VLDB
     2014): what a node has not reached in k hops is what neither itself nor a neighbour had reached in k - 1. Graphs of
-    one size are searched together; a large one for so many targets at a time as fit in the cache.
+    like size are searched together; a large one for so many targets at a time as fit in the cache.
     """
     flat = np.empty(int(pair_ptr[-1]), dtype=np.uint8)
 
     def tasks() -> Iterator[tuple]:
-        for ids in equal_size_groups(graphs.num_nodes):
-            size = int(graphs.num_nodes[ids[0]])
-            search = Search(stacked_edges(graphs, ids).numpy(), len(ids), size)
-            width = max(MAX_PAIRS // (len(ids) * size), TARGETS)
-            for start in range(0, size, width):
-                yield search, slice(start, min(start + width, size)), pair_ptr[ids].tolist()
+        for ids in equal_size_groups(_whole_bytes(graphs.num_nodes)):
+            sizes = graphs.num_nodes[ids].numpy()
+            search = Search(stacked_edges(graphs, ids).numpy(), sizes)
+            width = max(MAX_PAIRS // sizes.sum(), TARGETS)
+            for start in range(0, sizes.max(), width):
+                yield search, slice(start, min(start + width, sizes.max())), pair_ptr[ids].tolist()
 
     def work(task: tuple) -> int:
         search, targets, starts = task
-        found = search.distances(targets).reshape(search.count, search.size, -1)
-        for start, distances in zip(starts, found, strict=True):
-            flat[start : start + search.size**2].reshape(search.size, -1)[:, targets] = distances
-        return search.count * found.shape[2]
+        found, done = search.distances(targets), 0
+        for start, first, size in zip(starts, search.first.tolist(), search.sizes.tolist(), strict=True):
+            mine = flat[start : start + size**2].reshape(size, size)[:, targets]
+            mine[:] = found[first : first + size, : mine.shape[1]]
+            done += mine.shape[1]
+        return done
 
     in_threads(work, tasks(), advance)
     return torch.from_numpy(flat)
 
 
 class Search:
-    """Searches from all nodes of `count` graphs of one size, whose nodes are laid end to end as rows."""
+    """Searches from all nodes of graphs of these sizes, whose nodes are laid end to end as rows."""
 
-    def __init__(self, edges: Int[np.ndarray, "2 edges"], count: int, size: int) -> None:
-        self.edges, self.count, self.size = edges, count, size
-        by_source = Turns(*edges, count * size)
+    def __init__(self, edges: Int[np.ndarray, "2 edges"], sizes: Int[np.ndarray, " graphs"]) -> None:
+        self.edges, self.sizes = edges, sizes
+        self.first = sizes.cumsum() - sizes
+        by_source = Turns(*edges, sizes.sum())
         self.rank, self.order = by_source.rank, by_source.order
         by_source.neighbours = self.rank[by_source.neighbours]
         # Few rows may have many more neighbours than others: these are cheaper gone through row by row.
@@ -70,8 +73,10 @@ class Search:
     def distances(self, targets: slice) -> UInt8[np.ndarray, "rows targets"]:
         """Distances from every row to the nodes `targets` of its graph."""
         columns = targets.stop - targets.start
-        others = ~np.eye(self.size, columns, -targets.start, dtype=bool)
-        missing = _bits(others).take(self.order % self.size, axis=0)  # by rank, until the end
+        graph = np.repeat(np.arange(len(self.sizes)), self.sizes)[self.order]  # all is by rank, until the end
+        others = ~np.eye(self.sizes.max(), columns, -targets.start, dtype=bool)
+        inside = np.arange(targets.start, targets.stop) < self.sizes[:, None]
+        missing = _bits(others).take(self.order - self.first[graph], axis=0) & _bits(inside).take(graph, axis=0)
         after, spare = missing.copy(), np.empty_like(missing)
         planes = np.zeros((PLANES, *missing.shape), dtype=np.uint8)
         hops = 0
@@ -89,7 +94,7 @@ class Search:
             for rank, neighbours in enumerate(self.rest):
                 after[rank] &= np.bitwise_and.reduce(missing[neighbours], axis=0)
             if hops == MAX_DISTANCE:  # only whether there is a path is asked from here on
-                after &= _bits(~self._connected(targets))
+                after &= _bits(~self._connected(graph, targets))
             if np.array_equal(after, missing):
                 break
             missing, after = after, missing
@@ -103,12 +108,16 @@ class Search:
             distances |= np.unpackbits(plane.take(self.rank, axis=0), axis=1, count=columns, bitorder="little")
         return distances
 
-    def _connected(self, targets: slice) -> Bool[np.ndarray, "rows targets"]:
+    def _connected(self, graph: Int[np.ndarray, " rows"], targets: slice) -> Bool[np.ndarray, "rows targets"]:
         """Whether there are paths both ways, by rank."""
         edges = coo_array((np.ones(self.edges.shape[1]), self.edges), shape=2 * (len(self.order),))
         component = connected_components(edges, connection="strong")[1]
-        of_targets = component.reshape(self.count, self.size)[:, targets]
-        return component[self.order, None] == of_targets[self.order // self.size]
+        of_targets = component.take(np.add.outer(self.first, np.arange(targets.start, targets.stop)), mode="clip")
+        return component[self.order, None] == of_targets[graph]
+
+
+def _whole_bytes(bits: Int[Tensor, " counts"]) -> Int[Tensor, " counts"]:
+    return (bits + 7) // 8 * 8
 
 
 def _bits(values: Bool[np.ndarray, "rows columns"]) -> UInt8[np.ndarray, "rows bytes"]:
