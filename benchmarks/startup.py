@@ -8,11 +8,15 @@ import time
 from benchmarks.options import PLAIN, Options, Report
 
 KINDS = {"no tracker": ("tracker=none",), "W&B offline": ("tracker=wandb",)}
+LIBRARIES = ("torch", "torch._dynamo", "torch_geometric.data", "lightning_fabric", "hydra", "rich", "safetensors")
+"""What a run imports of others' before its first step: PyTorch's optimizers want torch._dynamo, Fabric torchmetrics."""
+FLOORS = {"import torch": ("torch",), "all libraries": LIBRARIES}
+TELL_TIME = "print(time.time(), flush=True); os._exit(0)"
 SHORT = ("debug.limit_batches=1", "trainer.max_epochs=1", "pretrain.max_epochs=1", "trainer.test=false")
 
 
 def measure(options: Options) -> list[Report]:
-    """Wall seconds, beside those of a bare `import torch`."""
+    """Wall seconds, beside those of a bare `import torch`, and of all imports without anything done."""
     dataset = "typed_edges" if options.smoke else "nci1"
     kinds = {"no tracker": KINDS["no tracker"]} if options.smoke else KINDS
     settings = [f"dataset={dataset}", *SHORT, *options.overrides]
@@ -20,11 +24,12 @@ def measure(options: Options) -> list[Report]:
         settings += [*PLAIN, f"paths.store={options.folder / 'store'}"]
     else:  # a whole run, after which all is at hand
         run("gnn_distill", *settings, "tracker=none", f"hydra.run.dir={options.folder / 'whole'}")
-    seconds: dict[str, list[float]] = {"import torch": [], **{kind: [] for kind in kinds}}
+    seconds: dict[str, list[float]] = {what: [] for what in (*FLOORS, *kinds)}
     for index in range(1 if options.smoke else options.rounds):
-        started = time.time()
-        subprocess.run([sys.executable, "-c", "import torch"], check=True)
-        seconds["import torch"].append(time.time() - started)
+        for what, libraries in FLOORS.items():
+            started = time.time()
+            said = printed("-c", f"import gc, os, time; gc.disable(); import {', '.join(libraries)}; {TELL_TIME}")
+            seconds[what].append(float(said) - started)
         for kind, tracker in kinds.items():
             started = time.time()
             said = run(
@@ -41,7 +46,12 @@ def measure(options: Options) -> list[Report]:
 
 def run(module: str, *settings: str) -> str:
     """What `python -m <module> train <settings>` prints."""
-    done = subprocess.run([sys.executable, "-m", module, "train", *settings], capture_output=True, text=True)
+    return printed("-m", module, "train", *settings)
+
+
+def printed(*words: str) -> str:
+    """What `python <words>` prints."""
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(done.args)} failed:\n{done.stderr}")
     return done.stdout

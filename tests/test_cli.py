@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import subprocess
@@ -258,6 +259,16 @@ def test_nothing_heavy_is_imported_before_a_task_starts(tmp_path: Path):
         program = [sys.executable, "-c", code.format(words=words, heavy=heavy)]
         answer = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert (answer.returncode, answer.stderr) == (0, "\n")
+
+
+def test_garbage_is_collected_from_the_first_task_on(gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch):
+    seen = []
+    monkeypatch.setattr("gnn_distill.schema.register", lambda: seen.append(gc.isenabled()))
+    monkeypatch.setattr("gnn_distill.commands.datasets.main", lambda cfg: seen.append(gc.isenabled()))
+    gnn_distill("datasets")
+    assert seen == [False, True]
+    gnn_distill("--version")
+    assert gc.isenabled()
 
 
 def test_run_folders_are_never_shared(tmp_path: Path):
