@@ -109,16 +109,22 @@ class PathEncoder(nn.Module):
         self.hops, self.num_heads = hops, num_heads
         self.edges = FeatureEncoder(edge_features, hops * num_heads)
 
-    def forward(self, batch: StructureBatch) -> Float[Tensor, "head graph query key"]:
-        """c_h(i, j): memory grows with pairs × heads, and one number a pair and hop is kept for the gradient."""
+    def forward(self, batch: StructureBatch, before: int = 0) -> Float[Tensor, "head graph query key"]:
+        """c_h(i, j), with so many empty rows and columns before those of nodes (for a graph token).
+
+        Memory grows with pairs × heads, and one number a pair and hop is kept for the gradient.
+        """
         distinct, kinds = self.edges.distinct(batch.edge_attr)
         walks = walk_back(batch, kinds, self.hops)
         values = self.edges(distinct).view(-1, self.hops, self.num_heads)
         mean = sums_along(walks, values) / walks.hops[:, None]
-        shape = (batch.num_graphs, batch.max_nodes, batch.max_nodes)
-        places = mean.new_zeros(shape[0] * shape[1] * shape[2], self.num_heads)
         # The walks went from column (key) to row (query).
-        return places.index_copy(0, walks.pairs, mean).view(*shape, self.num_heads).permute(3, 0, 2, 1)
+        nodes, size = batch.max_nodes, batch.max_nodes + before
+        row, query = walks.pairs // nodes, walks.pairs % nodes
+        graph, key = row // nodes, row % nodes
+        places = ((graph * size + query) * size + key).add_(before * size + before)
+        bias = mean.new_zeros(batch.num_graphs * size**2, self.num_heads).index_copy(0, places, mean)
+        return bias.view(batch.num_graphs, size, size, self.num_heads).permute(3, 0, 1, 2)
 
 
 class AttentionBias(nn.Module):
@@ -182,7 +188,7 @@ class AttentionBias(nn.Module):
             bias = bias.index_add(1, flat, values.t())
         bias = bias.view(rows.size(1), *index.shape)
         if self.paths is not None:
-            bias = bias + F.pad(self.gain * self.paths(batch).to(bias.dtype), (int(self.token), 0) * 2)
+            bias = bias.add(self.paths(batch, int(self.token)).to(bias.dtype), alpha=self.gain)
         return bias.transpose(0, 1).contiguous()
 
     def _index(self, batch: StructureBatch, padding: int) -> Tensor:

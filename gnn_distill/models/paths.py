@@ -38,47 +38,51 @@ def walk_back(batch: StructureBatch, kinds: Int[Tensor, " edges"], hops: int) ->
     columns = torch.arange(size, device=device)
     length = batch.spd.clamp(max=min(hops, UNREACHABLE)).masked_fill(batch.predecessors == columns, 0).view(-1)
     pairs = length.nonzero().view(-1)
-    length, order = length[pairs].sort(descending=True)
-    pairs = pairs[order]
+    length, order = length.index_select(0, pairs).sort(descending=True)
+    pairs = pairs.index_select(0, order)
     longer = len(pairs) - torch.bincount(length, minlength=hops + 1).cumsum(0)
     first = torch.full((places,), edges, device=device)
     first.scatter_reduce_(0, batch.edge_dense_index, torch.arange(edges, device=device), "amin")
-    joining, before = F.pad(kinds, (0, 1))[first], batch.predecessors.reshape(-1)
-    here = pairs % size
-    row, graph = pairs - here, pairs // size**2 * size**2
+    # What is looked up again and again is small enough for 32 bits, and so half as much.
+    joining = F.pad(kinds, (0, 1)).int().index_select(0, first)
+    before = batch.predecessors.reshape(-1).int()
+    here = (pairs % size).int()
+    row, graph = pairs.int() - here, (pairs // size**2 * size**2).int()
     steps = []
     for count in longer[:hops].tolist():
         if not count:
             break
-        source = before[row[:count] + here[:count]].long()
-        steps.append(joining[graph[:count] + source * size + here[:count]])
+        source = before.index_select(0, row[:count] + here[:count])
+        steps.append(joining.index_select(0, (graph[:count] + here[:count]).add_(source, alpha=size)))
         here = source
     return Walks(pairs, length, steps)
 
 
 def sums_along(walks: Walks, values: Float[Tensor, "kind hop head"]) -> Float[Tensor, "path head"]:
     """Σ_n values[kind of the n-th edge from the end, n] of every path."""
-    total = values.new_zeros(0, values.size(2))
-    # From the last step to the first, so that every sum is padded to the next one's rows: the gradients are views.
-    for number in reversed(range(len(walks.steps))):
-        found = Rows.apply(values[:, number], walks.steps[number])
-        total = found + F.pad(total, (0, 0, 0, len(found) - len(total)))
-    return total
+    return Sums.apply(values, *walks.steps) if walks.steps else values.new_zeros(0, values.size(2))
 
 
-class Rows(torch.autograd.Function):
-    """table[index], whose gradient does not wait for itself where many read the same few rows."""
+class Sums(torch.autograd.Function):
+    """Steps are summed in place, and their gradients do not wait for each other where many read the same few rows."""
 
     @staticmethod
-    def forward(ctx: Any, table: Float[Tensor, "row column"], index: Int[Tensor, " reader"]) -> Tensor:
-        ctx.save_for_backward(index)
-        ctx.rows = len(table)
-        return table.index_select(0, index)
+    def forward(ctx: Any, values: Float[Tensor, "kind hop head"], *steps: Int[Tensor, " still_walking"]) -> Tensor:
+        ctx.save_for_backward(*steps)
+        ctx.shape = values.shape
+        total = values.new_zeros(len(steps[0]), values.size(2))
+        for hop, kinds in enumerate(steps):
+            total[: len(kinds)] += values[:, hop].index_select(0, kinds)
+        return total
 
     @staticmethod
-    def backward(ctx: Any, gradient: Float[Tensor, "reader column"]) -> tuple[Tensor, None]:
-        (index,) = ctx.saved_tensors
-        if ctx.rows <= FEW_ROWS:
-            readers = torch.arange(ctx.rows, device=index.device)[:, None] == index
-            return readers.to(gradient.dtype) @ gradient, None
-        return gradient.new_zeros(ctx.rows, gradient.size(1)).index_add_(0, index, gradient), None
+    def backward(ctx: Any, gradient: Float[Tensor, "path head"]) -> tuple[Tensor | None, ...]:
+        total = gradient.new_zeros(ctx.shape)
+        rows = torch.arange(len(total), device=gradient.device)[:, None]
+        for hop, kinds in enumerate(ctx.saved_tensors):
+            given = gradient[: len(kinds)]
+            if len(total) <= FEW_ROWS:
+                total[:, hop] = (rows == kinds).to(given.dtype) @ given
+            else:
+                total[:, hop].index_add_(0, kinds, given)
+        return total, *(None for _ in ctx.saved_tensors)

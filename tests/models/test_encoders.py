@@ -15,7 +15,7 @@ from gnn_distill.data.batching import StructureBatch, collate
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import Features
 from gnn_distill.models.encoders import AttentionBias, FeatureEncoder, PathEncoder, StructuralEncoder
-from gnn_distill.models.paths import FEW_ROWS, Rows
+from gnn_distill.models.paths import FEW_ROWS, Walks, sums_along
 from gnn_distill.schema.encoding import EncodingConfig
 
 ENCODING = EncodingConfig(
@@ -309,17 +309,16 @@ def test_rows_that_stand_for_others() -> None:
         assert torch.equal(distinct[rows], x)
 
 
-@pytest.mark.parametrize("rows", [1, FEW_ROWS, FEW_ROWS + 1])
-def test_rows_read_by_many_sum_their_gradients(rows: int) -> None:
-    table = torch.randn(rows, 3, requires_grad=True, dtype=torch.double)
-    index = torch.randint(rows, (200,))
-    assert torch.equal(Rows.apply(table, index), table[index])
-    weights = torch.randn(200, 3, dtype=torch.double)
-    for read in (Rows.apply(table, index), table[index]):
-        table.grad = None
-        (read * weights).sum().backward()
-        table.grad, kept = None, table.grad
-        torch.testing.assert_close(kept, torch.zeros(rows, 3).double().index_add(0, index, weights))
+@pytest.mark.parametrize("kinds", [1, FEW_ROWS, FEW_ROWS + 1])
+def test_sums_along_paths_and_their_gradients(kinds: int) -> None:
+    values = torch.randn(kinds, 3, 2, requires_grad=True, dtype=torch.double)
+    steps = [torch.randint(kinds, (length,), dtype=torch.int32) for length in (200, 90)]
+    sums = sums_along(Walks(torch.arange(200), torch.ones(200), steps), values)
+    plain = values[steps[0], 0].index_add(0, torch.arange(90), values[steps[1], 1])
+    torch.testing.assert_close(sums, plain)
+    weights = torch.randn(200, 2, dtype=torch.double)
+    gradients = [torch.autograd.grad((read * weights).sum(), values)[0] for read in (sums, plain)]
+    torch.testing.assert_close(*gradients)
 
 
 def test_more_hops_than_a_distance_can_have(graphs: PackedGraphs) -> None:
