@@ -7,7 +7,7 @@ from benchmarks.contenders import make_case, make_own, make_peer
 from benchmarks.graphs import drawn_task
 from benchmarks.options import PLAIN, Options, Report
 from benchmarks.processes import remotes
-from benchmarks.throughput import DROPOUT, NARROW, PAIRS
+from benchmarks.throughput import DROPOUT, NARROW, PAIRS, WARM_UP
 from benchmarks.timing import interleave, timed
 from gnn_distill.data.structure import compute_encodings
 from gnn_distill.schema.encoding import EncodingConfig
@@ -39,7 +39,8 @@ def trained(axis: str, value: int, graphs: int, nodes: int, batch: int, options:
     case = make_case(options, (*MODEL, f"trainer.batch_size={batch}"), graphs, nodes)
     makers = {"ours": (make_own, options, case)} | {peer: (make_peer, peer, options, case) for peer in PEERS}
     with remotes(makers) as running:
-        seconds = interleave({who: partial(remote, "epoch") for who, remote in running.items()}, options.rounds)
+        whole = {who: partial(remote, "epoch") for who, remote in running.items()}
+        seconds = interleave(whole, options.rounds, WARM_UP)
     return {axis: value} | {who: 1 / statistics.median(values) for who, values in seconds.items()}
 
 
