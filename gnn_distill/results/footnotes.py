@@ -98,10 +98,12 @@ def _interval(column: "Column", by_t: str) -> str:
 
 
 def _counts(table: "Table", attribute: str) -> Iterator[str]:
-    """`NCI1: kd 2, full 1`, for cells in which a number is not 0."""
+    """`NCI1: kd 2, full 1`, for cells in which a number is not 0; `ESOL: all 40`."""
     for key, column in table.columns.items():
         counts = {table.rows[row]: getattr(cell, attribute) for row, cell in table.of_column(key).items()}
-        if shown := [f"{label} {count}" for label, count in counts.items() if count]:
+        if sum(counts.values()) == column.runs * len(table.rows):
+            yield f"{column.label}: all {sum(counts.values())}"
+        elif shown := [f"{label} {count}" for label, count in counts.items() if count]:
             yield f"{column.label}: {', '.join(shown)}"
 
 

@@ -152,7 +152,7 @@ def test_missing_cells_leave_holes_and_count_in_the_family():
 def test_a_table_without_any_run():
     made = table({"kd": [], "full": []})
     assert len(made.frame()) == 2
-    assert "Missing of 10 runs: data: kd 5, full 5." in made.notes
+    assert "Missing of 10 runs: data: all 10." in made.notes
 
 
 def test_one_pair_only():
