@@ -1,5 +1,6 @@
 """The text of a table's cells, in panels that every format of rendering shows alike."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -109,6 +110,12 @@ def _gain(cell: Cell, number: Format) -> Entry | None:
 def _share(cell: Cell) -> Entry | None:
     if cell.share is None:
         return None
-    percent = Format(100, 0)
-    share, low, high = (percent(value) for value in cell.share[:3])
+    share, low, high = (_percent(value) for value in cell.share[:3])
     return Entry(share, rest="" if share == NOTHING else f" [{low}, {high}]")
+
+
+def _percent(share: float) -> str:
+    """A share in percent; beyond ten gaps its digits say nothing: `> 1000`. The other formats hold them."""
+    if math.isfinite(share) and abs(share) > 10:
+        return f"{'<' if share < 0 else '>'} {Format(100, 0)(math.copysign(10, share))}"
+    return Format(100, 0)(share)

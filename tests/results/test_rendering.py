@@ -1,6 +1,7 @@
 import io
 import json
 import re
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -60,6 +61,14 @@ def test_panels_have_an_entry_for_every_header(main):
     assert [grid.key for grid in panels] == ["results", "gains", "shares"]
     assert panels[0].header == ["", "NCI_1, accuracy (%) ↑", "ESOL, RMSE ↓", "rank", "wins"]
     assert all(len(row) == len(grid.header) for grid in panels for row in grid.rows)
+
+
+def test_bounds_of_shares_of_a_gap_hardly_above_zero(main):
+    cell = main.cells["full", "nci1"]
+    main.cells["full", "nci1"] = replace(cell, share=cell.share._replace(share=1.131, low=-336.72, high=10.01))
+    shares = to_markdown(main).partition("Share of the gap")[2]
+    assert "| 113 [< −1000, > 1000] |" in row_of(shares, "| 50")
+    assert json.loads(to_json(main))["cells"][[*main.cells].index(("full", "nci1"))]["share_low"] == -336.72
 
 
 def test_panels_that_have_nothing_to_say_are_left_out():
