@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -45,7 +46,9 @@ def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str
     for run in runs:
         (run.folder / FAILED).unlink(missing_ok=True)
         is_finished(run.folder)  # sets a damaged summary aside
-    with Watch(runs):
+    with Watch(runs), warnings.catch_warnings():
+        # joblib replaces a worker that has grown by 300 MB, as ours do by what libraries keep, and warns that it did.
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
         try:
             launcher.launch(jobs, initial_job_idx=0)
         except Exception as error:
