@@ -115,7 +115,8 @@ def _share(cell: Cell) -> Entry | None:
 
 
 def _percent(share: float) -> str:
-    """A share in percent; beyond ten gaps its digits say nothing: `> 1000`. The other formats hold them."""
+    """A share in percent; beyond ten gaps its digits say nothing: `> 1000`. CSV and JSON hold them."""
+    percent = Format(100, 0)
     if math.isfinite(share) and abs(share) > 10:
-        return f"{'<' if share < 0 else '>'} {Format(100, 0)(math.copysign(10, share))}"
-    return Format(100, 0)(share)
+        return f"< {percent(-10)}" if share < 0 else f"> {percent(10)}"
+    return percent(share)
