@@ -1,27 +1,23 @@
 """Features, structural encodings and the attention bias against plain loops."""
 
 import warnings
-from collections.abc import Callable
-from dataclasses import replace
 
 import networkx as nx
 import pytest
 import torch
+from small_biases import HEADS, make_bias
 from small_tasks import NETWORKS, awaken, encode, make_graphs, make_spec, preset
 from torch import Tensor
-from torch.nn import functional as F
 
 from gnn_distill.data.batching import StructureBatch, collate
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import Features
-from gnn_distill.models.encoders import AttentionBias, FeatureEncoder, PathEncoder, StructuralEncoder
-from gnn_distill.models.paths import FEW_ROWS, Walks, sums_along
+from gnn_distill.models.encoders import AttentionBias, FeatureEncoder, StructuralEncoder
 from gnn_distill.schema.encoding import EncodingConfig
 
 ENCODING = EncodingConfig(
     degree=True, max_degree=2, spd=True, max_spd=2, edge=True, lap_pe=3, bias_scale=1.0, bias_gain=4.0
 )
-HEADS = 2
 
 
 @pytest.fixture
@@ -32,11 +28,6 @@ def graphs() -> PackedGraphs:
 @pytest.fixture
 def batch(graphs: PackedGraphs) -> StructureBatch:
     return collate(graphs, encode(graphs, ENCODING), torch.arange(len(graphs)))
-
-
-def make_bias(token: bool, encoding: EncodingConfig = ENCODING) -> AttentionBias:
-    torch.manual_seed(0)
-    return AttentionBias(encoding, make_spec(edges="categorical").edge_features, HEADS, token)
 
 
 def slow_bias(bias: AttentionBias, graphs: PackedGraphs, number: int, size: int) -> Tensor:
@@ -60,7 +51,7 @@ def slow_bias(bias: AttentionBias, graphs: PackedGraphs, number: int, size: int)
 
 @pytest.mark.parametrize("token", [False, True])
 def test_attention_bias_equals_its_reference(token: bool, graphs: PackedGraphs, batch: StructureBatch) -> None:
-    bias = make_bias(token)
+    bias = make_bias(token, ENCODING)
     first = int(token)
     size = first + batch.max_nodes
     values = bias(batch).detach()
@@ -73,7 +64,7 @@ def test_attention_bias_equals_its_reference(token: bool, graphs: PackedGraphs, 
 
 
 def test_unreachable_pairs_have_a_value_of_their_own(graphs: PackedGraphs, batch: StructureBatch) -> None:
-    bias = make_bias(token=False)
+    bias = make_bias(token=False, encoding=ENCODING)
     before = bias(batch)
     bias.table.data[bias.unreachable] += 1
     changed = (bias(batch) != before)[:, 0]
@@ -88,105 +79,6 @@ def test_without_distances_nodes_are_told_apart_from_padding_only(batch: Structu
     padding = ~batch.mask[:, None, None, :].expand_as(values)
     assert values[~padding].abs().max() == 0
     assert values[padding].max() == torch.finfo(values.dtype).min
-
-
-PATHS = EncodingConfig(edge_hops=3, bias_scale=1.0, bias_gain=4.0)
-CROSSED = nx.gnp_random_graph(9, 0.2, seed=4, directed=True)  # directed, with pairs far apart and out of reach
-CROSSED.add_edges_from([(3, 3), (0, 1), (1, 0)])
-
-
-def with_parallel_edges() -> PackedGraphs:
-    """The small graphs and a directed one; every edge comes twice, with other features."""
-    graphs = make_graphs(make_spec(edges="categorical"), (*NETWORKS, CROSSED))
-    edges = [torch.arange(*graphs.edge_ptr[g : g + 2]).repeat(2) for g in range(len(graphs))]
-    attributes = torch.cat([graphs.edge_attr[part] for part in edges])
-    return replace(
-        graphs,
-        edge_index=graphs.edge_index[:, torch.cat(edges)],
-        edge_attr=(attributes + torch.arange(len(attributes))[:, None]) % torch.tensor([4, 2]),
-        edge_ptr=2 * graphs.edge_ptr,
-    )
-
-
-def slow_paths(graphs: PackedGraphs, number: int, hops: int, value: Callable[[Tensor, int], Tensor]) -> Tensor:
-    """[query, key, head] of one graph: `value(x, n)` of every edge, averaged along the path from key to query."""
-    edges = slice(graphs.edge_ptr[number], graphs.edge_ptr[number + 1])
-    features: dict[tuple[int, int], Tensor] = {}
-    for ends, x in zip(graphs.edge_index[:, edges].T.tolist(), graphs.edge_attr[edges], strict=True):
-        features.setdefault(tuple(ends), x)  # the first of parallel ones
-    nodes = int(graphs.num_nodes[number])
-    network = nx.DiGraph(features.keys())
-    network.add_nodes_from(range(nodes))
-    out = torch.zeros(nodes, nodes, HEADS)
-    distance = dict(nx.all_pairs_shortest_path_length(network))
-    for query in range(nodes):
-        for key in range(nodes):
-            terms, here = [], query
-            while here != key and query in distance[key] and len(terms) < hops:
-                before = min(u for u in network.predecessors(here) if distance[key].get(u) == distance[key][here] - 1)
-                terms.append(value(features[before, here], len(terms)))
-                here = before
-            if terms:
-                out[query, key] = sum(terms) / len(terms)
-    return out
-
-
-@pytest.mark.parametrize("token", [False, True])
-@pytest.mark.parametrize("hops", [1, 3, 9])
-def test_paths_are_read_edge_by_edge(hops: int, token: bool) -> None:
-    graphs = with_parallel_edges()
-    encoding = replace(PATHS, edge_hops=hops)
-    bias = make_bias(token, encoding)
-    awaken(bias)
-    batch = collate(graphs, encode(graphs, encoding), torch.arange(len(graphs)))
-    before = make_bias(token, replace(encoding, edge_hops=0))
-    before.table.data = bias.table.data
-    added = (bias(batch) - before(batch)).detach()
-    tables = bias.paths.edges.tables.weight.detach().view(6, hops, HEADS)
-    for number, nodes in enumerate(graphs.num_nodes.tolist()):
-        expected = slow_paths(graphs, number, hops, lambda x, n: 4 * (tables[x[0], n] + tables[4 + x[1], n]))
-        inner = slice(int(token), int(token) + nodes)
-        torch.testing.assert_close(added[number, :, inner, inner].permute(1, 2, 0), expected, rtol=1e-4, atol=1e-5)
-    if token:
-        assert not added[:, :, 0].any()
-        assert not added[:, :, :, 0].any()
-    padding = ~F.pad(batch.mask, (int(token), 0), value=True)[:, None, None].expand_as(added)
-    assert not added[padding].any()
-
-
-def test_neighbours_have_the_edge_that_joins_them_as_their_path(graphs: PackedGraphs) -> None:
-    batch = collate(graphs, encode(graphs, PATHS), torch.arange(len(graphs)))
-    paths = make_bias(token=False, encoding=replace(PATHS, edge_hops=1))
-    edges = make_bias(token=False, encoding=replace(PATHS, edge_hops=0, edge=True))
-    edges.edges.tables.weight.data = paths.paths.edges.tables.weight.data
-    heads_first = (bias(batch).mT.transpose(0, 1).reshape(HEADS, -1) for bias in (paths, edges))
-    read, added = (values[:, batch.edge_dense_index] for values in heads_first)
-    torch.testing.assert_close(read, added)
-
-
-@pytest.mark.parametrize("kind", ["categorical", "continuous"])
-def test_gradients_reach_the_weights_of_every_hop(kind: str) -> None:
-    graphs = make_graphs(make_spec(edges=kind), (nx.path_graph(4), nx.cycle_graph(3), nx.empty_graph(2)))
-    batch = collate(graphs, encode(graphs, PATHS), torch.arange(3))
-    if kind == "continuous":
-        batch.edge_attr = batch.edge_attr.double()
-    encoder = PathEncoder(make_spec(edges=kind).edge_features, 3, HEADS).double()
-    name, weight = next(iter(encoder.named_parameters()))
-
-    def of_weight(value: Tensor) -> Tensor:
-        return torch.func.functional_call(encoder, {name: value}, (batch,))
-
-    assert torch.autograd.gradcheck(of_weight, (weight,))
-    (gradient,) = torch.autograd.grad(of_weight(weight).square().sum(), weight)
-    axis = (0, 2) if kind == "categorical" else (1, 2)
-    view = gradient.view(6, 3, HEADS) if kind == "categorical" else gradient.view(3, HEADS, -1)
-    assert (view.abs().sum(axis) > 0).all()
-
-
-def test_graphs_without_edges_have_paths_without_bias() -> None:
-    graphs = make_graphs(make_spec(edges="categorical"), (nx.empty_graph(3), nx.empty_graph(1)))
-    batch = collate(graphs, encode(graphs, PATHS), torch.arange(2))
-    assert not PathEncoder(make_spec(edges="categorical").edge_features, 3, HEADS)(batch).any()
 
 
 def test_one_graph_without_anything_to_learn_needs_no_bias(graphs: PackedGraphs) -> None:
@@ -307,23 +199,3 @@ def test_rows_that_stand_for_others() -> None:
     ):
         distinct, rows = encoder.distinct(x)
         assert torch.equal(distinct[rows], x)
-
-
-@pytest.mark.parametrize("kinds", [1, FEW_ROWS, FEW_ROWS + 1])
-def test_sums_along_paths_and_their_gradients(kinds: int) -> None:
-    values = torch.randn(kinds, 3, 2, requires_grad=True, dtype=torch.double)
-    steps = [torch.randint(kinds, (length,), dtype=torch.int32) for length in (200, 90)]
-    sums = sums_along(Walks(torch.arange(200), torch.ones(200), steps), values)
-    plain = values[steps[0], 0].index_add(0, torch.arange(90), values[steps[1], 1])
-    torch.testing.assert_close(sums, plain)
-    weights = torch.randn(200, 2, dtype=torch.double)
-    gradients = [torch.autograd.grad((read * weights).sum(), values)[0] for read in (sums, plain)]
-    torch.testing.assert_close(*gradients)
-
-
-def test_more_hops_than_a_distance_can_have(graphs: PackedGraphs) -> None:
-    batch = collate(graphs, encode(graphs, PATHS), torch.arange(len(graphs)))
-    many = PathEncoder(make_spec(edges="categorical").edge_features, 300, HEADS)
-    few = PathEncoder(make_spec(edges="categorical").edge_features, 9, HEADS)
-    few.edges.tables.weight.data = many.edges.tables.weight.data.view(6, 300, HEADS)[:, :9].flatten(1)
-    torch.testing.assert_close(many(batch), few(batch))
