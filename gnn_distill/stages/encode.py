@@ -10,7 +10,10 @@ from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.stages.runtime import Runtime
 from gnn_distill.store import Entry, code_version
 
-FILES = ("structure", "distances", "paths", "random_walks", "spectra", "dense", "sparse", "turns", "workers", "packed")
+FILES = (
+    *("structure", "distances", "paths", "random_walks", "spectra", "colours"),
+    *("dense", "sparse", "turns", "workers", "packed"),
+)
 CODE = tuple(f"data/{name}.py" for name in FILES)
 # Keys that only the model reads: they change no encoding.
 MODEL_KEYS = ("max_degree", "max_spd", "edge", "bias_scale", "bias_gain")
