@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from gnn_distill.data.packed import PackedGraphs, mean_log_degree
+from gnn_distill.data.shared_graphs import find_shared_graphs, notices_on
 from gnn_distill.data.splits import keep_fraction
 from gnn_distill.data.task import METRICS, Features, GraphTask, Splits, TaskSpec
 from gnn_distill.errors import UserError
@@ -73,7 +74,10 @@ def assemble(
         log_degree=mean_log_degree(graphs, splits.train),
         note=note,
     )
-    return GraphTask(spec, graphs, splits, notices)
+    if graphs.level == "node":
+        return GraphTask(spec, graphs, splits, notices)
+    shared = find_shared_graphs(graphs, splits)
+    return GraphTask(spec, graphs, splits, notices + notices_on(shared, splits, molecules), shared_graphs=shared)
 
 
 def standardisation(y: Tensor, kind: str, num_outputs: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -50,6 +50,20 @@ def test_published_counts(paths: PathsConfig, name: str) -> None:
     assert parts.sort().values.tolist() == list(range(size))
 
 
+# Of fold 0: test graphs, those that stand in the training part too, those of them with another label there.
+SHARED = {"IMDB-BINARY": (100, 54, 28), "IMDB-MULTI": (150, 119, 109), "NCI1": (412, 10, 1), "MUTAG": (19, 0, 0)}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_graphs_in_train_and_test_are_announced(paths: PathsConfig, name: str) -> None:
+    task = load(TUDatasetConfig(name=name), paths)
+    size, graphs, other_label = SHARED[name]
+    assert len(task.splits.test) == size
+    assert task.shared_graphs["train_test"] == {"graphs": graphs, "other_label": other_label}
+    told = f"{graphs} of {size} test graphs also in train ({other_label} with another label)"
+    assert any(told in notice for notice in task.notices) == (graphs > 0)
+
+
 @pytest.mark.parametrize("name", ["MUTAG", "IMDB-BINARY"])
 def test_packing_equals_pygs_graphs(paths: PathsConfig, name: str) -> None:
     task = load(TUDatasetConfig(name=name, max_degree=20), paths)
