@@ -20,6 +20,7 @@ from gnn_distill.stages.runtime import Runtime
 
 SMALL = (
     *("train", "dataset.num_train=24", "dataset.num_val=12", "dataset.num_test=12", "trainer.max_epochs=3"),
+    "pretrain.max_epochs=3",
     *("trainer.threads=1", "trainer.accelerator=cpu", "tracker=none", "trainer.batch_size=8"),
     *("teacher.hidden_channels=8", "student.hidden_channels=8", "student.num_layers=2"),
 )
