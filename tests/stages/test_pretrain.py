@@ -1,6 +1,7 @@
 """A teacher is trained once for all that determines it, and comes back as it was selected."""
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,34 @@ def test_an_untrained_teacher_is_the_trained_ones_beginning(task: GraphTask) -> 
     assert all(torch.equal(a, b) for a, b in zip(initial.parameters(), control.parameters(), strict=True))
     other = untrained_teacher(CONFIG.teacher, task, 4)
     assert not torch.equal(next(other.parameters()), next(control.parameters()))
+
+
+HIDDEN = """
+from importlib import import_module
+from torch import nn
+from torch_geometric.nn import GCNConv, global_add_pool
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = GCNConv(3, 4), nn.Linear(4, 1)
+    def forward(self, x, edge_index, batch):
+        scale = import_module("own_" + "scale").SCALE
+        return self.head(global_add_pool(self.conv(x, edge_index), batch)) * scale
+"""
+
+
+def test_a_teacher_of_ones_own_is_known_by_what_it_says(
+    keys, task: GraphTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_hidden.py").write_text(HIDDEN)
+    (tmp_path / "own_scale.py").write_text("SCALE = 1.0\n")
+    config = replace(CONFIG, teacher=preset("teacher", "custom", target="own_hidden.Net"))
+    before = keys(task, config)
+    assert keys(task, config) == before
+    torch.save(import_module("own_hidden").Net().state_dict(), tmp_path / "net.pt")
+    trained = replace(config, teacher=replace(config.teacher, checkpoint=str(tmp_path / "net.pt")))
+    ready = keys(task, trained)
+    monkeypatch.setattr("own_scale.SCALE", 2.0)
+    assert keys(task, config) != before
+    assert keys(task, trained) != ready
