@@ -113,8 +113,9 @@ def _is_number(cell: str, part: str) -> bool:
 def _forbid(path: Path, bad: np.ndarray, why: str) -> None:
     lines = np.flatnonzero(bad) + 1
     if len(lines):
-        told = ", ".join(map(str, lines[:MOST_TOLD])) + (f" and {len(lines) - 3} more" if len(lines) > 3 else "")
-        raise UserError(f"{path}, line {told}: {why}. Restore the file.")
+        more = f" and {len(lines) - MOST_TOLD} more" if len(lines) > MOST_TOLD else ""
+        told = f"line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines[:MOST_TOLD]))}{more}"
+        raise UserError(f"{path}, {told}: {why}. Restore the file.")
 
 
 def _facts(edges: np.ndarray, labels: np.ndarray | None) -> Facts:

@@ -54,6 +54,7 @@ def load(dataset: "MoleculeNetConfig", paths: "PathsConfig") -> GraphTask:
         files=[f"{stem}.csv"],
         url=MoleculeNet.url.format(download),
         paths=paths,
+        code=["gnn_distill.data.molecules"],
     )
     target_names, notices = _read_table(source, dataset.on_invalid)
     graphs = pack_dataset(source, num_targets=len(target_names))

@@ -51,8 +51,12 @@ class CheckedTUDataset(TUDataset):
 
     @property
     def facts(self) -> Facts:
-        """What `process` found in the raw files."""
-        return Facts(**json.loads(Path(self.processed_dir, FACTS).read_text()))
+        """What `process` found in the raw files; of a folder that others processed, what is found now."""
+        kept = Path(self.processed_dir, FACTS)
+        if kept.is_file():
+            return Facts(**json.loads(kept.read_text()))
+        with TemporaryDirectory() as folder:
+            return tidy(Path(self.raw_dir), self.name, Path(folder))
 
 
 def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
@@ -71,6 +75,7 @@ def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
         files=[f"{name}_A.txt", f"{name}_graph_indicator.txt"],
         url=f"{TUDataset.url}/{name}.zip",
         paths=paths,
+        code=["gnn_distill.data.tu_files"],
     )
     y = source._data.y
     if y is None:
@@ -139,11 +144,10 @@ def _notices(name: str, facts: Facts, add_reverses: bool) -> list[str]:
             else "the graphs are directed, as dataset.add_reverses=false has it."
         )
         notices.append(f"The reverses of {facts.one_way} edges are not in {edges}: {effect}")
-    if facts.labels not in ([], list(range(len(facts.labels)))):
-        labels = ", ".join(map(str, facts.labels[:10])) + (", ..." if len(facts.labels) > 10 else "")
-        notices.append(
-            f"Labels {labels} of {name}_graph_labels.txt are classes 0 to {len(facts.labels) - 1}, in order."
-        )
+    classes = range(len(facts.labels))
+    if facts.labels != list(classes):
+        known, place = (", ".join(map(str, row[:10])) + ", ..." * (len(row) > 10) for row in (facts.labels, classes))
+        notices.append(f"Labels {known} of {name}_graph_labels.txt are classes {place}.")
     return notices
 
 
