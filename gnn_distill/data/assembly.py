@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from gnn_distill.data.checks import check_parts, count_missing, count_rows
+from gnn_distill.data.checks import check_parts, count_missing, count_rows, notices_on_edges
 from gnn_distill.data.packed import PackedGraphs, mean_log_degree
 from gnn_distill.data.shared_graphs import find_shared_graphs, notices_on
 from gnn_distill.data.splits import keep_fraction
@@ -49,7 +49,7 @@ def assemble(
     if metric not in METRICS[kind]:
         raise UserError(f"dataset.metric={metric}: {dataset.name} is {kind}; choose {', '.join(METRICS[kind])}.")
     check_counts(dataset.name, graphs)
-    notices = list(notices or []) + check_graphs(graphs)
+    notices = list(notices or []) + check_graphs(graphs) + ([] if molecules else notices_on_edges(graphs))
     splits = keep_fraction(splits, graphs.y, kind, dataset.train_fraction, dataset.split_seed)
     if not all(len(ids) for ids in (splits.train, splits.val, splits.test)):
         count = f"{len(graphs.y)} {graphs.level}s"

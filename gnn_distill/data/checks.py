@@ -6,6 +6,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
+from gnn_distill.data.colours import scattered
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import METRICS, Features, Splits
 from gnn_distill.errors import UserError
@@ -46,6 +47,29 @@ def count_missing(y: Tensor, splits: Splits) -> list[str]:
     if not missing.any():
         return []
     return [f"{int(missing.sum())} of {missing.numel()} labels are missing (NaN): losses and metrics leave them out."]
+
+
+def notices_on_edges(graphs: PackedGraphs) -> list[str]:
+    """Which graphs are directed, and which hold an edge more than once; of a node-level graph both are told before."""
+    if graphs.level == "node":
+        return []
+    notices, (source, target), size = [], graphs.global_edge_index, graphs.x.size(0)
+    owner = torch.repeat_interleave(graphs.num_edges)
+    ahead, back = (
+        torch.zeros(len(graphs), dtype=torch.long).index_add_(0, owner, scattered(keys))
+        for keys in (source * size + target, target * size + source)
+    )
+    if (ahead != back).any():
+        notices.append(
+            f"{count_rows(ahead != back, 'graphs')} have edges without their reverse: messages follow the edges only."
+        )
+    keys = source * size + target
+    if not (keys.diff() > 0).all():  # edges in order, as PyG leaves them, need no sorting
+        keys, place = keys.sort()
+        again = place[1:][keys.diff() == 0]
+        repeated = torch.zeros(len(graphs), dtype=torch.bool).index_fill_(0, owner[again], True)
+        notices.append(f"{count_rows(repeated, 'graphs')} hold an edge more than once: each counts.")
+    return notices
 
 
 def describe(values: Tensor | None) -> str:

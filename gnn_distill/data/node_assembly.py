@@ -97,14 +97,18 @@ def check_graph(name: str, data: Data) -> None:
 
 
 def choose_edges(dataset: "NodeDatasetConfig", data: Data) -> tuple[Tensor, Tensor | None, list[str]]:
-    """Edges without repetition, with their reverses where `dataset.undirected`, their features, and a notice of it."""
-    clean = to_undirected if dataset.undirected else coalesce
-    edge_index, edge_attr = clean(data.edge_index, data.edge_attr, num_nodes=data.num_nodes, reduce="mean")
-    before, after = data.edge_index.size(1), edge_index.size(1)
-    if after <= before:
-        return edge_index, edge_attr, []
-    notice = f"The {before} directed edges of {dataset.name} became {after}, with their reverses."
-    return edge_index, edge_attr, [f"{notice} dataset.undirected=false leaves them as they are."]
+    """Edges without repetition, with their reverses where `dataset.undirected`, their features, and notices of both."""
+    listed, num_nodes, notices = data.edge_index.size(1), data.num_nodes, []
+    edge_index, edge_attr = coalesce(data.edge_index, data.edge_attr, num_nodes=num_nodes, reduce="mean")
+    once = edge_index.size(1)
+    if once < listed:
+        notices.append(f"{listed - once} of {listed} edges of {dataset.name} repeat others: each is kept once.")
+    if dataset.undirected:
+        edge_index, edge_attr = to_undirected(data.edge_index, data.edge_attr, num_nodes=num_nodes, reduce="mean")
+    if edge_index.size(1) > once:
+        notice = f"The {once} directed edges of {dataset.name} became {edge_index.size(1)}, with their reverses."
+        notices.append(f"{notice} dataset.undirected=false leaves them as they are.")
+    return edge_index, edge_attr, notices
 
 
 def normalize_rows(x: Tensor) -> None:

@@ -113,6 +113,17 @@ def test_missing_labels_are_counted() -> None:
     assert not any("missing" in notice for notice in make().notices)
 
 
+def test_directed_graphs_and_repeated_edges_are_counted() -> None:
+    edges = torch.tensor([[0, 1], [1, 0]]).repeat(1, COUNT)
+    assert not any("edge" in notice for notice in make(edge_index=edges).notices)
+    edges[:, 3] = torch.tensor([0, 1])  # the second graph: the same direction twice
+    edges[:, 4:6] = 1  # the third: a loop, twice
+    assert [notice for notice in make(edge_index=edges).notices if "edge" in notice] == [
+        "1 of 12 graphs (ids 1) have edges without their reverse: messages follow the edges only.",
+        "2 of 12 graphs (ids 1, 2) hold an edge more than once: each counts.",
+    ]
+
+
 def test_labels_of_graphs_in_no_part_are_not_looked_at() -> None:
     task = make(
         **THREE,
