@@ -66,9 +66,10 @@ def notices_on_edges(graphs: PackedGraphs) -> list[str]:
     keys = source * size + target
     if not (keys.diff() > 0).all():  # edges in order, as PyG leaves them, need no sorting
         keys, place = keys.sort()
-        again = place[1:][keys.diff() == 0]
-        repeated = torch.zeros(len(graphs), dtype=torch.bool).index_fill_(0, owner[again], True)
-        notices.append(f"{count_rows(repeated, 'graphs')} hold an edge more than once: each counts.")
+        repeated = torch.zeros(len(graphs), dtype=torch.bool)
+        repeated[owner[place[1:][keys.diff() == 0]]] = True
+        if repeated.any():
+            notices.append(f"{count_rows(repeated, 'graphs')} hold an edge more than once: each counts.")
     return notices
 
 
