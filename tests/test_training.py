@@ -182,9 +182,7 @@ def test_raw_terms_are_means_over_the_steps_that_counted(fabric: Fabric) -> None
     assert second["train/loss"] == pytest.approx(second["train/task.weighted"])
 
 
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_a_loss_that_explodes_is_told(precision: str) -> None:
-    fabric = Fabric(accelerator="cpu", devices=1, precision=precision)
+def test_a_loss_that_explodes_is_told(fabric: Fabric) -> None:
     said = r"Training diverged in epoch 1, step \d, graphs [\d, ]+: not finite: .*Lower the learning rate"
     with pytest.raises(UserError, match=said):
         train(fabric, make_task("regression"), optim=OptimConfig(lr=1e30, clip=0.0, warmup=0.0), max_epochs=10)
