@@ -49,7 +49,7 @@ class TeacherConfig:
     control: str = choice("none", "none", "untrained", "shuffled", "self")
     """Whose states: untrained, a random GNN's; shuffled, another unit's. self: the teacher is the student's twin."""
     checkpoint: str | None = None
-    """File of weights (.pt, .pth or .safetensors): the teacher is taken from it and never trained."""
+    """File of weights (.pt, .pth, .ckpt or .safetensors): the teacher is taken from it and never trained."""
     target: str | None = None
     """custom: import path of your module's class, my_package.MyGNN."""
     kwargs: Any = None

@@ -9,9 +9,9 @@ from torch_geometric.utils import to_dense_batch
 
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
-from gnn_distill.models.gnn import NORMS
 from gnn_distill.models.heads import Output
 from gnn_distill.models.local import Inputs, local_layer
+from gnn_distill.models.norms import NORMS
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.student import StudentConfig

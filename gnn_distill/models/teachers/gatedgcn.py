@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
-from gnn_distill.models.gnn import GNN, NORMS
+from gnn_distill.models.gnn import GNN
+from gnn_distill.models.norms import NORMS
 from gnn_distill.schema.teacher import TeacherConfig
 
 
