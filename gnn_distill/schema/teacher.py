@@ -58,5 +58,5 @@ class TeacherConfig:
     """custom: paths of the submodules whose outputs are the node states; empty: all message-passing ones."""
     graph_state: str | None = None
     """custom: path of the submodule whose output is the graph state; null: the readout of the last node states."""
-    outputs: str = choice("standardised", "standardised", "original")
-    """custom, regression: whether it predicts standardised targets, or their original units."""
+    outputs: str = choice("standardised", "standardised", "original", "logits", "probabilities")
+    """custom: regression, standardised or original targets; of classes logits or probabilities, else found out."""
