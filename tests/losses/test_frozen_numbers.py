@@ -8,7 +8,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 
+from gnn_distill.cli import CONF_DIR
 from gnn_distill.losses import alignment, baselines, macro, micro, soft_targets, structure_baselines
 
 # Two graphs: a ring of four with one chord, and a path of three; both directions of every edge.
@@ -135,3 +137,19 @@ def test_the_authors_formula_and_reduction(name: str) -> None:
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_number_that_was_recorded(name: str) -> None:
     assert float(LOSSES[name]()) == pytest.approx(RECORDED[name], rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("preset", "key", "value"),
+    [
+        ("lsp", "baseline.lsp", 100),  # scripts of Joshi et al. 2022 on PPI and ogbn-arxiv
+        ("gcrd", "baseline.gcrd", 0.1),  # the same on PPI
+        ("mugsi", "soft.temperature", 1),  # example of Yao et al. 2024, as the next four
+        ("mugsi", "weights.soft", 1),
+        ("mugsi", "baseline.mugsi_graph", 0.01),
+        ("mugsi", "baseline.mugsi_cluster", 0.01),
+        ("mugsi", "baseline.mugsi_path", 0.0001),
+    ],
+)
+def test_what_a_preset_has_of_its_source(preset: str, key: str, value: float) -> None:
+    assert OmegaConf.select(OmegaConf.load(CONF_DIR / "loss" / f"{preset}.yaml"), key) == value

@@ -24,7 +24,7 @@ from modules_of_users import (
     config,
     make,
 )
-from small_tasks import make_graphs, make_node_task, make_spec, make_task
+from small_tasks import make_graphs, make_node_task, make_runtime, make_spec, make_task
 from torch import nn
 from torch_geometric.nn import global_mean_pool
 
@@ -240,3 +240,10 @@ def test_graphs_without_edges_change_nothing() -> None:
     together = model(collate(graphs, None, torch.arange(3)))
     alone = model(collate(graphs, None, torch.tensor([0])))
     torch.testing.assert_close(alone.logits[0], together.logits[0])
+
+
+def test_what_was_found_out_is_announced(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    spec = make_spec("multiclass")
+    make_runtime(tmp_path).introduce("teacher", "custom", make(Sure, spec), spec)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "modules_of_users.Sure gives probabilities, between 0 and 1 whatever its weights are" in said
