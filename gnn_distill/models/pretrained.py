@@ -1,6 +1,5 @@
-"""Teachers that come trained: reading their weights, and telling which files determine them."""
+"""Teachers that come trained: reading their weights."""
 
-import hashlib
 import pickle
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gnn_distill.errors import UserError
-from gnn_distill.extensions import object_of, source_of
+from gnn_distill.files import sha256
 from gnn_distill.schema.teacher import TeacherConfig
 from gnn_distill.sealed import is_ours, metadata
 
@@ -88,14 +87,10 @@ def fitting_prefixes(weights: dict[str, Tensor], wanted: Iterable[str]) -> list[
     return sorted(end for end in ends if end[-1:] in ("", ".", "/") and all(end + name in weights for name in wanted))
 
 
-def files_of(config: TeacherConfig) -> dict[str, str]:
-    """SHA-256 of the user's files that determine a teacher beside its config: its checkpoint, its module's source."""
-    files: dict[str, Path] = {}
-    if config.checkpoint is not None:
-        files["checkpoint"] = Path(config.checkpoint)
-    if config.target is not None:
-        files["target"] = Path(source_of(object_of("teacher.target", config.target)))
-    for path in files.values():
-        if not path.is_file():
-            raise UserError(f"teacher.checkpoint={path}: there is no such file.")
-    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+def checkpoint_hash(config: TeacherConfig) -> str | None:
+    """SHA-256 of the file of a teacher that comes trained. Raises UserError where there is none."""
+    if not pretrained(config):
+        return None
+    if not Path(config.checkpoint).is_file():
+        raise UserError(f"teacher.checkpoint={config.checkpoint}: there is no such file.")
+    return sha256(Path(config.checkpoint))
