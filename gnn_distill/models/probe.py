@@ -10,6 +10,7 @@ from gnn_distill.data.batching import StructureBatch, collate
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.structure import compute_encodings
 from gnn_distill.data.task import Features, TaskSpec
+from gnn_distill.errors import UserError
 from gnn_distill.schema.encoding import EncodingConfig
 
 SCALES = (1.0, 10.0, -10.0)
@@ -33,6 +34,20 @@ def small_batch(encoding: EncodingConfig, spec: TaskSpec) -> StructureBatch:
         graphs.append(Data(x=draw(spec.node_features, nodes), edge_index=edges, edge_attr=edge_attr))
     packed = PackedGraphs.from_data_list(graphs, spec.num_targets, level=spec.level)
     return collate(packed, compute_encodings(packed, encoding), torch.arange(len(graphs)))
+
+
+@torch.no_grad()
+def check_outputs_repeat(key: str, name: str, model: nn.Module, batch: StructureBatch) -> None:
+    """Raise UserError where `key=name` gives other logits at a second pass in evaluation mode, as endless dropout does."""
+    training = model.training
+    model.eval()
+    one, other = (model(batch).logits for _ in range(2))
+    model.train(training)
+    if not torch.allclose(one, other, rtol=1e-4, atol=1e-6):
+        raise UserError(
+            f"{key}={name}: gives other outputs at every pass, in evaluation mode, too. Dropout must end with "
+            "training: torch.nn.Dropout, or F.dropout(x, p, self.training)."
+        )
 
 
 @torch.no_grad()

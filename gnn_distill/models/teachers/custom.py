@@ -17,7 +17,7 @@ from gnn_distill.errors import UserError, suggest
 from gnn_distill.extensions import object_of
 from gnn_distill.models.gnn import teacher_encoding
 from gnn_distill.models.heads import readout
-from gnn_distill.models.probe import gives_probabilities, small_batch, told
+from gnn_distill.models.probe import check_outputs_repeat, gives_probabilities, small_batch, told
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.teacher import TeacherConfig
 
@@ -71,12 +71,9 @@ class CustomTeacher(nn.Module):
         batch = small_batch(teacher_encoding(config), spec)
         module.eval()
         with torch.no_grad():
-            found, again = self(batch), self(batch)
-            if not torch.allclose(found.logits, again.logits, rtol=1e-4, atol=1e-6):
-                raise UserError(
-                    f"teacher.target={config.target}: gives other outputs at every pass, in evaluation mode, too. "
-                    "Dropout must end with training: torch.nn.Dropout, or F.dropout(x, p, self.training)."
-                )
+            found = self(batch)
+            check_outputs_repeat("teacher.target", config.target, self, batch)
+            module.eval()
             self.find_out_what_outputs_are(batch)
             self.state_channels = tuple(states.size(1) for states in found.nodes)
             self.graph_channels = found.graph.size(1)
