@@ -38,7 +38,7 @@ def small_batch(encoding: EncodingConfig, spec: TaskSpec) -> StructureBatch:
 
 @torch.no_grad()
 def check_outputs_repeat(key: str, name: str, model: nn.Module, batch: StructureBatch) -> None:
-    """Raise UserError where `key=name` gives other logits at a second pass in evaluation mode, as endless dropout does."""
+    """Raise UserError where `key=name` gives other logits at a second pass in evaluation mode, as by dropout."""
     training = model.training
     model.eval()
     one, other = (model(batch).logits for _ in range(2))
