@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 from torch_geometric.data import Data
-from torch_geometric.utils import coalesce, subgraph, to_undirected
+from torch_geometric.utils import subgraph
 
-from gnn_distill.data.assembly import assemble
+from gnn_distill.data.assembly import assemble, check_counts
+from gnn_distill.data.input_pipeline import InputPipeline
 from gnn_distill.data.node_splits import choose_node_split
 from gnn_distill.data.packed import PackedGraphs, mean_log_degree, pointers
 from gnn_distill.data.task import Features, GraphTask, Splits
@@ -24,20 +24,22 @@ def assemble_nodes(dataset: "NodeDatasetConfig", data: Data, note: str = "") -> 
     Two classes make a binary task, measured by ROC-AUC, more a multi-class one, measured by accuracy. Features are
     normalised in place. Raises UserError as `assemble` does, and for features that cannot be normalised.
     """
-    edge_index, edge_attr, notices = choose_edges(dataset, data)
-    if dataset.normalize_features:
-        normalize_rows(data.x)
     num_classes = int(data.y.max()) + 1
     kind = "binary" if num_classes == 2 else "multiclass"
-    graphs = PackedGraphs(
+    raw = PackedGraphs(
         x=data.x,
-        edge_index=edge_index,
-        edge_attr=edge_attr,
+        edge_index=data.edge_index,
+        edge_attr=data.edge_attr,
         y=data.y.float()[:, None],
         node_ptr=pointers(torch.tensor([data.x.size(0)])),
-        edge_ptr=pointers(torch.tensor([edge_index.size(1)])),
+        edge_ptr=pointers(torch.tensor([data.edge_index.size(1)])),
         level="node",
     )
+    check_counts(dataset.name, raw)
+    pipeline = InputPipeline(
+        merge_edges=True, undirected=dataset.undirected, normalize_features=dataset.normalize_features
+    )
+    graphs = pipeline.apply(raw)
     task = assemble(
         dataset,
         graphs,
@@ -46,9 +48,10 @@ def assemble_nodes(dataset: "NodeDatasetConfig", data: Data, note: str = "") -> 
         metric="roc_auc" if kind == "binary" else "accuracy",
         target_names=("label",) if kind == "binary" else tuple(map(str, range(num_classes))),
         node_features=Features("continuous", (data.x.size(1),)),
-        edge_features=None if edge_attr is None else Features("continuous", (edge_attr.size(1),)),
-        notices=notices,
+        edge_features=None if raw.edge_attr is None else Features("continuous", (raw.edge_attr.size(1),)),
+        notices=reverses_notice(dataset, raw, graphs),
         note=note,
+        pipeline=pipeline,
     )
     unused = len(graphs.x) - sum(map(len, (task.splits.train, task.splits.val, task.splits.test)))
     if unused:
@@ -56,23 +59,13 @@ def assemble_nodes(dataset: "NodeDatasetConfig", data: Data, note: str = "") -> 
     return hide_evaluation_nodes(task) if dataset.setting == "inductive" else task
 
 
-def choose_edges(dataset: "NodeDatasetConfig", data: Data) -> tuple[Tensor, Tensor | None, list[str]]:
-    """Edges without repetition, with their reverses where `dataset.undirected`, their features, and a notice of it."""
-    clean = to_undirected if dataset.undirected else coalesce
-    edge_index, edge_attr = clean(data.edge_index, data.edge_attr, num_nodes=data.num_nodes, reduce="mean")
-    before, after = data.edge_index.size(1), edge_index.size(1)
+def reverses_notice(dataset: "NodeDatasetConfig", raw: PackedGraphs, graphs: PackedGraphs) -> list[str]:
+    """A notice of the reverses that directed edges were given."""
+    before, after = raw.edge_index.size(1), graphs.edge_index.size(1)
     if after <= before:
-        return edge_index, edge_attr, []
+        return []
     notice = f"The {before} directed edges of {dataset.name} became {after}, with their reverses."
-    return edge_index, edge_attr, [f"{notice} dataset.undirected=false leaves them as they are."]
-
-
-def normalize_rows(x: Tensor) -> None:
-    """Divide each row by its sum, in place; rows of zeros stay. x: [N, C], no negative values."""
-    if x.numel() and x.min() < 0:
-        raise UserError("dataset.normalize_features=true: there are negative features. Set it to false.")
-    total = x.sum(dim=1, keepdim=True)
-    x /= total.masked_fill_(total == 0, 1)
+    return [f"{notice} dataset.undirected=false leaves them as they are."]
 
 
 def hide_evaluation_nodes(task: GraphTask) -> GraphTask:
@@ -99,4 +92,4 @@ def hide_evaluation_nodes(task: GraphTask) -> GraphTask:
     )
     train = num_nodes + torch.searchsorted(ids, splits.train)
     spec = replace(task.spec, log_degree=mean_log_degree(graphs, train))
-    return GraphTask(spec, graphs, Splits(train, splits.val, splits.test), task.notices, setting="inductive")
+    return replace(task, spec=spec, graphs=graphs, splits=Splits(train, splits.val, splits.test), setting="inductive")

@@ -8,8 +8,8 @@ from torch_geometric.datasets import TUDataset
 from torch_geometric.io import read_txt_array
 
 from gnn_distill.data.assembly import assemble
+from gnn_distill.data.input_pipeline import InputPipeline
 from gnn_distill.data.mirror import folder_of, read
-from gnn_distill.data.packed import degree_column
 from gnn_distill.data.pyg import pack_dataset
 from gnn_distill.data.splits import check_split_name, choose_split
 from gnn_distill.data.task import Features, GraphTask
@@ -61,8 +61,14 @@ def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
     graphs = pack_dataset(source, num_targets=1 if y.dim() == 1 else y.size(1))
     kind, target_names = _describe_targets(y)
     degree_features = graphs.x.size(1) == 0
+    pipeline = InputPipeline(
+        drop_loops=True,  # as PyG does it while it reads the files
+        merge_edges=True,
+        max_degree=dataset.max_degree if degree_features else None,
+        origin=f"TUDataset(use_node_attr={dataset.use_node_attr}, use_edge_attr={dataset.use_edge_attr})",
+    )
+    graphs = pipeline.apply(graphs)
     if degree_features:
-        graphs.x = degree_column(graphs, dataset.max_degree)
         node_features = Features("categorical", (dataset.max_degree + 1,))
     else:
         node_features = Features("continuous", (graphs.x.size(1),))
@@ -83,6 +89,7 @@ def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
         standardised=attributes,
         notices=notices,
         degree_features=degree_features,
+        pipeline=pipeline,
     )
 
 
