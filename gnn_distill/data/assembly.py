@@ -152,7 +152,7 @@ def faults(graphs: PackedGraphs) -> Iterator[tuple[Tensor, Tensor, str, str]]:
     yield graphs.num_nodes == 0, torch.arange(len(graphs) + 1), "graphs", "no nodes"
     yield astray(graphs), graphs.edge_ptr, "edges", ASTRAY
     for what, values, ptr in (("node", graphs.x, graphs.node_ptr), ("edge", graphs.edge_attr, graphs.edge_ptr)):
-        if values is not None and values.is_floating_point():
+        if values is not None and values.is_floating_point() and values.size(1):
             yield ~finite_rows(values), ptr, f"{what}s", f"{what} features that are NaN or infinite"
 
 

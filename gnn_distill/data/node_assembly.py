@@ -12,7 +12,6 @@ from gnn_distill.data.input_pipeline import InputPipeline
 from gnn_distill.data.node_splits import choose_node_split
 from gnn_distill.data.packed import PackedGraphs, mean_log_degree, pointers
 from gnn_distill.data.task import Features, GraphTask, Splits
-from gnn_distill.errors import UserError
 
 if TYPE_CHECKING:
     from gnn_distill.schema.data import NodeDatasetConfig
