@@ -8,12 +8,9 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.data import Data
 
 from gnn_distill import checkpoint
 from gnn_distill.data.input_pipeline import InputPipeline
-from gnn_distill.data.inputs import zeros
-from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.seen import Seen
 from gnn_distill.data.task import METRICS, TaskSpec
 from gnn_distill.errors import UserError, making_sense
@@ -70,7 +67,7 @@ def load(run_dir: str | Path, own_module: bool = False) -> Predictor:
         weights = checkpoint.load_tensors(run_dir / WEIGHTS, remedy=AGAIN)
     with making_sense(run_dir / SETTINGS, AGAIN), torch.random.fork_rng(devices=[]):
         predictor = _rebuilt(run_dir, settings, weights, own_module)
-        _try(predictor)
+        predictor.rehearse()
     if "input" not in settings and not predictor.spec.molecules:
         warnings.warn(
             f"{run_dir / SETTINGS}: an older version left out how raw graphs are prepared (reverses of edges, features "
@@ -101,7 +98,7 @@ def _rebuilt(run_dir: Path, settings: dict[str, Any], weights: dict[str, Tensor]
     student = build()
     student.load_state_dict(weights)
     pipeline = InputPipeline.from_dict(settings["input"]) if "input" in settings else None
-    return Predictor(student, spec, encoding, int(settings["max_pairs"]), pipeline, Seen(**settings.get("seen", {})))
+    return Predictor(student, spec, encoding, settings["max_pairs"], pipeline, Seen(**settings.get("seen", {})))
 
 
 def _section(schema: type[T], values: dict[str, Any]) -> T:
@@ -122,14 +119,3 @@ def _check_size(build: Callable[[], nn.Module], config: StudentConfig, weights: 
         wanted = {name: value.shape for name, value in build().state_dict().items()}
     if wanted != {name: value.shape for name, value in weights.items()}:
         raise ValueError(f"the settings are not those of the weights in {WEIGHTS}")
-
-
-def _try(predictor: Predictor) -> None:
-    """Predict one small graph, so that settings that make no sense are told when they are loaded."""
-    spec, edges = predictor.spec, torch.tensor([[0, 1], [1, 0]])
-    x = zeros(spec.node_features, 2)
-    edge_attr = None if spec.edge_features is None else zeros(spec.edge_features, 2)
-    rows = 2 if spec.level == "node" else 1
-    values = predictor.predict(PackedGraphs.from_data_list([Data(x, edges, edge_attr)], spec.num_targets, spec.level))
-    if values.shape != (rows, spec.num_outputs):
-        raise ValueError(f"{spec.num_outputs} outputs are wanted, {values.size(1)} are there")

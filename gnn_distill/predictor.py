@@ -12,7 +12,7 @@ from torch_geometric.data import Data
 from gnn_distill.data.assembly import check_counts
 from gnn_distill.data.batching import collate, evaluation_batches
 from gnn_distill.data.input_pipeline import InputPipeline
-from gnn_distill.data.inputs import ON_INVALID, Inputs, check, listed, misfit, read, zeros
+from gnn_distill.data.inputs import ON_INVALID, Inputs, check, describe, listed, misfit, read, zeros
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.seen import Seen
 from gnn_distill.data.structure import compute_encodings
@@ -49,12 +49,7 @@ class Predictor:
         on_invalid: what to do with inputs that cannot be predicted. error raises UserError, which names them; nan gives
         them rows of NaN, and warns. Inputs that hold what no training graph held are predicted with a warning.
         """
-        logits = self.logits(graphs, on_invalid)
-        if self.spec.kind == "multiclass":
-            return logits.softmax(dim=-1)
-        if self.spec.kind == "regression":
-            return self.spec.in_original_units(logits)
-        return logits.sigmoid()
+        return self._readable(self.logits(graphs, on_invalid))
 
     def logits(self, graphs: Graphs, on_invalid: str = "error") -> Float[Tensor, "example output"]:
         """Raw outputs, by the same rules as `predict`."""
@@ -71,6 +66,27 @@ class Predictor:
         if len(inputs.positions):
             out[good.repeat_interleave(rows)] = self._outputs(inputs.graphs)
         return out
+
+    def rehearse(self) -> None:
+        """Predict one small graph; whatever goes wrong, the settings are to blame."""
+        nodes, edges, spec = zeros(self.spec.node_features, 2), torch.tensor([[0, 1], [1, 0]]), self.spec
+        edge_attr = None if spec.edge_features is None else zeros(spec.edge_features, 2)
+        packed = PackedGraphs.from_data_list([Data(nodes, edges, edge_attr)], spec.num_targets, spec.level)
+        inputs = self._prepared(packed)
+        if inputs.refused:
+            raise ValueError(describe(inputs.refused))
+        self._strange(inputs)
+        values = self._readable(self._outputs(inputs.graphs))
+        if values.shape != (inputs.rows[0], spec.num_outputs):
+            raise ValueError(f"the student has {values.size(1)} outputs, not {spec.num_outputs}")
+
+    def _readable(self, logits: Float[Tensor, "example output"]) -> Float[Tensor, "example output"]:
+        """Outputs as probabilities, or in original units."""
+        if self.spec.kind == "multiclass":
+            return logits.softmax(dim=-1)
+        if self.spec.kind == "regression":
+            return self.spec.in_original_units(logits)
+        return logits.sigmoid()
 
     def _prepared(self, given: Graphs) -> Inputs:
         """The inputs as the student reads them, without those that it cannot read."""

@@ -45,9 +45,9 @@ class InputPipeline:
         for field in fields(self):
             value = getattr(self, field.name)
             if not isinstance(value, field.type):
-                raise UserError(f"input.{field.name}={value!r}: must be {field.type}.")
+                raise TypeError(f"InputPipeline.{field.name}={value!r}: must be {field.type}")
         if self.smiles is not None and self.smiles not in CODINGS:
-            raise UserError(f"input.smiles={self.smiles}: there is no such coding. Choose {', '.join(CODINGS)}.")
+            raise ValueError(f"InputPipeline.smiles={self.smiles!r}: choose {', '.join(CODINGS)}")
 
     @classmethod
     def implied_by(cls, spec: TaskSpec) -> "InputPipeline":
@@ -66,7 +66,7 @@ class InputPipeline:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "InputPipeline":
-        """The inverse of `to_dict`; raises UserError for values of another type, TypeError for other keys."""
+        """The inverse of `to_dict`; raises TypeError for other keys and for values of another type."""
         return cls(**values)
 
     def read_smiles(self, smiles: str) -> "Data | None":

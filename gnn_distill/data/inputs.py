@@ -2,7 +2,7 @@
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,9 +99,13 @@ def entries_of(given: object) -> list[Any]:
             f"A DataFrame has several columns, {', '.join(map(str, given.columns))}: pass the one of SMILES, as in "
             "predict(table['smiles'])."
         )
-    if not isinstance(given, Iterable) or isinstance(given, Mapping | Set | bytes | Tensor):
-        raise UserError(f"predict was given a {type(given).__name__}; it takes {TAKEN}.")
-    entries = [one for entry in given for one in (_unbatched(entry) if isinstance(entry, Batch) else [entry])]
+    try:
+        if isinstance(given, Mapping | Set | bytes | Tensor):
+            raise TypeError
+        entries = iter(given)
+    except (TypeError, NotImplementedError) as error:
+        raise UserError(f"predict was given a {type(given).__name__}; it takes {TAKEN}.") from error
+    entries = [one for entry in entries for one in (_unbatched(entry) if isinstance(entry, Batch) else [entry])]
     if not entries:
         raise UserError(f"There is nothing to predict: the {type(given).__name__} is empty.")
     return entries
