@@ -239,7 +239,11 @@ QUICK = ("teacher=none", "student.hidden_channels=8", "trainer.max_epochs=2", "t
 @pytest.mark.parametrize("name", ["cornell", "imdb_binary"])
 def test_the_summary_says_what_predict_says(name: str, gnn_distill: Callable, mirror: Path, tmp_path: Path) -> None:
     words = [f"dataset={name}", f"paths.mirror={mirror}", *QUICK, "hydra.run.dir=run", "student.num_layers=1"]
-    more = ["student=sgformer"] if name == "cornell" else ["student=transformer", "dataset.train_fraction=0.1"]
+    more = (
+        ["student=sgformer", "trainer.max_epochs=15", "optim.lr=0.01"]
+        if name == "cornell"
+        else ["student=transformer", "dataset.train_fraction=0.1"]
+    )
     status, _, err = gnn_distill("train", *words, *more)
     assert (status, err) == (0, "")
     summary = json.loads(Path("run/summary.json").read_text())
