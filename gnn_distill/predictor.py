@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import islice
 
 import torch
 from jaxtyping import Float
@@ -127,10 +128,13 @@ class Predictor:
     def _strange(self, inputs: Inputs) -> str:
         """What no training graph held, and which inputs hold it."""
         found = self.seen.strangers(inputs.graphs, self.pipeline)
-        told = [f"Input {listed(inputs.positions[graphs].tolist())}: {what}." for what, graphs in found]
+        told = [
+            f"Input {listed(inputs.positions[graphs].tolist())}: {what}."
+            for what, graphs in islice(found, MOST_TOLD + 1)
+        ]
         if not told:
             return ""
-        more = f" And {len(told) - MOST_TOLD} kinds more." if len(told) > MOST_TOLD else ""
+        more = " And more." if len(told) > MOST_TOLD else ""
         return f"What no training graph held makes predictions guesses. {' '.join(told[:MOST_TOLD])}{more}"
 
     @torch.inference_mode()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import networkx as nx
@@ -26,6 +27,7 @@ from torch_geometric.datasets import (
     WikipediaNetwork,
 )
 
+from gnn_distill.data import sources
 from gnn_distill.data.assembly import assemble
 from gnn_distill.data.feed import make_feed
 from gnn_distill.data.input_pipeline import InputPipeline
@@ -231,6 +233,11 @@ def test_generated_graphs_and_sources_of_ones_own(own: PathsConfig, tmp_path: Pa
     )
     assert task.graphs.num_edges.tolist() == graphs.num_edges.tolist()
     assert_agrees(task, raw, tmp_path)
+
+
+def test_every_source_is_here() -> None:
+    text = Path(__file__).read_text()
+    assert {module.name for module in iter_modules(sources.__path__) if f'"{module.name}"' not in text} == set()
 
 
 QUICK = ("teacher=none", "student.hidden_channels=8", "trainer.max_epochs=2", "trainer.threads=1", "tracker=none")

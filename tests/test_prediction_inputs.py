@@ -12,6 +12,7 @@ import torch
 from rdkit import Chem
 from small_tasks import NETWORKS, awaken, choices, make_graphs, make_node_task, make_spec, make_task
 from test_prediction import SMILES, make_config, saved, to_data
+from torch.utils.data import Dataset
 from torch_geometric.data import Batch, Data, HeteroData
 from torch_geometric.loader import DataLoader
 
@@ -83,6 +84,17 @@ def test_graphs_in_every_form(reader: Predictor) -> None:
     close(reader.predict(graphs[1]), expected[1:2])
     for form in (Batch.from_data_list(graphs), DataLoader(graphs, batch_size=2), iter(DataLoader(graphs, 2))):
         close(reader.predict(form), expected)
+    close(reader.predict(Endless()), reader.predict([path(2)] * 4))
+
+
+class Endless(Dataset):
+    """A data set as PyTorch has them: its length alone says where it ends."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> Data:
+        return path(2)
 
 
 REFUSED = {
@@ -98,7 +110,7 @@ REFUSED = {
     "a tensor": (torch.ones(2, 2), "was given a Tensor"),
     "a graph of kinds": (HeteroData(), "was given a HeteroData"),
     "a generator of nothing": (iter([]), "the list_iterator is empty"),
-    "a loader that shuffles": (DataLoader([path()], shuffle=True), "DataLoader shuffles.* pass its data set"),
+    "a loader that shuffles": (DataLoader([path()], shuffle=True), "DataLoader does not go through its data in order"),
     "a batch by hand": (Batch(x=torch.ones(1, 2), batch=torch.zeros(1)), "This Batch cannot be taken apart"),
 }
 

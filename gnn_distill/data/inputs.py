@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
-from torch.utils.data import DataLoader, SequentialSampler
+from torch.utils.data import DataLoader, Dataset, SequentialSampler
 from torch_geometric.data import Batch, Data
 
 from gnn_distill.data.assembly import faults, graphs_with
@@ -91,8 +91,12 @@ def entries_of(given: object) -> list[Any]:
         return _unbatched(given)
     if isinstance(given, DataLoader):
         if not isinstance(given.sampler, SequentialSampler):
-            raise UserError("This DataLoader shuffles, so nobody knows whose row is whose: pass its data set instead.")
+            raise UserError(
+                "This DataLoader does not go through its data in order, so nobody knows whose row is whose: pass the data."
+            )
         return entries_of(given.dataset)
+    if isinstance(given, Dataset) and hasattr(given, "__len__"):  # whose own iteration may have no end
+        return entries_of([given[index] for index in range(len(given))])
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(given, pandas.DataFrame):
         raise UserError(
