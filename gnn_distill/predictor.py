@@ -96,7 +96,7 @@ class Predictor:
         check(inputs, self.spec, InputPipeline() if packed else self.pipeline)
         if self.spec.level == "graph" or self.student.dense_pairs:
             sizes = inputs.graphs.num_nodes
-            large = sizes * sizes > self.max_pairs
+            large = sizes.double() ** 2 > self.max_pairs
             told = f"more pairs of nodes than max_pairs={self.max_pairs} (set it higher where memory allows)"
             inputs.refuse(large, told, *(f"{size} nodes" for size in sizes[large].tolist()[:1]))
         inputs.keep_rest()

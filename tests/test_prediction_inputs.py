@@ -157,6 +157,8 @@ BAD = {
     "no nodes": (path(1, x=torch.empty(0, 2)), "no nodes"),
     "no edge_index": (path(edge_index=None), "edge_index must be a tensor"),
     "adjacency as lists": (path(edge_index=[[0], [1]]), "edge_index must be a tensor"),
+    "a sparse adjacency": (path(edge_index=torch.eye(2).to_sparse()), "edge_index must be a tensor"),
+    "another number of nodes": (path(num_nodes=5), r"\(5, 3 rows\): num_nodes is not the number of rows of x"),
     "edges of floats": (path(edge_index=TWO.float(), edge_attr=ONES[:2]), "edge_index must hold whole numbers"),
     "edges turned": (path(edge_index=torch.zeros(4, 3)), "edge_index must be a tensor"),
     "too few rows of edge_attr": (path(edge_attr=ONES[:3]), r"\(3 rows, 4 edges\): edge_attr needs one row"),
@@ -192,8 +194,9 @@ def test_rows_of_one_bad_graph_are_named(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="Input 1: node features that are NaN"):
         rows = predictor.predict([whole, broken, whole], on_invalid="nan")
     assert rows.isnan().any(dim=1).tolist() == [False] * 40 + [True] * 40 + [False] * 40
-    with pytest.raises(UserError, match="Of 1 nobody knows how many rows of NaN to give"):
-        predictor.predict([whole, None], on_invalid="nan")
+    for unknown in (None, Data(edge_index=torch.tensor([[0], [10**12]]))):
+        with pytest.raises(UserError, match="Of 1 nobody knows how many rows of NaN to give"):
+            predictor.predict([whole, unknown], on_invalid="nan")
 
 
 def test_negative_features_that_would_be_normalised(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from jaxtyping import Bool
 from torch import Tensor
 from torch_geometric.utils import coalesce, remove_self_loops, to_undirected
 
@@ -89,12 +88,6 @@ class InputPipeline:
         if self.normalize_features:
             normalize_rows(graphs.x)
         return graphs if self.max_degree is None else replace(graphs, x=degree_column(graphs, self.max_degree))
-
-    def unfit_rows(self, graphs: PackedGraphs) -> Bool[Tensor, " nodes"]:
-        """The nodes whose features `apply` would refuse."""
-        if self.normalize_features and graphs.x.size(1):
-            return graphs.x.amin(dim=1) < 0
-        return torch.zeros(len(graphs.x), dtype=torch.bool)
 
     def _with_clean_edges(self, graphs: PackedGraphs) -> PackedGraphs:
         if not (self.drop_loops or self.merge_edges or self.undirected):

@@ -92,7 +92,7 @@ def entries_of(given: object) -> list[Any]:
     if isinstance(given, DataLoader):
         if not isinstance(given.sampler, SequentialSampler):
             raise UserError(
-                "This DataLoader does not go through its data in order, so nobody knows whose row is whose: pass the data."
+                "This DataLoader does not go through its data in order: pass the data, so that rows can be told apart."
             )
         return entries_of(given.dataset)
     if isinstance(given, Dataset) and hasattr(given, "__len__"):  # whose own iteration may have no end
@@ -132,7 +132,7 @@ def read(given: object, spec: TaskSpec, pipeline: InputPipeline, reads_edges: bo
             data_list.append(_as_data(entry, spec, pipeline, reads_edges))
         except Unfit as unfit:
             refused[position] = unfit
-        rows.append(1 if spec.level == "graph" else _num_nodes(entry))
+        rows.append(1 if spec.level == "graph" else _known_nodes(entry))
     positions = torch.tensor([place for place in range(len(entries)) if place not in refused], dtype=torch.long)
     nothing = Data(zeros(spec.node_features, 0), torch.empty(2, 0))  # that there is something to pack
     packed = PackedGraphs.from_data_list(data_list or [nothing], spec.num_targets, spec.level)
@@ -144,8 +144,9 @@ def check(inputs: Inputs, spec: TaskSpec, pipeline: InputPipeline) -> None:
     graphs = inputs.graphs
     for bad, ptr, units, what in faults(graphs):
         inputs.refuse_rows(bad, ptr, what, units)
-    bad = pipeline.unfit_rows(graphs)
-    inputs.refuse_rows(bad, graphs.node_ptr, "negative node features, which cannot be divided by their sum", "nodes")
+    if pipeline.normalize_features:
+        why = "negative node features, which cannot be divided by their sum"
+        inputs.refuse_rows((graphs.x < 0).any(dim=1), graphs.node_ptr, why, "nodes")
     if pipeline.max_degree is None:
         _check_categories(inputs, graphs.x, graphs.node_ptr, spec.node_features, "node")
     if graphs.edge_attr is not None:
@@ -193,19 +194,22 @@ def _as_data(entry: object, spec: TaskSpec, pipeline: InputPipeline, reads_edges
 
 def _checked_features(data: Data, spec: TaskSpec, pipeline: InputPipeline, reads_edges: bool) -> Data:
     edges = data.edge_index
-    if not isinstance(edges, Tensor) or edges.dim() != 2 or edges.size(0) != 2:
+    if not isinstance(edges, Tensor) or edges.layout != torch.strided or edges.dim() != 2 or edges.size(0) != 2:
         raise Unfit("edge_index must be a tensor [2, edges], torch.empty(2, 0) where there are none")
     if edges.numel() and (edges.is_floating_point() or edges.is_complex()):
         raise Unfit("edge_index must hold whole numbers")
+    num_nodes = _num_nodes(data)
     if pipeline.max_degree is None:
         x = _columns(data.x, "x")
         if why := misfit(x, spec.node_features, "node", spec, pipeline):
             raise Unfit(why)
+        if num_nodes != len(x):
+            raise Unfit("num_nodes is not the number of rows of x", f"{num_nodes}, {len(x)} rows")
         x = x.float() if spec.node_features.kind == "continuous" else x
-    elif data.num_nodes is None:
-        raise Unfit("num_nodes is not given")
+    elif num_nodes is None:
+        raise Unfit("num_nodes is not known")
     else:
-        x = torch.empty(data.num_nodes, 0)
+        x = torch.empty(num_nodes, 0)
     edge_attr = None
     if reads_edges:
         edge_attr = _columns(data.edge_attr, "edge_attr")
@@ -229,8 +233,19 @@ def _columns(values: object, name: str) -> Tensor | None:
     return values[:, None] if values.dim() == 1 else values
 
 
-def _num_nodes(entry: object) -> int | None:
-    return entry.num_nodes if isinstance(entry, Data) else None
+def _num_nodes(data: Data) -> int | None:
+    """The nodes of a graph; those of its edges where it says nothing else."""
+    try:
+        count = data.num_nodes
+    except (RuntimeError, LookupError, TypeError):  # PyG counts in whatever tensors there are
+        return None
+    return count if isinstance(count, int) and count >= 0 else None
+
+
+def _known_nodes(entry: object) -> int | None:
+    """The nodes of a graph by its features or by what it says, but not by its edges, which may be wrong."""
+    known = isinstance(entry, Data) and (isinstance(entry.x, Tensor) or "num_nodes" in entry)
+    return _num_nodes(entry) if known else None
 
 
 def _unbatched(batch: Batch) -> list[Data]:
