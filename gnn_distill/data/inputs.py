@@ -198,15 +198,14 @@ def _checked_features(data: Data, spec: TaskSpec, pipeline: InputPipeline, reads
         raise Unfit("edge_index must be a tensor [2, edges], torch.empty(2, 0) where there are none")
     if edges.numel() and (edges.is_floating_point() or edges.is_complex()):
         raise Unfit("edge_index must hold whole numbers")
-    num_nodes = _num_nodes(data)
     if pipeline.max_degree is None:
         x = _columns(data.x, "x")
         if why := misfit(x, spec.node_features, "node", spec, pipeline):
             raise Unfit(why)
-        if num_nodes != len(x):
-            raise Unfit("num_nodes is not the number of rows of x", f"{num_nodes}, {len(x)} rows")
+        if _num_nodes(data) != len(x):
+            raise Unfit("num_nodes is not the number of rows of x", f"{_num_nodes(data)}, {len(x)} rows")
         x = x.float() if spec.node_features.kind == "continuous" else x
-    elif num_nodes is None:
+    elif (num_nodes := _num_nodes(data)) is None:
         raise Unfit("num_nodes is not known")
     else:
         x = torch.empty(num_nodes, 0)
