@@ -31,6 +31,8 @@ class InputPipeline:
     """Leave out edges from a node to itself."""
     merge_edges: bool = False
     """Parallel edges become one, with the mean of their features; edges are sorted by source and target."""
+    add_reverses: bool = False
+    """The reverse of every edge that has none is added, with the same features; edges are sorted."""
     undirected: bool = False
     """As `merge_edges`, once every edge has its reverse."""
     normalize_features: bool = False
@@ -90,7 +92,7 @@ class InputPipeline:
         return graphs if self.max_degree is None else replace(graphs, x=degree_column(graphs, self.max_degree))
 
     def _with_clean_edges(self, graphs: PackedGraphs) -> PackedGraphs:
-        if not (self.drop_loops or self.merge_edges or self.undirected):
+        if not (self.drop_loops or self.merge_edges or self.add_reverses or self.undirected):
             return graphs
         check_edges(graphs)
         edge_index, edge_attr, num_nodes = graphs.global_edge_index, graphs.edge_attr, len(graphs.x)
@@ -101,12 +103,30 @@ class InputPipeline:
         elif self.merge_edges and not (_keys(edge_index, num_nodes).diff() > 0).all():
             edge_index, edge_attr = coalesce(edge_index, edge_attr, num_nodes=num_nodes, reduce="mean")
         owner = torch.searchsorted(graphs.node_ptr, edge_index[0].contiguous(), right=True) - 1
-        return replace(
+        graphs = replace(
             graphs,
             edge_index=edge_index - graphs.node_ptr[owner],
             edge_attr=edge_attr,
             edge_ptr=pointers(torch.bincount(owner, minlength=len(graphs))),
         )
+        return with_reverses(graphs) if self.add_reverses else graphs
+
+
+def with_reverses(graphs: PackedGraphs) -> PackedGraphs:
+    """The graphs with the reverse of every edge that has none, of the same features; edges sorted by both nodes.
+
+    edge_index: without repeated edges.
+    """
+    size = graphs.x.size(0)
+    source, target = graphs.global_edge_index
+    alone = (~torch.isin(target * size + source, source * size + target)).nonzero().flatten()
+    place = torch.cat([source * size + target, (target * size + source)[alone]]).argsort()
+    edges = torch.cat([graphs.edge_index, graphs.edge_index[:, alone].flip(0)], dim=1)[:, place]
+    edge_attr = graphs.edge_attr
+    if edge_attr is not None:
+        edge_attr = torch.cat([edge_attr, edge_attr[alone]])[place]
+    counts = graphs.num_edges.index_add(0, graphs.node_graph[source[alone]], torch.ones_like(alone))
+    return replace(graphs, edge_index=edges, edge_attr=edge_attr, edge_ptr=pointers(counts))
 
 
 def normalize_rows(x: Tensor) -> None:
