@@ -5,13 +5,14 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gnn_distill import __version__
 from gnn_distill.errors import UserError, printable, suggest
+from gnn_distill.terminal import Lasting
 
 if TYPE_CHECKING:
     from gnn_distill.resumption import Resumption
@@ -75,6 +76,10 @@ def dispatch() -> None:
             sys.exit(2)
 
 
+LONG = ("train", "table", "tune")
+"""Commands whose work outlives whoever reads what they print."""
+
+
 def usage() -> str:
     """What `gnn-distill --help` prints."""
     rows = "\n".join(f"  {name:<10}{what}" for name, what in COMMANDS.items())
@@ -129,7 +134,7 @@ def run(command: str, stopped: "Resumption | None" = None) -> None:
 
     schema.register()
     app = hydra.main(config_path=str(CONF_DIR), config_name=command, version_base="1.3")(task_of(command, stopped))
-    with answering(command):
+    with answering(command), redirect_stdout(Lasting(sys.stdout)) if command in LONG else nullcontext():
         app()
 
 

@@ -46,6 +46,7 @@ BEYOND = (
         "cli.py",
         "complaints.py",
         "console.py",
+        "terminal.py",
         "listing.py",
     ),
     *("tracking.py", "wandb_process.py", "resumption.py", "interruption.py", "files.py", "sealed.py", "inventory.py"),

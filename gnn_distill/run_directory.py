@@ -2,7 +2,9 @@
 
 import csv
 import io
+import json
 import math
+import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -17,13 +19,21 @@ METRICS = "metrics.csv"
 RUN = "run.json"
 """What a run that is under way knows of itself; one that goes on reads it."""
 MANIFEST = "manifest.json"
-KEPT = (METRICS, RUN, "student.*", "checkpoints/*.safetensors", "figures/*", ".hydra/*.yaml")
+SPLIT = "split.safetensors"
+"""Ids of the graphs (node level: rows of the nodes) of each part: train, val and test, int64."""
+CONSOLE = "console.log"
+"""What the run told, line by line; a run that goes on adds to it."""
+FAILED = "failed.json"
+"""Why a run failed: its message as `error`, and, where no user could cause it, the end of the `traceback`."""
+KEPT = (METRICS, RUN, SPLIT, "student.*", "checkpoints/*.safetensors", "figures/*", ".hydra/*.yaml")
 """What a manifest tells of; summary.json has a checksum of its own."""
 AGAIN = "Make the run again: remove its folder, or choose another."
+LAST_LINES = 20
+"""Of a traceback that is kept."""
 
 
 class RunDirectory:
-    """Folders and files of one run: metrics.csv, summary.json, run.json, manifest.json, checkpoints/, figures/.
+    """Folders and files of one run: metrics.csv, summary.json, run.json, console.log, checkpoints/ and others.
 
     `facts` are what run.json holds, and `told` the epochs, as (stage, epoch), that an earlier process had recorded.
     metrics.csv is written anew from the first row on: a run that goes on records again what its checkpoints hold.
@@ -37,6 +47,7 @@ class RunDirectory:
         self.figures = self.path / "figures"
         self.last = self.checkpoints / "last.safetensors"
         """The student's state after the last epoch that was written."""
+        self.console_log = self.path / CONSOLE
         self.facts: dict[str, Any] = {}
         self.told: set[tuple[str, int]] = set()
         self._rows: list[dict[str, Any]] = []
@@ -60,15 +71,17 @@ class RunDirectory:
             (self.path / ".writable").unlink()
             for folder in (self.path, self.checkpoints):
                 remove_temporaries(folder)
+            (self.path / FAILED).unlink(missing_ok=True)
         except OSError as error:
             raise UserError(
                 f"hydra.run.dir={self.path}: cannot be written ({error.strerror}). Choose another folder."
             ) from error
 
     def remember(self, **facts: Any) -> None:
-        """Add to what is known of the run, for whoever goes on with it."""
+        """Add to what is known of the run, for whoever goes on with it; a finished one's file stays as it is."""
         self.facts |= facts
-        write_json(self.path / RUN, _strict(self.facts))
+        if not (self.path / SUMMARY).exists():
+            write_json(self.path / RUN, _strict(self.facts))
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add a row to metrics.csv; a new column rewrites the file, so that its header is always the union."""
@@ -94,6 +107,15 @@ class RunDirectory:
         files = {name: fingerprint(self.path / name) for name in kept(self.path)}
         write_json(self.path / MANIFEST, {"files": files})
         write_json(self.path / SUMMARY, _strict(summary))
+
+
+def write_failure(run_dir: Path, error: BaseException) -> None:
+    """Write failed.json: the message of an error, and of one that no user can cause the last lines of its traceback."""
+    told = {"error": str(error)}
+    if not isinstance(error, UserError):
+        lines = "".join(traceback.format_exception(error)).splitlines()
+        told = {"error": f"{type(error).__name__}: {error}", "traceback": "\n".join(lines[-LAST_LINES:])}
+    replace_file(run_dir / FAILED, json.dumps(told, indent=2) + "\n")
 
 
 def read_summary(run_dir: Path | str) -> dict[str, Any]:

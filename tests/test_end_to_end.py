@@ -180,7 +180,7 @@ def test_without_a_teacher(generated: Callable, tmp_path: Path) -> None:
     assert list(summary["parameters"]) == ["student"]
     assert list(read_metrics(tmp_path / "run")) == ["student"]
     assert not (tmp_path / "run" / "checkpoints" / "teacher.safetensors").exists()
-    assert "gap" not in told
+    assert "ahead" not in told
 
 
 def test_a_run_returns_its_validation_metric(

@@ -11,7 +11,7 @@ from torch_geometric.utils import coalesce, subgraph, to_undirected
 from gnn_distill.data.assembly import assemble
 from gnn_distill.data.node_splits import choose_node_split
 from gnn_distill.data.packed import PackedGraphs, mean_log_degree, pointers
-from gnn_distill.data.task import Features, GraphTask, Splits
+from gnn_distill.data.task import Features, GraphTask
 from gnn_distill.errors import UserError
 
 if TYPE_CHECKING:
@@ -99,4 +99,4 @@ def hide_evaluation_nodes(task: GraphTask) -> GraphTask:
     )
     train = num_nodes + torch.searchsorted(ids, splits.train)
     spec = replace(task.spec, log_degree=mean_log_degree(graphs, train))
-    return GraphTask(spec, graphs, Splits(train, splits.val, splits.test), task.notices, setting="inductive")
+    return GraphTask(spec, graphs, replace(splits, train=train), task.notices, setting="inductive")

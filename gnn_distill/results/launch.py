@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from gnn_distill.console import duration
-from gnn_distill.errors import UserError, printable
-from gnn_distill.results.cells import FAILED, LOG, RUNNING, PlannedRun
-from gnn_distill.run_directory import SUMMARY, is_finished
+from gnn_distill.errors import printable
+from gnn_distill.results.cells import LOG, RUNNING, PlannedRun
+from gnn_distill.run_directory import FAILED, SUMMARY, is_finished, write_failure
 
 
 def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str:
@@ -85,8 +85,7 @@ def _train(cfg: Any, folder: Path) -> float:
             return train.main(validate(cfg), resume=True)
         except (Exception, SystemExit) as error:
             traceback.print_exc()
-            told = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            (folder / FAILED).write_text(json.dumps({"error": told}))
+            write_failure(folder, error)
             return math.nan
 
 
