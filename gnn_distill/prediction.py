@@ -148,7 +148,7 @@ def load(run_dir: str | Path, own_module: bool = False) -> Predictor:
     if not (run_dir / WEIGHTS).is_file() or not (run_dir / SETTINGS).is_file():
         raise UserError(f"{run_dir}: no finished run lies here ({WEIGHTS} and {SETTINGS} are wanted).")
     settings = read_json(run_dir / SETTINGS, AGAIN)
-    weights = checkpoint.load_tensors(run_dir / WEIGHTS, remedy=AGAIN)
+    weights = checkpoint.load_tensors(run_dir / WEIGHTS, remedy=AGAIN, folder=run_dir)
     with making_sense(run_dir / SETTINGS, AGAIN):
         spec, encoding = TaskSpec.from_dict(settings["spec"]), EncodingConfig(**settings["encoding"])
         config = StudentConfig(**settings["student"])

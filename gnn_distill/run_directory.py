@@ -4,15 +4,17 @@ import csv
 import io
 import json
 import math
+import os
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from gnn_distill.bounded import read_csv, reading, stay_inside
 from gnn_distill.errors import UserError
 from gnn_distill.files import append, fingerprint, remove_temporaries, replace_file, set_aside
-from gnn_distill.sealed import Damaged, OtherVersion, read_json, reading, write_json
+from gnn_distill.sealed import Damaged, OtherVersion, read_json, write_json
 
 SUMMARY = "summary.json"
 METRICS = "metrics.csv"
@@ -28,6 +30,7 @@ FAILED = "failed.json"
 KEPT = (METRICS, RUN, SPLIT, "student.*", "checkpoints/*.safetensors", "figures/*", ".hydra/*.yaml")
 """What a manifest tells of; summary.json has a checksum of its own."""
 AGAIN = "Make the run again: remove its folder, or choose another."
+MOST_STAGES = 16
 LAST_LINES = 20
 """Of a traceback that is kept."""
 
@@ -57,6 +60,8 @@ class RunDirectory:
                 f"hydra.run.dir={self.path}: this folder holds a finished run. Choose another, or remove it first."
             )
         if resume and ((self.path / RUN).exists() or self.last.exists()):
+            for file in _matching(self.path):
+                stay_inside(self.path, file, "Remove the folder, and start the run anew.")
             self.facts = read_json(self.path / RUN, "Remove the folder, and start the run anew.")
             self.told = _recorded(self.path / METRICS)
         elif self.last.exists():
@@ -135,8 +140,12 @@ def is_finished(run_dir: Path) -> bool:
 
 def kept(run_dir: Path) -> list[str]:
     """Names of the files that a manifest tells of."""
-    found = (path for pattern in KEPT for path in sorted(run_dir.glob(pattern)) if path.is_file())
-    return [path.relative_to(run_dir).as_posix() for path in found]
+    return [path.relative_to(run_dir).as_posix() for path in _matching(run_dir) if path.is_file()]
+
+
+def _matching(run_dir: Path) -> list[Path]:
+    """What has a name that a manifest tells of, whatever it is."""
+    return [path for pattern in KEPT for path in sorted(run_dir.glob(pattern))]
 
 
 def check(run_dir: Path, *names: str) -> None:
@@ -149,7 +158,8 @@ def check(run_dir: Path, *names: str) -> None:
     told = read_json(run_dir / MANIFEST, AGAIN)["files"]
     for name in names or told:
         file = run_dir / name
-        if name in told and file.exists():
+        if name in told and os.path.lexists(file):
+            stay_inside(run_dir, file, AGAIN)
             with reading(file, AGAIN):
                 if fingerprint(file) != told[name]:
                     raise Damaged(file, f"its content is not what {MANIFEST} tells", AGAIN)
@@ -160,18 +170,24 @@ def read_metrics(run_dir: Path | str) -> dict[str, dict[str, list[float]]]:
 
     Raises Damaged where a finished run left it otherwise.
     """
-    check(Path(run_dir), METRICS)
-    stages: dict[str, list[dict[str, str]]] = {}
-    with open(Path(run_dir) / METRICS, encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            stages.setdefault(row.pop("stage"), []).append(row)
+    run_dir = Path(run_dir)
+    check(run_dir, METRICS)
+    columns, rows = read_csv(run_dir / METRICS, run_dir, AGAIN)
+    if not rows:
+        return {}
+    place = columns.index("stage")
+    stages: dict[str, list[list[str]]] = {}
+    for row in rows:
+        stages.setdefault(row[place], []).append(row)
+    if len(stages) > MOST_STAGES:
+        raise Damaged(run_dir / METRICS, f"it has {len(stages):,} stages; at most {MOST_STAGES} are read", AGAIN)
     return {
         stage: {
-            column: [float(row[column] or "nan") for row in rows]
-            for column in rows[0]
-            if any(row[column] for row in rows)
+            column: [float(row[index] or "nan") for row in of_stage]
+            for index, column in enumerate(columns)
+            if index != place and any(row[index] for row in of_stage)
         }
-        for stage, rows in stages.items()
+        for stage, of_stage in stages.items()
     }
 
 

@@ -1,6 +1,5 @@
 """Making runs through the Hydra launcher of the user's choice, and telling how far they are."""
 
-import json
 import math
 import sys
 import threading
@@ -16,8 +15,9 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from gnn_distill.bounded import read_plain_json
 from gnn_distill.console import duration
-from gnn_distill.errors import printable
+from gnn_distill.errors import UserError, printable
 from gnn_distill.results.cells import LOG, RUNNING, PlannedRun
 from gnn_distill.run_directory import FAILED, SUMMARY, is_finished, write_failure
 
@@ -143,6 +143,6 @@ class Watch:
 def failure(run: PlannedRun) -> str:
     """What a failed run said."""
     try:
-        return json.loads((run.folder / FAILED).read_text())["error"].strip().splitlines()[0]
-    except (OSError, ValueError, KeyError, IndexError):
+        return read_plain_json(run.folder / FAILED)["error"].strip().splitlines()[0]
+    except (UserError, TypeError, AttributeError, KeyError, IndexError):
         return "no reason left"

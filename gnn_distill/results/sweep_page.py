@@ -1,5 +1,6 @@
 """What the report of a sweep shows: a map of the two keys that vary most, and every setting's score."""
 
+import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 from omegaconf import OmegaConf
 
+from gnn_distill.bounded import read_yaml
 from gnn_distill.errors import refuse, suggest
 from gnn_distill.results.inline import svg
 from gnn_distill.results.numbers import Format, metric_label, shown
@@ -131,5 +133,5 @@ def _mean(score: pd.Series, number: Format) -> str:
 def _command(folder: Path) -> str:
     """The command of a multirun; nothing for other folders."""
     file = folder / "multirun.yaml"
-    words = OmegaConf.select(OmegaConf.load(file), "hydra.overrides.task") if file.is_file() else None
+    words = OmegaConf.select(read_yaml(file), "hydra.overrides.task") if os.path.lexists(file) else None
     return shlex.join(["gnn-distill", "train", "-m", *words]) if words else ""

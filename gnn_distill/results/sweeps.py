@@ -7,10 +7,9 @@ from typing import Any
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
-from gnn_distill.errors import UserError, suggest
+from gnn_distill.errors import UserError, making_sense, suggest
 from gnn_distill.results.run_page import CONFIG, Run, read_run
 from gnn_distill.schema.data import LOWER_IS_BETTER
-from gnn_distill.sealed import Damaged, OtherVersion
 
 REPEATS = ("seed", "dataset.fold", "dataset.split_seed")
 """Keys that repeat a setting; they are averaged over."""
@@ -61,8 +60,9 @@ def read_sweep(folder: Path, metric: str | None = None) -> Sweep:
     damaged: list[str] = []
     for path in sorted(folder.glob(f"**/{CONFIG.as_posix()}")):
         try:
-            runs.append(read_run(path.parents[1], curves=False))
-        except (Damaged, OtherVersion) as error:
+            with making_sense(path.parents[1], "Its files are damaged, or another program's."):
+                runs.append(read_run(path.parents[1], curves=False))
+        except UserError as error:
             damaged.append(str(error))
     finished = [run for run in runs if run.summary]
     asked = {key: [_value(run, key) for run in finished] for key in _keys(runs)}

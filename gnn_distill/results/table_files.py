@@ -1,12 +1,13 @@
 """A table read back from the table.json in its folder."""
 
-import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from gnn_distill.bounded import read_plain_json
 from gnn_distill.errors import UserError
 from gnn_distill.results.significance import Interval, Outcome, Share
 from gnn_distill.results.tables import Cell, Column, Comparison, Table
@@ -18,7 +19,7 @@ SCORES = "scores.csv"
 
 def is_table(folder: Path) -> bool:
     """Whether the folder is that of a table."""
-    return (folder / FILE).is_file()
+    return os.path.lexists(folder / FILE)
 
 
 def read_table(folder: Path) -> Table:
@@ -28,7 +29,7 @@ def read_table(folder: Path) -> Table:
         UserError: if the file is not that of a table, or of another version.
     """
     try:
-        told = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        told = read_plain_json(folder / FILE)
         return Table(
             rows={row: line["label"] for row, line in told["rows"].items()},
             columns={key: Column(**{**line, "units": tuple(line["units"])}) for key, line in told["columns"].items()},
