@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from gnn_distill.console import duration
 from gnn_distill.results.figures import WEIGHTED, Curves, draw_losses, draw_metric, draw_terms
 from gnn_distill.results.inline import svg
 from gnn_distill.results.numbers import metric_label, shown
+from gnn_distill.results.public import command
 from gnn_distill.results.runs import OVERRIDES
 from gnn_distill.run_directory import AGAIN, FAILED, METRICS, RUN, SUMMARY, check, read_metrics, read_summary
 from gnn_distill.schema.data import LOWER_IS_BETTER
@@ -140,7 +140,7 @@ def run_page(folder: Path) -> dict[str, Any]:
         "overrides": run.overrides,
         "config": read_bytes(folder / CONFIG, MOST_YAML, folder).decode() if run.config else "",
         "environment": {name: value for name, value in _environment(run) if value not in (None, "")},
-        "command": shlex.join(["gnn-distill", "train", *run.overrides]) if run.config else "",
+        "command": command(["gnn-distill", "train", *run.overrides]) if run.config else "",
         "commit": run.summary.get("environment", {}).get("code", {}).get("commit", ""),
     }
 
@@ -156,7 +156,7 @@ def _tiles(run: Run) -> Iterator[dict[str, str]]:
         lower = not run.summary.get("higher_is_better", run.metric not in LOWER_IS_BETTER)
         lead = (scores["student"] - scores["teacher"]) * (-1 if lower else 1)
         yield {
-            "name": "student ahead by" if lead >= 0 else "student behind by",
+            "name": "student ahead by" if lead >= 0 else "teacher ahead by",
             "value": shown(abs(lead), run.metric),
             "what": f"{metric_label(run.metric)}, {'lower' if lower else 'higher'} is better",
             "kind": "lead",
@@ -205,6 +205,7 @@ def _notes(run: Run) -> Iterator[str]:
         yield f"Found in the store, made by an earlier run: {', '.join(found)}."
     if summary.get("environment", {}).get("code", {}).get("dirty"):
         yield "The code had changes that were not committed."
+    yield from run.notices
 
 
 def _metrics(run: Run) -> list[str]:

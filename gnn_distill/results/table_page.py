@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -17,6 +16,7 @@ from gnn_distill.results.figures import Curves
 from gnn_distill.results.grids import grids
 from gnn_distill.results.inline import png, svg
 from gnn_distill.results.numbers import Format, metric_label
+from gnn_distill.results.public import command
 from gnn_distill.results.run_page import read_run
 from gnn_distill.results.spreadsheets import restored
 from gnn_distill.results.table_figures import draw_boxes, draw_cell_curves, draw_differences, draw_heat_map, means_of
@@ -66,7 +66,7 @@ def table_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
 def _command(table: Table, folder: Path) -> str:
     """What made the table."""
     words = [word for word in read_run(folder).overrides if not word.startswith(("table.run=", "table.rerun="))]
-    return shlex.join(["gnn-distill", "table", *(words or [f"table={table.name}"])])
+    return command(["gnn-distill", "table", *(words or [f"table={table.name}"])])
 
 
 def write_figures(table: Table, curves: Mapping[str, "Figure"], folder: Path) -> list[Path]:
@@ -97,17 +97,18 @@ def _curves(table: Table, folder: Path, damaged: list[str]) -> Iterator[tuple[st
         for row, label in table.rows.items():
             paths = runs["path"][(runs["row"] == row) & (runs["column"] == key)].dropna()
             cells[label] = []
-            for path in (
-                path
-                for path in dict.fromkeys(map(os.path.realpath, paths))
-                if lies_inside(Path(path) / METRICS, Path(path))
-            ):
+            for path in filter(has_curves, dict.fromkeys(map(os.path.realpath, paths))):
                 try:
                     cells[label].append(_last_stage(read(path), row in table.teachers))
                 except Damaged as error:
-                    damaged.append(str(error))
+                    damaged.append(str(error).replace(path, os.path.relpath(path, os.path.realpath(folder))))
         if figure := draw_cell_curves(cells, column.metric, column.label):
             yield f"curves of {key}", figure
+
+
+def has_curves(path: str) -> bool:
+    """Whether a run's metrics.csv lies in its folder."""
+    return lies_inside(Path(path) / METRICS, Path(path))
 
 
 def _last_stage(curves: Curves, teacher: bool) -> dict[str, list[float]]:

@@ -43,7 +43,7 @@ def test_terms_are_those_of_the_selected_epoch(tmp_path, best, told):
     ("changes", "said"),
     [
         ({"test": None}, "The test split was not read"),
-        ({"metric": "rmse"}, "student behind by"),  # a higher error is worse
+        ({"metric": "rmse"}, "teacher ahead by"),  # a higher error is worse
         ({"note": "one of many"}, "one of many"),
         ({"control": {"name": "shuffled"}}, "teacher.control=shuffled"),
         ({"environment": {"code": {"dirty": True}}}, "changes that were not committed"),
