@@ -20,10 +20,10 @@ MOST_JSON = 16 * MB
 MOST_YAML = MB // 4
 MOST_CSV = 32 * MB
 MOST_IMAGE = 16 * MB
-MOST_HEADER = 32 * MB
-"""Of a safetensors file; safetensors itself takes 100 MB."""
-DEEPEST = 32
-"""Of lists and mappings within each other in YAML."""
+MOST_HEADER = 100_000_000
+"""Of a safetensors file of one's own: the most that safetensors takes."""
+DEEPEST, MOST_NODES = 32, 10_000
+"""Of YAML: lists and mappings within each other, and all of them with their values."""
 MOST_COLUMNS = 1000
 AGAIN = "Delete it and run again."
 
@@ -112,12 +112,13 @@ def read_yaml(path: Path, folder: Path | None = None, remedy: str = AGAIN) -> "D
     try:
         text = read_bytes(path, MOST_YAML, folder, remedy).decode()
         depth = 0
-        for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        for count, event in enumerate(yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))):
             if isinstance(event, yaml.AliasEvent):
                 raise Damaged(path, f"it has aliases (*{event.anchor}), which no run writes", remedy)
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEEPEST:
-                raise Damaged(path, f"more than {DEEPEST} lists lie within each other", remedy)
+            if depth > DEEPEST or count > MOST_NODES:
+                limits = f"at most {DEEPEST} within each other, with {MOST_NODES:,} values in all, are read"
+                raise Damaged(path, f"it has too many lists: {limits}", remedy)
         return OmegaConf.load(io.StringIO(text))
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         told = " ".join(str(error).split())[:200]

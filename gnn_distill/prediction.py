@@ -17,6 +17,7 @@ from gnn_distill.data.task import Features, TaskSpec
 from gnn_distill.errors import UserError, making_sense
 from gnn_distill.losses.reuse import ReusingStudent, rebuild
 from gnn_distill.models import build_student
+from gnn_distill.models.extent import check_depth, check_extent
 from gnn_distill.run_directory import AGAIN
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.run import TrainConfig
@@ -157,8 +158,14 @@ def load(run_dir: str | Path, own_module: bool = False) -> Predictor:
                 f"{run_dir / SETTINGS}: this student is a module of somebody's own, {config.name}, and loading it runs "
                 "that module. If it is yours: load(run_dir, own_module=True)."
             )
-        student = build_student(config, encoding, spec)
-        if reuse := settings.get("reuse_head"):
-            student = rebuild(student, spec, weights, reuse)
+
+        def build() -> nn.Module:
+            student, reuse = build_student(config, encoding, spec), settings.get("reuse_head")
+            return rebuild(student, spec, weights, reuse) if reuse else student
+
+        if "." not in config.name:
+            check_depth(run_dir / SETTINGS, max(config.num_layers, config.global_layers), weights)
+            check_extent(run_dir / SETTINGS, build, weights)
+        student = build()
         student.load_state_dict(weights)
         return Predictor(student, spec, encoding, settings["max_pairs"])

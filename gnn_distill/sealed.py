@@ -65,16 +65,17 @@ def read_json(path: Path, remedy: str = AGAIN) -> dict[str, Any]:
 def metadata(path: Path, remedy: str = AGAIN, verify: bool = True, folder: Path | None = None) -> dict[str, Any]:
     """Our section of a safetensors file's metadata, once the whole file has been read against its checksum.
 
-    It is read piece by piece; without `verify` only the header is. With a `folder` the file must lie in it, links
-    followed. Raises Damaged or OtherVersion.
+    It is read piece by piece; without `verify` only the header is. With a `folder`, which may be somebody else's, the
+    file must lie in it, links followed, and its header be short. Raises Damaged or OtherVersion.
     """
     with opened(path, folder, remedy) as file:
         start = file.read(8)
         length = int.from_bytes(start, "little")
         if len(start) < 8 or length > os.fstat(file.fileno()).st_size:
             raise Damaged(path, "it has no whole header", remedy)
-        if length > MOST_HEADER:
-            raise Damaged(path, f"its header has more than the {MOST_HEADER:,} bytes that are read of one", remedy)
+        most = MOST_JSON if folder else MOST_HEADER
+        if length > most:
+            raise Damaged(path, f"its header has more than the {most:,} bytes that are read of one", remedy)
         header = file.read(length)
         found = IN_HEADER.search(header)
         if found is None:

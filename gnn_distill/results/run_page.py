@@ -75,7 +75,7 @@ def read_run(folder: Path, curves: bool = True) -> Run:
     return Run(
         path=folder,
         summary=summary,
-        config=OmegaConf.create(inert(read_yaml(folder / CONFIG, folder)) if _there(folder, CONFIG) else {}),
+        config=OmegaConf.create(inert(read_yaml(folder / CONFIG, folder, AGAIN)) if _there(folder, CONFIG) else {}),
         overrides=_words(folder) if _there(folder, OVERRIDES) else [],
         curves=read_metrics(folder) if curves and _there(folder, METRICS) else {},
         error="\n".join(str(failed[key]) for key in ("error", "traceback") if failed.get(key)),
@@ -90,7 +90,7 @@ def _there(folder: Path, name: str | Path) -> bool:
 
 def _words(folder: Path) -> list[str]:
     """What was typed. Raises Damaged where it is none of words."""
-    words = list(read_yaml(folder / OVERRIDES, folder))
+    words = list(read_yaml(folder / OVERRIDES, folder, AGAIN))
     if not all(isinstance(word, str) for word in words):
         raise Damaged(folder / OVERRIDES, "it holds other things than words", AGAIN)
     return words
