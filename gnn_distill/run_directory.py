@@ -60,8 +60,7 @@ class RunDirectory:
                 f"hydra.run.dir={self.path}: this folder holds a finished run. Choose another, or remove it first."
             )
         if resume and ((self.path / RUN).exists() or self.last.exists()):
-            for file in _matching(self.path):
-                stay_inside(self.path, file, "Remove the folder, and start the run anew.")
+            _stay_inside(self.path)
             self.facts = read_json(self.path / RUN, "Remove the folder, and start the run anew.")
             self.told = _recorded(self.path / METRICS)
         elif self.last.exists():
@@ -141,6 +140,15 @@ def is_finished(run_dir: Path) -> bool:
 def kept(run_dir: Path) -> list[str]:
     """Names of the files that a manifest tells of."""
     return [path.relative_to(run_dir).as_posix() for path in _matching(run_dir) if path.is_file()]
+
+
+def _stay_inside(run_dir: Path) -> None:
+    """Raise Damaged where a file or folder that a run writes is a link to another place."""
+    for name in {pattern.partition("/")[0] for pattern in KEPT if "/" in pattern}:
+        if not Path(os.path.realpath(run_dir / name)).is_relative_to(os.path.realpath(run_dir)):
+            raise Damaged(run_dir / name, "it is a link to another place", AGAIN)
+    for file in _matching(run_dir):
+        stay_inside(run_dir, file, AGAIN)
 
 
 def _matching(run_dir: Path) -> list[Path]:
