@@ -15,6 +15,8 @@ from gnn_distill.results.tables import Cell, Column, Comparison, Table
 FILE = "table.json"
 SCORES = "scores.csv"
 """The runs of the table: row, column, path and more."""
+MOST = {"columns": 50, "cells": 2_000, "values": 20_000}
+"""Of a table whose figures can be drawn within reason."""
 
 
 def is_table(folder: Path) -> bool:
@@ -30,6 +32,12 @@ def read_table(folder: Path) -> Table:
     """
     try:
         told = read_plain_json(folder / FILE)
+        counts = {"columns": len(told["columns"]), "cells": len(told["cells"])}
+        counts["values"] = sum(len(line["values"]) for line in told["cells"])
+        if too_many := [f"{counts[what]:,} {what}" for what in MOST if counts[what] > MOST[what]]:
+            raise ValueError(
+                f"it has {', '.join(too_many)}; at most {', '.join(f'{n:,} {k}' for k, n in MOST.items())}"
+            )
         return Table(
             rows={row: line["label"] for row, line in told["rows"].items()},
             columns={key: Column(**{**line, "units": tuple(line["units"])}) for key, line in told["columns"].items()},
