@@ -35,9 +35,8 @@ def read_table(folder: Path) -> Table:
         counts = {"columns": len(told["columns"]), "cells": len(told["cells"])}
         counts["values"] = sum(len(line["values"]) for line in told["cells"])
         if too_many := [f"{counts[what]:,} {what}" for what in MOST if counts[what] > MOST[what]]:
-            raise ValueError(
-                f"it has {', '.join(too_many)}; at most {', '.join(f'{n:,} {k}' for k, n in MOST.items())}"
-            )
+            most = ", ".join(f"{count:,} {what}" for what, count in MOST.items())
+            raise ValueError(f"it has {', '.join(too_many)}; at most {most}")
         return Table(
             rows={row: line["label"] for row, line in told["rows"].items()},
             columns={key: Column(**{**line, "units": tuple(line["units"])}) for key, line in told["columns"].items()},
