@@ -213,6 +213,14 @@ def test_why_a_run_failed_is_kept_until_it_is_made_again(generated: Callable, tm
     assert not (run / "failed.json").exists()
 
 
+def test_a_job_that_is_refused_keeps_why(gnn_distill: Callable, tmp_path: Path) -> None:
+    status, _, err = gnn_distill("train", "-m", "hydra.sweep.dir=sweep", "tracker=none", "optim.lr=-1,-2")
+    assert status == 1
+    failed = json.loads((tmp_path / "sweep" / "0" / "failed.json").read_text())["error"]
+    assert failed.startswith("optim.lr=-1")
+    assert failed in err
+
+
 def test_a_training_outlives_its_reader(
     gnn_distill: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
