@@ -252,8 +252,12 @@ def test_a_run_returns_its_validation_metric(
 
 
 def test_half_precision_runs(generated: Callable, tmp_path: Path) -> None:
-    status, _, err = generated("trainer.precision=bf16-mixed", "student=transformer")
+    """With the gradients of single terms, too, for which the rule on 16-mixed recommends it."""
+    words = ("loss.balance=gradient", "debug.gradients=true")
+    status, _, err = generated("trainer.precision=bf16-mixed", "student=transformer", *words)
     assert (status, err) == (0, "")
+    seen = read_metrics(tmp_path / "run")["student"]
+    assert all(0 < norm < math.inf for norm in seen["train/align_node.grad_norm"] + seen["train/task.grad_norm"])
     assert package.load(tmp_path / "run").predict(make_graphs(make_spec(node_features=FIVE))).isfinite().all()
 
 

@@ -1,7 +1,7 @@
 """From one PyG graph to a node-level task: features, edges, split, and what training may see."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -76,27 +76,56 @@ def normalize_rows(x: Tensor) -> None:
 
 
 def hide_evaluation_nodes(task: GraphTask) -> GraphTask:
-    """The inductive form: training gets a second graph, that of all nodes that are neither for validation nor test.
+    """The inductive form, three graphs: the whole one, on which only test nodes are read; the one that is trained on,
+    without validation and test nodes; and the one that validation is read on, without test nodes.
 
-    The first graph stays whole: on it validation and test nodes are read.
+    What decides about epochs and settings so never depends on features or edges of test nodes. Nodes in no part are in
+    all three.
     """
     whole, splits = task.graphs, task.splits
-    num_nodes, width = whole.x.shape
-    seen = torch.ones(num_nodes, dtype=torch.bool).index_fill_(0, torch.cat([splits.val, splits.test]), False)
-    ids = seen.nonzero().flatten()
-    edge_index, edge_attr = subgraph(seen, whole.edge_index, whole.edge_attr, relabel_nodes=True, num_nodes=num_nodes)
-    x = whole.x.new_empty(num_nodes + len(ids), width)  # filled piece by piece: features may take gigabytes
-    x[:num_nodes] = whole.x
-    torch.index_select(whole.x, 0, ids, out=x[num_nodes:])
+    without_test = _without(whole, splits.test)
+    without_both = _without(whole, torch.cat([splits.val, splits.test]))
+    graphs, (_, train_start, val_start, _) = _joined(whole, [without_both, without_test])
+    train = train_start + torch.searchsorted(without_both.kept, splits.train)
+    val = val_start + torch.searchsorted(without_test.kept, splits.val)
+    spec = replace(task.spec, log_degree=mean_log_degree(graphs, train))
+    return GraphTask(spec, graphs, replace(splits, train=train, val=val), task.notices, setting="inductive")
+
+
+class Part(NamedTuple):
+    """Some nodes of a graph, and the edges among them."""
+
+    kept: Tensor
+    """Which nodes, ascending."""
+    edge_index: Tensor
+    """In new numbers."""
+    edge_attr: Tensor | None
+
+
+def _without(whole: PackedGraphs, hidden: Tensor) -> Part:
+    num_nodes = len(whole.x)
+    seen = torch.ones(num_nodes, dtype=torch.bool).index_fill_(0, hidden, False)
+    edges = subgraph(seen, whole.edge_index, whole.edge_attr, relabel_nodes=True, num_nodes=num_nodes)
+    return Part(seen.nonzero().flatten(), *edges)
+
+
+def _joined(whole: PackedGraphs, parts: list[Part]) -> tuple[PackedGraphs, list[int]]:
+    """The graph and its parts end to end, and where the nodes of each begin."""
+    sizes = [len(whole.x), *(len(part.kept) for part in parts)]
+    ptr = pointers(torch.tensor(sizes))
+    x = whole.x.new_empty(int(ptr[-1]), whole.x.size(1))  # filled piece by piece: features may take gigabytes
+    x[: len(whole.x)] = whole.x
+    for part, start, stop in zip(parts, ptr[1:-1].tolist(), ptr[2:].tolist(), strict=True):
+        torch.index_select(whole.x, 0, part.kept, out=x[start:stop])
+    attrs = None if whole.edge_attr is None else torch.cat([whole.edge_attr, *(part.edge_attr for part in parts)])
+    counts = [whole.edge_index.size(1), *(part.edge_index.size(1) for part in parts)]
     graphs = PackedGraphs(
         x=x,
-        edge_index=torch.cat([whole.edge_index, edge_index], dim=1),
-        edge_attr=None if edge_attr is None else torch.cat([whole.edge_attr, edge_attr]),
-        y=torch.cat([whole.y, whole.y[ids]]),
-        node_ptr=pointers(torch.tensor([num_nodes, len(ids)])),
-        edge_ptr=pointers(torch.tensor([whole.edge_index.size(1), edge_index.size(1)])),
+        edge_index=torch.cat([whole.edge_index, *(part.edge_index for part in parts)], dim=1),
+        edge_attr=attrs,
+        y=torch.cat([whole.y, *(whole.y[part.kept] for part in parts)]),
+        node_ptr=ptr,
+        edge_ptr=pointers(torch.tensor(counts)),
         level="node",
     )
-    train = num_nodes + torch.searchsorted(ids, splits.train)
-    spec = replace(task.spec, log_degree=mean_log_degree(graphs, train))
-    return GraphTask(spec, graphs, replace(splits, train=train), task.notices, setting="inductive")
+    return graphs, ptr.tolist()

@@ -156,7 +156,7 @@ class NodeDatasetConfig(DatasetConfig):
     """One graph whose nodes have labels; split=random is 60/20/20, per_class 20 / 30 nodes a class / the rest."""
 
     setting: str = choice("transductive", "transductive", "inductive")
-    """transductive: training sees the whole graph; inductive: neither validation and test nodes nor their edges."""
+    """transductive: training sees the whole graph; inductive: no validation or test nodes, validation no test nodes."""
     undirected: bool = True
     """Add the reverse of every edge where the files hold a directed graph, as most of the literature does."""
     normalize_features: bool = False
