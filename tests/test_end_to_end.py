@@ -307,6 +307,7 @@ def test_molecules_of_a_table_with_broken_lines(gnn_distill: Callable, tmp_path:
     task = load_task(dataset, PathsConfig())
     assert task.fingerprint == summary["data"]
     assert summary["shared_molecules"] == task.shared
+    assert summary["shared_graphs"] == task.shared_graphs
     assert set(task.shared) == {"train_val", "train_test", "val_test"}
     good = [smiles for smiles in SMILES if smiles not in ("C1CC", "not a molecule")]
     values = predictor.predict([good[graph] for graph in task.splits.test])

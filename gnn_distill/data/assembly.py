@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from gnn_distill.data.checks import check_parts, count_missing, count_rows, notices_on_edges
 from gnn_distill.data.packed import PackedGraphs, mean_log_degree
+from gnn_distill.data.shared_graphs import find_shared_graphs, notices_on
 from gnn_distill.data.splits import keep_fraction
 from gnn_distill.data.task import METRICS, Features, GraphTask, Splits, TaskSpec
 from gnn_distill.errors import UserError
@@ -39,18 +41,20 @@ def assemble(
 
     metric: the set's own; `dataset.metric` goes before it. target_names: one an output (multiclass: the classes).
     standardised: so many first columns of continuous node features are standardised by the training nodes.
-    Raises UserError for a metric that does not fit the kind, features that are not finite, graphs without nodes,
-    and targets that cannot be learned or measured.
+    Raises UserError for a metric that does not fit the kind, for tensors, labels and parts that do not fit what is
+    said of them, features that are not finite, graphs without nodes, and targets that cannot be learned or measured.
     """
     metric = dataset.metric or metric
+    check_parts(dataset.name, graphs, splits, kind, target_names, node_features, edge_features)
     if metric not in METRICS[kind]:
         raise UserError(f"dataset.metric={metric}: {dataset.name} is {kind}; choose {', '.join(METRICS[kind])}.")
     check_counts(dataset.name, graphs)
-    notices = list(notices or []) + check_graphs(graphs)
+    notices = list(notices or []) + check_graphs(graphs) + ([] if molecules else notices_on_edges(graphs))
     splits = keep_fraction(splits, graphs.y, kind, dataset.train_fraction, dataset.split_seed)
     if not all(len(ids) for ids in (splits.train, splits.val, splits.test)):
         count = f"{len(graphs.y)} {graphs.level}s"
         raise UserError(f"{dataset.name}: {count} are too few for a train, a val and a test part.")
+    notices += count_missing(graphs.y, splits)
     edited = dataset.train_fraction < 1
     notices += check_targets(graphs.y, splits, kind, metric, target_names, edited, graphs.level)
     mean, std = standardisation(graphs.y[splits.train], kind, len(target_names))
@@ -73,7 +77,10 @@ def assemble(
         log_degree=mean_log_degree(graphs, splits.train),
         note=note,
     )
-    return GraphTask(spec, graphs, splits, notices)
+    if graphs.level == "node":
+        return GraphTask(spec, graphs, splits, notices)
+    shared = find_shared_graphs(graphs, splits)
+    return GraphTask(spec, graphs, splits, notices + notices_on(shared, splits, molecules), shared_graphs=shared)
 
 
 def standardisation(y: Tensor, kind: str, num_outputs: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -131,7 +138,7 @@ def check_graphs(graphs: PackedGraphs) -> list[str]:
     else:
         small = [(nodes == 1, "graphs", "one node only"), ((nodes > 1) & (edges == 0), "graphs", "no edges")]
     return [
-        f"{_count(bad, units)} have {what}; they are kept, and structure says nothing about them."
+        f"{count_rows(bad, units)} have {what}; they are kept, and structure says nothing about them."
         for bad, units, what in small
         if bad.any()
     ]
@@ -211,11 +218,4 @@ def _check_labels(y: Tensor, parts: dict[str, Tensor], names: tuple[str, ...], m
 
 def _forbid(bad: Tensor, units: str, what: str) -> None:
     if bad.any():
-        raise UserError(f"{_count(bad, units)} {what}.")
-
-
-def _count(bad: Tensor, units: str) -> str:
-    first = bad.nonzero().flatten()[:3].tolist()
-    return (
-        f"{int(bad.sum())} of {len(bad)} {units} (ids {', '.join(map(str, first))}{', ...' if bad.sum() > 3 else ''})"
-    )
+        raise UserError(f"{count_rows(bad, units)} {what}.")

@@ -92,6 +92,8 @@ class TUDatasetConfig(DatasetConfig):
     """Read edge labels and attributes, where the set has them."""
     standardise: bool = True
     """Scale continuous node attributes to mean 0 and standard deviation 1 over the training nodes."""
+    add_reverses: bool = True
+    """Add the reverses of edges that the files list in one direction only; the format lists both."""
     max_degree: int = number(64, low=1)
     """Sets without node features get the degree as a categorical feature, capped here."""
 
