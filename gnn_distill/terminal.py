@@ -43,10 +43,11 @@ class Lasting:
                 os.dup2(nowhere, self._stream.fileno())
             finally:
                 os.close(nowhere)
-        why = getattr(error, "strerror", None) or error
+        if isinstance(error, ValueError):  # whoever closed it knows
+            return
         with suppress(OSError, ValueError):
             print(
-                f"gnn-distill: the output goes nowhere from here on ({why}); the work goes on, and every run keeps "
-                "what it tells in its console.log.",
+                f"gnn-distill: the output goes nowhere from here on ({error.strerror or error}); the work goes on, and "
+                "every run keeps what it tells in its console.log.",
                 file=sys.stderr,
             )
