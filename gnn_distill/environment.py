@@ -53,7 +53,7 @@ BEYOND = (
 """Code that has no say in how a run comes out."""
 
 
-LATER = {"trainer.nonfinite": "stop"}
+LATER = {"trainer.nonfinite": "stop", "dataset.features": "pyg", "dataset.positive": None}
 """Keys that came later, with the value that says what was so before: with it, a config keeps its hash."""
 MEANS = ("trainer.out_of_memory",)
 """Keys that say how a result is come by, not what it is."""

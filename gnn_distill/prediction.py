@@ -116,7 +116,7 @@ class Predictor:
 
         if not self.spec.molecules:
             raise UserError(f"The student was trained on {self.spec.name}, not on molecules: it cannot read SMILES.")
-        parsed = list(map(reader_of(self.spec.node_features), smiles))
+        parsed = list(map(reader_of(self.spec), smiles))
         if None in parsed:
             index = parsed.index(None)
             raise UserError(f"SMILES {index} does not parse: {smiles[index]!r}. Leave it out, or mend it.")

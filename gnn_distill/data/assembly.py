@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from gnn_distill.data.packed import PackedGraphs, mean_log_degree
+from gnn_distill.data.packed import PackedGraphs, gather_ranges, mean_log_degree
 from gnn_distill.data.splits import keep_fraction
 from gnn_distill.data.task import METRICS, Features, GraphTask, Splits, TaskSpec
 from gnn_distill.errors import UserError
-from gnn_distill.schema.data import LOWER_IS_BETTER
+from gnn_distill.schema.data import LOWER_IS_BETTER, title
 
 if TYPE_CHECKING:
     from gnn_distill.schema.data import DatasetConfig
 
 COUNTED = ("rows of node features", "edges", "rows of edge features", "labels", "lists of edges")
 NEED_BOTH_CLASSES = ("roc_auc", "average_precision")
+ROUNDING = 1e-15
+"""A spread of labels, relative to the largest, that is nothing but the rounding of float64."""
 
 
 def assemble(
@@ -34,11 +36,15 @@ def assemble(
     molecules: bool = False,
     degree_features: bool = False,
     note: str = "",
+    class_names: tuple[str, ...] = (),
+    chirality: str = "tags",
+    lines: tuple[int, ...] | None = None,
 ) -> GraphTask:
     """A checked task, of the level of `graphs`.
 
     metric: the set's own; `dataset.metric` goes before it. target_names: one an output (multiclass: the classes).
     standardised: so many first columns of continuous node features are standardised by the training nodes.
+    class_names, chirality: of `TaskSpec`; lines: of `GraphTask`.
     Raises UserError for a metric that does not fit the kind, features that are not finite, graphs without nodes,
     and targets that cannot be learned or measured.
     """
@@ -46,18 +52,20 @@ def assemble(
     if metric not in METRICS[kind]:
         raise UserError(f"dataset.metric={metric}: {dataset.name} is {kind}; choose {', '.join(METRICS[kind])}.")
     check_counts(dataset.name, graphs)
+    if kind != "regression":
+        graphs = replace(graphs, y=graphs.y.float())
     notices = list(notices or []) + check_graphs(graphs)
     splits = keep_fraction(splits, graphs.y, kind, dataset.train_fraction, dataset.split_seed)
     if not all(len(ids) for ids in (splits.train, splits.val, splits.test)):
         count = f"{len(graphs.y)} {graphs.level}s"
         raise UserError(f"{dataset.name}: {count} are too few for a train, a val and a test part.")
     edited = dataset.train_fraction < 1
-    notices += check_targets(graphs.y, splits, kind, metric, target_names, edited, graphs.level)
+    notices += check_targets(graphs.y, splits, kind, metric, target_names, edited, graphs.level, class_names)
     mean, std = standardisation(graphs.y[splits.train], kind, len(target_names))
     if standardised:
         node_features = with_moments(node_features, graphs.x[graphs.nodes_of(splits.train)], standardised)
     spec = TaskSpec(
-        name=dataset.name,
+        name=title(dataset),
         kind=kind,
         level=graphs.level,
         num_outputs=len(target_names),
@@ -72,8 +80,26 @@ def assemble(
         degree_features=degree_features,
         log_degree=mean_log_degree(graphs, splits.train),
         note=note,
+        class_names=class_names,
+        chirality=chirality,
+        seen_nodes=() if degree_features else seen(node_features, graphs.x, graphs.nodes_of(splits.train)),
+        seen_edges=()
+        if edge_features is None
+        else seen(edge_features, graphs.edge_attr, edges_of(graphs, splits.train)),
     )
-    return GraphTask(spec, graphs, splits, notices)
+    return GraphTask(spec, graphs, splits, notices, lines=lines)
+
+
+def seen(features: Features, values: Tensor, rows: Tensor) -> tuple[tuple[int, ...], ...]:
+    """Of each categorical column the categories that occur in some rows; empty for continuous features."""
+    if features.kind != "categorical":
+        return ()
+    return tuple(tuple(column.unique().tolist()) for column in values[rows].unbind(1))
+
+
+def edges_of(graphs: PackedGraphs, ids: Tensor) -> Tensor:
+    """The edges of the graphs `ids`; at node level of all graphs that hold the nodes `ids`."""
+    return gather_ranges(graphs.edge_ptr, ids if graphs.level == "graph" else graphs.graphs_of(ids))
 
 
 def standardisation(y: Tensor, kind: str, num_outputs: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -157,28 +183,24 @@ def check_targets(
     names: tuple[str, ...],
     edited: bool = False,
     level: str = "graph",
+    class_names: tuple[str, ...] = (),
 ) -> list[str]:
     """Notices on classes absent from a part; raises UserError where learning or the metric would be meaningless.
 
     Published splits of nodes leave rare classes out of the training part: at node level two classes are enough there.
     y: [N, T]; edited: the training part was thinned by `dataset.train_fraction`.
     """
-    if y.isinf().any():
-        count = int(y.isinf().any(1).sum())
+    if (beyond := y.abs() > torch.finfo(torch.float).max).any():
+        count = int(beyond.any(1).sum())
         raise UserError(f"{count} {level}s have infinite labels, or labels beyond 3e38. Mend or remove them.")
     thinner = " Or raise dataset.train_fraction." if edited else ""
     remedy = f"Choose another dataset.split, dataset.split_seed or dataset.fold.{thinner}"
-    if kind == "regression":
-        for name, column in zip(names, y[splits.train].unbind(1), strict=True):
-            labels = column[~column.isnan()]
-            if len(labels.unique()) < 2:
-                state = f"is constant ({labels[0]:g})" if len(labels) else "has no value"
-                raise UserError(f"Target '{name}' {state} in the training part: nothing to learn. {remedy}")
-        return []
     parts = {"training": splits.train, "validation": splits.val, "test": splits.test}
+    if kind == "regression":
+        return _check_numbers(y, parts, names, remedy)
     if kind == "multilabel":
         return _check_labels(y, parts, names, metric, remedy)
-    classes = names if kind == "multiclass" else ("0", "1")
+    classes = class_names or (names if kind == "multiclass" else ("0", "1"))
     notices = []
     for part, ids in parts.items():
         absent = [name for index, name in enumerate(classes) if not (y[ids, 0] == index).any()]
@@ -192,6 +214,33 @@ def check_targets(
     return notices
 
 
+def _check_numbers(y: Tensor, parts: dict[str, Tensor], names: tuple[str, ...], remedy: str) -> list[str]:
+    notices = []
+    for name, column in zip(names, y.unbind(1), strict=True):
+        labels = column[parts["training"]]
+        labels = labels[~labels.isnan()]
+        if len(labels) < 2 or labels.max() - labels.min() <= ROUNDING * labels.abs().max():
+            state = f"is constant ({labels[0]:g})" if len(labels) else "has no value"
+            raise UserError(f"Target '{name}' {state} in the training part: nothing to learn. {remedy}")
+        mean, std = labels.double().mean(), labels.double().std(correction=0)
+        before, after = len(labels.unique()), len(((labels.double() - mean) / std).float().unique())
+        if after < before:
+            notices.append(
+                f"Target '{name}': its {before:,} different labels are {after:,} in float32, in which models learn: they "
+                "lie too close together beside those farthest out."
+            )
+    for part, ids in parts.items():
+        absent = [name for name, column in zip(names, y[ids].unbind(1), strict=True) if column.isnan().all()]
+        if len(absent) == len(names):
+            raise UserError(f"No target has a label in the {part} part. {remedy}")
+        if absent:
+            notices.append(
+                f"{len(absent)} of {len(names)} targets have no label in the {part} part; they are left out of its "
+                f"metrics: {_first(absent)}."
+            )
+    return notices
+
+
 def _check_labels(y: Tensor, parts: dict[str, Tensor], names: tuple[str, ...], metric: str, remedy: str) -> list[str]:
     notices = []
     for part, ids in parts.items():
@@ -201,12 +250,15 @@ def _check_labels(y: Tensor, parts: dict[str, Tensor], names: tuple[str, ...], m
             raise UserError(f"No label has both classes in the {part} part. {remedy}")
         if single:
             effect = "they cannot be learned" if part == "training" else "they are left out of ROC-AUC and the like"
-            more = ", ..." if len(single) > 3 else ""
             notices.append(
                 f"{len(single)} of {len(names)} labels have one class only in the {part} part; {effect}: "
-                f"{', '.join(single[:3])}{more}."
+                f"{_first(single)}."
             )
     return notices
+
+
+def _first(names: list[str]) -> str:
+    return f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
 
 
 def _forbid(bad: Tensor, units: str, what: str) -> None:

@@ -25,7 +25,8 @@ class PackedGraphs:
     edge_attr: Tensor | None
     """[edges, features], or None."""
     y: Float[Tensor, "examples targets"]
-    """One row a graph, or a node at node level; NaN marks a missing label; of a multi-class task, the class index."""
+    """One row a graph, or a node at node level; NaN marks a missing label; of a multi-class task, the class index.
+    float32; float64 where a regression's labels came with more digits than that."""
     node_ptr: Int[Tensor, " graphs+1"]
     edge_ptr: Int[Tensor, " graphs+1"]
     level: str = "graph"
@@ -77,7 +78,7 @@ class PackedGraphs:
 
     @classmethod
     def from_data_list(cls, data_list: Sequence[Data], num_targets: int, level: str = "graph") -> PackedGraphs:
-        """Pack PyG graphs; `y` of a graph that has none is NaN.
+        """Pack PyG graphs; `y` of a graph that has none is NaN; float64 stays float64.
 
         Raises ValueError where graphs disagree on features, or `y` does not hold `num_targets` values an example.
         """
@@ -134,7 +135,8 @@ def _targets(data_list: Sequence[Data], num_targets: int, level: str) -> Float[T
     parts = []
     for data in data_list:
         shape = (1 if level == "graph" else data.x.size(0), num_targets)
-        y = torch.full(shape, float("nan")) if data.y is None else data.y.float()
+        y = torch.full(shape, float("nan")) if data.y is None else data.y
+        y = y if y.dtype == torch.double else y.float()
         if y.numel() != shape[0] * shape[1]:
             raise ValueError(f"y of every graph needs {num_targets} values{' a node' if level == 'node' else ''}")
         parts.append(y.reshape(shape))
