@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gnn_distill.console import Console
 
 WORD = "resume="
+TABLE = "dataset.path"
+"""The file of a CSV run, which may have been moved since."""
 MAY_DIFFER = ("paths.", "tracker", "hydra")
 SHOWN = 5
 
@@ -77,7 +79,11 @@ class Resumption:
         with making_sense(self.folder / ".hydra" / "config.yaml", "Restore it, or start the run anew."):
             saved = OmegaConf.load(self.folder / ".hydra" / "config.yaml")
         if any(not word.lstrip("+~").startswith((*MAY_DIFFER, "-")) for word in self.given):
-            changes = list(_differences(_plain(saved), _plain(cfg)))
+            before, now = _plain(saved), _plain(cfg)
+            if TABLE in map(_key, self.given):  # the data's fingerprint tells whether it is the same table
+                cfg.paths.table = now["dataset"].pop("path")
+                before["dataset"].pop("path", None)
+            changes = list(_differences(before, now))
             if changes:
                 more = f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
                 raise refuse(

@@ -54,7 +54,7 @@ def assemble(
     check_counts(dataset.name, graphs)
     if kind != "regression":
         graphs = replace(graphs, y=graphs.y.float())
-    notices = list(notices or []) + check_graphs(graphs)
+    notices = list(notices or []) + check_graphs(graphs, lines)
     splits = keep_fraction(splits, graphs.y, kind, dataset.train_fraction, dataset.split_seed)
     if not all(len(ids) for ids in (splits.train, splits.val, splits.test)):
         count = f"{len(graphs.y)} {graphs.level}s"
@@ -134,9 +134,10 @@ def check_counts(name: str, graphs: PackedGraphs) -> None:
             raise UserError(f"{name}: {wanted} {what} are wanted, {there} are there: its files do not fit together.")
 
 
-def check_graphs(graphs: PackedGraphs) -> list[str]:
+def check_graphs(graphs: PackedGraphs, lines: tuple[int, ...] | None = None) -> list[str]:
     """Notices on graphs of one node, graphs without edges and, at node level, nodes without neighbours.
 
+    lines: of the file that graphs were read from, by which they are named then.
     Raises UserError on empty graphs, on edges out of their graph, and on features that are not finite.
     """
     nodes, edges = graphs.num_nodes, graphs.num_edges
@@ -157,7 +158,7 @@ def check_graphs(graphs: PackedGraphs) -> list[str]:
     else:
         small = [(nodes == 1, "graphs", "one node only"), ((nodes > 1) & (edges == 0), "graphs", "no edges")]
     return [
-        f"{_count(bad, units)} have {what}; they are kept, and structure says nothing about them."
+        f"{_count(bad, units, lines)} have {what}; they are kept, and structure says nothing about them."
         for bad, units, what in small
         if bad.any()
     ]
@@ -226,8 +227,8 @@ def _check_numbers(y: Tensor, parts: dict[str, Tensor], names: tuple[str, ...], 
         before, after = len(labels.unique()), len(((labels.double() - mean) / std).float().unique())
         if after < before:
             notices.append(
-                f"Target '{name}': its {before:,} different labels are {after:,} in float32, in which models learn: they "
-                "lie too close together beside those farthest out."
+                f"Target '{name}': its {before:,} different labels are {after:,} in float32, in which models learn, "
+                "since some lie so much farther out than others."
             )
     for part, ids in parts.items():
         absent = [name for name, column in zip(names, y[ids].unbind(1), strict=True) if column.isnan().all()]
@@ -266,8 +267,9 @@ def _forbid(bad: Tensor, units: str, what: str) -> None:
         raise UserError(f"{_count(bad, units)} {what}.")
 
 
-def _count(bad: Tensor, units: str) -> str:
-    first = bad.nonzero().flatten()[:3].tolist()
-    return (
-        f"{int(bad.sum())} of {len(bad)} {units} (ids {', '.join(map(str, first))}{', ...' if bad.sum() > 3 else ''})"
-    )
+def _count(bad: Tensor, units: str, lines: tuple[int, ...] | None = None) -> str:
+    first, what = bad.nonzero().flatten()[:3].tolist(), "ids"
+    if lines:
+        first, what = [lines[index] for index in first], "lines"
+    more = ", ..." if bad.sum() > 3 else ""
+    return f"{int(bad.sum())} of {len(bad)} {units} ({what} {', '.join(map(str, first))}{more})"

@@ -224,6 +224,15 @@ def describe_invalid(rows: Sequence[tuple[int, str]], total: int) -> str:
     return f"{len(rows)} of {total} SMILES cannot be read ({'first three: ' if len(rows) > 3 else ''}{first})"
 
 
+def describe_clipped(rows: Sequence[tuple[int, str]]) -> str:
+    """A notice of molecules, by line and SMILES, with values that have no code."""
+    first = ", ".join(f"line {line}: '{shorten(smiles)}'" for line, smiles in rows[:3])
+    return (
+        f"{len(rows)} molecules hold values that PyG's features have no code for, such as a charge above 6: they count "
+        f"as the nearest, or as 'other' ({'first three: ' if len(rows) > 3 else ''}{first})."
+    )
+
+
 def shorten(text: str, width: int = 60) -> str:
     """The beginning of a long text."""
     return text if len(text) <= width else f"{text[:width]}… ({len(text):,} characters)"

@@ -6,6 +6,7 @@ import torch
 from rdkit import Chem
 from torch_geometric.data import Data
 
+from gnn_distill.data import molecules
 from gnn_distill.data.molecules import parse, set_cip_codes
 from gnn_distill.data.task import Features
 
@@ -43,6 +44,11 @@ BOND = (
 )
 ATOM_FEATURES = Features("categorical", tuple(len(codes) + 1 for _, codes in ATOM))
 BOND_FEATURES = Features("categorical", tuple(len(codes) + 1 for _, codes in BOND))
+CODINGS = {
+    "pyg": (molecules.ATOM_FEATURES, molecules.BOND_FEATURES),
+    "ogb": (ATOM_FEATURES, BOND_FEATURES),
+}
+"""By dataset.features: the features of atoms and bonds."""
 
 
 def smiles_to_ogb_data(smiles: str | Chem.Mol, chirality: str = "tags") -> Data | None:

@@ -82,6 +82,7 @@ def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
         edge_features=None if graphs.edge_attr is None else Features("continuous", (graphs.edge_attr.size(1),)),
         standardised=attributes,
         notices=notices,
+        class_names=read_class_names(Path(source.raw_dir), name) if kind != "regression" else (),
         degree_features=degree_features,
     )
 
@@ -94,3 +95,11 @@ def _describe_targets(y: torch.Tensor) -> tuple[str, tuple[str, ...]]:
     if num_classes <= 2:
         return "binary", ("label",)
     return "multiclass", tuple(str(i) for i in range(num_classes))
+
+
+def read_class_names(raw: Path, name: str) -> tuple[str, ...]:
+    """The labels of the files, in the order in which PyG numbers them; none where they are not there any more."""
+    labels = raw / f"{name}_graph_labels.txt"
+    if not labels.is_file():
+        return ()
+    return tuple(str(label) for label in read_txt_array(str(labels), sep=",", dtype=torch.long).unique().tolist())
