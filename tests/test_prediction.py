@@ -70,7 +70,7 @@ def test_a_saved_student_predicts_as_it_was_left(kind: str, model: tuple[str, st
         torch.testing.assert_close(predictor.logits(some), expected, rtol=1e-4, atol=1e-5)
     outputs = {
         "multiclass": lambda logits: logits.softmax(1),
-        "regression": lambda logits: logits * torch.tensor([2.0, 0.5]) + torch.tensor([3.0, -5.0]),
+        "regression": lambda logits: logits.double() * torch.tensor([2.0, 0.5]) + torch.tensor([3.0, -5.0]),
     }
     expected = outputs.get(kind, torch.sigmoid)(expected)
     torch.testing.assert_close(predictor.predict(graphs), expected, rtol=1e-4, atol=1e-5)

@@ -122,7 +122,7 @@ class Column:
     def counts_rows(self) -> bool:
         """Whether it is an id: whole numbers that rise by one from row to row, or differ in a column called so."""
         values = self.values
-        if self.kind != "numbers" or np.isnan(values).any() or (values % 1 != 0).any() or len(values) < 3:
+        if self.kind != "numbers" or len(values) < 3 or not np.isfinite(values).all() or (values % 1 != 0).any():
             return False
         distinct = len(np.unique(values)) == len(values)
         words = WORDS_OF_NAME.split(self.name.lower() if self.name.isupper() else self.name)

@@ -66,9 +66,10 @@ def contradictions(task: GraphTask, smiles: Sequence[str], keys: Int[Tensor, " g
         return []
     molecule, ids = next(iter(torn.items()))
     where = [f"line {task.lines[index]}" if task.lines else f"graph {index}" for index in ids[:3]]
+    count = sum(map(len, torn.values()))
     return [
-        f"{len(torn)} molecules stand there more than once, with different labels ({sum(map(len, torn.values()))} rows; "
-        f"first: '{shorten(molecule)}', {', '.join(where)}): no model can be right on all of them."
+        f"Molecules that stand there more than once, with different labels: {len(torn)} ({count} rows; first: "
+        f"'{shorten(molecule)}', {', '.join(where)}). No model can be right on all of them."
     ]
 
 

@@ -119,7 +119,7 @@ def choose_kind(columns: list[Column], dataset: "SmilesConfig") -> tuple[str, li
         )
     notices = [f"Task: {kind}; dataset.kind=auto found {why} in {names}."]
     for column in columns if kind == "regression" else []:
-        if len(column.classes) <= FEW and (column.values[~np.isnan(column.values)] % 1 == 0).all():
+        if len(column.classes) <= FEW and (column.values[np.isfinite(column.values)] % 1 == 0).all():
             notices.append(
                 f"'{column.name}' holds {len(column.classes)} different whole numbers: set dataset.kind="
                 f"{'binary' if len(column.classes) == 2 else 'multiclass'} if they are classes."

@@ -24,7 +24,7 @@ def test_features_are_pygs_and_inside_their_vocabularies(smiles: str) -> None:
     assert (data.edge_attr < torch.tensor(BOND_FEATURES.sizes)).all()
 
 
-@pytest.mark.parametrize("smiles", ["", "C1CC", "xx(", "C(C)(C)(C)(C)C", "[C+9]"])
+@pytest.mark.parametrize("smiles", ["", "C1CC", "xx(", "C(C)(C)(C)(C)C"])
 def test_unreadable_smiles_are_none(smiles: str) -> None:
     assert smiles_to_data(smiles) is None
 

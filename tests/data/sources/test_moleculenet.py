@@ -59,7 +59,7 @@ def test_names_have_quoted_commas_in_headers(paths: PathsConfig) -> None:
     ("change", "message"),
     [
         ({"name": "Tox22"}, "MoleculeNet has no such set. Did you mean 'Tox21'"),
-        ({"fold": 3}, "the scaffold split has one fold"),
+        ({"fold": 3, "folds": 3}, "a scaffold split with dataset.folds=3 has folds 0 to 2"),
         ({"split": "published"}, "BACE offers auto, scaffold, random, stratified"),
     ],
 )

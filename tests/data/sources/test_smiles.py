@@ -97,6 +97,8 @@ def test_splits(csv: Path) -> None:
         make(csv, columns, fold=1)
     with pytest.raises(UserError, match=r"leave a part empty.*dataset\.split=random"):
         make(csv, columns, split="scaffold")
+    with pytest.raises(UserError, match=r"dataset\.fold=3: a scaffold split with dataset.folds=3 has folds 0 to 2"):
+        make(csv, columns, split="scaffold", folds=3, fold=3)
 
 
 def test_scaffold_split_of_own_molecules(csv: Path) -> None:
@@ -123,12 +125,18 @@ def test_scaffold_split_of_own_molecules(csv: Path) -> None:
         ({"logS": [1, 2]}, {"target_columns": ["smiles"]}, "'smiles' is the SMILES column"),
         ({"logS": [2.5, 2.5]}, {}, r"'logS' is constant \(2.5\)"),
         ({"logS": [2.5, 1], "z": ["", ""]}, {"target_columns": ["z"]}, "'z' is empty"),
-        ({"who": ["me", "you"]}, {}, "no numeric column to predict.*target_columns to some of who"),
-        ({"a": [0, 1], "b": [0.5, 0.7]}, {}, "a hold 0 and 1 only, the others do not"),
+        ({"who": ["me", "you"]}, {}, "no column of numbers or truth values to predict.*target_columns to some of who"),
+        ({"a": [0, 1], "b": [0.5, 0.7]}, {}, "hold different things .truth values or 0 and 1 only: a; numbers: b"),
         ({"a": [0, 1], "b": [1, 0]}, {"kind": "binary"}, "dataset.kind=binary: it needs one target column, not 2"),
         ({"a": [0, 1, 2]}, {"kind": "binary"}, "has 3 different values, not 2"),
         ({"a": [0, 1, 2]}, {"kind": "multilabel"}, "holds other values than 0 and 1"),
-        ({"a": ["1", "x"]}, {"kind": "regression", "target_columns": ["a"]}, "'a' holds 'x', which is not a number"),
+        (
+            {"a": ["1", "x"]},
+            {"kind": "regression", "target_columns": ["a"]},
+            "'a' holds 1 cell that is not a number .line 3: 'x'.",
+        ),
+        ({"a": [1, 2]}, {"positive": "1"}, "dataset.positive=1: the task is regression"),
+        ({"a": ["x", "y"]}, {"target_columns": ["a"], "positive": "z"}, "column 'a' holds x and y. Choose one."),
         ({"a": [1, 2]}, {"split": "published"}, "smiles offers auto, random, stratified, scaffold"),
     ],
 )
