@@ -53,10 +53,8 @@ def choose_targets(columns: list[Column], dataset: "SmilesConfig") -> tuple[list
         by_name = {column.name: column for column in columns}
         chosen = [by_name[name] for name in dataset.target_columns]
         for column in chosen:
-            if why := column.unusable():
-                raise UserError(
-                    f"dataset.target_columns: '{column.name}' is {why}: nothing to learn. Choose other columns."
-                )
+            if column.unusable():
+                raise nothing_to_learn(column)
         return chosen, []
     why = {column.name: column.unusable() or ("words" if column.kind == "words" else "") for column in columns}
     chosen = [column for column in columns if not why[column.name]]
@@ -73,7 +71,7 @@ def choose_targets(columns: list[Column], dataset: "SmilesConfig") -> tuple[list
     if not chosen:
         lone = next((c for c in columns if len(columns) == 1 and c.kind != "words"), None)
         if lone:
-            raise UserError(f"dataset.target_columns: '{lone.name}' is {why[lone.name]}: nothing to learn.")
+            raise nothing_to_learn(lone)
         names = ", ".join(column.name for column in columns)
         raise UserError(
             f"dataset.path={dataset.path}: no column of numbers or truth values to predict. "
@@ -83,6 +81,13 @@ def choose_targets(columns: list[Column], dataset: "SmilesConfig") -> tuple[list
     if left:
         notices.append(f"Left out: {', '.join(left)}. dataset.target_columns names what is to be predicted.")
     return chosen, notices
+
+
+def nothing_to_learn(column: Column) -> UserError:
+    """The error of a column that is empty or constant."""
+    return UserError(
+        f"dataset.target_columns: '{column.name}' is {column.unusable()}: nothing to learn. Choose other columns."
+    )
 
 
 def choose_kind(columns: list[Column], dataset: "SmilesConfig") -> tuple[str, list[str]]:

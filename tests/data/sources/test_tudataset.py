@@ -129,3 +129,7 @@ def test_nan_attributes_and_missing_labels_are_errors(tiny: PathsConfig) -> None
     write_raw(Path(tiny.data), "BARE", **path_graphs(40))
     with pytest.raises(UserError, match=r"BARE_graph_labels\.txt is not in"):
         load(TUDatasetConfig(name="BARE"), tiny)
+
+
+def test_classes_are_called_as_in_the_files(paths: PathsConfig) -> None:
+    assert load(TUDatasetConfig(name="MUTAG"), paths).spec.classes == ("-1", "1")
