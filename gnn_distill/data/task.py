@@ -158,3 +158,10 @@ class GraphTask:
 def _tuples(value: Any) -> Any:
     """Lists of lists as tuples of tuples."""
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def taught_graphs(task: GraphTask) -> Tensor:
+    """The graphs that training sees: those of the training part, or that hold its nodes."""
+    if task.spec.level == "graph":
+        return task.splits.train
+    return task.graphs.graphs_of(task.splits.train)
