@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 WORD = "resume="
 TABLE = "dataset.path"
-"""The file of a CSV run, which may have been moved since."""
+"""The file of a CSV run, which may have been moved since: its content is part of the hash of the settings."""
 MAY_DIFFER = ("paths.", "tracker", "hydra")
 SHOWN = 5
 
@@ -80,9 +80,8 @@ class Resumption:
             saved = OmegaConf.load(self.folder / ".hydra" / "config.yaml")
         if any(not word.lstrip("+~").startswith((*MAY_DIFFER, "-")) for word in self.given):
             before, now = _plain(saved), _plain(cfg)
-            if TABLE in map(_key, self.given):  # the data's fingerprint tells whether it is the same table
-                cfg.paths.table = now["dataset"].pop("path")
-                before["dataset"].pop("path", None)
+            if TABLE in map(_key, self.given):
+                saved.dataset.path = before["dataset"]["path"] = cfg.dataset.path
             changes = list(_differences(before, now))
             if changes:
                 more = f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""

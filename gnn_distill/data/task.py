@@ -145,6 +145,8 @@ class GraphTask:
     def fingerprint(self) -> str:
         """SHA-256 over graphs, splits and spec but for what UNLEARNED names: equal exactly if training on them is."""
         learned = {key: value for key, value in self.spec.to_dict().items() if key not in UNLEARNED}
+        if self.lines is not None:  # a file of the user's is what is in it, however it is called
+            del learned["name"]
         digest = hashlib.sha256(json.dumps(learned, sort_keys=True).encode())
         for part in (self.graphs, self.splits):
             for item in fields(part):

@@ -22,8 +22,6 @@ class PathsConfig:
     """Read-only folder of raw files, laid out <PyG class>/<name>/raw; looked into before any download."""
     store: str = "outputs/store"
     """Trained teachers, their signals and structural encodings, shared by all runs."""
-    table: str | None = None
-    """Where the file of dataset.path lies now; null: there. Set by resume= from a new dataset.path."""
 
 
 @dataclass

@@ -194,8 +194,8 @@ def test_a_table_that_was_moved_is_gone_on_with(gnn_distill: Callable, monkeypat
     Path("changed.csv").write_text(Path("other.csv").read_text() + "CCO,3\n")
     status, _, err = gnn_distill("train", "resume=run", "dataset.path=changed.csv")
     assert status == 1
-    assert "the data have changed since this run began" in err
+    assert "the data, weights or modules that they name have changed since this run began" in err
     status, _, err = gnn_distill("train", "resume=run", "dataset.path=other.csv")
     assert (status, err) == (0, "")
     summary = summary_of("run")
-    assert (summary["dataset"], summary["name"], summary["resumed"]) == ("some", "graphormer<-gin some s0", 2)
+    assert (summary["dataset"], summary["name"], summary["resumed"]) == ("other", "graphormer<-gin other s0", 1)

@@ -37,7 +37,7 @@ def load(dataset: "SmilesConfig", paths: "PathsConfig") -> GraphTask:
     Rows without a label are left out, and announced; one of several targets is enough.
     """
     check_split_name(dataset, "auto", "random", "stratified", "scaffold")
-    table, notices = read_table(dataset, Path(paths.table or dataset.path).expanduser())
+    table, notices = read_table(Path(dataset.path).expanduser())
     check_columns(table, dataset)
     smiles, lines = table.pop(dataset.smiles_column).tolist(), table.index.to_numpy()
     written = np.array([bool(text) for text in smiles])
@@ -87,7 +87,7 @@ def load(dataset: "SmilesConfig", paths: "PathsConfig") -> GraphTask:
     return with_shared_molecules(task, kept_smiles)
 
 
-def read_table(dataset: "SmilesConfig", path: Path) -> tuple[pd.DataFrame, list[str]]:
+def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
     """The CSV file as text without blanks around it, each row with its line as index; and notices.
 
     Raises UserError when it is missing or is no table. Blank lines stay, those at the end apart.
