@@ -120,6 +120,15 @@ def test_smiles_are_read_in_the_code_of_the_training_data(tmp_path: Path) -> Non
     torch.testing.assert_close(told, chemist.predict([molecules_ogb.smiles_to_ogb_data(s) for s in SMILES[:2]]))
 
 
+def test_a_molecule_is_predicted_alike_however_it_is_written(tmp_path: Path) -> None:
+    features = {"node_features": ATOM_FEATURES, "edge_features": BOND_FEATURES, "molecules": True}
+    saved(tmp_path, make_spec("regression", **features, chirality="cip"))
+    chemist = load(tmp_path)
+    left, again, right = chemist.predict(["C[C@H](N)C(=O)O", "OC(=O)[C@@H](N)C", "C[C@@H](N)C(=O)O"])
+    torch.testing.assert_close(left, again, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(left, right, rtol=1e-3, atol=1e-3)
+
+
 def test_smiles_that_do_not_parse_are_named(chemist: Predictor) -> None:
     with pytest.raises(UserError, match="SMILES 1 does not parse: 'C1CC'"):
         chemist.predict(["CCO", "C1CC"])
