@@ -122,7 +122,7 @@ def test_smiles_are_read_in_the_code_of_the_training_data(tmp_path: Path) -> Non
 
 def test_a_molecule_is_predicted_alike_however_it_is_written(tmp_path: Path) -> None:
     features = {"node_features": ATOM_FEATURES, "edge_features": BOND_FEATURES, "molecules": True}
-    saved(tmp_path, make_spec("regression", **features, chirality="cip"))
+    saved(tmp_path, make_spec("regression", **features, chirality="cip"), make_config(encoding="walk"))
     chemist = load(tmp_path)
     left, again, right = chemist.predict(["C[C@H](N)C(=O)O", "OC(=O)[C@@H](N)C", "C[C@@H](N)C(=O)O"])
     torch.testing.assert_close(left, again, rtol=1e-4, atol=1e-5)
