@@ -72,7 +72,7 @@ def choose_targets(columns: list[Column], dataset: "SmilesConfig") -> tuple[list
         lone = next((c for c in columns if len(columns) == 1 and c.kind != "words"), None)
         if lone:
             raise nothing_to_learn(lone)
-        names = ", ".join(column.name for column in columns)
+        names = ", ".join(f"{name} ({reason})" for name, reason in why.items())
         raise UserError(
             f"dataset.path={dataset.path}: no column of numbers or truth values to predict. "
             f"Set dataset.target_columns to some of {names or 'its columns; there are none'}."

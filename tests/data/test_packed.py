@@ -67,3 +67,12 @@ def test_graphs_that_disagree_are_refused():
         PackedGraphs.from_data_list([with_edges, bare], num_targets=1)
     with pytest.raises(ValueError, match="2 values"):
         PackedGraphs.from_data_list([graph(3, 2, y=torch.ones(3))], num_targets=2)
+
+
+def test_labels_keep_the_digits_that_they_came_with() -> None:
+    data = Data(x=torch.ones(2, 1), edge_index=torch.tensor([[0], [1]]), y=torch.tensor([1e7 + 1e-3]).double() + 1e-3)
+    assert PackedGraphs.from_data_list([data], 1).y.dtype == torch.double
+    data.y = data.y.float()
+    assert PackedGraphs.from_data_list([data], 1).y.dtype == torch.float
+    data.y = torch.tensor([3])
+    assert PackedGraphs.from_data_list([data], 1).y.dtype == torch.float
