@@ -201,7 +201,8 @@ def check_targets(
         return _check_numbers(y, parts, names, remedy)
     if kind == "multilabel":
         return _check_labels(y, parts, names, metric, remedy)
-    classes = class_names or (names if kind == "multiclass" else ("0", "1"))
+    numbered = names if kind == "multiclass" else ("0", "1")
+    classes = class_names if len(class_names) == len(numbered) else numbered  # files may hold one of two
     notices = []
     for part, ids in parts.items():
         absent = [name for index, name in enumerate(classes) if not (y[ids, 0] == index).any()]

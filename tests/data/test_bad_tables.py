@@ -33,7 +33,7 @@ BAD = {
     "target is SMILES": (GOOD, {"target_columns": ["smiles"]}, "'smiles' is the SMILES column."),
     "target twice": (GOOD, {"target_columns": ["y", "y"]}, "target_columns=['y', 'y']: a column stands there twice."),
     "one column": ("smiles\n" + "\n".join(MOLECULES), {}, "no column of numbers or truth values to predict"),
-    "words without a target": (WORDS, {}, "Set dataset.target_columns to some of y."),
+    "words without a target": (WORDS, {}, "Set dataset.target_columns to some of y (words)."),
     "two columns of a name": (table(head="y,smiles,y", value="1,2"), {}, "several columns are called y. Rename them."),
     "semicolons": (GOOD.replace(",", ";"), {}, "no column 'smiles'. Columns are separated by commas."),
     "tabs": (GOOD.replace(",", "\t"), {}, "Columns are separated by commas. Columns: smiles\ty."),
