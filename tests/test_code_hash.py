@@ -14,7 +14,7 @@ from gnn_distill.code_hash import EXEMPT, NAME, PACKAGE, code_of, imports_of, pa
 from gnn_distill.errors import UserError
 
 TEACHERS = f"{NAME}.models.teachers"
-NOT_TEACHERS = ("losses.terms", "models.teachers.custom")
+NOT_TEACHERS = ("losses.terms", "models.teachers.custom", "models.probe")
 
 
 def short(modules: Any) -> set[str]:

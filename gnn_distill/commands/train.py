@@ -139,6 +139,7 @@ def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
         "control": told_control(config, teacher_signals),
         "data": task.fingerprint,
         "shared_molecules": task.shared,
+        "shared_graphs": task.shared_graphs,
         "reused": {kind: entry.reused for kind, entry in entries.items()},
         "store": runtime.store.used,
         "best_epoch": fitted.best_epoch if fitted else None,

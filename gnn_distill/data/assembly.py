@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from gnn_distill.data.checks import check_parts, count_missing, count_rows, notices_on_edges
 from gnn_distill.data.packed import PackedGraphs, gather_ranges, mean_log_degree
+from gnn_distill.data.shared_graphs import find_shared_graphs, notices_on
 from gnn_distill.data.splits import keep_fraction
 from gnn_distill.data.task import METRICS, Features, GraphTask, Splits, TaskSpec
 from gnn_distill.errors import UserError
@@ -45,20 +47,22 @@ def assemble(
     metric: the set's own; `dataset.metric` goes before it. target_names: one an output (multiclass: the classes).
     standardised: so many first columns of continuous node features are standardised by the training nodes.
     class_names, chirality: of `TaskSpec`; lines: of `GraphTask`.
-    Raises UserError for a metric that does not fit the kind, features that are not finite, graphs without nodes,
-    and targets that cannot be learned or measured.
+    Raises UserError for a metric that does not fit the kind, for tensors, labels and parts that do not fit what is
+    said of them, features that are not finite, graphs without nodes, and targets that cannot be learned or measured.
     """
     metric = dataset.metric or metric
+    check_parts(dataset.name, graphs, splits, kind, target_names, node_features, edge_features)
     if metric not in METRICS[kind]:
         raise UserError(f"dataset.metric={metric}: {dataset.name} is {kind}; choose {', '.join(METRICS[kind])}.")
     check_counts(dataset.name, graphs)
     if kind != "regression":
         graphs = replace(graphs, y=graphs.y.float())
-    notices = list(notices or []) + check_graphs(graphs, lines)
+    notices = list(notices or []) + check_graphs(graphs, lines) + ([] if molecules else notices_on_edges(graphs))
     splits = keep_fraction(splits, graphs.y, kind, dataset.train_fraction, dataset.split_seed)
     if not all(len(ids) for ids in (splits.train, splits.val, splits.test)):
         count = f"{len(graphs.y)} {graphs.level}s"
         raise UserError(f"{dataset.name}: {count} are too few for a train, a val and a test part.")
+    notices += count_missing(graphs.y, splits)
     edited = dataset.train_fraction < 1
     notices += check_targets(graphs.y, splits, kind, metric, target_names, edited, graphs.level, class_names)
     mean, std = standardisation(graphs.y[splits.train], kind, len(target_names))
@@ -87,7 +91,11 @@ def assemble(
         if edge_features is None
         else seen(edge_features, graphs.edge_attr, edges_of(graphs, splits.train)),
     )
-    return GraphTask(spec, graphs, splits, notices, lines=lines)
+    task = GraphTask(spec, graphs, splits, notices, lines=lines)
+    if graphs.level == "node":
+        return task
+    shared = find_shared_graphs(graphs, splits)
+    return replace(task, notices=notices + notices_on(shared, splits, molecules), shared_graphs=shared)
 
 
 def seen(features: Features, values: Tensor, rows: Tensor) -> tuple[tuple[int, ...], ...]:
@@ -158,7 +166,7 @@ def check_graphs(graphs: PackedGraphs, lines: tuple[int, ...] | None = None) -> 
     else:
         small = [(nodes == 1, "graphs", "one node only"), ((nodes > 1) & (edges == 0), "graphs", "no edges")]
     return [
-        f"{_count(bad, units, lines)} have {what}; they are kept, and structure says nothing about them."
+        f"{count_rows(bad, units, lines)} have {what}; they are kept, and structure says nothing about them."
         for bad, units, what in small
         if bad.any()
     ]
@@ -233,8 +241,6 @@ def _check_numbers(y: Tensor, parts: dict[str, Tensor], names: tuple[str, ...], 
             )
     for part, ids in parts.items():
         absent = [name for name, column in zip(names, y[ids].unbind(1), strict=True) if column.isnan().all()]
-        if len(absent) == len(names):
-            raise UserError(f"No target has a label in the {part} part. {remedy}")
         if absent:
             notices.append(
                 f"{len(absent)} of {len(names)} targets have no label in the {part} part; they are left out of its "
@@ -265,12 +271,4 @@ def _first(names: list[str]) -> str:
 
 def _forbid(bad: Tensor, units: str, what: str) -> None:
     if bad.any():
-        raise UserError(f"{_count(bad, units)} {what}.")
-
-
-def _count(bad: Tensor, units: str, lines: tuple[int, ...] | None = None) -> str:
-    first, what = bad.nonzero().flatten()[:3].tolist(), "ids"
-    if lines:
-        first, what = [lines[index] for index in first], "lines"
-    more = ", ..." if bad.sum() > 3 else ""
-    return f"{int(bad.sum())} of {len(bad)} {units} ({what} {', '.join(map(str, first))}{more})"
+        raise UserError(f"{count_rows(bad, units)} {what}.")

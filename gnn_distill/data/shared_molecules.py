@@ -69,7 +69,7 @@ def contradictions(task: GraphTask, smiles: Sequence[str], keys: Int[Tensor, " g
     count = sum(map(len, torn.values()))
     return [
         f"Molecules that stand there more than once, with different labels: {len(torn)} ({count} rows; first: "
-        f"'{shorten(molecule)}', {', '.join(where)}). No model can be right on all of them."
+        f"'{shorten(molecule)}', {', '.join(where)})."
     ]
 
 

@@ -132,6 +132,8 @@ class GraphTask:
     """What the user should know about these data, announced at the start of a run."""
     shared: dict[str, int] | None = None
     """By pair of parts, such as train_test, how many molecules stand in both; None where no SMILES are known."""
+    shared_graphs: dict[str, Any] | None = None
+    """What `find_shared_graphs` counts; None at node level."""
     setting: str = "transductive"
     """Node level: transductive, all nodes are seen in training; or inductive, not those of val and test."""
     lines: tuple[int, ...] | None = None

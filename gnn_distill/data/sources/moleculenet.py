@@ -46,16 +46,16 @@ FILES = {"pyg": ScaffoldMoleculeNet, "ogb": OgbMoleculeNet}
 def load(dataset: "MoleculeNetConfig", paths: "PathsConfig") -> GraphTask:
     """The set `dataset.name`; split=auto is the scaffold split."""
     check_split_name(dataset, "auto", "scaffold", "random", "stratified")
-    names = MoleculeNet.names
     node_features, edge_features = CODINGS[dataset.features]
     key = key_of(dataset.name)
-    _, download, stem, *_ = names[key]
+    _, download, stem, *_ = MoleculeNet.names[key]
     source = read(
         lambda root: FILES[dataset.features](root, key, from_smiles=partial(_featurise, node_features)),
         folder=folder_of("moleculenet", key),
         files=[f"{stem}.csv"],
         url=MoleculeNet.url.format(download),
         paths=paths,
+        code=["gnn_distill.data.molecules", "gnn_distill.data.molecules_ogb"],
     )
     target_names, notices = _read_table(source, dataset.on_invalid)
     graphs = pack_dataset(source, num_targets=len(target_names))
@@ -81,13 +81,13 @@ def load(dataset: "MoleculeNetConfig", paths: "PathsConfig") -> GraphTask:
 
 
 def key_of(name: str) -> str:
-    """PyG's key of a set, which may be called by it or by its title: lipo, Lipophilicity."""
-    by_name = {known.lower(): key for key, (title, *_) in MoleculeNet.names.items() for known in (key, title)}
-    if name.lower() not in by_name:
-        known = [title for title, *_ in MoleculeNet.names.values()]
-        hint = suggest(name, known)
-        raise UserError(f"dataset.name={name}: MoleculeNet has no such set.{hint} Choose {', '.join(known)}.")
-    return by_name[name.lower()]
+    """PyG's key of a set, from that key or the set's own name: lipo or Lipophilicity. Raises UserError for others."""
+    names = {own: key for key, (own, *_) in MoleculeNet.names.items()}
+    keys = {known.lower(): key for own, key in names.items() for known in (own, key)}
+    if name.lower() not in keys:
+        hint = suggest(name, names)
+        raise UserError(f"dataset.name={name}: MoleculeNet has no such set.{hint} Choose {', '.join(names)}.")
+    return keys[name.lower()]
 
 
 def _featurise(features: Features, smiles: str) -> Data:
