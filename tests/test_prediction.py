@@ -70,7 +70,7 @@ def test_a_saved_student_predicts_as_it_was_left(kind: str, model: tuple[str, st
         torch.testing.assert_close(predictor.logits(some), expected, rtol=1e-4, atol=1e-5)
     outputs = {
         "multiclass": lambda logits: logits.softmax(1),
-        "regression": lambda logits: logits * torch.tensor([2.0, 0.5]) + torch.tensor([3.0, -5.0]),
+        "regression": lambda logits: logits.double() * torch.tensor([2.0, 0.5]) + torch.tensor([3.0, -5.0]),
     }
     expected = outputs.get(kind, torch.sigmoid)(expected)
     torch.testing.assert_close(predictor.predict(graphs), expected, rtol=1e-4, atol=1e-5)
@@ -118,6 +118,16 @@ def test_smiles_are_read_in_the_code_of_the_training_data(tmp_path: Path) -> Non
     chemist = load(tmp_path)
     told = chemist.predict(SMILES[:2])
     torch.testing.assert_close(told, chemist.predict([molecules_ogb.smiles_to_ogb_data(s) for s in SMILES[:2]]))
+
+
+def test_a_molecule_is_predicted_alike_however_it_is_written(tmp_path: Path) -> None:
+    features = {"node_features": ATOM_FEATURES, "edge_features": BOND_FEATURES, "molecules": True}
+    torch.manual_seed(0)
+    saved(tmp_path, make_spec("regression", **features, chirality="cip"), make_config(encoding="walk"))
+    chemist = load(tmp_path)
+    left, again, right = chemist.predict(["C[C@H](N)C(=O)O", "OC(=O)[C@@H](N)C", "C[C@@H](N)C(=O)O"])
+    torch.testing.assert_close(left, again, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(left, right, rtol=1e-3, atol=1e-3)
 
 
 def test_smiles_that_do_not_parse_are_named(chemist: Predictor) -> None:

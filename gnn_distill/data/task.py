@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ METRICS = {
     "regression": ("mae", "rmse"),
 }
 """The metrics each kind of task has; `Metrics` computes them all."""
+UNLEARNED = ("class_names", "chirality")
+"""What a spec says of files and of predictions: graphs and splits being equal, training reads none of it."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,17 @@ class TaskSpec:
     """Mean of log(in-degree + 1) over the nodes of the training part's graphs, by which PNA scales."""
     note: str = ""
     """A caveat shown wherever the metric is shown."""
+    class_names: tuple[str, ...] = ()
+    """What the files call class 0, 1, ...; of multi-label tasks what they call 0 and 1. Empty: the numbers alone."""
+    chirality: str = "tags"
+    """How SMILES are read: stereocentres by the tags of their writing, or cip, by their labels R and S."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes by number, of multi-label tasks of 0 and 1; none for a regression."""
+        if self.kind == "regression":
+            return ()
+        return self.class_names or (self.target_names if self.kind == "multiclass" else ("0", "1"))
 
     @property
     def num_targets(self) -> int:
@@ -76,8 +90,9 @@ class TaskSpec:
         return 1 if self.kind == "multiclass" else self.num_outputs
 
     def in_original_units(self, predictions: Tensor) -> Tensor:
-        """Standardised predictions [N, T] of a regression in the units of its labels: z·std + mean."""
-        return predictions * predictions.new_tensor(self.target_std) + predictions.new_tensor(self.target_mean)
+        """Standardised predictions [N, T] of a regression in the units of its labels: z·std + mean, in float64."""
+        mean, std = (torch.tensor(values, dtype=torch.double) for values in (self.target_mean, self.target_std))
+        return predictions.double() * std.to(predictions.device) + mean.to(predictions.device)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, strings and numbers."""
@@ -86,7 +101,7 @@ class TaskSpec:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TaskSpec":
         """The inverse of `to_dict`."""
-        values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        values = {key: _tuples(value) for key, value in values.items()}
         for key in ("node_features", "edge_features"):
             if values[key] is not None:
                 lists = {name: tuple(value) for name, value in values[key].items() if name != "kind"}
@@ -122,11 +137,20 @@ class GraphTask:
     """Node level: transductive, all nodes are seen in training; or inductive, not those of val and test."""
     pipeline: "InputPipeline | None" = None
     """What made `graphs` of raw input, saved with the student; None: what `spec` tells."""
+    lines: tuple[int, ...] | None = None
+    """The line of its file that each graph was read from; None where graphs have none."""
+
+    def called(self, graph: int) -> str:
+        """`graph 20 (line 22)`: how messages name a graph."""
+        return f"graph {graph}" + (f" (line {self.lines[graph]})" if self.lines else "")
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over graphs, splits and spec: equal exactly if training on them is."""
-        digest = hashlib.sha256(json.dumps(self.spec.to_dict(), sort_keys=True).encode())
+        """SHA-256 over graphs, splits and spec but for what UNLEARNED names: equal exactly if training on them is."""
+        learned = {key: value for key, value in self.spec.to_dict().items() if key not in UNLEARNED}
+        if self.lines is not None:  # a file of the user's is what is in it, however it is called
+            del learned["name"]
+        digest = hashlib.sha256(json.dumps(learned, sort_keys=True).encode())
         for part in (self.graphs, self.splits):
             for item in fields(part):
                 value = getattr(part, item.name)
@@ -134,6 +158,11 @@ class GraphTask:
                     digest.update(f"{item.name}{tuple(value.shape)}{value.dtype}".encode())
                     digest.update(value.contiguous().cpu().numpy())
         return digest.hexdigest()
+
+
+def _tuples(value: Any) -> Any:
+    """Lists of lists as tuples of tuples."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def taught_graphs(task: GraphTask) -> Tensor:
