@@ -21,6 +21,7 @@ EXEMPT = {
     "schema": "its values stand in the key themselves",
     "errors": "says what is wrong, and computes nothing",
     "console": "shows what happens",
+    "terminal": "shows what happens",
     "tracking": "copies what was recorded",
     "wandb_process": "copies what was recorded",
     "environment": "describes the machine",
@@ -28,12 +29,14 @@ EXEMPT = {
     "extensions": "finds modules by their names, and those are hashed",
     "files": "how bytes come to the disk; checksums guard them",
     "sealed": "how bytes come to the disk; checksums guard them",
+    "bounded": "how bytes come from the disk; checksums guard them",
     "store": "where results lie",
     "run_directory": "where results lie",
     "resumption": "how a run that was stopped is found again; it ends as if it had not been",
     "interruption": "how a run is stopped",
     "results": "draws pages and tables from what there is",
     "prediction": "uses a student that is finished",
+    "data.seen": "tells a finished student what its training part held",
 }
 """Modules and packages that may change without changing a result, and why."""
 ANNOTATIONS = ("jaxtyping", "omegaconf", "hydra", "rich", "filelock")

@@ -1,5 +1,6 @@
 """From graphs and a split to a task: the checks, target statistics and notices that every source shares."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gnn_distill.data.checks import check_parts, count_missing, count_rows, notices_on_edges
-from gnn_distill.data.packed import PackedGraphs, gather_ranges, mean_log_degree
+from gnn_distill.data.packed import PackedGraphs, mean_log_degree
 from gnn_distill.data.shared_graphs import find_shared_graphs, notices_on
 from gnn_distill.data.splits import keep_fraction
 from gnn_distill.data.task import METRICS, Features, GraphTask, Splits, TaskSpec
@@ -15,9 +16,11 @@ from gnn_distill.errors import UserError
 from gnn_distill.schema.data import LOWER_IS_BETTER, title
 
 if TYPE_CHECKING:
+    from gnn_distill.data.input_pipeline import InputPipeline
     from gnn_distill.schema.data import DatasetConfig
 
 COUNTED = ("rows of node features", "edges", "rows of edge features", "labels", "lists of edges")
+ASTRAY = "edges to nodes that are not theirs"
 NEED_BOTH_CLASSES = ("roc_auc", "average_precision")
 ROUNDING = 1e-15
 """A spread of labels, relative to the largest, that is nothing but the rounding of float64."""
@@ -39,14 +42,15 @@ def assemble(
     degree_features: bool = False,
     note: str = "",
     class_names: tuple[str, ...] = (),
-    chirality: str = "tags",
     lines: tuple[int, ...] | None = None,
+    pipeline: "InputPipeline | None" = None,
 ) -> GraphTask:
     """A checked task, of the level of `graphs`.
 
     metric: the set's own; `dataset.metric` goes before it. target_names: one an output (multiclass: the classes).
     standardised: so many first columns of continuous node features are standardised by the training nodes.
-    class_names, chirality: of `TaskSpec`; lines: of `GraphTask`.
+    class_names: of `TaskSpec`; lines: of `GraphTask`.
+    pipeline: what was done to the raw graphs, so that a student does it again; None: what the other arguments tell.
     Raises UserError for a metric that does not fit the kind, for tensors, labels and parts that do not fit what is
     said of them, features that are not finite, graphs without nodes, and targets that cannot be learned or measured.
     """
@@ -85,29 +89,12 @@ def assemble(
         log_degree=mean_log_degree(graphs, splits.train),
         note=note,
         class_names=class_names,
-        chirality=chirality,
-        seen_nodes=() if degree_features else seen(node_features, graphs.x, graphs.nodes_of(splits.train)),
-        seen_edges=()
-        if edge_features is None
-        else seen(edge_features, graphs.edge_attr, edges_of(graphs, splits.train)),
     )
-    task = GraphTask(spec, graphs, splits, notices, lines=lines)
+    task = GraphTask(spec, graphs, splits, notices, lines=lines, pipeline=pipeline)
     if graphs.level == "node":
         return task
     shared = find_shared_graphs(graphs, splits)
     return replace(task, notices=notices + notices_on(shared, splits, molecules), shared_graphs=shared)
-
-
-def seen(features: Features, values: Tensor, rows: Tensor) -> tuple[tuple[int, ...], ...]:
-    """Of each categorical column the categories that occur in some rows; empty for continuous features."""
-    if features.kind != "categorical":
-        return ()
-    return tuple(tuple(column.unique().tolist()) for column in values[rows].unbind(1))
-
-
-def edges_of(graphs: PackedGraphs, ids: Tensor) -> Tensor:
-    """The edges of the graphs `ids`; at node level of all graphs that hold the nodes `ids`."""
-    return gather_ranges(graphs.edge_ptr, ids if graphs.level == "graph" else graphs.graphs_of(ids))
 
 
 def standardisation(y: Tensor, kind: str, num_outputs: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -149,15 +136,9 @@ def check_graphs(graphs: PackedGraphs, lines: tuple[int, ...] | None = None) -> 
     Raises UserError on empty graphs, on edges out of their graph, and on features that are not finite.
     """
     nodes, edges = graphs.num_nodes, graphs.num_edges
-    _forbid(nodes == 0, "graphs", "have no nodes. Remove them")
-    astray = ((graphs.edge_index < 0) | (graphs.edge_index >= torch.repeat_interleave(nodes, edges))).any(dim=0)
-    _forbid(_graphs_with(astray, graphs.edge_ptr), "graphs", "have edges to nodes that are not theirs. Mend the files")
-    for what, values, ptr in (("node", graphs.x, graphs.node_ptr), ("edge", graphs.edge_attr, graphs.edge_ptr)):
-        if values is not None and values.is_floating_point():
-            bad, units = ~finite_rows(values), f"{what}s"
-            if graphs.level == "graph":
-                bad, units = _graphs_with(bad, ptr), "graphs"
-            _forbid(bad, units, f"have {what} features that are NaN or infinite. Mend or remove them")
+    for bad, ptr, units, what in faults(graphs):
+        of_graphs = graphs.level == "graph" or what == ASTRAY
+        _forbid(graphs_with(bad, ptr) if of_graphs else bad, "graphs" if of_graphs else units, f"have {what}")
     if graphs.level == "node":
         source, target = graphs.global_edge_index
         lonely = torch.ones(len(graphs.x), dtype=torch.bool)
@@ -172,7 +153,27 @@ def check_graphs(graphs: PackedGraphs, lines: tuple[int, ...] | None = None) -> 
     ]
 
 
-def _graphs_with(bad: Tensor, ptr: Tensor) -> Tensor:
+def check_edges(graphs: PackedGraphs) -> None:
+    """Raise UserError where an edge leaves its graph."""
+    _forbid(graphs_with(astray(graphs), graphs.edge_ptr), "graphs", f"have {ASTRAY}")
+
+
+def astray(graphs: PackedGraphs) -> Tensor:
+    """Which edges leave their graph: [edges] bool."""
+    ends = graphs.edge_index
+    return ((ends < 0) | (ends >= torch.repeat_interleave(graphs.num_nodes, graphs.num_edges))).any(dim=0)
+
+
+def faults(graphs: PackedGraphs) -> Iterator[tuple[Tensor, Tensor, str, str]]:
+    """What no model can read: which rows, where each graph's rows begin, what they are, and what they have."""
+    yield graphs.num_nodes == 0, torch.arange(len(graphs) + 1), "graphs", "no nodes"
+    yield astray(graphs), graphs.edge_ptr, "edges", ASTRAY
+    for what, values, ptr in (("node", graphs.x, graphs.node_ptr), ("edge", graphs.edge_attr, graphs.edge_ptr)):
+        if values is not None and values.is_floating_point() and values.size(1):
+            yield ~finite_rows(values), ptr, f"{what}s", f"{what} features that are NaN or infinite"
+
+
+def graphs_with(bad: Tensor, ptr: Tensor) -> Tensor:
     """The graphs of bad rows: [rows] bool, [graphs+1] -> [graphs] bool."""
     of_graph = torch.searchsorted(ptr, bad.nonzero().flatten(), right=True) - 1
     return torch.zeros(len(ptr) - 1, dtype=torch.bool).index_fill_(0, of_graph, True)
@@ -271,4 +272,4 @@ def _first(names: list[str]) -> str:
 
 def _forbid(bad: Tensor, units: str, what: str) -> None:
     if bad.any():
-        raise UserError(f"{count_rows(bad, units)} {what}.")
+        raise UserError(f"{count_rows(bad, units)} {what}. Mend or remove them.")

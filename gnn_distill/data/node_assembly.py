@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 from torch_geometric.data import Data
-from torch_geometric.utils import coalesce, subgraph, to_undirected
+from torch_geometric.utils import coalesce, subgraph
 
-from gnn_distill.data.assembly import assemble
+from gnn_distill.data.assembly import assemble, check_counts
 from gnn_distill.data.checks import count_rows, describe
+from gnn_distill.data.input_pipeline import InputPipeline
 from gnn_distill.data.node_splits import choose_node_split
 from gnn_distill.data.packed import PackedGraphs, mean_log_degree, pointers
-from gnn_distill.data.task import Features, GraphTask, Splits
+from gnn_distill.data.task import Features, GraphTask
 from gnn_distill.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,20 +31,22 @@ def assemble_nodes(dataset: "NodeDatasetConfig", data: Data, note: str = "") -> 
     """
     check_graph(dataset.name, data)
     y = data.y.view(-1)
-    edge_index, edge_attr, notices = choose_edges(dataset, data)
-    if dataset.normalize_features:
-        normalize_rows(data.x)
     num_classes = int(y.max()) + 1
     kind = "binary" if num_classes == 2 else "multiclass"
-    graphs = PackedGraphs(
+    raw = PackedGraphs(
         x=data.x,
-        edge_index=edge_index,
-        edge_attr=edge_attr,
+        edge_index=data.edge_index,
+        edge_attr=data.edge_attr,
         y=y.float()[:, None],
         node_ptr=pointers(torch.tensor([data.x.size(0)])),
-        edge_ptr=pointers(torch.tensor([edge_index.size(1)])),
+        edge_ptr=pointers(torch.tensor([data.edge_index.size(1)])),
         level="node",
     )
+    check_counts(dataset.name, raw)
+    pipeline = InputPipeline(
+        merge_edges=True, undirected=dataset.undirected, normalize_features=dataset.normalize_features
+    )
+    graphs = pipeline.apply(raw)
     task = assemble(
         dataset,
         graphs,
@@ -52,9 +55,10 @@ def assemble_nodes(dataset: "NodeDatasetConfig", data: Data, note: str = "") -> 
         metric="roc_auc" if kind == "binary" else "accuracy",
         target_names=("label",) if kind == "binary" else tuple(map(str, range(num_classes))),
         node_features=Features("continuous", (data.x.size(1),)),
-        edge_features=None if edge_attr is None else Features("continuous", (edge_attr.size(1),)),
-        notices=notices,
+        edge_features=None if raw.edge_attr is None else Features("continuous", (raw.edge_attr.size(1),)),
+        notices=notices_on_edges(dataset, raw, graphs),
         note=note,
+        pipeline=pipeline,
     )
     unused = len(graphs.x) - sum(map(len, (task.splits.train, task.splits.val, task.splits.test)))
     if unused:
@@ -96,27 +100,16 @@ def check_graph(name: str, data: Data) -> None:
         raise UserError(f"{name}: {' '.join(wrong)}")
 
 
-def choose_edges(dataset: "NodeDatasetConfig", data: Data) -> tuple[Tensor, Tensor | None, list[str]]:
-    """Edges without repetition, with their reverses where `dataset.undirected`, their features, and notices of both."""
-    listed, num_nodes, notices = data.edge_index.size(1), data.num_nodes, []
-    edge_index, edge_attr = coalesce(data.edge_index, data.edge_attr, num_nodes=num_nodes, reduce="mean")
-    once = edge_index.size(1)
+def notices_on_edges(dataset: "NodeDatasetConfig", raw: PackedGraphs, graphs: PackedGraphs) -> list[str]:
+    """Notices of the edges that were listed more than once, and of the reverses that others were given."""
+    listed, after, notices = raw.edge_index.size(1), graphs.edge_index.size(1), []
+    once = coalesce(raw.edge_index, num_nodes=len(raw.x)).size(1)
     if once < listed:
         notices.append(f"{listed - once} of {listed} edges of {dataset.name} repeat others: each is kept once.")
-    if dataset.undirected:
-        edge_index, edge_attr = to_undirected(data.edge_index, data.edge_attr, num_nodes=num_nodes, reduce="mean")
-    if edge_index.size(1) > once:
-        notice = f"The {once} directed edges of {dataset.name} became {edge_index.size(1)}, with their reverses."
+    if after > once:
+        notice = f"The {once} directed edges of {dataset.name} became {after}, with their reverses."
         notices.append(f"{notice} dataset.undirected=false leaves them as they are.")
-    return edge_index, edge_attr, notices
-
-
-def normalize_rows(x: Tensor) -> None:
-    """Divide each row by its sum, in place; rows of zeros stay. x: [N, C], no negative values."""
-    if x.numel() and x.min() < 0:
-        raise UserError("dataset.normalize_features=true: there are negative features. Set it to false.")
-    total = x.sum(dim=1, keepdim=True)
-    x /= total.masked_fill_(total == 0, 1)
+    return notices
 
 
 def hide_evaluation_nodes(task: GraphTask) -> GraphTask:
@@ -133,7 +126,7 @@ def hide_evaluation_nodes(task: GraphTask) -> GraphTask:
     train = train_start + torch.searchsorted(without_both.kept, splits.train)
     val = val_start + torch.searchsorted(without_test.kept, splits.val)
     spec = replace(task.spec, log_degree=mean_log_degree(graphs, train))
-    return GraphTask(spec, graphs, Splits(train, val, splits.test), task.notices, setting="inductive")
+    return replace(task, spec=spec, graphs=graphs, splits=replace(splits, train=train, val=val), setting="inductive")
 
 
 class Part(NamedTuple):

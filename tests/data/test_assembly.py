@@ -182,21 +182,3 @@ def test_only_labels_of_a_regression_keep_their_digits(graphs: PackedGraphs) -> 
     graphs.y = graphs.y.double()
     assert make(graphs).graphs.y.dtype == torch.float
     assert make(graphs, "regression", "mae").graphs.y.dtype == torch.double
-
-
-def test_categories_of_the_training_part_are_kept(graphs: PackedGraphs) -> None:
-    graphs.x = torch.arange(20)[:, None].repeat(1, 2)
-    graphs.x[:, 1] = 3
-    features = Features("categorical", (20, 4))
-    task = assemble(
-        DatasetConfig(source="none", name="set"),
-        graphs,
-        SPLITS,
-        kind="binary",
-        metric="accuracy",
-        target_names=("t",),
-        node_features=features,
-        edge_features=Features("continuous", (2,)),
-    )
-    assert task.spec.seen_nodes == (tuple(range(12)), (3,))
-    assert task.spec.seen_edges == ()

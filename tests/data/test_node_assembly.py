@@ -6,7 +6,8 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import NormalizeFeatures
 
-from gnn_distill.data.node_assembly import assemble_nodes, normalize_rows
+from gnn_distill.data.input_pipeline import normalize_rows
+from gnn_distill.data.node_assembly import assemble_nodes
 from gnn_distill.data.packed import mean_log_degree
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError

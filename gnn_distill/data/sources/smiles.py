@@ -12,11 +12,11 @@ from torch_geometric.data import Data
 
 from gnn_distill.data.assembly import assemble
 from gnn_distill.data.columns import Column
+from gnn_distill.data.input_pipeline import InputPipeline
 from gnn_distill.data.molecules import (
     describe_clipped,
     handle_invalid,
     murcko_scaffold,
-    reader,
     scaffold_split,
 )
 from gnn_distill.data.molecules_ogb import CODINGS
@@ -54,8 +54,8 @@ def load(dataset: "SmilesConfig", paths: "PathsConfig") -> GraphTask:
     y = np.full((len(smiles), targets.y.shape[1]), np.nan)
     y[written] = targets.y
     node_features, edge_features = CODINGS[dataset.features]
-    read = reader(node_features, "cip")
-    graphs = [read(text) if text else None for text in smiles]
+    pipeline = InputPipeline(smiles=dataset.features, chirality="cip")
+    graphs = [pipeline.read_smiles(text) if text else None for text in smiles]
     kept, more = choose_rows(smiles, lines, graphs, ~np.isnan(y).all(1), targets.columns, dataset)
     notices += targets.notices + more
     for row in kept:
@@ -74,8 +74,8 @@ def load(dataset: "SmilesConfig", paths: "PathsConfig") -> GraphTask:
         notices=notices,
         molecules=True,
         class_names=targets.class_names,
-        chirality="cip",
         lines=kept_lines,
+        pipeline=pipeline,
     )
     return with_shared_molecules(task, kept_smiles)
 

@@ -10,8 +10,8 @@ import torch
 from torch_geometric.datasets import TUDataset
 
 from gnn_distill.data.assembly import assemble
+from gnn_distill.data.input_pipeline import InputPipeline
 from gnn_distill.data.mirror import folder_of, read
-from gnn_distill.data.packed import PackedGraphs, degree_column, pointers
 from gnn_distill.data.pyg import pack_dataset
 from gnn_distill.data.splits import check_split_name, choose_split
 from gnn_distill.data.task import Features, GraphTask
@@ -82,11 +82,17 @@ def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
         raise UserError(f"{name}: {name}_graph_labels.txt is not in {source.raw_dir}. Put it there, delete processed/.")
     graphs = pack_dataset(source, num_targets=1 if y.dim() == 1 else y.size(1))
     kind, target_names = _describe_targets(y)
-    if dataset.add_reverses and source.facts.one_way:
-        graphs = with_reverses(graphs)
     degree_features = graphs.x.size(1) == 0
+    pipeline = InputPipeline(
+        drop_loops=True,  # as PyG does it while it reads the files
+        merge_edges=True,
+        add_reverses=dataset.add_reverses,
+        max_degree=dataset.max_degree if degree_features else None,
+        origin=f"TUDataset(use_node_attr={dataset.use_node_attr}, use_edge_attr={dataset.use_edge_attr})",
+    )
+    # Where the files have all reverses, as most have, they are not looked for again.
+    graphs = (pipeline if source.facts.one_way else replace(pipeline, add_reverses=False)).apply(graphs)
     if degree_features:
-        graphs.x = degree_column(graphs, dataset.max_degree)
         node_features = Features("categorical", (dataset.max_degree + 1,))
     else:
         node_features = Features("continuous", (graphs.x.size(1),))
@@ -109,24 +115,8 @@ def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
         notices=notices,
         class_names=tuple(map(str, source.facts.labels)) if kind != "regression" else (),
         degree_features=degree_features,
+        pipeline=pipeline,
     )
-
-
-def with_reverses(graphs: PackedGraphs) -> PackedGraphs:
-    """The graphs with the reverse of every edge that has none, of the same features; edges sorted by both nodes.
-
-    edge_index: without repeated edges.
-    """
-    size = graphs.x.size(0)
-    source, target = graphs.global_edge_index
-    alone = (~torch.isin(target * size + source, source * size + target)).nonzero().flatten()
-    place = torch.cat([source * size + target, (target * size + source)[alone]]).argsort()
-    edges = torch.cat([graphs.edge_index, graphs.edge_index[:, alone].flip(0)], dim=1)[:, place]
-    edge_attr = graphs.edge_attr
-    if edge_attr is not None:
-        edge_attr = torch.cat([edge_attr, edge_attr[alone]])[place]
-    counts = graphs.num_edges.index_add(0, graphs.node_graph[source[alone]], torch.ones_like(alone))
-    return replace(graphs, edge_index=edges, edge_attr=edge_attr, edge_ptr=pointers(counts))
 
 
 def _notices(name: str, facts: Facts, add_reverses: bool) -> list[str]:

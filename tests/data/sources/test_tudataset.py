@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch_geometric.datasets import TUDataset
 
+from gnn_distill.data.input_pipeline import with_reverses
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.sources.tudataset import load, with_reverses
+from gnn_distill.data.sources.tudataset import load
 from gnn_distill.errors import UserError
 from gnn_distill.schema.data import PathsConfig, TUDatasetConfig
 
