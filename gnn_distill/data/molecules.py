@@ -3,7 +3,6 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from torch_geometric.data import Data
 from torch_geometric.utils.smiles import e_map, x_map
 
 from gnn_distill.data.splits import check_fold, to_splits
-from gnn_distill.data.task import Features, Splits, TaskSpec
+from gnn_distill.data.task import Features, Splits
 from gnn_distill.errors import UserError
 
 ATOM_FEATURES = Features("categorical", tuple(len(values) for values in x_map.values()))
@@ -77,14 +76,14 @@ def parse(smiles: str) -> Chem.Mol | None:
     return molecule if molecule is not None and molecule.GetNumAtoms() else None
 
 
-def smiles_to_data(smiles: str | Chem.Mol, chirality: str = "tags") -> Data | None:
+def smiles_to_data(smiles: str, chirality: str = "tags") -> Data | None:
     """The graph of a molecule with the features of PyG's `from_smiles`; None if it cannot be read.
 
     x: [n, 9] long; edge_index: [2, 2·bonds]; edge_attr: [2·bonds, 3] long. A value that has no place in PyG's
     vocabularies, where `from_smiles` fails, takes that of the nearest number, or of "other"; `clipped` tells of it.
     chirality: tags, as RDKit reads them, which depend on how a molecule is written; or cip, its R and S, which do not.
     """
-    molecule = parse(smiles) if isinstance(smiles, str) else smiles
+    molecule = parse(smiles)
     if molecule is None:
         return None
     clipped = False
@@ -131,19 +130,6 @@ def set_cip_codes(x: torch.Tensor, molecule: Chem.Mol) -> None:
         atom = labelled.GetAtomWithIdx(centre)
         label = atom.GetProp("_CIPCode") if atom.HasProp("_CIPCode") and labelled is not molecule else ""
         x[centre, CHIRALITY] = CIP_CODES.get(label, NO_CIP_CODE)
-
-
-def reader_of(spec: TaskSpec) -> Callable[[str | Chem.Mol], Data | None]:
-    """What reads SMILES, or RDKit's molecules, into graphs as the data of `spec` were read: PyG's coding or ogb's."""
-    return reader(spec.node_features, spec.chirality)
-
-
-def reader(features: Features, chirality: str) -> Callable[[str | Chem.Mol], Data | None]:
-    """`smiles_to_data`, or ogb's way of coding, with stereocentres coded by their tags or by R and S."""
-    from gnn_distill.data import molecules_ogb
-
-    read = molecules_ogb.smiles_to_ogb_data if features == molecules_ogb.ATOM_FEATURES else smiles_to_data
-    return partial(read, chirality=chirality)
 
 
 def murcko_scaffold(smiles: str) -> str:

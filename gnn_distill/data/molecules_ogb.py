@@ -51,7 +51,7 @@ CODINGS = {
 """By dataset.features: the features of atoms and bonds."""
 
 
-def smiles_to_ogb_data(smiles: str | Chem.Mol, chirality: str = "tags") -> Data | None:
+def smiles_to_ogb_data(smiles: str, chirality: str = "tags") -> Data | None:
     """The graph of a molecule as `ogb.utils.smiles2graph` makes it (Hu et al. 2020, Open Graph Benchmark).
 
     x: [n, 9] long: atomic number, chirality, degree, charge, hydrogens, radical electrons, hybridisation, aromatic,
@@ -60,7 +60,7 @@ def smiles_to_ogb_data(smiles: str | Chem.Mol, chirality: str = "tags") -> Data 
     not know and refuses count as STEREOANY.
     chirality: tags, as in ogb; or cip, as in `smiles_to_data`.
     """
-    molecule = parse(smiles) if isinstance(smiles, str) else smiles
+    molecule = parse(smiles)
     if molecule is None:
         return None
     x = torch.tensor([[codes.get(read(atom), len(codes)) for read, codes in ATOM] for atom in molecule.GetAtoms()])

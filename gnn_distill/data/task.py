@@ -20,8 +20,8 @@ METRICS = {
     "regression": ("mae", "rmse"),
 }
 """The metrics each kind of task has; `Metrics` computes them all."""
-UNLEARNED = ("class_names", "chirality")
-"""What a spec says of files and of predictions: graphs and splits being equal, training reads none of it."""
+UNLEARNED = ("class_names",)
+"""What a spec says of its files: graphs and splits being equal, training reads none of it."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,6 @@ class TaskSpec:
     """A caveat shown wherever the metric is shown."""
     class_names: tuple[str, ...] = ()
     """What the files call class 0, 1, ...; of multi-label tasks what they call 0 and 1. Empty: the numbers alone."""
-    chirality: str = "tags"
-    """How SMILES are read: stereocentres by the tags of their writing, or cip, by their labels R and S."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -101,7 +99,7 @@ class TaskSpec:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TaskSpec":
         """The inverse of `to_dict`."""
-        values = {key: _tuples(value) for key, value in values.items()}
+        values = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
         for key in ("node_features", "edge_features"):
             if values[key] is not None:
                 lists = {name: tuple(value) for name, value in values[key].items() if name != "kind"}
@@ -158,11 +156,6 @@ class GraphTask:
                     digest.update(f"{item.name}{tuple(value.shape)}{value.dtype}".encode())
                     digest.update(value.contiguous().cpu().numpy())
         return digest.hexdigest()
-
-
-def _tuples(value: Any) -> Any:
-    """Lists of lists as tuples of tuples."""
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def taught_graphs(task: GraphTask) -> Tensor:

@@ -27,6 +27,8 @@ BAD = {
     "empty": ("", {}, "dataset.path={path}: this is not a CSV file with a header (No columns to parse from file)"),
     "blank lines": ("\n\n\n", {}, "this is not a CSV file with a header"),
     "header only": ("smiles,y\n", {}, "dataset.path={path}: the file has a header and no rows."),
+    "empty rows": ("smiles,y\n,\n,\n", {}, "dataset.path={path}: the file has a header and no rows."),
+    "no SMILES": (table(molecules=[""] * 5), {}, "no row has a SMILES in its column 'smiles'."),
     "no header": (table(head="CCCC,7"), {}, "there is no column 'smiles'. Columns: CCCC, 7. File: {path}."),
     "another column": (GOOD, {"smiles_column": "Smiles"}, "no column 'Smiles'. Did you mean 'smiles'?"),
     "another target": (GOOD, {"target_columns": ["z"]}, "dataset.target_columns: there is no column 'z'."),

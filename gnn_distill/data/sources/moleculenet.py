@@ -11,13 +11,14 @@ from torch_geometric.data import Data
 from torch_geometric.datasets import MoleculeNet
 
 from gnn_distill.data.assembly import assemble
+from gnn_distill.data.input_pipeline import InputPipeline
 from gnn_distill.data.mirror import folder_of, read
-from gnn_distill.data.molecules import handle_invalid, murcko_scaffold, reader, scaffold_split
+from gnn_distill.data.molecules import handle_invalid, murcko_scaffold, scaffold_split
 from gnn_distill.data.molecules_ogb import CODINGS
 from gnn_distill.data.pyg import pack_dataset
 from gnn_distill.data.shared_molecules import with_shared_molecules
 from gnn_distill.data.splits import check_split_name, choose_split
-from gnn_distill.data.task import Features, GraphTask
+from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError, suggest
 
 if TYPE_CHECKING:
@@ -47,10 +48,11 @@ def load(dataset: "MoleculeNetConfig", paths: "PathsConfig") -> GraphTask:
     """The set `dataset.name`; split=auto is the scaffold split."""
     check_split_name(dataset, "auto", "scaffold", "random", "stratified")
     node_features, edge_features = CODINGS[dataset.features]
+    pipeline = InputPipeline(smiles=dataset.features)
     key = key_of(dataset.name)
     _, download, stem, *_ = MoleculeNet.names[key]
     source = read(
-        lambda root: FILES[dataset.features](root, key, from_smiles=partial(_featurise, node_features)),
+        lambda root: FILES[dataset.features](root, key, from_smiles=partial(_featurise, pipeline)),
         folder=folder_of("moleculenet", key),
         files=[f"{stem}.csv"],
         url=MoleculeNet.url.format(download),
@@ -76,6 +78,7 @@ def load(dataset: "MoleculeNetConfig", paths: "PathsConfig") -> GraphTask:
         edge_features=edge_features,
         notices=notices,
         molecules=True,
+        pipeline=pipeline,
     )
     return with_shared_molecules(task, source._data.smiles)
 
@@ -90,13 +93,11 @@ def key_of(name: str) -> str:
     return keys[name.lower()]
 
 
-def _featurise(features: Features, smiles: str) -> Data:
-    data = reader(features, "tags")(smiles)
+def _featurise(pipeline: InputPipeline, smiles: str) -> Data:
+    data = pipeline.read_smiles(smiles)
     if data is None:  # PyG leaves out graphs without nodes
         return Data(x=torch.empty(0, 9, dtype=torch.long), smiles=smiles)
-    data.scaffold, data.smiles = murcko_scaffold(smiles), smiles
-    del data.clipped  # none of these sets needs it
-    return data
+    return Data(data.x, data.edge_index, data.edge_attr, scaffold=murcko_scaffold(smiles), smiles=smiles)
 
 
 def _read_table(source: MoleculeNet, on_invalid: str) -> tuple[tuple[str, ...], list[str]]:

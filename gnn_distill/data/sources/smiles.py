@@ -1,20 +1,22 @@
 """The user's own molecules, from a CSV file of SMILES and targets."""
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
+from torch_geometric.data import Data
 
 from gnn_distill.data.assembly import assemble
 from gnn_distill.data.columns import Column
+from gnn_distill.data.input_pipeline import InputPipeline
 from gnn_distill.data.molecules import (
     describe_clipped,
     handle_invalid,
     murcko_scaffold,
-    reader,
     scaffold_split,
 )
 from gnn_distill.data.molecules_ogb import CODINGS
@@ -41,6 +43,8 @@ def load(dataset: "SmilesConfig", paths: "PathsConfig") -> GraphTask:
     check_columns(table, dataset)
     smiles, lines = table.pop(dataset.smiles_column).tolist(), table.index.to_numpy()
     written = np.array([bool(text) for text in smiles])
+    if not written.any():
+        raise UserError(f"dataset.path={dataset.path}: no row has a SMILES in its column '{dataset.smiles_column}'.")
     columns = [
         Column(str(name), tuple(cells[written]), tuple(lines[written].tolist()))
         for name, cells in table.items()
@@ -50,21 +54,10 @@ def load(dataset: "SmilesConfig", paths: "PathsConfig") -> GraphTask:
     y = np.full((len(smiles), targets.y.shape[1]), np.nan)
     y[written] = targets.y
     node_features, edge_features = CODINGS[dataset.features]
-    read = reader(node_features, "cip")
-    graphs = [read(text) if text else None for text in smiles]
-    readable, labelled = np.array([data is not None for data in graphs]), ~np.isnan(y).all(1)
-
-    def rows_of(where: np.ndarray) -> list[tuple[int, str]]:
-        return [(int(lines[row]), smiles[row]) for row in np.flatnonzero(where)]
-
-    notices += targets.notices + handle_invalid(rows_of(~readable), len(smiles), dataset.on_invalid, dataset.path)
-    if without := int((readable & ~labelled).sum()):
-        notices.append(f"{without} of {len(smiles)} rows have no label in {', '.join(targets.columns)}: skipped.")
-    kept = np.flatnonzero(readable & labelled).tolist()
-    if not kept:
-        raise UserError(f"dataset.path={dataset.path}: no row has both a readable SMILES and a label.")
-    if clipped := [row for row in kept if graphs[row].get("clipped")]:
-        notices.append(describe_clipped([(int(lines[row]), smiles[row]) for row in clipped]))
+    pipeline = InputPipeline(smiles=dataset.features, chirality="cip")
+    graphs = [pipeline.read_smiles(text) if text else None for text in smiles]
+    kept, more = choose_rows(smiles, lines, graphs, ~np.isnan(y).all(1), targets.columns, dataset)
+    notices += targets.notices + more
     for row in kept:
         graphs[row].y = torch.from_numpy(y[row])
     packed = PackedGraphs.from_data_list([graphs[row] for row in kept], num_targets=y.shape[1])
@@ -81,10 +74,39 @@ def load(dataset: "SmilesConfig", paths: "PathsConfig") -> GraphTask:
         notices=notices,
         molecules=True,
         class_names=targets.class_names,
-        chirality="cip",
         lines=kept_lines,
+        pipeline=pipeline,
     )
     return with_shared_molecules(task, kept_smiles)
+
+
+def choose_rows(
+    smiles: list[str],
+    lines: np.ndarray,
+    graphs: list[Data | None],
+    labelled: np.ndarray,
+    columns: tuple[str, ...],
+    dataset: "SmilesConfig",
+) -> tuple[list[int], list[str]]:
+    """The rows that have a graph and a label in one of `columns`; and notices of those that have not.
+
+    Raises UserError where there is none, or, with dataset.on_invalid=error, where a SMILES cannot be read.
+    """
+    readable = np.array([data is not None for data in graphs])
+    kept = np.flatnonzero(readable & labelled).tolist()
+
+    def written(rows: Iterable[int]) -> list[tuple[int, str]]:
+        return [(int(lines[row]), smiles[row]) for row in rows]
+
+    invalid = written(np.flatnonzero(~readable))
+    notices = handle_invalid(invalid, len(smiles), dataset.on_invalid, dataset.path)
+    if without := int((readable & ~labelled).sum()):
+        notices.append(f"{without} of {len(smiles)} rows have no label in {', '.join(columns)}: skipped.")
+    if not kept:
+        raise UserError(f"dataset.path={dataset.path}: no row has both a readable SMILES and a label.")
+    if clipped := [row for row in kept if graphs[row].get("clipped")]:
+        notices.append(describe_clipped(written(clipped)))
+    return kept, notices
 
 
 def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
@@ -108,13 +130,15 @@ def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
         ) from error
     if twice := sorted(header[header.duplicated()].unique()):
         raise UserError(f"dataset.path={path}: several columns are called {', '.join(twice)}. Rename them.")
-    if table.empty:
-        raise UserError(f"dataset.path={path}: the file has a header and no rows.")
+    table = table.fillna("")  # of rows that are too short
     # A quoted cell may hold line breaks; the header is line 1.
     breaks = sum(table[column].str.count("\n") for column in table)
     table.index = 2 + header.str.count("\n").sum() + np.arange(len(table)) + breaks.cumsum() - breaks
-    table = table.apply(lambda cells: cells.fillna("").str.strip())
-    table = table.loc[: table.index[(table != "").any(axis=1)].max()]
+    table = table.apply(lambda cells: cells.str.strip())
+    filled = table.index[(table != "").any(axis=1)]
+    if filled.empty:
+        raise UserError(f"dataset.path={path}: the file has a header and no rows.")
+    table = table.loc[: filled.max()]
     again = (table == [str(name).strip() for name in table]).all(axis=1)
     notices = []
     if again.any():

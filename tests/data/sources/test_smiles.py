@@ -3,7 +3,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from gnn_distill.data.molecules import reader_of
 from gnn_distill.data.molecules_ogb import CODINGS
 from gnn_distill.data.sources.smiles import load
 from gnn_distill.data.task import GraphTask
@@ -211,7 +210,7 @@ def test_labels_far_from_zero_stay_apart(csv: Path, offset: float) -> None:
 def test_a_molecule_is_the_same_however_it_is_written(csv: Path) -> None:
     written = ["C[C@H](N)C(=O)O", "N[C@@H](C)C(=O)O", "OC(=O)[C@H](C)N", "C[C@@H](N)C(=O)O", *MOLECULES, *MOLECULES[:6]]
     task = make(csv, {"y": [i / 2 for i in range(20)]}, written)
-    assert task.spec.chirality == "cip"
+    assert task.pipeline.chirality == "cip"
     tags = [task.graphs.select(torch.tensor([row])).x[:, 1].max().item() for row in range(4)]
     assert tags == [2, 2, 2, 1]
 
@@ -220,7 +219,7 @@ def test_a_molecule_is_the_same_however_it_is_written(csv: Path) -> None:
 def test_codings_of_atoms(csv: Path, features: str) -> None:
     task = make(csv, {"y": [i / 2 for i in range(20)]}, features=features)
     assert task.spec.node_features == CODINGS[features][0]
-    data = reader_of(task.spec)("CCO")
+    data = task.pipeline.read_smiles("CCO")
     graph = task.graphs.select(torch.tensor([0]))
     assert torch.equal(graph.x, data.x)
     assert torch.equal(graph.edge_attr, data.edge_attr)
