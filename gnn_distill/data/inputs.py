@@ -134,7 +134,7 @@ def read(given: object, spec: TaskSpec, pipeline: InputPipeline, reads_edges: bo
             refused[position] = unfit
         rows.append(1 if spec.level == "graph" else _known_nodes(entry))
     positions = torch.tensor([place for place in range(len(entries)) if place not in refused], dtype=torch.long)
-    nothing = Data(zeros(spec.node_features, 0), torch.empty(2, 0))  # that there is something to pack
+    nothing = Data(zeros(spec.node_features, 0), torch.empty(2, 0, dtype=torch.long))  # that there is something to pack
     packed = PackedGraphs.from_data_list(data_list or [nothing], spec.num_targets, spec.level)
     return Inputs(packed if data_list else packed.select(positions), positions, rows, refused)
 
