@@ -56,7 +56,7 @@ CHANGES = {
     "data.anchors": {"structure", "run"},
     "data.spectra": {"encodings", "structure", "run"},
     "data.feed": {"teacher", "twin", "run"},
-    "data.batching": {"teacher", "twin", "structure", "run"},
+    "data.batching": {*ROOTS},
     "models.teachers.gin": {"teacher", "run"},
     "models.teachers.gat": set(),
     "losses.standardise": {"teacher", "twin", "run"},

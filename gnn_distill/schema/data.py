@@ -16,7 +16,7 @@ class PathsConfig:
     """Where files are read and written."""
 
     data: str = "data"
-    """Your data folder: downloads and PyG's processed files; created when missing."""
+    """Your data folder: downloads and PyG's processed files, made anew when raw files change; created when missing."""
     mirror: str | None = None
     """Read-only folder of raw files, laid out <PyG class>/<name>/raw; looked into before any download."""
     store: str = "outputs/store"

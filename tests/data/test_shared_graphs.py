@@ -59,7 +59,7 @@ def test_counts_by_pair_of_parts() -> None:
 
 def test_features_make_other_graphs() -> None:
     graphs = cycles()
-    graphs.x = torch.arange(len(graphs.x))[:, None]
+    graphs.x = torch.arange(len(graphs.x)).float()[:, None]
     task = make(graphs)
     assert task.shared_graphs["train_test"] == {"graphs": 0, "other_label": 0}
     assert not any("qual" in notice for notice in task.notices)
