@@ -74,7 +74,7 @@ def scaffold_split(scaffolds: Sequence[str]) -> Splits:
             f"dataset.split=scaffold: {len(scaffolds)} molecules with {len(groups)} scaffolds leave a part empty "
             f"(train/val/test {sizes}). Choose dataset.split=random."
         )
-    return to_splits(*(np.array(part) for part in parts))
+    return to_splits(*(np.array(part) for part in parts), kind="scaffold")
 
 
 def describe_invalid(rows: Sequence[tuple[int, str]], total: int) -> str:

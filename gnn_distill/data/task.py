@@ -101,6 +101,8 @@ class Splits:
     train: Tensor
     val: Tensor
     test: Tensor
+    kind: str = ""
+    """How they were made: published, stratified, random, scaffold, per_class or generated; empty: not told."""
 
 
 @dataclass
