@@ -13,7 +13,7 @@ from gnn_distill.console import BarProgress, Console, LineProgress
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.interruption import Interruption
-from gnn_distill.kernels import keep_freed_memory, onednn_is_quicker
+from gnn_distill.kernels import default_threads, keep_freed_memory, onednn_is_quicker, usable_cpus
 from gnn_distill.models import count_parameters
 from gnn_distill.run_directory import RunDirectory
 from gnn_distill.schema.run import TrainerConfig
@@ -79,9 +79,13 @@ class Runtime:
         return on_epoch
 
 
-def make_fabric(trainer: TrainerConfig) -> Fabric:
-    """One device in the chosen precision, deterministic, with the chosen number of CPU threads."""
-    torch.set_num_threads(trainer.threads or os.cpu_count() or 1)
+def make_fabric(trainer: TrainerConfig, threads: int = 0) -> Fabric:
+    """One device in the chosen precision, deterministic, with the chosen number of CPU threads.
+
+    Where none is chosen, it is `threads`, with which a run began, if this process may use as many.
+    """
+    fallback = threads if 0 < threads <= usable_cpus() else default_threads()
+    torch.set_num_threads(trainer.threads or fallback)
     # A sum whose order is left to chance would make two equal runs differ.
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False
