@@ -13,12 +13,13 @@ from gnn_distill.environment import code_version, config_hash
 from gnn_distill.errors import UserError, suggest
 from gnn_distill.files import is_held
 from gnn_distill.results.runs import newest
+from gnn_distill.run_directory import RUNNING
 from gnn_distill.schema.table import TableConfig
 from gnn_distill.validation import validate
 
 TO_EVERY_RUN = ("paths.", "trainer.", "tracker.", "tracker=")
 PAIR_KEYS = ("seed", "dataset.fold", "dataset.split_seed")
-FAILED, RUNNING, LOG = "failed.json", "running.lock", "run.log"
+FAILED, LOG = "failed.json", "run.log"
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def test_a_run_that_kept_nothing_starts_over(gnn_distill: Callable, monkeypatch:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("resume=nowhere",), "resume=nowhere: this is no folder of a run: it has no .hydra/overrides.yaml."),
+        (("resume=nowhere",), "resume=nowhere: this is no folder of a run that has begun: it has no run.json."),
         (("resume=a", "resume=b"), "resume=a, b: one run at a time, and without -m."),
         (("resume=a", "-m"), "resume=a: one run at a time, and without -m."),
     ],
