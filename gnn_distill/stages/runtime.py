@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric, seed_everything
+from lightning_fabric.plugins.environments import LightningEnvironment
 from torch import nn
 
 from gnn_distill.console import BarProgress, Console, LineProgress
@@ -93,7 +94,9 @@ def make_fabric(trainer: TrainerConfig, threads: int = 0) -> Fabric:
     if trainer.precision == "16-mixed" and not torch.cuda.is_available():
         raise UserError("trainer.precision=16-mixed: needs a CUDA device. Choose 32-true or bf16-mixed.")
     keep_freed_memory()
-    fabric = Fabric(accelerator=trainer.accelerator, devices=1, precision=trainer.precision)
+    # Fabric would look for SLURM, and refuse what a job may start, although this is one process.
+    alone = LightningEnvironment()
+    fabric = Fabric(accelerator=trainer.accelerator, devices=1, precision=trainer.precision, plugins=alone)
     fabric.launch()
     return fabric
 
