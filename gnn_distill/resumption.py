@@ -134,7 +134,8 @@ def begin_or_go_on(
         return
     if facts["config_hash"] != config:
         raise UserError(
-            f"{directory.path}: the settings are not those of the run in this folder. Choose another folder."
+            f"{directory.path}: the settings are not those of the run in this folder, or the data, weights or modules "
+            "that they name have changed since this run began. Choose another folder."
         )
     if kept := Settings.among(facts):
         kept.write(directory.path)
@@ -155,9 +156,9 @@ def told_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
         yield f"This run began with {told[0]}: its result may differ in the last digits."
     else:
         yield (
-            f"This run began with {', '.join(told)}: it may end elsewhere than it would have. Sums may be taken in "
-            "another order, which training amplifies, and a stage that the store holds for what was before alone may "
-            "be made anew."
+            f"This run began with {', '.join(told)}: it may end elsewhere than it would have. What the store has made "
+            "for it stays; from here on sums may be taken in another order, which training amplifies, and a teacher "
+            "that was not finished begins anew."
         )
 
 

@@ -10,7 +10,6 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console as RichConsole
 
 from gnn_distill.console import Console
-from gnn_distill.environment import code_version
 from gnn_distill.errors import UserError
 from gnn_distill.quoting import for_hydra
 from gnn_distill.results.cells import (
@@ -21,6 +20,7 @@ from gnn_distill.results.cells import (
     plan,
     scores,
     sized,
+    sources_of,
     status,
     tuned_file,
 )
@@ -65,7 +65,7 @@ def main(cfg: DictConfig) -> None:
                 stopped = "it left out runs without a word"
 
     values = scores(runs, found, table)
-    ours = newest(found, code_version()["sources"])
+    ours = newest(found, sources_of(runs))
     ours = ours[ours["config_hash"].isin({run.config_hash for run in runs})]
     made = make_table(table, values, [*remarks, *origin(ours)])
     figures = publish(folder, made, ours, values)

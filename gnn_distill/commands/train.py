@@ -60,7 +60,7 @@ def make_run(cfg: DictConfig, folder: Path, resume: bool, console: Console, inte
     config: TrainConfig = OmegaConf.to_object(cfg)
     directory = RunDirectory(folder, resume)
     fabric = make_fabric(config.trainer, threads=directory.facts.get("began_on", {}).get("threads", 0))
-    begin_or_go_on(directory, config_hash(cfg), Settings.of_job(cfg), environment(fabric.device), console)
+    begin_or_go_on(directory, config_hash(cfg), Settings.of_job(cfg), environment(fabric.device, config), console)
     tracker = start_tracker(
         cfg, directory.path, run_name(config), config.experiment or config.dataset.name, warn=console.warn,
         run_id=directory.facts["id"], resumed=directory.facts["resumed"] > 0,
@@ -156,7 +156,7 @@ def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
         "seconds": seconds.total,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "parameters": {role: count_parameters(model) for role, model in models.items()},
-        "environment": environment(runtime.fabric.device),
+        "environment": environment(runtime.fabric.device, config),
     }
     directory.write_summary(summary)
     tracker.summary(summary)

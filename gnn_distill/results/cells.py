@@ -33,6 +33,8 @@ class PlannedRun:
     overrides: tuple[str, ...]
     """Of `train`, the pair's among them."""
     config_hash: str
+    sources: str
+    """Hash of the code that its numbers depend on."""
     folder: Path
     """Where it is made; another version of the code makes it somewhere else."""
 
@@ -83,16 +85,16 @@ def plan_cell(table: TableConfig, row: str, column: str, given: Sequence[str] = 
             raise UserError(
                 f"table.columns.{column}.pairs: {key} does not tell pairs apart. Choices: {', '.join(PAIR_KEYS)}."
             )
-    runs = []
+    runs, sources = [], code_version(config)["sources"]
     for values in product(*pairs.values()):
         pair = tuple(zip(pairs, values, strict=True))
         for key, value in pair:
             OmegaConf.update(config, key, value)
         digest = config_hash(config)
         told = "-".join(f"{key.rpartition('.')[2]}{value}" for key, value in pair)
-        folder = f"{column}-{row}-{told}-{digest[:8]}-{code_version()['sources'][:6]}"
+        folder = f"{column}-{row}-{told}-{digest[:8]}-{sources[:6]}"
         texts = (*overrides, *(f"{key}={value}" for key, value in pair))
-        runs.append(PlannedRun(row, column, pair, texts, digest, Path(table.cells) / folder))
+        runs.append(PlannedRun(row, column, pair, texts, digest, sources, Path(table.cells) / folder))
     return runs
 
 
@@ -152,12 +154,12 @@ def compose(overrides: Sequence[str], where: str) -> DictConfig:
 
 def status(runs: Iterable[PlannedRun], found: pd.DataFrame) -> dict[PlannedRun, str]:
     """How each run stands: finished, stale (finished by another version of the code), failed, running or missing."""
-    sources = code_version()["sources"]
-    known = newest(found, sources).set_index("config_hash")["sources"].to_dict()
+    runs = list(runs)
+    known = newest(found, sources_of(runs)).set_index("config_hash")["sources"].to_dict()
 
     def of(run: PlannedRun) -> str:
         if run.config_hash in known:
-            return "finished" if known[run.config_hash] == sources else "stale"
+            return "finished" if known[run.config_hash] == run.sources else "stale"
         if (run.folder / FAILED).exists():
             return "failed"
         return "running" if is_held(run.folder / RUNNING) else "missing"
@@ -165,10 +167,15 @@ def status(runs: Iterable[PlannedRun], found: pd.DataFrame) -> dict[PlannedRun, 
     return {run: of(run) for run in runs}
 
 
+def sources_of(runs: Iterable[PlannedRun]) -> dict[str, str]:
+    """The code that each of the runs would be made with now, by config hash."""
+    return {run.config_hash: run.sources for run in runs}
+
+
 def scores(runs: Iterable[PlannedRun], found: pd.DataFrame, table: TableConfig) -> pd.DataFrame:
     """The test scores of a table's finished runs, one line each: what tables are made from."""
-    sources = code_version()["sources"]
-    by_hash = newest(found, sources).set_index("config_hash").to_dict("index")
+    runs = list(runs)
+    by_hash = newest(found, sources_of(runs)).set_index("config_hash").to_dict("index")
     lines: list[dict[str, Any]] = []
     for run in runs:
         if (done := by_hash.get(run.config_hash)) is None:
@@ -182,7 +189,7 @@ def scores(runs: Iterable[PlannedRun], found: pd.DataFrame, table: TableConfig) 
                 "seed": done["seed"],
                 "value": done[f"{table.rows[run.row].role}_test"],
                 **{key: done[key] for key in ("metric", "higher_is_better", "n_train", "n_test", "path")},
-                "stale": done["sources"] != sources,
+                "stale": done["sources"] != run.sources,
             }
         )
     columns = ("row", "column", "fold", "split_seed", "seed", "value", "metric", "higher_is_better")

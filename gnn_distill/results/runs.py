@@ -1,6 +1,6 @@
 """Finished runs as rows of a data frame: from run directories, and from CSV files of such rows."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -109,12 +109,14 @@ def write_rows(frame: pd.DataFrame, file: Path) -> None:
     replace_file(file, spreadsheets.to_csv(kept))
 
 
-def newest(frame: pd.DataFrame, sources: str) -> pd.DataFrame:
-    """One run for each config hash: one of the code version `sources` rather than of another, then the latest.
+def newest(frame: pd.DataFrame, sources: Mapping[str, str]) -> pd.DataFrame:
+    """One run for each config hash: one of the code that `sources` tells of it rather than another, then the latest.
 
     A run that is both in its folder and in a CSV file is taken from its folder, where its epochs can be read.
     """
-    ours = frame.assign(ours=frame["sources"] == sources).sort_values(["ours", "finished", "path"])
+    ours = frame.assign(ours=frame["sources"] == frame["config_hash"].map(sources)).sort_values(
+        ["ours", "finished", "path"]
+    )
     return ours.drop_duplicates("config_hash", keep="last").drop(columns="ours")
 
 
