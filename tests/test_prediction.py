@@ -123,7 +123,6 @@ def test_smiles_are_read_in_the_code_of_the_training_data(tmp_path: Path) -> Non
 
 def test_a_molecule_is_predicted_alike_however_it_is_written(tmp_path: Path) -> None:
     features = {"node_features": ATOM_FEATURES, "edge_features": BOND_FEATURES, "molecules": True}
-    torch.manual_seed(0)
     spec, config = make_spec("regression", **features), make_config(encoding="walk")
     student = awaken(build_student(config.student, config.encoding, spec))
     save_student(tmp_path, student, spec, config, InputPipeline(smiles="pyg", chirality="cip"))

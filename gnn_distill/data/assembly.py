@@ -41,16 +41,16 @@ def assemble(
     molecules: bool = False,
     degree_features: bool = False,
     note: str = "",
-    pipeline: "InputPipeline | None" = None,
     class_names: tuple[str, ...] = (),
     lines: tuple[int, ...] | None = None,
+    pipeline: "InputPipeline | None" = None,
 ) -> GraphTask:
     """A checked task, of the level of `graphs`.
 
     metric: the set's own; `dataset.metric` goes before it. target_names: one an output (multiclass: the classes).
     standardised: so many first columns of continuous node features are standardised by the training nodes.
-    pipeline: what was done to the raw graphs, so that a student does it again; None: what the other arguments tell.
     class_names: of `TaskSpec`; lines: of `GraphTask`.
+    pipeline: what was done to the raw graphs, so that a student does it again; None: what the other arguments tell.
     Raises UserError for a metric that does not fit the kind, for tensors, labels and parts that do not fit what is
     said of them, features that are not finite, graphs without nodes, and targets that cannot be learned or measured.
     """
@@ -90,11 +90,11 @@ def assemble(
         note=note,
         class_names=class_names,
     )
-    shared = None
-    if graphs.level == "graph":
-        shared = find_shared_graphs(graphs, splits)
-        notices += notices_on(shared, splits, molecules)
-    return GraphTask(spec, graphs, splits, notices, shared_graphs=shared, pipeline=pipeline, lines=lines)
+    task = GraphTask(spec, graphs, splits, notices, lines=lines, pipeline=pipeline)
+    if graphs.level == "node":
+        return task
+    shared = find_shared_graphs(graphs, splits)
+    return replace(task, notices=notices + notices_on(shared, splits, molecules), shared_graphs=shared)
 
 
 def standardisation(y: Tensor, kind: str, num_outputs: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

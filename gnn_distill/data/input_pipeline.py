@@ -29,7 +29,7 @@ class InputPipeline:
     smiles: str | None = None
     """How atoms and bonds of SMILES are coded: pyg or ogb; None: the graphs are no molecules."""
     chirality: str = "tags"
-    """How stereocentres of SMILES are coded: by the tags of their writing, or cip, by their labels R and S."""
+    """How stereocentres are: by RDKit's tags, which depend on how a SMILES is written, or cip, by R and S."""
     drop_loops: bool = False
     """Leave out edges from a node to itself."""
     merge_edges: bool = False
@@ -82,7 +82,7 @@ class InputPipeline:
 
         read = smiles_to_ogb_data if self.smiles == "ogb" else smiles_to_data
         try:
-            return read(smiles, chirality=self.chirality)
+            return read(smiles, self.chirality)
         except ValueError:  # text that is no Unicode, such as half a surrogate
             return None
 

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 CONFIG = Path(".hydra", "config.yaml")
 ROLES = ("student", "teacher")
-REFERENCE = re.compile(r"\$\{[\w.]+\}")
-"""To a key of the same config."""
 CLASSES = 10
 """More classes than these are counted, not named."""
+REFERENCE = re.compile(r"\$\{[\w.]+\}")
+"""To a key of the same config."""
 
 
 @dataclass(frozen=True)
