@@ -126,10 +126,12 @@ def run(command: str, stopped: "Resumption | None" = None) -> None:
     import hydra
 
     from gnn_distill import schema
+    from gnn_distill.interruption import Interruption
 
     schema.register()
     app = hydra.main(config_path=str(CONF_DIR), config_name=command, version_base="1.3")(task_of(command, stopped))
-    with answering(command):
+    # Launchers wait here for the jobs of other processes: the signal that ends the wait ends those, too.
+    with answering(command), Interruption():
         app()
 
 
@@ -165,16 +167,20 @@ def answering(command: str) -> Iterator[None]:
 def task_of(command: str, stopped: "Resumption | None" = None) -> Callable[[Any], Any]:
     """The function that Hydra calls with the config of each job; its value is what a sweeper optimises."""
 
+    launcher = os.getpid()
+
     def task(cfg: Any) -> Any:
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
 
+        from gnn_distill.interruption import working_for
         from gnn_distill.validation import validate
 
         try:
             main = import_module(f"gnn_distill.commands.{command}").main
             collect_garbage()
-            return main(validate(stopped.settle(cfg)), resume=True) if stopped else main(validate(cfg))
+            with working_for(launcher):
+                return main(validate(stopped.settle(cfg)), resume=True) if stopped else main(validate(cfg))
         except (UserError, OSError) as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN or not (isinstance(error, UserError) or of_output(error)):
                 raise  # the sweeper decides whether the other jobs go on

@@ -1,9 +1,12 @@
 """Signals that ask a run to stop: it ends in order, with a code of its own, and can be gone on with."""
 
+import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import FrameType
 from typing import Any, Self
 
@@ -22,8 +25,8 @@ class Interrupted(BaseException):
 class Interruption:
     """While it is entered, signals raise `Interrupted`: at once, or, while it is held, when the holder looks.
 
-    A signal that something else handles (a launcher that requeues its jobs) is left to that. Only the main thread of
-    a process hears signals.
+    A signal that something else handles (a launcher that requeues its jobs) is left to that; of two that are entered
+    one within the other the inner one hears it. Only the main thread of a process hears signals.
     """
 
     def __init__(self) -> None:
@@ -35,7 +38,8 @@ class Interruption:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
-                if signal.getsignal(number) in OURS_TO_TAKE:
+                before = signal.getsignal(number)
+                if before in OURS_TO_TAKE or isinstance(getattr(before, "__self__", None), Interruption):
                     self._before[number] = signal.signal(number, self._handle)
         return self
 
@@ -65,3 +69,35 @@ class Interruption:
             self.asked = name
         else:
             raise Interrupted(name)
+
+
+JOB = threading.Lock()
+"""Held while a worker process does a job."""
+
+
+@contextmanager
+def working_for(launcher: int) -> Iterator[None]:
+    """Within it a job runs that the process `launcher` has launched: in this process, or in a worker of its own.
+
+    A worker does not outlive its launcher: once that is gone, its job is asked to stop, and the process ends.
+    """
+    if os.getppid() != launcher:
+        yield
+        return
+    _follow(launcher)
+    with JOB:
+        yield
+
+
+@cache
+def _follow(launcher: int) -> None:
+    threading.Thread(target=_end_with, args=(launcher,), daemon=True).start()
+
+
+def _end_with(launcher: int, every: float = 0.5) -> None:
+    while os.getppid() == launcher:
+        time.sleep(every)
+    if JOB.locked():
+        os.kill(os.getpid(), signal.SIGTERM)
+    with JOB:
+        os._exit(Interrupted.exit_code)

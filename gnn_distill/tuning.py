@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -25,6 +26,8 @@ from omegaconf.errors import OmegaConfBaseException
 from gnn_distill.complaints import explain
 from gnn_distill.environment import config_hash
 from gnn_distill.errors import UserError, refuse
+from gnn_distill.interruption import working_for
+from gnn_distill.overrides import override
 from gnn_distill.results.studies import Study, Trial
 from gnn_distill.run_directory import is_finished, read_summary
 from gnn_distill.schema.data import LOWER_IS_BETTER
@@ -72,7 +75,7 @@ def compose_method(
         UserError: naming row and column, and what is wrong with their config or their search space.
     """
     overrides = [*overrides, *(f"{key}={value}" for key, value in pairs[0].items()), "trainer.test=false"]
-    own = ["hydra/sweeper=optuna", "hydra.job.name=train", f"hydra.sweep.dir='{folder}'", *QUIET, *hydra]
+    own = ["hydra/sweeper=optuna", "hydra.job.name=train", override("hydra.sweep.dir", folder), *QUIET, *hydra]
     loader = GlobalHydra.instance().config_loader()
     try:
         config = loader.load_configuration("train", [*own, *overrides], RunMode.MULTIRUN, from_shell=False)
@@ -118,6 +121,7 @@ def sweep(method: Method, study: Study, tune: TuneConfig, seed: int, jobs: int) 
         )
     task = partial(
         run_trial,
+        launcher=os.getpid(),
         pairs=[dict(pair) for pair in method.pairs],
         role=method.role,
         runs=method.folder / "runs",
@@ -129,14 +133,15 @@ def sweep(method: Method, study: Study, tune: TuneConfig, seed: int, jobs: int) 
         sweeper.sweep(list(method.config.hydra.overrides.task))
 
 
-def run_trial(cfg: DictConfig, pairs: Sequence[Pair], role: str, runs: Path, worst: float) -> float:
+def run_trial(cfg: DictConfig, launcher: int, pairs: Sequence[Pair], role: str, runs: Path, worst: float) -> float:
     """The mean validation metric over pairs; `worst` where training diverged."""
     values = []
     for pair in pairs:
         one = deepcopy(cfg)
         for key, value in pair.items():
             OmegaConf.update(one, key, value)
-        values.append(run_once(one, role, runs))
+        with working_for(launcher):
+            values.append(run_once(one, role, runs))
     return worst if None in values else sum(values) / len(values)
 
 

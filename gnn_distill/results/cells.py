@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from gnn_distill.environment import code_version, config_hash
 from gnn_distill.errors import UserError, suggest
 from gnn_distill.files import is_held
+from gnn_distill.overrides import override
 from gnn_distill.results.runs import newest
 from gnn_distill.schema.table import TableConfig
 from gnn_distill.validation import validate
@@ -98,7 +99,7 @@ def plan_cell(table: TableConfig, row: str, column: str, given: Sequence[str] = 
 def cell_overrides(table: TableConfig, row: str, column: str, given: Sequence[str] = ()) -> list[str]:
     """What a cell changes in the config of `train`, the last word last."""
     method = table.rows[row]
-    tuned = [f"tuned={column}/{method.tuned}"] if tuned_file(column, method.tuned) else []
+    tuned = [override("tuned", f"{column}/{method.tuned}")] if tuned_file(column, method.tuned) else []
     return [
         *table.columns[column].overrides,
         *table.overrides,

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 import threading
 import time
@@ -9,6 +10,7 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from gnn_distill.console import duration
 from gnn_distill.errors import UserError, printable
+from gnn_distill.interruption import working_for
+from gnn_distill.overrides import override
 from gnn_distill.results.cells import FAILED, LOG, RUNNING, PlannedRun
 from gnn_distill.run_directory import SUMMARY, is_finished
 
@@ -36,13 +40,19 @@ def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str
     hydra = GlobalHydra.instance().hydra
     config = hydra.compose_config(
         "train",
-        [*given, f"hydra.sweep.dir='{cells.absolute()}'", "hydra/hydra_logging=none", "~hydra.callbacks.preflight"],
+        [
+            *given,
+            override("hydra.sweep.dir", cells.absolute()),
+            "hydra/hydra_logging=none",
+            "~hydra.callbacks.preflight",
+        ],
         run_mode=RunMode.MULTIRUN,
         with_log_configuration=False,
     )
     context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
-    launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=run_quietly, config=config)
-    jobs = [[*run.overrides, f"hydra.sweep.subdir='{run.folder.name}'"] for run in runs]
+    task = partial(run_quietly, launcher=os.getpid())
+    launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
+    jobs = [[*run.overrides, override("hydra.sweep.subdir", run.folder.name)] for run in runs]
     for run in runs:
         (run.folder / FAILED).unlink(missing_ok=True)
         is_finished(run.folder)  # sets a damaged summary aside
@@ -56,10 +66,11 @@ def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str
     return ""
 
 
-def run_quietly(cfg: Any) -> float:
+def run_quietly(cfg: Any, launcher: int) -> float:
     """Train as `gnn-distill train` does, with all that is said going to run.log; NaN where it failed.
 
-    Nothing happens to a run that another process is making, or has made since this one was planned.
+    Nothing happens to a run that another process is making, or has made since this one was planned. `launcher`: the
+    process that launched it, with which it ends.
     """
     from hydra.core.hydra_config import HydraConfig
 
@@ -71,7 +82,8 @@ def run_quietly(cfg: Any) -> float:
     except Timeout:
         return math.nan
     try:
-        return math.nan if (folder / SUMMARY).exists() else _train(cfg, folder)
+        with working_for(launcher):
+            return math.nan if (folder / SUMMARY).exists() else _train(cfg, folder)
     finally:
         lock.release()
 
