@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pandas as pd
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console as RichConsole
 
 from gnn_distill.console import Console
-from gnn_distill.environment import code_version
 from gnn_distill.errors import UserError
 from gnn_distill.overrides import override
 from gnn_distill.results.cells import (
@@ -18,17 +18,19 @@ from gnn_distill.results.cells import (
     PlannedRun,
     given_to_launcher,
     given_to_runs,
+    mixed,
     plan,
     scores,
     sized,
     status,
+    taken,
     tuned_file,
 )
 from gnn_distill.results.comparison import make_table
 from gnn_distill.results.launch import failure, launch
 from gnn_distill.results.publish import publish
 from gnn_distill.results.rendering import to_markdown, to_rich
-from gnn_distill.results.runs import newest, origin, read_runs
+from gnn_distill.results.runs import left_out, origin, read_runs
 from gnn_distill.results.studies import read_facts
 from gnn_distill.results.tables import Table
 from gnn_distill.schema.table import TableCommand, TableConfig
@@ -50,7 +52,7 @@ def main(cfg: DictConfig) -> None:
     # A run counts wherever it lies; those of this table lie in its cells.
     places = [*table.search, table.cells]
     found = read_runs(places, console.warn)
-    known = status(runs, found)
+    known = status(runs, taken(runs, found, table))
     if table.status:
         return tell_status(console, table, known)
     stopped = ""
@@ -60,20 +62,27 @@ def main(cfg: DictConfig) -> None:
         if wanted:
             stopped = launch(wanted, Path(table.cells), given_to_launcher(hydra.hydra))
             found = read_runs(places)
-            known = status(runs, found)
+            known = status(runs, taken(runs, found, table))
             if not stopped and any(known[run] == "missing" for run in wanted):
                 stopped = "it left out runs without a word"
 
-    values = scores(runs, found, table)
-    ours = newest(found, code_version()["sources"])
-    ours = ours[ours["config_hash"].isin({run.config_hash for run in runs})]
-    made = make_table(table, values, [*remarks, *origin(ours)])
-    figures = publish(folder, made, ours, values)
+    made, rows, values = filled(table, runs, found, remarks)
+    figures = publish(folder, made, rows, values)
     terminal = RichConsole()
     terminal.print(to_rich(made)) if terminal.is_terminal else print(to_markdown(made))
     console.say(f"Files: {folder}")
     mirror(cfg, made, folder, figures, console)
     tell_holes(console, table, known, stopped)
+
+
+def filled(
+    table: TableConfig, runs: Sequence[PlannedRun], found: pd.DataFrame, remarks: Sequence[str]
+) -> tuple[Table, pd.DataFrame, pd.DataFrame]:
+    """The table of what was found, with all that is said below it; the rows of its runs, and their scores."""
+    rows = taken(runs, found, table)
+    values = scores(runs, rows, table)
+    limits = [*left_out(found, rows), *mixed(values, table)]
+    return make_table(table, values, [*remarks, *origin(rows)], limits), rows, values
 
 
 def to_make(table: TableConfig, known: State) -> list[PlannedRun]:

@@ -1,6 +1,6 @@
 """What runs a table is made of, and how each of them stands."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -33,6 +33,8 @@ class PlannedRun:
     overrides: tuple[str, ...]
     """Of `train`, the pair's among them."""
     config_hash: str
+    sources: str
+    """The version of the code that would make it."""
     folder: Path
     """Where it is made; another version of the code makes it somewhere else."""
 
@@ -90,9 +92,10 @@ def plan_cell(table: TableConfig, row: str, column: str, given: Sequence[str] = 
             OmegaConf.update(config, key, value)
         digest = config_hash(config)
         told = "-".join(f"{key.rpartition('.')[2]}{value}" for key, value in pair)
-        folder = f"{column}-{row}-{told}-{digest[:8]}-{code_version()['sources'][:6]}"
+        sources = code_version()["sources"]
+        folder = Path(table.cells) / f"{column}-{row}-{told}-{digest[:8]}-{sources[:6]}"
         texts = (*overrides, *(f"{key}={value}" for key, value in pair))
-        runs.append(PlannedRun(row, column, pair, texts, digest, Path(table.cells) / folder))
+        runs.append(PlannedRun(row, column, pair, texts, digest, sources, folder))
     return runs
 
 
@@ -150,14 +153,22 @@ def compose(overrides: Sequence[str], where: str) -> DictConfig:
         raise UserError(f"{where}: {error}") from stop
 
 
-def status(runs: Iterable[PlannedRun], found: pd.DataFrame) -> dict[PlannedRun, str]:
-    """How each run stands: finished, stale (finished by another version of the code), failed, running or missing."""
-    sources = code_version()["sources"]
-    known = newest(found, sources).set_index("config_hash")["sources"].to_dict()
+def taken(runs: Iterable[PlannedRun], found: pd.DataFrame, table: TableConfig) -> pd.DataFrame:
+    """The rows of a table's runs: for each run that is finished the one that counts."""
+    sources = {run.config_hash: run.sources for run in runs}
+    return newest(found[found["config_hash"].isin(sources)], sources, table.name)
+
+
+def status(runs: Iterable[PlannedRun], rows: pd.DataFrame) -> dict[PlannedRun, str]:
+    """How each run stands: finished, stale (finished by another version of the code), failed, running or missing.
+
+    rows: those that `taken` gives.
+    """
+    known = rows.set_index("config_hash")["sources"].to_dict()
 
     def of(run: PlannedRun) -> str:
         if run.config_hash in known:
-            return "finished" if known[run.config_hash] == sources else "stale"
+            return "finished" if known[run.config_hash] == run.sources else "stale"
         if (run.folder / FAILED).exists():
             return "failed"
         return "running" if is_held(run.folder / RUNNING) else "missing"
@@ -165,10 +176,12 @@ def status(runs: Iterable[PlannedRun], found: pd.DataFrame) -> dict[PlannedRun, 
     return {run: of(run) for run in runs}
 
 
-def scores(runs: Iterable[PlannedRun], found: pd.DataFrame, table: TableConfig) -> pd.DataFrame:
-    """The test scores of a table's finished runs, one line each: what tables are made from."""
-    sources = code_version()["sources"]
-    by_hash = newest(found, sources).set_index("config_hash").to_dict("index")
+def scores(runs: Iterable[PlannedRun], rows: pd.DataFrame, table: TableConfig) -> pd.DataFrame:
+    """The test scores of a table's finished runs, one line each: what tables are made from.
+
+    rows: those that `taken` gives.
+    """
+    by_hash = rows.set_index("config_hash").to_dict("index")
     lines: list[dict[str, Any]] = []
     for run in runs:
         if (done := by_hash.get(run.config_hash)) is None:
@@ -181,12 +194,23 @@ def scores(runs: Iterable[PlannedRun], found: pd.DataFrame, table: TableConfig) 
                 "split_seed": done["split_seed"],
                 "seed": done["seed"],
                 "value": done[f"{table.rows[run.row].role}_test"],
-                **{key: done[key] for key in ("metric", "higher_is_better", "n_train", "n_test", "path")},
-                "stale": done["sources"] != sources,
+                **{key: done[key] for key in ("metric", "higher_is_better", "n_train", "n_test", "path", "sources")},
+                "stale": done["sources"] != run.sources,
             }
         )
     columns = ("row", "column", "fold", "split_seed", "seed", "value", "metric", "higher_is_better")
-    return pd.DataFrame(lines, columns=[*columns, "n_train", "n_test", "path", "stale"])
+    return pd.DataFrame(lines, columns=[*columns, "n_train", "n_test", "path", "sources", "stale"])
+
+
+def mixed(values: pd.DataFrame, table: TableConfig) -> Iterator[str]:
+    """A sentence where the runs of a cell, which differ in nothing but seed or fold, are of several versions."""
+    versions = values.groupby(["column", "row"], sort=False)["sources"].nunique()
+    told = [
+        f"{table.columns[column].label}: {table.rows[row].label} {count}"
+        for (column, row), count in versions[versions > 1].items()
+    ]
+    if told:
+        yield f"Cells whose runs are of several versions of the code, and how many: {'; '.join(told)}."
 
 
 def _keep(known: dict[str, Any], wanted: list[str], key: str) -> dict[str, Any]:

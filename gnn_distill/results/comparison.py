@@ -29,8 +29,10 @@ BETTER, WORSE = "*", "†"
 Cells = dict[tuple[str, str], Cell]
 
 
-def make_table(config: "TableConfig", scores: pd.DataFrame, remarks: Sequence[str] = ()) -> Table:
-    """The table of a config's rows and columns, with `remarks` after its footnotes.
+def make_table(
+    config: "TableConfig", scores: pd.DataFrame, remarks: Sequence[str] = (), limits: Sequence[str] = ()
+) -> Table:
+    """The table of a config's rows and columns, with `remarks` after its footnotes and `limits` before its notes.
 
     `scores` has a line for each finished run: row, column, seed and the other keys of the column's pairs (such as
     fold), value, metric, higher_is_better, n_train, n_test, stale.
@@ -79,7 +81,7 @@ def make_table(config: "TableConfig", scores: pd.DataFrame, remarks: Sequence[st
         wins={row: _wins(cells, columns, row, config.alpha) for row in rows if reference not in (None, row)},
     )
     absent = [f"There is no row {config.reference}: nothing is compared."] if config.reference and not reference else []
-    return replace(table, notes=(*absent, *warnings(table)), footnotes=(*explanations(table), *remarks))
+    return replace(table, notes=(*limits, *absent, *warnings(table)), footnotes=(*explanations(table), *remarks))
 
 
 def _column(config: "TableConfig", key: str, lines: pd.DataFrame) -> Column:

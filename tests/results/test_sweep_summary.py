@@ -1,5 +1,6 @@
 """What is printed at the end of a sweep."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,13 +54,10 @@ def test_a_multirun_ends_with_its_summary(gnn_distill: Callable, monkeypatch: py
     from gnn_distill.commands import train
 
     def fake(cfg: DictConfig) -> float:
-        job = HydraConfig.get()
-        made = make_run(
-            Path("made") / Path(job.runtime.output_dir).parent.name / str(cfg.seed),
-            *job.overrides.task,
-            test=cfg.seed / 10,
-        )
-        (made / "summary.json").rename(Path(job.runtime.output_dir) / "summary.json")
+        job, folder = HydraConfig.get(), Path(HydraConfig.get().runtime.output_dir)
+        made = make_run(folder / "made", *job.overrides.task, test=cfg.seed / 10)
+        (made / "summary.json").rename(folder / "summary.json")
+        shutil.rmtree(made)
         return 0.0
 
     monkeypatch.setattr(train, "main", fake)
