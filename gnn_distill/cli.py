@@ -126,12 +126,10 @@ def run(command: str, stopped: "Resumption | None" = None) -> None:
     import hydra
 
     from gnn_distill import schema
-    from gnn_distill.interruption import Interruption
 
     schema.register()
     app = hydra.main(config_path=str(CONF_DIR), config_name=command, version_base="1.3")(task_of(command, stopped))
-    # Launchers wait here for the jobs of other processes: the signal that ends the wait ends those, too.
-    with answering(command), Interruption():
+    with answering(command):
         app()
 
 

@@ -26,8 +26,8 @@ from omegaconf.errors import OmegaConfBaseException
 from gnn_distill.complaints import explain
 from gnn_distill.environment import config_hash
 from gnn_distill.errors import UserError, refuse
-from gnn_distill.interruption import working_for
-from gnn_distill.overrides import override
+from gnn_distill.interruption import Interruption, working_for
+from gnn_distill.quoting import for_hydra
 from gnn_distill.results.studies import Study, Trial
 from gnn_distill.run_directory import is_finished, read_summary
 from gnn_distill.schema.data import LOWER_IS_BETTER
@@ -75,7 +75,7 @@ def compose_method(
         UserError: naming row and column, and what is wrong with their config or their search space.
     """
     overrides = [*overrides, *(f"{key}={value}" for key, value in pairs[0].items()), "trainer.test=false"]
-    own = ["hydra/sweeper=optuna", "hydra.job.name=train", override("hydra.sweep.dir", folder), *QUIET, *hydra]
+    own = ["hydra/sweeper=optuna", "hydra.job.name=train", f"hydra.sweep.dir={for_hydra(folder)}", *QUIET, *hydra]
     loader = GlobalHydra.instance().config_loader()
     try:
         config = loader.load_configuration("train", [*own, *overrides], RunMode.MULTIRUN, from_shell=False)
@@ -129,7 +129,7 @@ def sweep(method: Method, study: Study, tune: TuneConfig, seed: int, jobs: int) 
     )
     context = HydraContext(config_loader=GlobalHydra.instance().config_loader(), callbacks=Callbacks())
     sweeper = Plugins.instance().instantiate_sweeper(hydra_context=context, task_function=task, config=method.config)
-    with open(method.folder / "sweep.log", "a") as log, redirect_stdout(log), redirect_stderr(log):
+    with Interruption(), open(method.folder / "sweep.log", "a") as log, redirect_stdout(log), redirect_stderr(log):
         sweeper.sweep(list(method.config.hydra.overrides.task))
 
 

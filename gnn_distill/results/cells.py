@@ -1,5 +1,6 @@
 """What runs a table is made of, and how each of them stands."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -12,12 +13,13 @@ from omegaconf import DictConfig, OmegaConf
 from gnn_distill.environment import code_version, config_hash
 from gnn_distill.errors import UserError, suggest
 from gnn_distill.files import is_held
-from gnn_distill.overrides import override
+from gnn_distill.quoting import for_hydra
 from gnn_distill.results.runs import newest
 from gnn_distill.schema.table import TableConfig
 from gnn_distill.validation import validate
 
 TO_EVERY_RUN = ("paths.", "trainer.", "tracker.", "tracker=")
+PLAIN = re.compile(r"[\w/.-]+")
 PAIR_KEYS = ("seed", "dataset.fold", "dataset.split_seed")
 FAILED, RUNNING, LOG = "failed.json", "running.lock", "run.log"
 
@@ -102,7 +104,12 @@ def plan_cell(table: TableConfig, row: str, column: str, given: Sequence[str] = 
 def cell_overrides(table: TableConfig, row: str, column: str, given: Sequence[str] = ()) -> list[str]:
     """What a cell changes in the config of `train`, the last word last."""
     method = table.rows[row]
-    tuned = [override("tuned", f"{column}/{method.tuned}")] if tuned_file(column, method.tuned) else []
+    choice = f"{column}/{method.tuned}"
+    tuned = (
+        [f"tuned={choice if PLAIN.fullmatch(choice) else for_hydra(choice)}"]
+        if tuned_file(column, method.tuned)
+        else []
+    )
     return [
         *table.columns[column].overrides,
         *table.overrides,

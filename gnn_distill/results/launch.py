@@ -20,8 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from gnn_distill.console import duration
 from gnn_distill.errors import UserError, printable
-from gnn_distill.interruption import working_for
-from gnn_distill.overrides import override
+from gnn_distill.interruption import Interruption, working_for
+from gnn_distill.quoting import for_hydra
 from gnn_distill.results.cells import FAILED, LOG, RUNNING, PlannedRun
 from gnn_distill.run_directory import SUMMARY, is_finished
 
@@ -42,7 +42,7 @@ def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str
         "train",
         [
             *given,
-            override("hydra.sweep.dir", cells.absolute()),
+            f"hydra.sweep.dir={for_hydra(cells.absolute())}",
             "hydra/hydra_logging=none",
             "~hydra.callbacks.preflight",
         ],
@@ -50,13 +50,14 @@ def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str
         with_log_configuration=False,
     )
     context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
-    task = partial(run_quietly, launcher=os.getpid())
+    task = partial(work, launcher=os.getpid())
     launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
-    jobs = [[*run.overrides, override("hydra.sweep.subdir", run.folder.name)] for run in runs]
+    jobs = [[*run.overrides, f"hydra.sweep.subdir={for_hydra(run.folder.name)}"] for run in runs]
     for run in runs:
         (run.folder / FAILED).unlink(missing_ok=True)
         is_finished(run.folder)  # sets a damaged summary aside
-    with Watch(runs), warnings.catch_warnings():
+    # A launcher waits here for other processes: the signal that ends the wait ends those, too.
+    with Interruption(), Watch(runs), warnings.catch_warnings():
         # joblib replaces a worker that has grown by 300 MB, as ours do by what libraries keep, and warns that it did.
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
         try:
@@ -66,11 +67,16 @@ def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str
     return ""
 
 
-def run_quietly(cfg: Any, launcher: int) -> float:
+def work(cfg: Any, launcher: int) -> float:
+    """A job of the process `launcher`, with which its workers end."""
+    with working_for(launcher):
+        return run_quietly(cfg)
+
+
+def run_quietly(cfg: Any) -> float:
     """Train as `gnn-distill train` does, with all that is said going to run.log; NaN where it failed.
 
-    Nothing happens to a run that another process is making, or has made since this one was planned. `launcher`: the
-    process that launched it, with which it ends.
+    Nothing happens to a run that another process is making, or has made since this one was planned.
     """
     from hydra.core.hydra_config import HydraConfig
 
@@ -82,8 +88,7 @@ def run_quietly(cfg: Any, launcher: int) -> float:
     except Timeout:
         return math.nan
     try:
-        with working_for(launcher):
-            return math.nan if (folder / SUMMARY).exists() else _train(cfg, folder)
+        return math.nan if (folder / SUMMARY).exists() else _train(cfg, folder)
     finally:
         lock.release()
 

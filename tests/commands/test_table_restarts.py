@@ -59,7 +59,7 @@ from types import SimpleNamespace
 from hydra.core.hydra_config import HydraConfig
 from gnn_distill.results.launch import run_quietly
 HydraConfig.get = lambda: SimpleNamespace(runtime=SimpleNamespace(output_dir=sys.argv[1]))
-assert math.isnan(run_quietly(None, launcher=0))
+assert math.isnan(run_quietly(None))
 """
 
 
