@@ -5,12 +5,17 @@ import json
 import os
 import platform
 import subprocess
-from functools import cache
+from collections.abc import Mapping
+from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+
+from gnn_distill.code_hash import PACKAGE, Code, code_of
+from gnn_distill.extensions import look_here
+from gnn_distill.files import sha256
 
 PACKAGES = (
     "torch",
@@ -26,48 +31,32 @@ PACKAGES = (
     "rdkit",
     "wandb",
 )
+RUN = "gnn_distill.commands.train"
 PLACES = ("paths", "tracker", "hydra")
 """Sections that say where a run is kept, not what it is."""
-BEYOND = (
-    *(
-        "results/",
-        "commands/table.py",
-        "commands/tune.py",
-        "commands/report.py",
-        "commands/store.py",
-        "tuning.py",
-        "search_space.py",
-    ),
-    *(
-        "schema/table.py",
-        "schema/tune.py",
-        "schema/report.py",
-        "schema/store.py",
-        "cli.py",
-        "complaints.py",
-        "console.py",
-        "listing.py",
-    ),
-    *("tracking.py", "wandb_process.py", "resumption.py", "interruption.py", "files.py", "sealed.py", "inventory.py"),
-)
-"""Code that has no say in how a run comes out."""
-
-
 LATER = {"trainer.nonfinite": "stop"}
 """Keys that came later, with the value that says what was so before: with it, a config keeps its hash."""
 MEANS = ("trainer.out_of_memory",)
 """Keys that say how a result is come by, not what it is."""
+FILES = ("dataset.path", "teacher.checkpoint")
+"""Keys that name a file of the user's: what is in it counts, not where it lies."""
+MODULES = {
+    "dataset.source": "gnn_distill.data.sources",
+    "teacher.name": "gnn_distill.models.teachers",
+    "student.name": "gnn_distill.models.students",
+}
+"""Keys that name a module, and the package of those that are not the user's."""
 
 
-def environment(device: Any = "cpu") -> dict[str, Any]:
-    """Code version, package versions, Python, platform, CPUs, threads, and the name of `device`."""
+def environment(device: Any = "cpu", config: Any = None) -> dict[str, Any]:
+    """Code version of a run, package versions, Python, platform, CPUs, threads, and the name of `device`."""
     import torch
 
     from gnn_distill.kernels import onednn_is_quicker
 
     device = torch.device(device)
     return {
-        "code": code_version(),
+        "code": code_version(config),
         "packages": package_versions(),
         "python": platform.python_version(),
         "platform": platform.platform(),
@@ -89,34 +78,84 @@ def package_versions() -> dict[str, str]:
     return versions
 
 
-@cache
-def code_version() -> dict[str, Any]:
-    """`version` of the package, hash of its `sources`; in a checkout also the `commit` and whether it is `dirty`.
+def code_version(config: Any = None) -> dict[str, Any]:
+    """`version` of the package, hash of a run's `sources`; in a checkout also the `commit` and whether it is `dirty`.
 
-    Tables and reports are left out of `sources`: a run is not stale because a table is drawn in another way.
+    A run is not of another version because the code of a table, or of a model that it does not have, has changed.
     """
-    package = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(package.rglob("*.py")):
-        if path.relative_to(package).as_posix().startswith(BEYOND):
-            continue
-        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
-    try:
-        version = metadata.version("gnn-distill")
-    except metadata.PackageNotFoundError:
-        version = "unknown"
-    return {"version": version, "sources": digest.hexdigest()[:16]} | _checkout(package.parent)
+    return _release() | {"sources": run_code(config).digest[:16]}
+
+
+def run_code(config: Any = None) -> Code:
+    """The code of this package that the numbers of a run with these settings depend on; None: of any run."""
+    named = ((_select(config, key), package) for key, package in MODULES.items())
+    chosen = (f"{package}.{name}" for name, package in named if name not in (None, "none") and "." not in name)
+    return code_of([RUN, *chosen])
 
 
 def config_hash(cfg: DictConfig) -> str:
-    """Sixteen hex digits of the SHA-256 of the resolved config, without what PLACES, MEANS and LATER leave out."""
+    """Sixteen hex digits of the SHA-256 of what a run is: its resolved config, and what this names of the user's own.
+
+    Left out is what PLACES, MEANS and LATER leave out. Of files the content counts, of modules also their source and
+    that of what they import; nothing of it is run.
+    """
     values = OmegaConf.to_container(cfg, resolve=True)
     kept = {key: value for key, value in values.items() if key not in PLACES}
     for key in (*MEANS, *LATER):
         section, _, name = key.rpartition(".")
         if key in MEANS or kept.get(section, {}).get(name) == LATER[key]:
             kept.get(section, {}).pop(name, None)
+    for key in FILES:
+        section, _, name = key.partition(".")
+        if isinstance(path := _select(kept, key), str):
+            kept[section][name] = file_hash(path)
+    if modules := users_code(kept):
+        kept["modules"] = modules
     return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def users_code(config: Any) -> dict[str, str]:
+    """Hashes of the user's modules that a config names, and of those of theirs that they import, by key."""
+    names = {key: _select(config, key) for key in MODULES} | {
+        "teacher.target": (_select(config, "teacher.target") or "").rpartition(".")[0]
+    }
+    look_here()
+    return {
+        key: code_of([name]).digest
+        for key, name in names.items()
+        if isinstance(name, str) and name and ("." in name or key == "teacher.target")
+    }
+
+
+def file_hash(path: str) -> str:
+    """SHA-256 of a file; `missing` where there is none."""
+    try:
+        stat = Path(path).stat()
+        return _file_hash(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    except OSError:
+        return "missing"
+
+
+@lru_cache(maxsize=64)
+def _file_hash(path: str, *stamp: int) -> str:
+    """Tables ask for the same file of every run; `stamp` tells when it was written anew."""
+    return sha256(Path(path))
+
+
+def _select(config: Any, key: str) -> Any:
+    """The value of a dotted key of a dictionary or an object; None where there is none."""
+    for name in key.split("."):
+        config = config.get(name) if isinstance(config, Mapping | DictConfig) else getattr(config, name, None)
+    return config
+
+
+@cache
+def _release() -> dict[str, Any]:
+    try:
+        version = metadata.version("gnn-distill")
+    except metadata.PackageNotFoundError:
+        version = "unknown"
+    return {"version": version, **_checkout(PACKAGE.parent)}
 
 
 def _checkout(root: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from gnn_distill.errors import UserError, suggest
 
 def module_of(key: str, name: str, package: str) -> ModuleType:
     """The module `<package>.<name>`, or, where the name has a dot, the user's own."""
-    return users_module(key, name) if "." in name else import_module(f"{package}.{name}")
+    return users_module(key, name) if "." in name else import_module(full_name(name, package))
 
 
 def function_of(key: str, name: str, package: str, function: str) -> Callable[..., Any]:
@@ -55,9 +55,7 @@ def users_module(key: str, name: str) -> ModuleType:
     Naming a module runs it: a config is code as far as it is trusted. Raises UserError where there is none.
     """
     check_module_path(key, name)
-    here = str(Path.cwd())
-    if here not in sys.path:  # a console script, unlike `python -m`, does not look there
-        sys.path.append(here)
+    look_here()
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
@@ -69,6 +67,12 @@ def users_module(key: str, name: str) -> ModuleType:
         ) from error
 
 
-def file_of(key: str, name: str, package: str) -> str:
-    """The file of that module."""
-    return str(module_of(key, name, package).__file__)
+def look_here() -> None:
+    """Let modules of the working folder be found: a console script, unlike `python -m`, does not look there."""
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.append(here)
+
+
+def full_name(name: str, package: str) -> str:
+    """The name under which `module_of` imports a module."""
+    return name if "." in name else f"{package}.{name}"

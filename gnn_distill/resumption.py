@@ -128,7 +128,8 @@ def begin_or_go_on(directory: RunDirectory, config: str, place: dict[str, Any], 
         return
     if facts["config_hash"] != config:
         raise UserError(
-            f"{directory.path}: the settings are not those of the run in this folder. Choose another folder."
+            f"{directory.path}: the settings are not those of the run in this folder, or the data, weights or modules "
+            "that they name have changed since this run began. Choose another folder."
         )
     if changed := [key for key, value in now.items() if facts["began_on"].get(key) != value]:
         console.warn(f"This run began with another {', '.join(changed)}: its result may differ in the last digits.")

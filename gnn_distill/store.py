@@ -17,7 +17,6 @@ from gnn_distill.errors import UserError
 from gnn_distill.files import fingerprint, remove_temporaries, set_aside, sha256, sync
 from gnn_distill.sealed import SCHEMA_VERSION, Damaged, OtherVersion, read_json, reading, write_json
 
-PACKAGE = Path(__file__).parent
 MANIFEST = "key.json"
 REMEDY = "It is made again when it is needed."
 POLL, PATIENCE = 0.1, 1.0
@@ -47,14 +46,20 @@ class Store:
         with self._writing():
             self.root.mkdir(parents=True, exist_ok=True)
 
-    def get(self, kind: str, parts: dict[str, Any], make: Callable[[Path], None], what: str = "") -> Entry:
+    def get(
+        self, kind: str, parts: dict[str, Any], make: Callable[[Path], None], what: str = "", rather: str = ""
+    ) -> Entry:
         """The entry that `parts` determine, its files tested; `make(folder)` fills it where it is missing or damaged.
+
+        Where the entry of the key `rather` is there and whole, it is taken instead.
 
         Others who want the same entry wait for it. It appears under its name only when it is whole: what lies in
         `folder` when `make` returns. Of a `make` that fails or is killed `folder` is kept, and given to the next one,
         which may go on from there. `what` says in words what is made.
         """
         key, what = content_key(parts), what or kind
+        if rather and self._usable(self.root / kind / rather):
+            key = rather
         path = self.root / kind / key
         found = self._usable(path)
         if not found:
@@ -174,13 +179,3 @@ def content_key(parts: dict[str, Any]) -> str:
     """The first 20 hexadecimal digits of the SHA-256 of the store's version and of `parts` as sorted JSON."""
     text = json.dumps([SCHEMA_VERSION, parts], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-def code_version(*sources: str) -> str:
-    """Hash of these files and folders of the package: what they make is not reused once they change."""
-    digest = hashlib.sha256()
-    for source in sources:
-        path = PACKAGE / source
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            digest.update(file.read_bytes())
-    return digest.hexdigest()[:20]

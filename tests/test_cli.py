@@ -18,7 +18,7 @@ from gnn_distill.schema import SCHEMAS
 
 SMALL = (
     *("dataset.num_train=24", "dataset.num_val=12", "dataset.num_test=12"),
-    *("trainer.max_epochs=1", "trainer.threads=1", "tracker=none"),
+    *("trainer.max_epochs=1", "pretrain.max_epochs=1", "trainer.threads=1", "tracker=none"),
 )
 
 # A wrong command line of `train`, and the whole message it must give.

@@ -23,9 +23,10 @@ from gnn_distill.run_directory import read_metrics
 from gnn_distill.schema.data import PathsConfig, SmilesConfig, TUDatasetConfig
 
 QUICK = ("trainer.threads=1", "trainer.accelerator=cpu", "tracker=none", "hydra.run.dir=run")
-MUTAG = ("train", "dataset=mutag", "trainer.max_epochs=3", "seed=5", *QUICK)
+MUTAG = ("train", "dataset=mutag", "trainer.max_epochs=3", "pretrain.max_epochs=3", "seed=5", *QUICK)
 GENERATED = (
-    *("train", "dataset.num_train=32", "dataset.num_val=16", "dataset.num_test=16", "trainer.max_epochs=2", *QUICK),
+    *("train", "dataset.num_train=32", "dataset.num_val=16", "dataset.num_test=16", "trainer.max_epochs=2"),
+    *("pretrain.max_epochs=2", *QUICK),
     *("teacher.hidden_channels=16", "student.hidden_channels=16", "student.num_layers=2"),
 )
 FIVE = Features("continuous", (5,))
@@ -205,7 +206,7 @@ def test_half_precision_runs(generated: Callable, tmp_path: Path) -> None:
 
 
 def test_a_loss_that_explodes_is_one_message(generated: Callable, tmp_path: Path) -> None:
-    status, _, err = generated("pretrain.optim.lr=1e30", "trainer.max_epochs=5")
+    status, _, err = generated("pretrain.optim.lr=1e30", "trainer.max_epochs=5", "pretrain.max_epochs=5")
     assert status == 1
     assert len(err.splitlines()) == 1
     assert "Lower the learning rate" in err
@@ -234,7 +235,7 @@ def test_molecules_of_a_table_with_broken_lines(gnn_distill: Callable, tmp_path:
     table.write_text("\n".join(["molecule,weight,toxic", *lines]) + "\n")
     status, told, err = gnn_distill(
         *("train", "dataset=smiles", "dataset.path=my.csv", "dataset.smiles_column=molecule", "dataset.name=mine"),
-        *("dataset.target_columns=[weight]", "trainer.max_epochs=2", *QUICK),
+        *("dataset.target_columns=[weight]", "trainer.max_epochs=2", "pretrain.max_epochs=2", *QUICK),
     )
     assert (status, err) == (0, "")
     assert "2 of 20" in told

@@ -1,5 +1,6 @@
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from omegaconf import OmegaConf
 
 from gnn_distill import environment as module
-from gnn_distill.environment import code_version, config_hash, environment
+from gnn_distill.environment import code_version, config_hash, environment, run_code
 
 
 def config(**changes):
@@ -60,18 +61,53 @@ def test_code_version_of_a_checkout_and_of_an_installed_package(tmp_path):
     assert len(code_version()["sources"]) == 16
 
 
-def test_code_that_has_no_say_in_a_run_is_left_out_of_sources():
-    package = Path(module.__file__).parent
-    assert all((package / name).exists() for name in module.BEYOND)
-    # Whatever makes numbers counts.
-    counted = (
-        "training.py",
-        "losses/",
-        "models/",
-        "data/",
-        "stages/",
-        "metrics.py",
-        "commands/train.py",
-        "schema/run.py",
-    )
-    assert all((package / name).exists() and not name.startswith(module.BEYOND) for name in counted)
+def test_sources_are_those_that_a_run_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(**names: str) -> OmegaConf:
+        return OmegaConf.create({"dataset": {"source": names.get("source", "zinc")}, **_named(names)})
+
+    def _named(names: dict[str, str]) -> dict:
+        return {role: {"name": names.get(role, default)} for role, default in (("teacher", "gin"), ("student", "gps"))}
+
+    sources = [code_version(run(**names))["sources"] for names in ({}, {"teacher": "gat"}, {"source": "smiles"})]
+    assert len({*sources, code_version()["sources"]}) == 4
+    assert code_version(run())["sources"] == sources[0]
+    modules = run_code(run(student="none")).modules
+    assert {"gnn_distill.data.sources.zinc", "gnn_distill.models.teachers.gin"} <= {*modules}
+    assert not [name for name in modules if name.startswith(("gnn_distill.models.students.", "gnn_distill.results"))]
+
+
+def test_a_run_is_known_by_what_is_in_the_files_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    table, other = Path("molecules.csv"), Path("moved.csv")
+    table.write_text("smiles,y\nC,1\n")
+
+    def hashed(path: Path, checkpoint: str | None = None) -> str:
+        return config_hash(config(dataset={"path": str(path)}, teacher={"checkpoint": checkpoint}))
+
+    before = hashed(table)
+    other.write_bytes(table.read_bytes())
+    assert hashed(other) == before
+    table.write_text("smiles,y\nC,100\n")
+    assert hashed(table) != before
+    assert hashed(table) == hashed(table)
+    assert hashed(Path("nowhere.csv")) not in (before, hashed(table))
+    assert hashed(other, "moved.csv") != before
+
+
+@pytest.mark.parametrize("key", ["dataset.source", "teacher.name", "student.name", "teacher.target"])
+def test_a_run_is_known_by_the_code_of_the_users_that_it_names(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])
+    folder = tmp_path / f"mine_{key.partition('.')[0]}_{key.partition('.')[2]}"
+    folder.mkdir()
+    (folder / "net.py").write_text("from .layers import WIDTH\nraise SystemExit('run')\n")
+    (folder / "layers.py").write_text("WIDTH = 1\n")
+    section, _, name = key.partition(".")
+    named = config(**{section: {name: f"{folder.name}.net" + (".Net" if name == "target" else "")}})
+    before = config_hash(named)
+    (folder / "layers.py").write_text("WIDTH = 2\n")
+    assert config_hash(named) != before
+    (folder / "layers.py").write_text("WIDTH = 1\n")
+    assert config_hash(named) == before

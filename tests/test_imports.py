@@ -28,7 +28,8 @@ print(len(steps), *steps[-1], file=sys.stderr)
 """
 SMALL = (
     *("train", "dataset.num_train=24", "dataset.num_val=12", "dataset.num_test=12", "tracker=none"),
-    *("trainer.max_epochs=1", "trainer.threads=1", "trainer.accelerator=cpu", "debug.limit_batches=1"),
+    *("trainer.max_epochs=1", "pretrain.max_epochs=1", "debug.limit_batches=1"),
+    *("trainer.threads=1", "trainer.accelerator=cpu"),
 )
 
 

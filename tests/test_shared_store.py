@@ -17,7 +17,8 @@ from gnn_distill.run_directory import METRICS, SUMMARY, read_summary
 
 RUNS = 16
 WORDS = (
-    *("train", "student=none", "tracker=none", "trainer.threads=1", "trainer.accelerator=cpu", "trainer.max_epochs=60"),
+    *("train", "student=none", "tracker=none", "trainer.threads=1", "trainer.accelerator=cpu"),
+    "pretrain.max_epochs=60",
     *("dataset.num_train=64", "dataset.num_val=32", "dataset.num_test=32", "teacher.hidden_channels=16"),
     "paths.store=store",
 )

@@ -14,7 +14,7 @@ from gnn_distill import store as module
 from gnn_distill.errors import UserError
 from gnn_distill.files import replace_file
 from gnn_distill.sealed import read_json
-from gnn_distill.store import MANIFEST, Store, code_version, content_key
+from gnn_distill.store import MANIFEST, Store, content_key
 
 FORK = multiprocessing.get_context("fork")
 
@@ -233,14 +233,12 @@ def test_a_store_that_cannot_be_written_is_told_and_can_be_read(
         store.get("teachers", {"seed": 1}, put("new"))
 
 
-def test_code_versions_follow_the_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("gnn_distill.store.PACKAGE", tmp_path)
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "a.py").write_text("1")
-    (tmp_path / "b.py").write_text("2")
-    before = code_version("models", "b.py")
-    assert code_version("models", "b.py") == before
-    (tmp_path / "c.py").write_text("3")
-    assert code_version("models", "b.py") == before
-    (tmp_path / "models" / "a.py").write_text("4")
-    assert code_version("models", "b.py") != before
+def test_an_entry_that_is_rather_wanted_is_taken_while_it_is_whole(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first = store.get("teachers", {"threads": 1}, put("first"))
+    key = first.path.name
+    assert store.get("teachers", {"threads": 2}, never, rather=key).path == first.path
+    (first.path / "content").write_text("damaged")
+    other = store.get("teachers", {"threads": 2}, put("other"), rather=key)
+    assert other.path.name not in (key, "")
+    assert store.get("teachers", {"threads": 2}, never, rather="gone").path == other.path

@@ -45,7 +45,7 @@ def main(cfg: DictConfig, resume: bool = False) -> float:
     console = Console()
     directory = RunDirectory(HydraConfig.get().runtime.output_dir, resume)
     fabric = make_fabric(config.trainer)
-    begin_or_go_on(directory, config_hash(cfg), environment(fabric.device), console)
+    begin_or_go_on(directory, config_hash(cfg), environment(fabric.device, config), console)
     tracker = start_tracker(
         cfg, directory.path, run_name(config), config.experiment or config.dataset.name, warn=console.warn,
         run_id=directory.facts["id"], resumed=directory.facts["resumed"] > 0,
@@ -146,7 +146,7 @@ def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
         "seconds": seconds.total,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "parameters": {role: count_parameters(model) for role, model in models.items()},
-        "environment": environment(runtime.fabric.device),
+        "environment": environment(runtime.fabric.device, config),
     }
     directory.write_summary(summary)
     tracker.summary(summary)

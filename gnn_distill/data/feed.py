@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -12,8 +12,10 @@ from torch import Tensor
 
 from gnn_distill.data.batching import BatchSampler, StructureBatch, check_budget, collate, evaluation_batches
 from gnn_distill.data.prefetch import prefetched
-from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.data.task import GraphTask
+
+if TYPE_CHECKING:
+    from gnn_distill.data.structure import StructuralEncodings
 
 Beside = Callable[[StructureBatch], Any]
 """What is loaded with a batch, such as its rows of a teacher's signals; has `to` and `pin_memory`, or is None."""
@@ -38,7 +40,7 @@ class Feed(Protocol):
 
 def make_feed(
     task: GraphTask,
-    encodings: StructuralEncodings | None,
+    encodings: "StructuralEncodings | None",
     *,
     batch_size: int,
     max_pairs: int,
@@ -63,7 +65,7 @@ class GraphFeed:
     def __init__(
         self,
         task: GraphTask,
-        encodings: StructuralEncodings | None,
+        encodings: "StructuralEncodings | None",
         batch_size: int,
         max_pairs: int,
         seed: int,
@@ -119,7 +121,7 @@ class NodeFeed:
     def __init__(
         self,
         task: GraphTask,
-        encodings: StructuralEncodings | None,
+        encodings: "StructuralEncodings | None",
         batch_nodes: int,
         seed: int,
         limit_batches: int = 0,

@@ -127,3 +127,10 @@ class GraphTask:
                     digest.update(f"{item.name}{tuple(value.shape)}{value.dtype}".encode())
                     digest.update(value.contiguous().cpu().numpy())
         return digest.hexdigest()
+
+
+def taught_graphs(task: GraphTask) -> Tensor:
+    """The graphs that training sees: those of the training part, or that hold its nodes."""
+    if task.spec.level == "graph":
+        return task.splits.train
+    return task.graphs.graphs_of(task.splits.train)

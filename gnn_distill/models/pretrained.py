@@ -1,6 +1,5 @@
-"""Teachers that come trained: reading their weights, and telling which files determine them."""
+"""Teachers that come trained: reading their weights."""
 
-import hashlib
 import pickle
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from gnn_distill.errors import UserError
-from gnn_distill.extensions import object_of, source_of
+from gnn_distill.files import sha256
 from gnn_distill.schema.teacher import TeacherConfig
 from gnn_distill.sealed import is_ours, metadata
 
@@ -79,14 +78,10 @@ def without_prefix(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]
     return {name.removeprefix(prefix): value for name, value in weights.items()} if shared else weights
 
 
-def files_of(config: TeacherConfig) -> dict[str, str]:
-    """SHA-256 of the user's files that determine a teacher beside its config: its checkpoint, its module's source."""
-    files: dict[str, Path] = {}
-    if config.checkpoint is not None:
-        files["checkpoint"] = Path(config.checkpoint)
-    if config.target is not None:
-        files["target"] = Path(source_of(object_of("teacher.target", config.target)))
-    for path in files.values():
-        if not path.is_file():
-            raise UserError(f"teacher.checkpoint={path}: there is no such file.")
-    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+def checkpoint_hash(config: TeacherConfig) -> str | None:
+    """SHA-256 of the file of a teacher that comes trained. Raises UserError where there is none."""
+    if not pretrained(config):
+        return None
+    if not Path(config.checkpoint).is_file():
+        raise UserError(f"teacher.checkpoint={config.checkpoint}: there is no such file.")
+    return sha256(Path(config.checkpoint))

@@ -36,7 +36,7 @@ class PlannedRun:
     """Of `train`, the pair's among them."""
     config_hash: str
     sources: str
-    """The version of the code that would make it."""
+    """Hash of the code that its numbers depend on."""
     folder: Path
     """Where it is made; another version of the code makes it somewhere else."""
 
@@ -87,14 +87,13 @@ def plan_cell(table: TableConfig, row: str, column: str, given: Sequence[str] = 
             raise UserError(
                 f"table.columns.{column}.pairs: {key} does not tell pairs apart. Choices: {', '.join(PAIR_KEYS)}."
             )
-    runs = []
+    runs, sources = [], code_version(config)["sources"]
     for values in product(*pairs.values()):
         pair = tuple(zip(pairs, values, strict=True))
         for key, value in pair:
             OmegaConf.update(config, key, value)
         digest = config_hash(config)
         told = "-".join(f"{key.rpartition('.')[2]}{value}" for key, value in pair)
-        sources = code_version()["sources"]
         folder = Path(table.cells) / f"{column}-{row}-{told}-{digest[:8]}-{sources[:6]}"
         texts = (*overrides, *(f"{key}={value}" for key, value in pair))
         runs.append(PlannedRun(row, column, pair, texts, digest, sources, folder))

@@ -33,7 +33,7 @@ class TrainerConfig:
     """The training loop."""
 
     max_epochs: int = number(100, low=1)
-    """Epochs of the student; no stage runs longer."""
+    """Epochs of the student."""
     batch_size: int = number(64, low=1)
     """Graphs a batch."""
     batch_nodes: int = number(0, low=0)
@@ -61,7 +61,7 @@ class PretrainConfig:
     """Stage 1: fitting the teacher."""
 
     max_epochs: int = number(100, low=1)
-    """Epochs of the teacher; trainer.max_epochs caps them."""
+    """Epochs of the teacher, however long its student trains."""
     batch_size: int = number(64, low=1)
     """Graphs a batch."""
     optim: OptimConfig = section(OptimConfig)

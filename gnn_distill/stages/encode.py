@@ -4,14 +4,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from gnn_distill import checkpoint
+from gnn_distill.code_hash import code_of
 from gnn_distill.data.structure import StructuralEncodings, compute_encodings
 from gnn_distill.data.task import GraphTask
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.stages.runtime import Runtime
-from gnn_distill.store import Entry, code_version
+from gnn_distill.store import Entry
 
-FILES = ("structure", "distances", "paths", "random_walks", "spectra", "dense", "sparse", "turns", "workers", "packed")
-CODE = tuple(f"data/{name}.py" for name in FILES)
 # Keys that only the model reads: they change no encoding.
 MODEL_KEYS = ("max_degree", "max_spd", "edge", "bias_scale", "bias_gain")
 
@@ -20,13 +19,14 @@ def encode(runtime: Runtime, task: GraphTask, encoding: EncodingConfig) -> tuple
     """Structural encodings of all graphs (found in the store, or computed now)."""
     settings = {key: value for key, value in asdict(encoding).items() if key not in MODEL_KEYS}
     settings["edge_hops"] = encoding.edge_hops > 0  # the same paths, however far they are read
-    parts = {"data": task.fingerprint, "encoding": settings, "code": code_version(*CODE)}
+    parts = {"data": task.fingerprint, "encoding": settings}
 
     def compute(folder: Path) -> None:
         with runtime.console.work("encodings") as work:
             result = compute_encodings(task.graphs, encoding, work.update)
         checkpoint.save_tensors(folder / "encodings.safetensors", result.to_tensors())
 
-    entry = runtime.store.get("encodings", parts, compute, f"encodings of {task.spec.name}")
+    made_with = code_of([__name__]).to_key()
+    entry = runtime.entry("encodings", parts, made_with, compute, f"encodings of {task.spec.name}")
     found = checkpoint.load_tensors(entry.path / "encodings.safetensors", verify=False)
     return StructuralEncodings.from_tensors(found), entry

@@ -1,21 +1,25 @@
 """Stage 4: metrics of the selected models; the only place that reads the test split."""
 
+from typing import TYPE_CHECKING
+
 from torch import nn
 
 from gnn_distill.data.feed import make_feed
-from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.data.task import GraphTask
 from gnn_distill.losses.labels import Labels
 from gnn_distill.schema.run import TrainerConfig
 from gnn_distill.stages.runtime import Runtime
 from gnn_distill.training import evaluate
 
+if TYPE_CHECKING:
+    from gnn_distill.data.structure import StructuralEncodings
+
 
 def evaluate_splits(
     runtime: Runtime,
     model: nn.Module,
     task: GraphTask,
-    encodings: StructuralEncodings | None,
+    encodings: "StructuralEncodings | None",
     labels: Labels,
     trainer: TrainerConfig,
 ) -> dict[str, dict[str, float]]:

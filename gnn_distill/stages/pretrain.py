@@ -1,15 +1,17 @@
 """Stage 1: fit the teacher on the training split and keep its best epoch on validation."""
 
+import hashlib
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import nn
 
 from gnn_distill import checkpoint
+from gnn_distill.code_hash import NAME, Code, code_of
 from gnn_distill.data.feed import make_feed
-from gnn_distill.data.structure import StructuralEncodings
-from gnn_distill.data.task import GraphTask
+from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.files import set_aside
 from gnn_distill.keeper import Keeper
 from gnn_distill.kernels import products_by_onednn
@@ -22,24 +24,21 @@ from gnn_distill.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.schema.run import TrainConfig
 from gnn_distill.schema.teacher import TeacherConfig
 from gnn_distill.sealed import Damaged, OtherVersion
-from gnn_distill.stages import encode
 from gnn_distill.stages.runtime import Runtime, seed_stage, shapes_repeat
-from gnn_distill.stages.teacher import plan_teacher
-from gnn_distill.store import Entry, code_version
+from gnn_distill.stages.teacher import TeacherPlan, plan_teacher
+from gnn_distill.store import Entry
 from gnn_distill.training import Fitted, fit
 
+if TYPE_CHECKING:
+    from gnn_distill.data.structure import StructuralEncodings
+
 RUNNING = "running.safetensors"
-# Its code, and that of the loop; the data themselves are known by their fingerprint.
-CODE = (
-    *("data/batching.py", "data/feed.py", "data/packed.py"),
-    *("losses/labels.py", "losses/objective.py", "losses/schedule.py", "losses/task.py", "metrics.py"),
-    *("models/encoders.py", "models/gnn.py", "models/heads.py", "models/representations.py"),
-    *("stages/pretrain.py", "stages/teacher.py", "training.py"),
-)
+NOT_TEACHERS = ("losses.terms", "models.teachers.custom")
+"""Code that teachers have nothing to do with: they learn from labels alone. A custom one names its own."""
 
 
 def pretrain(
-    runtime: Runtime, task: GraphTask, encodings: StructuralEncodings | None, labels: Labels, config: TrainConfig
+    runtime: Runtime, task: GraphTask, encodings: "StructuralEncodings | None", labels: Labels, config: TrainConfig
 ) -> tuple[nn.Module, Entry]:
     """The selected teacher in eval mode, and its entry in the store (found there or trained now).
 
@@ -49,10 +48,11 @@ def pretrain(
     seed_stage(plan.seed)
     model = plan.build(task.spec)
     runtime.introduce("teacher", plan.name, model, task.spec)
+    if pretrained(config.teacher):
+        load_pretrained(model, config.teacher)
 
     def make(folder: Path) -> None:
         if pretrained(config.teacher):
-            load_pretrained(model, config.teacher)
             runtime.console.say(f"Its weights are those of {config.teacher.checkpoint}; it is not trained.")
             fitted = Fitted(0, {}, [])
         else:
@@ -70,9 +70,12 @@ def pretrain(
         for file in folder.glob(f"{RUNNING}*"):  # also one that was damaged, and set aside
             file.unlink()
 
-    entry = runtime.store.get(
-        "teachers", what_determines(runtime, task, config), make, f"{plan.name} teacher of {task.spec.name}"
-    )
+    parts, made_with = what_determines(task, config), teacher_code(plan).to_key()
+    if not pretrained(config.teacher):
+        made_with["numerics"] = runtime.numerics
+    if not all(name.startswith(f"{NAME}.") for name in plan.modules):
+        made_with["behaviour"] = behaviour(model, config.teacher, task.spec)
+    entry = runtime.entry("teachers", parts, made_with, make, f"{plan.name} teacher of {task.spec.name}")
     state = checkpoint.load(entry.path / "teacher.safetensors", verify=False)
     model.load_state_dict(state["model"])
     if entry.found:  # a run's record is whole, whoever trained its teacher
@@ -86,7 +89,7 @@ def train(
     runtime: Runtime,
     model: nn.Module,
     task: GraphTask,
-    encodings: StructuralEncodings | None,
+    encodings: "StructuralEncodings | None",
     labels: Labels,
     config: TrainConfig,
     running: Path,
@@ -129,15 +132,10 @@ def train(
         )
 
 
-def what_determines(runtime: Runtime, task: GraphTask, config: TrainConfig) -> dict[str, Any]:
-    """The key of a teacher: its data, architecture, files and code, and, unless it comes trained, its training."""
+def what_determines(task: GraphTask, config: TrainConfig) -> dict[str, Any]:
+    """What a teacher is: its data, architecture and weights, or, unless it comes trained, its training."""
     plan = plan_teacher(config)
-    parts = {
-        "data": task.fingerprint,
-        "teacher": plan.architecture,
-        "files": plan.files,
-        "code": code_version(*CODE, *plan.code),
-    }
+    parts = {"data": task.fingerprint, "teacher": plan.architecture, "checkpoint": plan.checkpoint}
     if pretrained(config.teacher):
         return parts
     return parts | {
@@ -146,10 +144,32 @@ def what_determines(runtime: Runtime, task: GraphTask, config: TrainConfig) -> d
         "batches": [plan.batch_size, plan.batch_nodes, config.trainer.max_pairs, config.debug.limit_batches],
         "task": asdict(config.task),
         "patience": config.trainer.patience,
+        "nonfinite": config.trainer.nonfinite,
         "seed": plan.seed,
-        "numerics": runtime.numerics,
-        "encodings": code_version(*encode.CODE) if plan.encoding != EncodingConfig() else None,
     }
+
+
+def teacher_code(plan: TeacherPlan) -> Code:
+    """The code that makes a teacher what it is: its own, the loop's, and that of what it is told about structure."""
+    told = ["gnn_distill.data.structure"] if plan.encoding != EncodingConfig() else []
+    return code_of([__name__, *plan.modules, *told], without=NOT_TEACHERS)
+
+
+@torch.no_grad()
+def behaviour(model: nn.Module, teacher: TeacherConfig, spec: TaskSpec) -> str:
+    """Hash of what a module of the user's, as it is before training, says of a small batch.
+
+    Its source may reach code in ways that no reading of imports finds.
+    """
+    from gnn_distill.models.teachers.custom import small_batch
+
+    with torch.random.fork_rng([]):
+        found = model.eval()(small_batch(teacher, spec))
+    model.train()
+    digest = hashlib.sha256()
+    for values in (found.logits, *found.nodes, found.graph):
+        digest.update(values.contiguous().cpu().numpy())
+    return digest.hexdigest()[:20]
 
 
 def untrained_teacher(teacher: TeacherConfig, task: GraphTask, seed: int) -> nn.Module:

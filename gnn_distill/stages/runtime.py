@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,7 +18,7 @@ from gnn_distill.kernels import keep_freed_memory, onednn_is_quicker
 from gnn_distill.models import count_parameters
 from gnn_distill.run_directory import RunDirectory
 from gnn_distill.schema.run import TrainerConfig
-from gnn_distill.store import Store
+from gnn_distill.store import Entry, Store, content_key
 from gnn_distill.tracking import Tracker
 
 
@@ -42,6 +43,24 @@ class Runtime:
             "torch": torch.__version__,
             **({"products": "oneDNN"} if onednn_is_quicker() else {}),
         }
+
+    def entry(
+        self, kind: str, parts: dict[str, Any], made_with: dict[str, Any], make: Callable[[Path], None], what: str
+    ) -> Entry:
+        """What `parts` say, in the store, `made_with` code, packages and numerics that are part of its key.
+
+        A run that goes on keeps what it began with, though it would be made with something else now: its teacher does
+        not change while its student learns.
+        """
+        began_with = self.directory.facts.setdefault("entries", {})
+        same = content_key({"kind": kind, **parts})
+        entry = self.store.get(kind, parts | {"made_with": made_with}, make, what, rather=began_with.get(same, ""))
+        if began_with.get(same) != entry.path.name:
+            began_with[same] = entry.path.name
+            self.directory.remember()
+        elif entry.path.name != content_key(parts | {"made_with": made_with}):
+            self.console.notice(f"This run goes on with the {what} that it began with; now another would be made.")
+        return entry
 
     def introduce(self, role: str, name: str, model: nn.Module, spec: TaskSpec) -> None:
         """How large a model is, and a notice if the data have edge features and it does not read them."""

@@ -3,25 +3,30 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from gnn_distill import checkpoint
+from gnn_distill.code_hash import code_of
 from gnn_distill.data.batching import StructureBatch, collate, evaluation_batches
 from gnn_distill.data.packed import gather_ranges, pointers
-from gnn_distill.data.structure import StructuralEncodings
-from gnn_distill.data.task import GraphTask
+from gnn_distill.data.task import GraphTask, taught_graphs
 from gnn_distill.errors import UserError
 from gnn_distill.losses.bridge import Reads, TeacherRows, TeacherShape
 from gnn_distill.losses.macro import median_distance
 from gnn_distill.losses.standardise import Moments, Standardise
 from gnn_distill.schema.run import TrainConfig
-from gnn_distill.stages.pretrain import untrained_teacher
+from gnn_distill.stages.pretrain import NOT_TEACHERS, teacher_code, untrained_teacher
 from gnn_distill.stages.runtime import Runtime
 from gnn_distill.stages.shuffle import Foreign, foreign_graphs, foreign_nodes
-from gnn_distill.store import Entry, code_version
+from gnn_distill.stages.teacher import plan_teacher
+from gnn_distill.store import Entry
+
+if TYPE_CHECKING:
+    from gnn_distill.data.structure import StructuralEncodings
 
 
 @dataclass
@@ -94,7 +99,7 @@ class TeacherSignals:
 def signals(
     runtime: Runtime,
     task: GraphTask,
-    encodings: StructuralEncodings | None,
+    encodings: "StructuralEncodings | None",
     teacher: nn.Module,
     trained: Entry,
     config: TrainConfig,
@@ -109,12 +114,13 @@ def signals(
     attention = config.loss.weights.micro * micro.attention > 0 and micro.attention_target == "gat"
     parts = {
         "teacher": trained.path.name,
-        "untrained": config.teacher.control == "untrained",
+        "untrained": config.seed if config.teacher.control == "untrained" else None,
         "layers": "all" if everything else "last",
         "attention": attention,
         "dtype": config.signals.dtype,
-        "code": code_version("stages/signals.py"),
     }
+    made_with = code_of([__name__, *teacher_code(plan_teacher(config)).modules], without=NOT_TEACHERS).to_key()
+    made_with["numerics"] = runtime.numerics
     ids = taught_graphs(task)
 
     def compute(folder: Path) -> None:
@@ -131,7 +137,8 @@ def signals(
         said["moments"] = [moments(states) for states in (*said["nodes"].values(), said["graph"])]
         checkpoint.save(folder / "signals.safetensors", said)
 
-    entry = runtime.store.get("signals", parts, compute, f"signals of {config.teacher.name} on {task.spec.name}")
+    what = f"signals of {config.teacher.name} on {task.spec.name}"
+    entry = runtime.entry("signals", parts, made_with, compute, what)
     state = checkpoint.load(entry.path / "signals.safetensors", verify=False)
     row, node_ptr = layout(task)
     measured = [Moments(*pair) for pair in state["moments"]]
@@ -166,13 +173,6 @@ def visibility(task: GraphTask, on: str) -> str:
             "auto or train."
         )
     return "train" if task.spec.level == "graph" or on == "train" else "all"
-
-
-def taught_graphs(task: GraphTask) -> Int[Tensor, " graphs"]:
-    """The graphs that training sees: those of the training part, or that hold its nodes."""
-    if task.spec.level == "graph":
-        return task.splits.train
-    return task.graphs.graphs_of(task.splits.train)
 
 
 def places(

@@ -10,18 +10,16 @@ from jaxtyping import Int32
 from torch import Tensor
 
 from gnn_distill import checkpoint
+from gnn_distill.code_hash import code_of
 from gnn_distill.data.anchors import Anchors, sample_anchors
 from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.data.subgraphs import Subgraphs, compute_subgraphs, compute_walks
-from gnn_distill.data.task import GraphTask
+from gnn_distill.data.task import GraphTask, taught_graphs
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.objective import AlignmentConfig
 from gnn_distill.stages.encode import encode
 from gnn_distill.stages.runtime import Runtime
-from gnn_distill.stages.signals import taught_graphs
-from gnn_distill.store import code_version
 
-CODE = tuple(f"data/{name}.py" for name in ("subgraphs", "anchors", "node_sets", "fragments", "packed"))
 KEYS = {"ego": ("radius", "max_members"), "walk": ("walk_length",), "cluster": (), "fragment": ()}
 """Of every source of subgraphs, the keys of `alignment` that it reads."""
 
@@ -57,7 +55,7 @@ class StoredStructure:
 
     def _stored(self, what: str, settings: dict[str, Any], find: Callable) -> dict[str, Tensor]:
         """Tensors that `find(advance)` gives: found in the store, or computed now; `advance` hears of graphs."""
-        parts = {"data": self.task.fingerprint, "what": what, **settings, "code": code_version(*CODE)}
+        parts = {"data": self.task.fingerprint, "what": what, **settings}
 
         def compute(folder: Path) -> None:
             done = 0
@@ -71,7 +69,8 @@ class StoredStructure:
                 found = find(advance)
             checkpoint.save_tensors(folder / "structure.safetensors", found)
 
-        entry = self.runtime.store.get("structure", parts, compute, f"{what} of {self.task.spec.name}")
+        named = f"{what} of {self.task.spec.name}"
+        entry = self.runtime.entry("structure", parts, code_of([__name__]).to_key(), compute, named)
         return checkpoint.load_tensors(entry.path / "structure.safetensors", verify=False)
 
 

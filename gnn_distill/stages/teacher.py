@@ -8,19 +8,17 @@ from typing import Any
 from torch import nn
 
 from gnn_distill.data.task import TaskSpec
-from gnn_distill.extensions import file_of
+from gnn_distill.extensions import full_name
 from gnn_distill.models import STUDENTS, TEACHERS, build_student, build_teacher
 from gnn_distill.models.gnn import teacher_encoding
-from gnn_distill.models.pretrained import files_of
+from gnn_distill.models.pretrained import checkpoint_hash
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.run import OptimConfig, TrainConfig
-
-STUDENT_CODE = tuple(f"models/{name}.py" for name in ("transformer", "local", "linear_attention"))
 
 
 @dataclass(frozen=True)
 class TeacherPlan:
-    """How a teacher is built and trained."""
+    """How a teacher is built and trained. Everything here but `name` and `build` determines it."""
 
     name: str
     build: Callable[[TaskSpec], nn.Module]
@@ -34,10 +32,10 @@ class TeacherPlan:
     batch_nodes: int
     seed: int
     """Of its weights and of the order of its batches."""
-    files: dict[str, str]
-    """Hashes of the user's files that determine it."""
-    code: tuple[str, ...]
-    """Its own code."""
+    checkpoint: str | None
+    """Hash of the file of its weights, where it comes trained."""
+    modules: tuple[str, ...]
+    """Full names of the modules that define it, this package's or the user's."""
 
 
 def plan_teacher(config: TrainConfig) -> TeacherPlan:
@@ -50,15 +48,15 @@ def _gnn(config: TrainConfig) -> TeacherPlan:
     return TeacherPlan(
         name=teacher.name,
         build=partial(build_teacher, teacher),
-        architecture={key: value for key, value in asdict(teacher).items() if key != "control"},
+        architecture={key: value for key, value in asdict(teacher).items() if key not in ("control", "checkpoint")},
         encoding=teacher_encoding(teacher),
         optim=pretrain.optim,
-        max_epochs=min(pretrain.max_epochs, config.trainer.max_epochs),
+        max_epochs=pretrain.max_epochs,
         batch_size=pretrain.batch_size,
         batch_nodes=0,
         seed=config.seed,
-        files=files_of(teacher),
-        code=(file_of("teacher.name", teacher.name, TEACHERS),),
+        checkpoint=checkpoint_hash(teacher),
+        modules=(full_name(teacher.name, TEACHERS), *([teacher.target.rpartition(".")[0]] if teacher.target else [])),
     )
 
 
@@ -75,6 +73,6 @@ def _twin(config: TrainConfig) -> TeacherPlan:
         batch_size=trainer.batch_size,
         batch_nodes=trainer.batch_nodes,
         seed=(config.seed + 2**31) % 2**32,
-        files={},
-        code=(*STUDENT_CODE, file_of("student.name", student.name, STUDENTS)),
+        checkpoint=None,
+        modules=(full_name(student.name, STUDENTS),),
     )

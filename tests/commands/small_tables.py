@@ -6,6 +6,7 @@ from pathlib import Path
 TINY = (
     *("dataset.num_train=20", "dataset.num_val=10", "dataset.num_test=20", "teacher.hidden_channels=8"),
     *("student.hidden_channels=8", "student.num_heads=2", "student.num_layers=1", "trainer.max_epochs=2"),
+    "pretrain.max_epochs=2",
 )
 SMALL = (
     *("table", "table.size=smoke", f"table.sizes.smoke.overrides={list(TINY)}"),

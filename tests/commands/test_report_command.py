@@ -8,7 +8,8 @@ import pytest
 from gnn_distill.sealed import write_json
 
 TINY = (
-    *("dataset.num_train=16", "dataset.num_val=10", "dataset.num_test=10", "trainer.max_epochs=1", "trainer.threads=1"),
+    *("dataset.num_train=16", "dataset.num_val=10", "dataset.num_test=10", "trainer.max_epochs=1"),
+    *("pretrain.max_epochs=1", "trainer.threads=1"),
     *("teacher.hidden_channels=8", "student.hidden_channels=8", "student.num_layers=2", "tracker=none"),
 )
 

@@ -20,6 +20,7 @@ from gnn_distill.stages.runtime import Runtime
 
 SMALL = (
     *("train", "dataset.num_train=24", "dataset.num_val=12", "dataset.num_test=12", "trainer.max_epochs=3"),
+    "pretrain.max_epochs=3",
     *("trainer.threads=1", "trainer.accelerator=cpu", "tracker=none", "trainer.batch_size=8"),
     *("teacher.hidden_channels=8", "student.hidden_channels=8", "student.num_layers=2"),
 )
@@ -130,7 +131,7 @@ def test_a_run_whose_data_have_changed_is_refused(gnn_distill: Callable, monkeyp
         file.write("CCO,3\n")
     status, _, err = gnn_distill("train", "resume=run")
     assert status == 1
-    assert "the data have changed since this run began" in err
+    assert "the data, weights or modules that they name have changed since this run began" in err
 
 
 def test_another_version_of_the_code_is_told(gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +140,7 @@ def test_another_version_of_the_code_is_told(gnn_distill: Callable, monkeypatch:
     with signalled(monkeypatch, "student", 1):
         assert gnn_distill(*SMALL, "hydra.run.dir=run")[0] == 75
     now = train.environment("cpu")
-    monkeypatch.setattr(train, "environment", lambda _: now | {"code": now["code"] | {"sources": "other"}})
+    monkeypatch.setattr(train, "environment", lambda *_: now | {"code": now["code"] | {"sources": "other"}})
     status, out, _ = gnn_distill("train", "resume=run")
     assert status == 0
     assert "This run began with another code: its result may differ in the last digits." in out

@@ -77,7 +77,7 @@ def test_runs_of_other_code_are_marked_and_made_again_on_request(
 
     few = ("table.sizes.smoke.rows=[alone]", "table.sizes.smoke.pairs.seed=[0]")
     assert gnn_distill(*SMALL, *few)[0] == 0
-    monkeypatch.setattr(cells, "code_version", lambda: {"sources": "0123456789abcdef"})
+    monkeypatch.setattr(cells, "code_version", lambda config: {"sources": "0123456789abcdef"})
     _, told, _ = gnn_distill(*SMALL, *few, "table.status=true")
     assert "stale     typed_edges, alone, seed 0" in told
     assert "1 stale; 0 to be made" in told

@@ -260,7 +260,8 @@ def test_two_at_once_on_one_study_are_kept_apart(gnn_distill: Callable, training
 def test_killed_with_kill_9_it_repeats_no_finished_trial_and_reads_no_test_split(tmp_path: Path) -> None:
     (tmp_path / "own" / "table").mkdir(parents=True)
     (tmp_path / "own" / "table" / "tiny.yaml").write_text(TABLE)
-    words = (*WORDS, "tune.columns=[small]", "tune.rows=[kd]", "tune.trials=4", "trainer.max_epochs=1")
+    few = ("trainer.max_epochs=1", "pretrain.max_epochs=1")
+    words = (*WORDS, "tune.columns=[small]", "tune.rows=[kd]", "tune.trials=4", *few)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
 
     def start(studies: str) -> subprocess.Popen:

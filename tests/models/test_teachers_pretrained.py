@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gnn_distill import checkpoint
 from gnn_distill.errors import UserError
 from gnn_distill.models import build_teacher
-from gnn_distill.models.pretrained import files_of, load_pretrained, pretrained, read_weights
+from gnn_distill.models.pretrained import checkpoint_hash, load_pretrained, pretrained, read_weights
 from gnn_distill.schema.teacher import TeacherConfig
 
 
@@ -58,15 +58,14 @@ def test_any_teacher_can_come_from_a_checkpoint(tmp_path: Path) -> None:
     assert torch.equal(model(batch_of(task)).logits, trained(batch_of(task)).logits)
 
 
-def test_files_that_determine_a_teacher_are_known_by_their_content(tmp_path: Path) -> None:
+def test_a_checkpoint_is_known_by_its_content(tmp_path: Path) -> None:
     one, other = tmp_path / "one.pt", tmp_path / "other.pt"
     torch.save({"a": torch.zeros(1)}, one)
     torch.save({"a": torch.ones(1)}, other)
-    files = [files_of(config(Graphs, checkpoint=str(path))) for path in (one, other)]
-    assert files[0].keys() == {"checkpoint", "target"}
-    assert files[0]["checkpoint"] != files[1]["checkpoint"]
-    assert files[0]["target"] == files[1]["target"]
-    assert files_of(TeacherConfig(name="gin")) == {}
+    first, second = (checkpoint_hash(config(Graphs, checkpoint=str(path))) for path in (one, other))
+    assert first != second
+    assert checkpoint_hash(config(Graphs, checkpoint=str(one.rename(tmp_path / "moved.pt")))) == first
+    assert checkpoint_hash(TeacherConfig(name="gin")) is None
 
 
 NODES, GRAPHS = make_node_task().spec, make_spec("multiclass")
@@ -97,7 +96,7 @@ def test_a_fault_of_the_file_is_told(tmp_path: Path) -> None:
             load_pretrained(model, given)
         assert str(told.value).startswith(f"teacher.checkpoint={tmp_path / name}: ")
     with pytest.raises(UserError, match="there is no such file"):
-        files_of(config(Graphs, checkpoint=str(tmp_path / "missing.pt")))
+        checkpoint_hash(config(Graphs, checkpoint=str(tmp_path / "missing.pt")))
 
 
 def test_damage_to_weights_of_ours_is_noticed(tmp_path: Path) -> None:

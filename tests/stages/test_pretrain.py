@@ -1,13 +1,14 @@
 """A teacher is trained once for all that determines it, and comes back as it was selected."""
 
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
 from small_tasks import make_runtime, make_task, preset
 
-from gnn_distill import checkpoint
+from gnn_distill import checkpoint, code_hash
 from gnn_distill.data.batching import collate
 from gnn_distill.data.loading import load_task
 from gnn_distill.data.task import GraphTask
@@ -48,7 +49,7 @@ def test_a_teacher_is_trained_once_and_comes_back(runtime: Runtime, task: GraphT
     model, entry = train(runtime, task)
     assert not entry.found
     rows = read_metrics(runtime.directory.path)["teacher"]
-    assert rows["epoch"] == [1, 2]  # trainer.max_epochs caps the teacher too
+    assert rows["epoch"] == [1, 2, 3]  # pretrain.max_epochs, however long the student trains
     again, found = train(make_runtime(tmp_path / "second", tmp_path / "store"), task)
     assert found == (entry.path, True, True)
     assert read_metrics(tmp_path / "second" / "run") == {"teacher": rows}
@@ -58,7 +59,7 @@ def test_a_teacher_is_trained_once_and_comes_back(runtime: Runtime, task: GraphT
         assert not any(parameter.requires_grad for parameter in one.parameters())
     assert torch.equal(model(batch).logits, again(batch).logits)
     saved = checkpoint.load(tmp_path / "second" / "run" / "checkpoints" / "teacher.safetensors")
-    assert saved["best_epoch"] in (1, 2)
+    assert saved["best_epoch"] in (1, 2, 3)
     assert saved["best"]["accuracy"] == max(rows["val/accuracy"])
 
 
@@ -77,7 +78,7 @@ def keys(runtime: Runtime, monkeypatch: pytest.MonkeyPatch):
     class Asked(Exception):
         pass
 
-    def get(kind: str, parts: dict, *_: object) -> Entry:
+    def get(kind: str, parts: dict, *_: object, **__: object) -> Entry:
         from gnn_distill.store import content_key
 
         raise Asked(content_key(parts))
@@ -97,12 +98,13 @@ CHANGES = {
     "architecture": {"teacher": replace(CONFIG.teacher, num_layers=3)},
     "name": {"teacher": replace(CONFIG.teacher, name="gcn")},
     "dropout": {"teacher": replace(CONFIG.teacher, dropout=0.3)},
-    "epochs": {"trainer": TrainerConfig(max_epochs=1)},
+    "epochs": {"pretrain": replace(CONFIG.pretrain, max_epochs=1)},
     "patience": {"trainer": TrainerConfig(max_epochs=2, patience=1)},
     "rate": {"pretrain": replace(CONFIG.pretrain, optim=OptimConfig(lr=2e-2))},
     "batch": {"pretrain": replace(CONFIG.pretrain, batch_size=5)},
     "smoothing": {"task": TaskConfig(label_smoothing=0.1)},
     "limit": {"debug": DebugConfig(limit_batches=1)},
+    "what is not finite": {"trainer": TrainerConfig(max_epochs=2, nonfinite="skip")},
 }
 SAME = {
     "weights": {"loss": LossConfig(weights=LossWeights(micro=0.7))},
@@ -113,7 +115,7 @@ SAME = {
     "student's batch": {"trainer": TrainerConfig(max_epochs=2, batch_size=7)},
     "signals": {"signals": SignalsConfig(dtype="float16")},
     "control": {"teacher": replace(CONFIG.teacher, control="untrained")},
-    "more epochs": {"trainer": TrainerConfig(max_epochs=100), "pretrain": replace(CONFIG.pretrain, max_epochs=2)},
+    "student's epochs": {"trainer": TrainerConfig(max_epochs=1)},
 }
 
 
@@ -137,8 +139,11 @@ def test_a_key_changes_with_threads_and_code(keys, task: GraphTask, monkeypatch:
     ours = keys(task)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
     other = keys(task)
-    monkeypatch.setattr("gnn_distill.stages.pretrain.code_version", lambda *sources: "changed")
-    assert len({ours, other, keys(task)}) == 3
+    monkeypatch.setattr("gnn_distill.code_hash.version_of", lambda package: "2" * (package == "torch_geometric"))
+    monkeypatch.setattr("gnn_distill.code_hash._known", code_hash._code_of)
+    packages = keys(task)
+    monkeypatch.setattr("gnn_distill.code_hash.source_of", lambda name: b"changed")
+    assert len({ours, other, packages, keys(task)}) == 4
 
 
 def test_an_untrained_teacher_is_the_trained_ones_beginning(task: GraphTask) -> None:
@@ -150,3 +155,34 @@ def test_an_untrained_teacher_is_the_trained_ones_beginning(task: GraphTask) -> 
     assert all(torch.equal(a, b) for a, b in zip(initial.parameters(), control.parameters(), strict=True))
     other = untrained_teacher(CONFIG.teacher, task, 4)
     assert not torch.equal(next(other.parameters()), next(control.parameters()))
+
+
+HIDDEN = """
+from importlib import import_module
+from torch import nn
+from torch_geometric.nn import GCNConv, global_add_pool
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = GCNConv(3, 4), nn.Linear(4, 1)
+    def forward(self, x, edge_index, batch):
+        scale = import_module("own_" + "scale").SCALE
+        return self.head(global_add_pool(self.conv(x, edge_index), batch)) * scale
+"""
+
+
+def test_a_teacher_of_ones_own_is_known_by_what_it_says(
+    keys, task: GraphTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_hidden.py").write_text(HIDDEN)
+    (tmp_path / "own_scale.py").write_text("SCALE = 1.0\n")
+    config = replace(CONFIG, teacher=preset("teacher", "custom", target="own_hidden.Net"))
+    before = keys(task, config)
+    assert keys(task, config) == before
+    torch.save(import_module("own_hidden").Net().state_dict(), tmp_path / "net.pt")
+    trained = replace(config, teacher=replace(config.teacher, checkpoint=str(tmp_path / "net.pt")))
+    ready = keys(task, trained)
+    monkeypatch.setattr("own_scale.SCALE", 2.0)
+    assert keys(task, config) != before
+    assert keys(task, trained) != ready

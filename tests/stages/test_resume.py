@@ -12,7 +12,7 @@ import small_runs
 import torch
 from small_tasks import make_node_task, make_runtime, make_task, preset
 
-from gnn_distill import checkpoint, training
+from gnn_distill import checkpoint, code_hash, training
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
 from gnn_distill.interruption import Interrupted
@@ -169,3 +169,22 @@ def test_memory_that_runs_out_ends_a_run_that_wants_it_so(tmp_path: Path, monkey
     monkeypatch.setattr(torch.optim.AdamW, "step", run_out)
     with pytest.raises(UserError, match=r"1/1 of their size.*Lower trainer\.batch_size"):
         run(tmp_path, make_task(), alone, resume=False)
+
+
+def test_a_run_goes_on_with_what_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task, config = make_task(), replace(CONFIG, alignment=replace(CONFIG.alignment, source="walk"))
+    whole, student, _ = run(tmp_path / "whole", task, config)
+    with stopped_after("student", 2, monkeypatch):
+        run(tmp_path, task, config)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
+    monkeypatch.setattr("gnn_distill.code_hash.version_of", lambda package: "another")
+    monkeypatch.setattr("gnn_distill.code_hash._known", code_hash._code_of)
+    runtime, same, _ = run(tmp_path, task, config, resume=True)
+    assert "goes on with the gin teacher of small that it began with" in capsys.readouterr().out
+    assert {kind for kind, keys in runtime.store.used.items() if keys != whole.store.used[kind]} == set()
+    assert all(torch.equal(a, b) for a, b in zip(student.parameters(), same.parameters(), strict=True))
+    assert rows_of(runtime) == rows_of(whole)
+    fresh, *_ = run(tmp_path / "fresh", task, config)
+    assert fresh.store.used["teachers"] != whole.store.used["teachers"]

@@ -84,11 +84,11 @@ SAME = {
 }
 
 
-def test_its_key_holds_what_makes_a_student_alone(tmp_path: Path) -> None:
-    task, runtime = make_task(), make_runtime(tmp_path)
+def test_its_key_holds_what_makes_a_student_alone() -> None:
+    task = make_task()
 
     def key(**changes: object) -> str:
-        return content_key(what_determines(runtime, task, replace(TWIN, **changes)))
+        return content_key(what_determines(task, replace(TWIN, **changes)))
 
     changed = {name: key(**change) for name, change in CHANGES.items()}
     assert len({*changed.values(), key()}) == len(CHANGES) + 1
