@@ -13,6 +13,7 @@ from rich.console import Console as RichConsole
 from gnn_distill.console import Console
 from gnn_distill.errors import UserError
 from gnn_distill.quoting import for_hydra
+from gnn_distill.results.absent import tell_absent
 from gnn_distill.results.cells import (
     LOG,
     PlannedRun,
@@ -53,12 +54,15 @@ def main(cfg: DictConfig) -> None:
     places = [*table.search, table.cells]
     found = read_runs(places, console.warn)
     known = status(runs, taken(runs, found, table))
+    absent = list(tell_absent(known, found, places))
     if table.status:
-        return tell_status(console, table, known)
+        return tell_status(console, table, known, absent)
     stopped = ""
     if table.run:
         wanted = to_make(table, known)
         tell_plan(console, table, known, len(wanted))
+        for text in absent[:-1]:
+            console.notice(text)
         if wanted:
             stopped = launch(wanted, Path(table.cells), given_to_launcher(hydra.hydra))
             found = read_runs(places)
@@ -72,7 +76,7 @@ def main(cfg: DictConfig) -> None:
     terminal.print(to_rich(made)) if terminal.is_terminal else print(to_markdown(made))
     console.say(f"Files: {folder}")
     mirror(cfg, made, folder, figures, console)
-    tell_holes(console, table, known, stopped)
+    tell_holes(console, table, known, absent, stopped)
 
 
 def filled(
@@ -108,16 +112,18 @@ def tell_plan(console: Console, table: TableConfig, known: State, wanted: int) -
     console.stage(f"{table.title or table.name}", f"{len(known)} runs: {told}; {wanted} to be made")
 
 
-def tell_status(console: Console, table: TableConfig, known: State) -> None:
+def tell_status(console: Console, table: TableConfig, known: State, absent: Sequence[str]) -> None:
     """A line for each run that is not finished, with its folder, and the counts."""
     for run, kind in known.items():
         if kind != "finished":
             why = f"  {failure(run)}  Log: {run.folder / LOG}" if kind == "failed" else ""
             console.say(f"{kind:<8}  {run}{why}")
     tell_plan(console, table, known, len(to_make(table, known)) if table.run else 0)
+    for text in absent:
+        console.notice(text)
 
 
-def tell_holes(console: Console, table: TableConfig, known: State, stopped: str) -> None:
+def tell_holes(console: Console, table: TableConfig, known: State, absent: Sequence[str], stopped: str) -> None:
     """What the table still lacks, and why.
 
     Raises:
@@ -129,6 +135,8 @@ def tell_holes(console: Console, table: TableConfig, known: State, stopped: str)
     if running := sum(state == "running" for state in known.values()):
         console.notice(f"{running} runs are being made by another process. Start again when it has ended.")
     if not table.run:
+        for text in absent:
+            console.notice(text)
         return
     if stopped:
         missing = sum(state == "missing" for state in known.values())
