@@ -46,8 +46,11 @@ class Method:
 
     column: str
     row: str
+    file: str
+    """Name of its settings among those of the column: the row's, of a search inside a pair full-fold3."""
     role: str
     pairs: Sequence[Pair]
+    """Those whose mean is a trial's value."""
     config: DictConfig
     knobs: Sequence[Knob]
     folder: Path
@@ -56,6 +59,9 @@ class Method:
     def metric(self) -> str:
         """The metric of the data set."""
         return self.config.dataset.metric
+
+    def __str__(self) -> str:
+        return f"{self.column}/{self.file}"
 
     def study(self, tune: TuneConfig) -> Study:
         """Its study; whatever changes the meaning of a trial, but not their number, makes it another one."""
@@ -66,8 +72,8 @@ class Method:
 
 
 def compose_method(
-    column: str, row: str, role: str, pairs: Sequence[Pair], overrides: Sequence[str], hydra: Sequence[str],
-    tune: TuneConfig, folder: Path,
+    column: str, row: str, file: str, role: str, pairs: Sequence[Pair], overrides: Sequence[str],
+    hydra: Sequence[str], tune: TuneConfig, folder: Path,
 ) -> Method:  # fmt: skip
     """The method that `overrides` of `train` make, checked before anything runs; `hydra` chooses the launcher.
 
@@ -89,7 +95,7 @@ def compose_method(
         if (said := error if isinstance(error, UserError) else explain(error)) is None:
             raise
         raise UserError(f"row {row}, column {column}: {said}") from error
-    return Method(column, row, role, pairs, config, knobs, folder)
+    return Method(column, row, file, role, pairs, config, knobs, folder)
 
 
 def search(method: Method, study: Study, tune: TuneConfig, tell: Callable[[Sequence[Trial]], None]) -> list[Trial]:

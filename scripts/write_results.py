@@ -16,7 +16,7 @@ import pandas as pd
 from omegaconf import OmegaConf
 
 from gnn_distill.cli import CONF_DIR
-from gnn_distill.commands.table import filled, tell_tuned
+from gnn_distill.commands.table import filled
 from gnn_distill.environment import MEANS
 from gnn_distill.results.cells import PlannedRun, cell_overrides, sized
 from gnn_distill.results.numbers import Format
@@ -24,6 +24,7 @@ from gnn_distill.results.rendering import to_markdown
 from gnn_distill.results.runs import read_rows
 from gnn_distill.results.significance import differences
 from gnn_distill.results.tables import Table
+from gnn_distill.results.tuned import pairs_of, tell_overlap, tell_tuned
 from gnn_distill.schema.table import TableConfig
 
 ROOT = Path(__file__).parents[1]
@@ -52,14 +53,12 @@ def table_of(name: str, size: str, *files: str, columns: Sequence[str] | None = 
     known = {words_of(row.overrides.split()): row for row in own.itertuples()}
     runs = []
     for column, row in product(table.columns, table.rows):
-        pairs = table.columns[column].pairs
-        for values in product(*pairs.values()):
-            pair = tuple(zip(pairs, values, strict=True))
-            words = [f"{key}={value}" for key, value in pair]
-            overrides = (*cell_overrides(table, row, column, ["trainer.threads=1"]), *words)
+        for pair in pairs_of(table.columns[column]):
+            words = [f"{key}={value}" for key, value in pair.items()]
+            overrides = (*cell_overrides(table, row, column, ["trainer.threads=1"], pair), *words)
             done = known[words_of(overrides)]
-            runs.append(PlannedRun(row, column, pair, overrides, done.config_hash, done.sources, Path()))
-    return filled(table, runs, found, list(tell_tuned(table)))[0]
+            runs.append(PlannedRun(row, column, tuple(pair.items()), overrides, done.config_hash, done.sources, Path()))
+    return filled(table, runs, found, list(tell_tuned(table)), list(tell_overlap(table)))[0]
 
 
 def words_of(overrides: Iterable[str]) -> frozenset[tuple[str, str]]:

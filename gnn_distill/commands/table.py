@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -25,15 +25,14 @@ from gnn_distill.results.cells import (
     sized,
     status,
     taken,
-    tuned_file,
 )
 from gnn_distill.results.comparison import make_table
 from gnn_distill.results.launch import failure, launch
 from gnn_distill.results.publish import publish
 from gnn_distill.results.rendering import to_markdown, to_rich
 from gnn_distill.results.runs import left_out, origin, read_runs
-from gnn_distill.results.studies import read_facts
 from gnn_distill.results.tables import Table
+from gnn_distill.results.tuned import tell_overlap, tell_tuned
 from gnn_distill.schema.table import TableCommand, TableConfig
 from gnn_distill.tracking import start_tracker
 
@@ -49,7 +48,7 @@ def main(cfg: DictConfig) -> None:
     hydra, folder = HydraConfig.get().overrides, Path(HydraConfig.get().runtime.output_dir)
     console = Console(sys.stdout)  # bound here: the runs' own output goes to their logs
     given = [f"tracker.group={for_hydra(table.name)}", *given_to_runs(hydra.task)]
-    runs, remarks = plan(table, given), list(tell_tuned(table))
+    runs, remarks, limits = plan(table, given), list(tell_tuned(table)), list(tell_overlap(table))
     # A run counts wherever it lies; those of this table lie in its cells.
     places = [*table.search, table.cells]
     found = read_runs(places, console.warn)
@@ -70,7 +69,7 @@ def main(cfg: DictConfig) -> None:
             if not stopped and any(known[run] == "missing" for run in wanted):
                 stopped = "it left out runs without a word"
 
-    made, rows, values = filled(table, runs, found, remarks)
+    made, rows, values = filled(table, runs, found, remarks, limits)
     figures = publish(folder, made, rows, values)
     terminal = RichConsole()
     terminal.print(to_rich(made)) if terminal.is_terminal else print(to_markdown(made))
@@ -80,12 +79,16 @@ def main(cfg: DictConfig) -> None:
 
 
 def filled(
-    table: TableConfig, runs: Sequence[PlannedRun], found: pd.DataFrame, remarks: Sequence[str]
+    table: TableConfig,
+    runs: Sequence[PlannedRun],
+    found: pd.DataFrame,
+    remarks: Sequence[str] = (),
+    limits: Sequence[str] = (),
 ) -> tuple[Table, pd.DataFrame, pd.DataFrame]:
     """The table of what was found, with all that is said below it; the rows of its runs, and their scores."""
     rows = taken(runs, found, table)
     values = scores(runs, rows, table)
-    limits = [*left_out(found, rows), *mixed(values, table)]
+    limits = [*limits, *left_out(found, rows), *mixed(values, table)]
     return make_table(table, values, [*remarks, *origin(rows)], limits), rows, values
 
 
@@ -146,21 +149,3 @@ def tell_holes(console: Console, table: TableConfig, known: State, absent: Seque
             f"table={table.name}: {len(failed)} of {len(known)} runs failed; they are missing in the table. Read their "
             "logs above, and try them again with table.rerun=failed."
         )
-
-
-def tell_tuned(table: TableConfig) -> Iterator[str]:
-    """A footnote for each column with tuned settings: whose they are, and from which study."""
-    methods = dict.fromkeys(method.tuned for method in table.rows.values() if method.tuned)
-    for key, column in table.columns.items():
-        files = {method: tuned_file(key, method) for method in methods}
-        if any(files.values()):
-            told = "; ".join(f"{method} ({tell_study(file)})" for method, file in files.items())
-            yield f"{column.label}: settings tuned on validation, by method and study: {told}."
-
-
-def tell_study(file: Path | None) -> str:
-    """`8 trials, outputs/tune/main/nci1_kd, 2026-01-02 03:04:05`."""
-    if file is None:
-        return "not tuned"
-    facts = read_facts(file)
-    return f"{facts['trials']} trials, {facts['study']}, {facts['finished']}" if "study" in facts else str(file)

@@ -1,9 +1,8 @@
 """What runs a table is made of, and how each of them stands."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from gnn_distill.errors import UserError, suggest
 from gnn_distill.files import is_held
 from gnn_distill.quoting import for_hydra
 from gnn_distill.results.runs import newest
+from gnn_distill.results.tuned import pair_name, pairs_of, tuned_file
 from gnn_distill.schema.table import TableConfig
 from gnn_distill.validation import validate
 
@@ -76,9 +76,7 @@ def plan(table: TableConfig, given: Sequence[str] = ()) -> list[PlannedRun]:
 
 
 def plan_cell(table: TableConfig, row: str, column: str, given: Sequence[str] = ()) -> list[PlannedRun]:
-    """The runs of a cell: its config is composed once, then the pairs are set."""
-    overrides = cell_overrides(table, row, column, given)
-    config = compose(overrides, f"row {row}, column {column}")
+    """The runs of a cell: its config is composed once for the pairs whose overrides are alike, then the pair is set."""
     pairs = table.columns[column].pairs
     if not all([pairs, *pairs.values()]):
         raise UserError(f"table.columns.{column}.pairs: there are none. Give it values: {{seed: [0, 1, 2]}}.")
@@ -87,28 +85,31 @@ def plan_cell(table: TableConfig, row: str, column: str, given: Sequence[str] = 
             raise UserError(
                 f"table.columns.{column}.pairs: {key} does not tell pairs apart. Choices: {', '.join(PAIR_KEYS)}."
             )
-    runs, sources = [], code_version(config)["sources"]
-    for values in product(*pairs.values()):
-        pair = tuple(zip(pairs, values, strict=True))
-        for key, value in pair:
+    runs: list[PlannedRun] = []
+    composed: dict[tuple[str, ...], tuple[DictConfig, str]] = {}
+    for pair in pairs_of(table.columns[column]):
+        overrides = (*cell_overrides(table, row, column, given, pair),)
+        if overrides not in composed:
+            config = compose(overrides, f"row {row}, column {column}")
+            composed[overrides] = config, code_version(config)["sources"]
+        config, sources = composed[overrides]
+        for key, value in pair.items():
             OmegaConf.update(config, key, value)
         digest = config_hash(config)
-        told = "-".join(f"{key.rpartition('.')[2]}{value}" for key, value in pair)
-        folder = Path(table.cells) / f"{column}-{row}-{told}-{digest[:8]}-{sources[:6]}"
-        texts = (*overrides, *(f"{key}={value}" for key, value in pair))
-        runs.append(PlannedRun(row, column, pair, texts, digest, sources, folder))
+        folder = Path(table.cells) / f"{column}-{row}-{pair_name(pair)}-{digest[:8]}-{sources[:6]}"
+        texts = (*overrides, *(f"{key}={value}" for key, value in pair.items()))
+        runs.append(PlannedRun(row, column, tuple(pair.items()), texts, digest, sources, folder))
     return runs
 
 
-def cell_overrides(table: TableConfig, row: str, column: str, given: Sequence[str] = ()) -> list[str]:
-    """What a cell changes in the config of `train`, the last word last."""
+def cell_overrides(
+    table: TableConfig, row: str, column: str, given: Sequence[str] = (), pair: Mapping[str, int] | None = None
+) -> list[str]:
+    """What a cell changes in the config of `train`, the last word last; with a pair the settings tuned inside it."""
     method = table.rows[row]
-    choice = f"{column}/{method.tuned}"
-    tuned = (
-        [f"tuned={choice if PLAIN.fullmatch(choice) else for_hydra(choice)}"]
-        if tuned_file(column, method.tuned)
-        else []
-    )
+    file = tuned_file(column, method.tuned, pair)
+    choice = f"{column}/{file.stem}" if file else ""
+    tuned = [f"tuned={choice if PLAIN.fullmatch(choice) else for_hydra(choice)}"] if choice else []
     return [
         *table.columns[column].overrides,
         *table.overrides,
@@ -131,17 +132,6 @@ def given_to_runs(overrides: Sequence[str]) -> list[str]:
 def given_to_launcher(overrides: Sequence[str]) -> list[str]:
     """What was said of Hydra's launcher."""
     return [text for text in overrides if text.lstrip("+").startswith(("hydra/launcher", "hydra.launcher"))]
-
-
-def tuned_file(column: str, method: str | None) -> Path | None:
-    """The file of the group `tuned` with a method's settings for a column: the first on Hydra's search path, if any."""
-    from hydra.core.global_hydra import GlobalHydra
-
-    if not method:
-        return None
-    entries = GlobalHydra.instance().config_loader().get_search_path().get_path()
-    paths = (Path(entry.path.removeprefix("file://"), "tuned", column, f"{method}.yaml") for entry in entries)
-    return next((path for path in paths if path.is_file()), None)
 
 
 def compose(overrides: Sequence[str], where: str) -> DictConfig:
