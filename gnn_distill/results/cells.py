@@ -191,11 +191,12 @@ def scores(runs: Iterable[PlannedRun], rows: pd.DataFrame, table: TableConfig) -
                 "seed": done["seed"],
                 "value": done[f"{table.rows[run.row].role}_test"],
                 **{key: done[key] for key in ("metric", "higher_is_better", "n_train", "n_test", "path", "sources")},
+                "constant": done["constant_test"],
                 "stale": done["sources"] != run.sources,
             }
         )
     columns = ("row", "column", "fold", "split_seed", "seed", "value", "metric", "higher_is_better")
-    return pd.DataFrame(lines, columns=[*columns, "n_train", "n_test", "path", "sources", "stale"])
+    return pd.DataFrame(lines, columns=[*columns, "constant", "n_train", "n_test", "path", "sources", "stale"])
 
 
 def mixed(values: pd.DataFrame, table: TableConfig) -> Iterator[str]:

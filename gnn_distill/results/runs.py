@@ -17,13 +17,15 @@ from gnn_distill.sealed import Damaged, OtherVersion
 OVERRIDES = ".hydra/overrides.yaml"
 RUNS = "runs.csv"
 """In the folder of a table the rows of its runs."""
+ADDED = ("constant_test",)
+"""Columns that older CSV files have not: the test score of the best answer that is the same for all."""
 PLACED = ("path", "file")
 """Where a row was found: the folder of its run, or the CSV file; CSV files hold neither."""
 ROLES, PARTS = ("teacher", "student"), ("train", "val", "test")
 NUMBERS = (
     *("seed", "fold", "split_seed", "n_train", "n_val", "n_test"),
     *(f"{role}_{part}" for role in ROLES for part in PARTS),
-    *("best_epoch", "epochs", "seconds_total", "threads"),
+    *("constant_test", "best_epoch", "epochs", "seconds_total", "threads"),
 )
 TEXTS = (
     *("config_hash", "name", "dataset", "metric", "higher_is_better", "level", "split"),
@@ -31,7 +33,7 @@ TEXTS = (
 )
 COLUMNS = (
     *("config_hash", "name", "dataset", "metric", "higher_is_better", "level", "split", "fold", "split_seed", "seed"),
-    *("n_train", "n_val", "n_test", *(f"{role}_{part}" for role in ROLES for part in PARTS)),
+    *("n_train", "n_val", "n_test", *(f"{role}_{part}" for role in ROLES for part in PARTS), *ADDED),
     *("best_epoch", "epochs", "seconds_total", "version", "sources", "commit", "torch", "torch_geometric", "python"),
     *("device", "threads", "finished", "overrides", *PLACED),
 )
@@ -84,6 +86,7 @@ def row_of(run: Path) -> dict[str, Any] | None:
             **{"split": split["kind"], "fold": split["fold"], "split_seed": split["split_seed"]},
             **{f"n_{part}": split["sizes"][part] for part in PARTS},
             **scores,
+            "constant_test": summary.get("constant", {}).get("test", {}).get(metric),
             "seconds_total": round(sum(summary["seconds"].values()), 1),
             **{key: code.get(key) for key in ("version", "sources", "commit")},
             **{key: packages.get(key) for key in ("torch", "torch_geometric")},
@@ -99,12 +102,12 @@ def row_of(run: Path) -> dict[str, Any] | None:
 def read_rows(file: Path) -> pd.DataFrame | None:
     """The rows of a CSV file; None if it holds something else."""
     try:
-        if not set(COLUMNS) <= {*pd.read_csv(file, nrows=0).columns, *PLACED}:
+        if not set(COLUMNS) <= {*pd.read_csv(file, nrows=0).columns, *PLACED, *ADDED}:
             return None
     except (OSError, ValueError):
         return None
     frame = pd.read_csv(file, dtype=dict.fromkeys(TEXTS, "string"), keep_default_na=False, na_values=[""])
-    return _typed(spreadsheets.restored(frame).assign(path="", file=str(file))[list(COLUMNS)])
+    return _typed(spreadsheets.restored(frame).assign(path="", file=str(file)).reindex(columns=list(COLUMNS)))
 
 
 def write_rows(frame: pd.DataFrame, file: Path) -> None:
