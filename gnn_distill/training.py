@@ -21,6 +21,7 @@ from gnn_distill.losses.gradients import compare_gradients
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective
 from gnn_distill.metrics import Metrics, is_better
+from gnn_distill.models.representations import Representations
 from gnn_distill.randomness import random_states, restore_random_states
 from gnn_distill.schema.run import OptimConfig
 from gnn_distill.step_log import StepLog
@@ -101,6 +102,11 @@ def fit(
     # A look costs nothing on a CPU; a GPU would have to be waited for, and is asked when the epoch ends.
     at_once = device.type == "cpu" or skip_nonfinite
 
+    def outputs(batch: StructureBatch) -> Representations:
+        """The model's, without Fabric's guard, which lets no backward pass but its own happen: terms have theirs."""
+        with precision.forward_context():
+            return precision.convert_output(plain(batch, *attention))
+
     def whole() -> dict[str, Any]:
         return state | {
             "model": plain.state_dict(),
@@ -133,7 +139,7 @@ def fit(
             rate = optim.lr * rate_factor(optim, progress, max_epochs)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            out = model(batch, *attention)
+            out = outputs(batch)
             if log_gradients and not gradients:
                 gradients = compare_gradients(objective.terms, out, batch, teacher, parameters)
             total, terms, weights = objective(out, batch, teacher, progress, parameters)
@@ -144,7 +150,7 @@ def fit(
                 optimizer.zero_grad(set_to_none=True)
                 if skip_nonfinite:
                     continue
-                what = blamed(objective.terms, model(batch, *attention), batch, teacher, parameters)
+                what = blamed(objective.terms, outputs(batch), batch, teacher, parameters)
                 raise divergence(epoch, log, list(what), optim, keeper)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)

@@ -11,7 +11,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from itertools import pairwise
 from pathlib import Path
 from textwrap import dedent
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from omegaconf import MISSING as REQUIRED
 
@@ -39,26 +39,28 @@ def page() -> str:
     for command, schema in SCHEMAS.items():
         if "/" not in command:
             parts.append(f"## gnn-distill {command}\n\n{summary(schema).partition(': ')[2].capitalize()}\n")
-            parts += sections(schema, "", shown)
+            parts += sections(schema, "", shown, Counter(sections_below(schema)))
     return "\n".join(parts)
 
 
-def sections(schema: type, prefix: str, shown: set[tuple[str, type]]) -> Iterator[str]:
-    """The table of a section's own keys, then, one after another, the sections in it."""
+def sections(schema: type, prefix: str, shown: set[tuple[str, type]], uses: Counter[type]) -> Iterator[str]:
+    """The table of a section's own keys, then, one after another, the sections in it; `uses`: of all in the command."""
     hints, lines = get_type_hints(schema), documented(schema)
     yield from table([field for field in fields(schema) if not is_dataclass(hints[field.name])], schema, prefix)
     for field in fields(schema):
-        nested, key = hints[field.name], f"{prefix}{field.name}"
+        hint = hints[field.name]
+        named = get_origin(hint) is dict and is_dataclass(get_args(hint)[1])
+        nested, key = (get_args(hint)[1], f"{prefix}{field.name}.<name>") if named else (hint, f"{prefix}{field.name}")
         if not is_dataclass(nested):
             continue
         known = (key, nested) in shown
         # A section that is there once describes itself; of several alike the key says which it is.
-        told = [summary(nested)] if USES[nested] == 1 else dict.fromkeys([lines[field.name], summary(nested)])
+        told = [summary(nested)] if named or uses[nested] == 1 else [lines[field.name], summary(nested)]
         told = [lines[field.name], "Keys as above."] if known else told
-        yield f"{'####' if prefix else '###'} {key}\n\n{' '.join(told)}\n"
+        yield f"{'####' if prefix else '###'} {escaped(key)}\n\n{' '.join(told)}\n"
         if not known:
             shown.add((key, nested))
-            yield from sections(nested, f"{key}.", shown)
+            yield from sections(nested, f"{key}.", shown, uses)
             yield from data_sets() if nested is DatasetConfig else []
 
 
@@ -110,9 +112,16 @@ def values(field: Field, hint: Any) -> str:
         return ", ".join(known + ["`null`"] * (field.default is None))
     optional = type(None) in get_args(hint)
     kinds = [kind for kind in get_args(hint) if kind is not type(None)] if optional else [hint]
-    items = get_args(kinds[0])
-    kind = f"list of {TYPES[items[0]]}s" if items else TYPES[kinds[0]]
-    return ", ".join([kind, *bounds(field), *(["`null`"] if optional else [])])
+    return ", ".join([kind_of(kinds[0]), *bounds(field), *(["`null`"] if optional else [])])
+
+
+def kind_of(hint: Any) -> str:
+    """A type in words: `list of texts`, `by name: lists of whole numbers`."""
+    items = get_args(hint)
+    if get_origin(hint) is dict:
+        value = items[1]
+        return "by name: " + ("the keys below" if is_dataclass(value) else kind_of(value).replace("list", "lists", 1))
+    return f"list of {TYPES[items[0]]}s" if items else TYPES[hint]
 
 
 def bounds(field: Field) -> list[str]:
@@ -134,8 +143,13 @@ def documented(schema: type) -> dict[str, str]:
         for key, below in pairwise(body):
             match key, below:
                 case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(line))):
-                    lines[name] = " ".join(line.split()).replace("|", "\\|").replace("<", "\\<")
+                    lines[name] = escaped(" ".join(line.split()))
     return lines
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown takes neither for a table's border nor for HTML."""
+    return text.replace("|", "\\|").replace("<", "\\<")
 
 
 def sections_below(schema: type) -> Iterator[type]:
@@ -145,8 +159,6 @@ def sections_below(schema: type) -> Iterator[type]:
             yield nested
             yield from sections_below(nested)
 
-
-USES = Counter(sections_below(SCHEMAS["train"]))
 
 if __name__ == "__main__":
     PAGE.write_text(page())

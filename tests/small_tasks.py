@@ -100,7 +100,7 @@ def make_node_task(
     """One connected graph of 40 nodes; 12 for training, 8 for validation, 12 for test, 8 in no part.
 
     Inductive: a second graph holds the nodes that are neither for validation nor for test, and the edges among them,
-    as all node-level sources do it.
+    and a third all but those for test, as all node-level sources do it.
     """
     spec = make_spec(kind, nodes, edges, level="node", name="small nodes")
     random = torch.Generator().manual_seed(3)
@@ -118,8 +118,10 @@ def make_node_task(
     if setting == "inductive":
         seen = torch.ones(40, dtype=torch.bool)
         seen[torch.cat([val, test])] = False
-        graphs.append(whole.subgraph(seen))
+        known = seen.index_fill(0, val, True)
+        graphs += [whole.subgraph(seen), whole.subgraph(known)]
         train = 40 + torch.searchsorted(seen.nonzero().squeeze(1), train)
+        val = 60 + torch.searchsorted(known.nonzero().squeeze(1), val)
     packed = PackedGraphs.from_data_list(graphs, spec.num_targets, level="node")
     return GraphTask(spec, packed, Splits(train, val, test), setting=setting)
 

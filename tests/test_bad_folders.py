@@ -47,7 +47,7 @@ def with_nan() -> dict[str, torch.Tensor]:
 CHECKPOINTS = {
     "missing": (".pt", None, "there is no such file."),
     "a folder": (".pt", Path.mkdir, "there is no such file."),
-    "another ending": (".bin", lambda path: torch.save(weights(), path), "must be a .pt, .pth or .safetensors file."),
+    "another ending": (".bin", lambda path: torch.save(weights(), path), "must be a .pt, .pth, .ckpt or"),
     "empty": (".pt", Path.touch, "cannot be read as weights alone."),
     "empty safetensors": (".safetensors", Path.touch, "cannot be read as weights alone."),
     "text": (".safetensors", lambda path: path.write_text("hello" * 9), "cannot be read as weights alone."),

@@ -14,7 +14,7 @@ from gnn_distill.code_hash import EXEMPT, NAME, PACKAGE, code_of, imports_of, pa
 from gnn_distill.errors import UserError
 
 TEACHERS = f"{NAME}.models.teachers"
-NOT_TEACHERS = ("losses.terms", "models.teachers.custom")
+NOT_TEACHERS = ("losses.terms", "models.teachers.custom", "models.probe")
 
 
 def short(modules: Any) -> set[str]:
@@ -56,7 +56,7 @@ CHANGES = {
     "data.anchors": {"structure", "run"},
     "data.spectra": {"encodings", "structure", "run"},
     "data.feed": {"teacher", "twin", "run"},
-    "data.batching": {"teacher", "twin", "structure", "run"},
+    "data.batching": {*ROOTS},
     "models.teachers.gin": {"teacher", "run"},
     "models.teachers.gat": set(),
     "losses.standardise": {"teacher", "twin", "run"},

@@ -45,7 +45,17 @@ def test_every_key_has_its_one_line_and_its_row(name: str) -> None:
         "| `dataset.path` | required | text | The CSV file. |",
         "| `loss.schedule.task.leave` | `[1.0,1.0]` | list of numbers |",
         "| `dataset.train_fraction` | `1.0` | number, above 0, at most 1 |",
+        "| `table.rows` | `{}` | by name: the keys below |",
+        "| `table.rows.<name>.role` | `student` | `student`, `teacher` |",
+        "| `table.columns.<name>.pairs` | `{}` | by name: lists of whole numbers |",
     ],
 )
 def test_defaults_and_values_are_told_as_they_are_typed(row: str) -> None:
     assert any(line.startswith(row) for line in SCRIPT["page"]().splitlines())
+
+
+def test_no_section_is_introduced_twice() -> None:
+    """`The search. The search for settings, …` says one thing two times."""
+    for line in SCRIPT["page"]().splitlines():
+        first, _, second = line.partition(". ")
+        assert not (first and second.startswith(first)), line

@@ -200,8 +200,12 @@ def test_a_run_returns_its_validation_metric(
 
 
 def test_half_precision_runs(generated: Callable, tmp_path: Path) -> None:
-    status, _, err = generated("trainer.precision=bf16-mixed", "student=transformer")
+    """With the gradients of single terms, too, for which the rule on 16-mixed recommends it."""
+    words = ("loss.balance=gradient", "debug.gradients=true")
+    status, _, err = generated("trainer.precision=bf16-mixed", "student=transformer", *words)
     assert (status, err) == (0, "")
+    seen = read_metrics(tmp_path / "run")["student"]
+    assert all(0 < norm < math.inf for norm in seen["train/align_node.grad_norm"] + seen["train/task.grad_norm"])
     assert package.load(tmp_path / "run").predict(make_graphs(make_spec(node_features=FIVE))).isfinite().all()
 
 
@@ -249,6 +253,7 @@ def test_molecules_of_a_table_with_broken_lines(gnn_distill: Callable, tmp_path:
     task = load_task(dataset, PathsConfig())
     assert task.fingerprint == summary["data"]
     assert summary["shared_molecules"] == task.shared
+    assert summary["shared_graphs"] == task.shared_graphs
     assert set(task.shared) == {"train_val", "train_test", "val_test"}
     good = [smiles for smiles in SMILES if smiles not in ("C1CC", "not a molecule")]
     values = predictor.predict([good[graph] for graph in task.splits.test])

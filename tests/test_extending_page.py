@@ -1,6 +1,7 @@
 """docs/extending.md runs as it is written."""
 
 import csv
+import importlib
 import json
 import os
 import re
@@ -13,6 +14,10 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+
+from gnn_distill import load
+from gnn_distill.data.loading import load_task
+from gnn_distill.schema.data import DatasetConfig, PathsConfig
 
 PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text()
 FILES = dict(re.findall(r"^`([\w/.]+)`:\n\n```\w+\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE))
@@ -54,6 +59,20 @@ def test_own_data_teacher_and_student(folder: Path) -> None:
     assert sum(summary["split"]["sizes"].values()) == 200
     assert {"teacher", "student"} <= summary.keys()
     assert "rwse: 16" in (run / ".hydra" / "config.yaml").read_text()
+
+
+def test_the_student_says_of_own_graphs_what_it_said_in_training(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (run,) = (folder / "outputs" / "train").glob("*_rings_mine.deep_sets-mine.chain_gnn_s0")
+    monkeypatch.syspath_prepend(folder)
+    rings = importlib.import_module("mine.rings")
+    random = torch.Generator().manual_seed(0)
+    raw = [rings.ring(random) for _ in range(200)]
+    dataset = DatasetConfig(source="mine.rings", name="rings", kwargs={"num_graphs": 200})
+    test = load_task(dataset, PathsConfig()).splits.test
+    said = load(run, own_module=True).predict(raw)[test, 0] > 0.5
+    right = said == torch.stack([data.y[0] for data in raw])[test].bool()
+    score = json.loads((run / "summary.json").read_text())["student"]["test"]["accuracy"]
+    assert right.double().mean().item() == pytest.approx(score, abs=1e-6)
 
 
 def test_own_files_are_listed(folder: Path) -> None:

@@ -81,7 +81,7 @@ def test_what_is_saved_is_the_student_alone(tmp_path: Path) -> None:
 
     student = saved(tmp_path, make_spec())
     assert set(load_file(tmp_path / WEIGHTS)) == set(student.state_dict())
-    assert set(read_json(tmp_path / SETTINGS)) == {"spec", "student", "encoding", "max_pairs"}
+    assert set(read_json(tmp_path / SETTINGS)) == {"spec", "student", "encoding", "max_pairs", "input", "seen"}
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, SETTINGS])
@@ -121,7 +121,7 @@ def test_smiles_are_read_in_the_code_of_the_training_data(tmp_path: Path) -> Non
 
 
 def test_smiles_that_do_not_parse_are_named(chemist: Predictor) -> None:
-    with pytest.raises(UserError, match="SMILES 1 does not parse: 'C1CC'"):
+    with pytest.raises(UserError, match=r"1 of 2 inputs .* Input 1 \('C1CC'\): no readable SMILES"):
         chemist.predict(["CCO", "C1CC"])
 
 
@@ -142,16 +142,22 @@ def graph(x: torch.Tensor, edge_attr: torch.Tensor | None) -> Data:
 
 NODES, EDGES = torch.zeros(2, 2, dtype=torch.long), torch.zeros(2, 3)
 WRONG = {
-    "an empty list": ([], "There is nothing to predict"),
+    "an empty list": ([], "There is nothing to predict: the list is empty"),
     "SMILES": (["CCO"], "not on molecules"),
-    "no node features": ([graph(None, EDGES)], "no node features"),
+    "no node features": ([graph(None, EDGES)], "no node features; the student was trained on small with 2"),
     "too many node features": ([graph(torch.zeros(2, 3, dtype=torch.long), EDGES)], "3 node features.* with 2"),
     "unknown categories": (
         [graph(NODES, EDGES), graph(NODES + 2, EDGES)],
-        r"node feature 1 of a graph is 2; .* 0 to 1",
+        r"Input 1 \(2\): node feature 1 is none of the categories 0 to 1",
     ),
-    "negative categories": ([graph(NODES - 1, EDGES)], r"node feature 0 of a graph is -1"),
-    "numbers for categories": ([graph(torch.full((2, 2), 0.5), EDGES)], "node features are .* whole numbers"),
+    "negative categories": (
+        [graph(NODES - 1, EDGES)],
+        r"Input 0 \(-1\): node feature 0 is none of the categories 0 to 3",
+    ),
+    "numbers for categories": (
+        [graph(torch.full((2, 2), 0.5), EDGES)],
+        "node features are categories, and must be whole numbers",
+    ),
     "no edge features": ([graph(NODES, None)], "no edge features"),
     "too few edge features": ([graph(NODES, EDGES[:, :2])], "2 edge features.* with 3"),
     "a huge graph": (

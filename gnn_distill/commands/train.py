@@ -10,6 +10,7 @@ from torch import nn
 
 from gnn_distill.console import Console
 from gnn_distill.data.loading import load_task
+from gnn_distill.data.seen import Seen
 from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.environment import config_hash, environment
 from gnn_distill.errors import UserError
@@ -113,7 +114,7 @@ def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
             for role, model in models.items()
         }
     if "student" in models:
-        save_student(directory.path, models["student"], task.spec, config)
+        save_student(directory.path, models["student"], task.spec, config, task.pipeline, Seen.in_training(task))
     figures = learning_curves(directory.path, task.spec.metric)
     summary = {
         **results,
@@ -138,6 +139,7 @@ def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
         "control": told_control(config, teacher_signals),
         "data": task.fingerprint,
         "shared_molecules": task.shared,
+        "shared_graphs": task.shared_graphs,
         "reused": {kind: entry.reused for kind, entry in entries.items()},
         "store": runtime.store.used,
         "best_epoch": fitted.best_epoch if fitted else None,

@@ -1,21 +1,26 @@
 """From graphs and a split to a task: the checks, target statistics and notices that every source shares."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from gnn_distill.data.checks import check_parts, count_missing, count_rows, notices_on_edges
 from gnn_distill.data.packed import PackedGraphs, mean_log_degree
+from gnn_distill.data.shared_graphs import find_shared_graphs, notices_on
 from gnn_distill.data.splits import keep_fraction
 from gnn_distill.data.task import METRICS, Features, GraphTask, Splits, TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.schema.data import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
+    from gnn_distill.data.input_pipeline import InputPipeline
     from gnn_distill.schema.data import DatasetConfig
 
 COUNTED = ("rows of node features", "edges", "rows of edge features", "labels", "lists of edges")
+ASTRAY = "edges to nodes that are not theirs"
 NEED_BOTH_CLASSES = ("roc_auc", "average_precision")
 
 
@@ -34,23 +39,27 @@ def assemble(
     molecules: bool = False,
     degree_features: bool = False,
     note: str = "",
+    pipeline: "InputPipeline | None" = None,
 ) -> GraphTask:
     """A checked task, of the level of `graphs`.
 
     metric: the set's own; `dataset.metric` goes before it. target_names: one an output (multiclass: the classes).
     standardised: so many first columns of continuous node features are standardised by the training nodes.
-    Raises UserError for a metric that does not fit the kind, features that are not finite, graphs without nodes,
-    and targets that cannot be learned or measured.
+    pipeline: what was done to the raw graphs, so that a student does it again; None: what the other arguments tell.
+    Raises UserError for a metric that does not fit the kind, for tensors, labels and parts that do not fit what is
+    said of them, features that are not finite, graphs without nodes, and targets that cannot be learned or measured.
     """
     metric = dataset.metric or metric
+    check_parts(dataset.name, graphs, splits, kind, target_names, node_features, edge_features)
     if metric not in METRICS[kind]:
         raise UserError(f"dataset.metric={metric}: {dataset.name} is {kind}; choose {', '.join(METRICS[kind])}.")
     check_counts(dataset.name, graphs)
-    notices = list(notices or []) + check_graphs(graphs)
+    notices = list(notices or []) + check_graphs(graphs) + ([] if molecules else notices_on_edges(graphs))
     splits = keep_fraction(splits, graphs.y, kind, dataset.train_fraction, dataset.split_seed)
     if not all(len(ids) for ids in (splits.train, splits.val, splits.test)):
         count = f"{len(graphs.y)} {graphs.level}s"
         raise UserError(f"{dataset.name}: {count} are too few for a train, a val and a test part.")
+    notices += count_missing(graphs.y, splits)
     edited = dataset.train_fraction < 1
     notices += check_targets(graphs.y, splits, kind, metric, target_names, edited, graphs.level)
     mean, std = standardisation(graphs.y[splits.train], kind, len(target_names))
@@ -73,7 +82,11 @@ def assemble(
         log_degree=mean_log_degree(graphs, splits.train),
         note=note,
     )
-    return GraphTask(spec, graphs, splits, notices)
+    if graphs.level == "node":
+        return GraphTask(spec, graphs, splits, notices, pipeline=pipeline)
+    shared = find_shared_graphs(graphs, splits)
+    notices += notices_on(shared, splits, molecules)
+    return GraphTask(spec, graphs, splits, notices, shared_graphs=shared, pipeline=pipeline)
 
 
 def standardisation(y: Tensor, kind: str, num_outputs: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -114,15 +127,9 @@ def check_graphs(graphs: PackedGraphs) -> list[str]:
     Raises UserError on empty graphs, on edges out of their graph, and on features that are not finite.
     """
     nodes, edges = graphs.num_nodes, graphs.num_edges
-    _forbid(nodes == 0, "graphs", "have no nodes. Remove them")
-    astray = ((graphs.edge_index < 0) | (graphs.edge_index >= torch.repeat_interleave(nodes, edges))).any(dim=0)
-    _forbid(_graphs_with(astray, graphs.edge_ptr), "graphs", "have edges to nodes that are not theirs. Mend the files")
-    for what, values, ptr in (("node", graphs.x, graphs.node_ptr), ("edge", graphs.edge_attr, graphs.edge_ptr)):
-        if values is not None and values.is_floating_point():
-            bad, units = ~finite_rows(values), f"{what}s"
-            if graphs.level == "graph":
-                bad, units = _graphs_with(bad, ptr), "graphs"
-            _forbid(bad, units, f"have {what} features that are NaN or infinite. Mend or remove them")
+    for bad, ptr, units, what in faults(graphs):
+        of_graphs = graphs.level == "graph" or what == ASTRAY
+        _forbid(graphs_with(bad, ptr) if of_graphs else bad, "graphs" if of_graphs else units, f"have {what}")
     if graphs.level == "node":
         source, target = graphs.global_edge_index
         lonely = torch.ones(len(graphs.x), dtype=torch.bool)
@@ -131,13 +138,33 @@ def check_graphs(graphs: PackedGraphs) -> list[str]:
     else:
         small = [(nodes == 1, "graphs", "one node only"), ((nodes > 1) & (edges == 0), "graphs", "no edges")]
     return [
-        f"{_count(bad, units)} have {what}; they are kept, and structure says nothing about them."
+        f"{count_rows(bad, units)} have {what}; they are kept, and structure says nothing about them."
         for bad, units, what in small
         if bad.any()
     ]
 
 
-def _graphs_with(bad: Tensor, ptr: Tensor) -> Tensor:
+def check_edges(graphs: PackedGraphs) -> None:
+    """Raise UserError where an edge leaves its graph."""
+    _forbid(graphs_with(astray(graphs), graphs.edge_ptr), "graphs", f"have {ASTRAY}")
+
+
+def astray(graphs: PackedGraphs) -> Tensor:
+    """Which edges leave their graph: [edges] bool."""
+    ends = graphs.edge_index
+    return ((ends < 0) | (ends >= torch.repeat_interleave(graphs.num_nodes, graphs.num_edges))).any(dim=0)
+
+
+def faults(graphs: PackedGraphs) -> Iterator[tuple[Tensor, Tensor, str, str]]:
+    """What no model can read: which rows, where each graph's rows begin, what they are, and what they have."""
+    yield graphs.num_nodes == 0, torch.arange(len(graphs) + 1), "graphs", "no nodes"
+    yield astray(graphs), graphs.edge_ptr, "edges", ASTRAY
+    for what, values, ptr in (("node", graphs.x, graphs.node_ptr), ("edge", graphs.edge_attr, graphs.edge_ptr)):
+        if values is not None and values.is_floating_point() and values.size(1):
+            yield ~finite_rows(values), ptr, f"{what}s", f"{what} features that are NaN or infinite"
+
+
+def graphs_with(bad: Tensor, ptr: Tensor) -> Tensor:
     """The graphs of bad rows: [rows] bool, [graphs+1] -> [graphs] bool."""
     of_graph = torch.searchsorted(ptr, bad.nonzero().flatten(), right=True) - 1
     return torch.zeros(len(ptr) - 1, dtype=torch.bool).index_fill_(0, of_graph, True)
@@ -211,11 +238,4 @@ def _check_labels(y: Tensor, parts: dict[str, Tensor], names: tuple[str, ...], m
 
 def _forbid(bad: Tensor, units: str, what: str) -> None:
     if bad.any():
-        raise UserError(f"{_count(bad, units)} {what}.")
-
-
-def _count(bad: Tensor, units: str) -> str:
-    first = bad.nonzero().flatten()[:3].tolist()
-    return (
-        f"{int(bad.sum())} of {len(bad)} {units} (ids {', '.join(map(str, first))}{', ...' if bad.sum() > 3 else ''})"
-    )
+        raise UserError(f"{count_rows(bad, units)} {what}. Mend or remove them.")

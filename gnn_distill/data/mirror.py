@@ -7,12 +7,13 @@ import socket
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stderr
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from gnn_distill.data.pickles import tensors_only
+from gnn_distill.data.processed import drop_outdated, looks_outdated, record
 from gnn_distill.errors import UserError, suggest
 
 if TYPE_CHECKING:
@@ -75,23 +76,53 @@ def find(paths: "PathsConfig", relative: str) -> Path | None:
     return next((root / relative for root in roots if root and (root / relative).exists()), None)
 
 
-def read(build: Callable[[str], T], folder: str, files: list[str], url: str, paths: "PathsConfig") -> T:
+def read(
+    build: Callable[[str], T], folder: str, files: list[str], url: str, paths: "PathsConfig", code: Sequence[str] = ()
+) -> T:
     """What `build(root)` reads, where root is a PyG data set's root and holds its raw files.
 
     folder: the set's own folder, `<PyG class>` or `<PyG class>/<name>`; its raw files lie in `<folder>/raw`.
     files: the raw files it cannot do without; a mirror may hold them in `<folder>` itself.
     url: where PyG would download from.
+    code: modules of this package that turn raw files into graphs.
     A new set is copied or downloaded, and processed, beside its place and then moved there, its raw files last, so
-    an interrupted or a parallel run never leaves half a set. The mirror is only read.
+    an interrupted or a parallel run never leaves half a set. Where raw files or code have changed since, it is
+    processed anew. The mirror is only read; so is a data folder that cannot be written, if it holds the set.
     Raises UserError when the files are in neither folder and cannot be downloaded.
     """
     root, home, top = data_root(paths), data_root(paths) / folder, folder.split("/")[0]
-    with _lock(root, f".{folder.replace('/', '-')}.lock"), _quiet(), tensors_only():
+    try:
+        lock = _lock(root, f".{folder.replace('/', '-')}.lock")
+    except OSError as error:
+        if _complete(home / "raw", files):
+            return _read_only(build, root, folder, code)
+        raise UserError(f"paths.data={root}: cannot be written ({error}). Choose another folder.") from error
+    with lock, _quiet(), tensors_only():
         if not _complete(home / "raw", files):
             with tempfile.TemporaryDirectory(dir=root, prefix=".partial-") as partial:
                 _gather(build, Path(partial), folder, files, url, paths)
+                record(Path(partial) / folder, code)
                 _put(Path(partial) / folder, home)
-        return _built(build, root / top, home)
+        drop_outdated(home, code)
+        result = _built(build, root / top, home)
+        record(home, code)
+        return result
+
+
+def _read_only(build: Callable[[str], T], root: Path, folder: str, code: Sequence[str]) -> T:
+    """What `build` reads of a set that is complete, in a data folder that cannot be written, where nobody can wait."""
+    home = root / folder
+    remedy = f"Set paths.data to a folder of your own, and paths.mirror={root}: its raw files are copied from there."
+    if looks_outdated(home, code):
+        raise UserError(
+            f"{home}: its processed files are older than its raw files or than the code that made them, and the folder "
+            f"cannot be written. {remedy}"
+        )
+    try:
+        with _quiet(), tensors_only():
+            return _built(build, root / folder.split("/")[0], home)
+    except OSError as error:
+        raise UserError(f"{home}: has not been processed yet, and cannot be written ({error}). {remedy}") from error
 
 
 def _built(build: Callable[[str], T], root: Path, home: Path, origin: object = None) -> T:
@@ -115,11 +146,8 @@ def _built(build: Callable[[str], T], root: Path, home: Path, origin: object = N
 def _lock(root: Path, name: str) -> AbstractContextManager:
     from filelock import FileLock  # here, so that listing data sets stays quick
 
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        return FileLock(root / name).acquire()
-    except OSError as error:
-        raise UserError(f"paths.data={root}: cannot be written ({error}). Choose another folder.") from error
+    root.mkdir(parents=True, exist_ok=True)
+    return FileLock(root / name).acquire()
 
 
 def _gather(

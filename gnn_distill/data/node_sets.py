@@ -31,9 +31,9 @@ def balls(
 ) -> tuple[Int[np.ndarray, " members"], Int[np.ndarray, " nodes+1"]]:
     """{j: d(i, j) ≤ radius} of every node i, ascending, and where each begins.
 
-    Of a larger ball `max_members` stay, a random sample with the node itself.
+    Of a larger ball `max_members` stay, a random sample with the node itself; it depends on the seed, the node's
+    number and the ball, not on other balls, which may be those of test graphs.
     """
-    random = np.random.default_rng(seed)
     size = adjacency.shape[0]
     step = csr_array(adjacency + eye_array(size, dtype=bool, format="csr"))
     members, lengths = [], []
@@ -42,7 +42,7 @@ def balls(
         for _ in range(radius - 1):
             reached = reached @ step
         reached.sort_indices()
-        kept = _sample(reached.indptr, reached.indices, start, max_members, random)
+        kept = _sample(reached.indptr, reached.indices, start, max_members, seed)
         members.append(reached.indices[kept])
         lengths.append(np.diff(np.searchsorted(kept, reached.indptr)))
     ptr = np.concatenate([[0], np.concatenate(lengths).cumsum()])
@@ -94,7 +94,7 @@ def communities(
     return torch.from_numpy(label)
 
 
-def _sample(indptr: np.ndarray, indices: np.ndarray, first: int, most: int, random: np.random.Generator) -> np.ndarray:
+def _sample(indptr: np.ndarray, indices: np.ndarray, first: int, most: int, seed: int) -> np.ndarray:
     """Places of at most `most` entries of every row, ascending: a stratified sample.
 
     A longer row is cut into `most` parts, each of which gives one entry; that of the row's own node gives this one.
@@ -104,7 +104,8 @@ def _sample(indptr: np.ndarray, indices: np.ndarray, first: int, most: int, rand
     if not len(large):
         return np.arange(len(indices))
     bounds = lengths[large, None].astype(np.int64) * np.arange(most + 1) // most
-    chosen = bounds[:, :-1] + (random.random((len(large), most)) * np.diff(bounds)).astype(np.int64)
+    chance = np.stack([np.random.default_rng([seed, first + row]).random(most) for row in large])
+    chosen = bounds[:, :-1] + (chance * np.diff(bounds)).astype(np.int64)
     row = np.repeat(np.arange(len(lengths)), lengths)
     own = np.flatnonzero(indices == row + first) - indptr[:-1]  # one in every row
     part = (bounds[:, 1:] <= own[large, None]).sum(axis=1)

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from gnn_distill.errors import UserError
+
 if TYPE_CHECKING:
     from torch_geometric.data import Data
 
@@ -79,12 +81,13 @@ class PackedGraphs:
     def from_data_list(cls, data_list: Sequence[Data], num_targets: int, level: str = "graph") -> PackedGraphs:
         """Pack PyG graphs; `y` of a graph that has none is NaN.
 
-        Raises ValueError where graphs disagree on features, or `y` does not hold `num_targets` values an example.
+        Raises UserError where graphs disagree on features, or `y` does not hold `num_targets` values an example.
         """
+        _check(data_list)
         edge_attrs = [data.edge_attr for data in data_list if data.edge_attr is not None]
         edges = [data.edge_index for data in data_list]
         xs = [data.x for data in data_list]
-        packed = cls(
+        return cls(
             x=_columns(torch.cat(xs)),
             edge_index=torch.cat(edges, dim=1).long(),
             edge_attr=_columns(torch.cat(edge_attrs)) if edge_attrs else None,
@@ -93,9 +96,6 @@ class PackedGraphs:
             edge_ptr=pointers(torch.tensor([index.size(1) for index in edges])),
             level=level,
         )
-        if packed.edge_attr is not None and packed.edge_attr.size(0) != packed.edge_index.size(1):
-            raise ValueError("edge_attr needs one row for every edge, in all graphs or in none")
-        return packed
 
 
 def gather_ranges(ptr: Int[Tensor, " ranges+1"], ids: Int[Tensor, " chosen"]) -> Int[Tensor, " rows"]:
@@ -130,12 +130,39 @@ def _columns(values: Tensor) -> Tensor:
     return values.unsqueeze(-1) if values.dim() == 1 else values
 
 
+def _check(data_list: Sequence[Data]) -> None:
+    """Raise UserError at the first graph without x or edge_index, or with other columns than the graphs before it."""
+    x_columns = attributed = None
+    for number, data in enumerate(data_list):
+        x, edges, edge_attr = data.x, data.edge_index, data.edge_attr
+        x_columns = x.shape[1:] if x_columns is None and x is not None else x_columns
+        if x is None or not 1 <= x.dim() <= 2 or x.shape[1:] != x_columns:
+            like = f", {list(x_columns)} a node as in the graphs before" if number else ""
+            raise UserError(f"graph {number}: x must be [nodes, features]{like}; it is {_shape(x)}.")
+        if edges is None or edges.dim() != 2 or edges.size(0) != 2 or edges.is_floating_point():
+            raise UserError(f"graph {number}: edge_index must be whole numbers [2, edges]; it is {_shape(edges)}.")
+        if edge_attr is not None and len(edge_attr) != edges.size(1):
+            raise UserError(
+                f"graph {number}: edge_attr must have one row for each of {edges.size(1)} edges; it is "
+                f"{_shape(edge_attr)}."
+            )
+        if edges.size(1):
+            attributed = edge_attr is not None if attributed is None else attributed
+            if attributed != (edge_attr is not None):
+                raise UserError(f"graph {number}: edge_attr is wanted in all graphs that have edges, or in none.")
+
+
+def _shape(values: Tensor | None) -> str:
+    return "missing" if values is None else f"{values.dtype} {list(values.shape)}"
+
+
 def _targets(data_list: Sequence[Data], num_targets: int, level: str) -> Float[Tensor, "examples targets"]:
     parts = []
-    for data in data_list:
+    for number, data in enumerate(data_list):
         shape = (1 if level == "graph" else data.x.size(0), num_targets)
         y = torch.full(shape, float("nan")) if data.y is None else data.y.float()
         if y.numel() != shape[0] * shape[1]:
-            raise ValueError(f"y of every graph needs {num_targets} values{' a node' if level == 'node' else ''}")
+            of = " a node" if level == "node" else ""
+            raise UserError(f"graph {number}: y must have {num_targets} values{of}; it is {_shape(data.y)}.")
         parts.append(y.reshape(shape))
     return torch.cat(parts)

@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh, splu
 from torch import Tensor
 
+from gnn_distill.data.colours import node_colours
 from gnn_distill.data.dense import dense_adjacency, equal_size_groups
 from gnn_distill.data.packed import PackedGraphs, gather_ranges
 from gnn_distill.data.sparse import sparse_adjacency, symmetrically_normalised, without_directions
@@ -18,6 +19,11 @@ from gnn_distill.data.workers import in_threads
 
 ZERO_EIGENVALUE = 1e-9
 """In float64 an eigenvalue of a connected graph's Laplacian that is not 0 lies above, up to about 1,000 nodes."""
+SAME_EIGENVALUE = 1e-8
+"""Eigenvalues that differ by less belong to one eigenspace; rounding errors are below 1e-13."""
+TIE = 1e-6
+"""Entries that symmetry makes equal differ by rounding."""
+TINY = 1e-100
 LARGE = 300
 """Graphs of more nodes than these are solved as sparse matrices, component by component."""
 RESTARTS = 50
@@ -31,46 +37,101 @@ def laplacian_eigenvectors(
 ) -> Float[Tensor, "nodes vectors"]:
     """Unit eigenvectors of L = I - D^-1/2 A D^-1/2 to the smallest eigenvalues above 0, ascending.
 
-    A is the graph without directions, parallel edges and loops; a node without edges has L_ii = 0. Every vector's
-    entry of largest magnitude (the first of several) is positive. Zeros fill the columns a graph has no vectors
-    for. Source: Dwivedi et al., arXiv 2003.00982; the sign rule is ours. `advance` hears of the number of nodes
-    that have been done.
+    A is the graph without directions, parallel edges and loops; a node without edges has L_ii = 0. Zeros fill the
+    columns a graph has no vectors for. Source: Dwivedi et al., arXiv 2003.00982; which basis, and which sign, is our
+    rule: see `canonical`. The vectors of a graph do not depend on the others. Another order of its nodes gives the
+    same vectors up to a symmetry of the graph, with its features, as far as Weisfeiler-Leman colours and earlier
+    vectors tell its nodes apart; not where the last column cuts an eigenspace of a graph of more than `LARGE` nodes.
+    `advance` hears of the number of nodes that have been done.
     """
     result = torch.zeros(graphs.x.size(0), vectors)
     sizes = graphs.num_nodes
+    # One large graph has nobody to differ from, and at node level features of the test part must change nothing.
+    colours = node_colours(graphs).double() if graphs.level == "graph" else torch.zeros(len(graphs.x)).double()
 
     def together(ids: Tensor) -> int:
-        encoded = _of_small(dense_adjacency(graphs, ids), vectors).flatten(0, 1)
-        result[gather_ranges(graphs.node_ptr, ids)] = encoded.float()
-        return len(encoded)
+        rows = gather_ranges(graphs.node_ptr, ids)
+        adjacency = dense_adjacency(graphs, ids)
+        result[rows] = _of_small(adjacency, colours[rows].view(len(ids), -1), vectors).flatten(0, 1).float()
+        return len(rows)
 
     def alone(graph: int) -> int:
         rows = slice(int(graphs.node_ptr[graph]), int(graphs.node_ptr[graph + 1]))
-        encoded = torch.from_numpy(_of_large(without_directions(sparse_adjacency(graphs, graph)), vectors))
-        result[rows] = _with_canonical_sign(encoded.unsqueeze(0)).squeeze(0).float()
-        return len(encoded)
+        values, basis = _of_large(without_directions(sparse_adjacency(graphs, graph)), vectors)
+        chosen = canonical(values[None], basis[None], colours[None, rows], vectors)
+        result[rows] = chosen.squeeze(0).float()
+        return len(basis)
 
     in_threads(together, equal_size_groups(sizes.where(sizes <= LARGE, 0)), advance)
     in_threads(alone, (sizes > LARGE).nonzero().squeeze(1).tolist(), advance)
     return result
 
 
-def _of_small(adjacency: Int[Tensor, "group size size"], vectors: int) -> Float[Tensor, "group size vectors"]:
+def canonical(
+    values: Float[Tensor, "group columns"],
+    basis: Float[Tensor, "group size columns"],
+    colours: Float[Tensor, "group size"],
+    vectors: int,
+) -> Float[Tensor, "group size vectors"]:
+    """The first `vectors` of a basis that is decided by the projectors P onto the eigenspaces, not by the solver.
+
+    Of each space in turn: v = P e_i / |P e_i|, with the node i of largest |P e_i|; then P ← P - v v^T. So the entry of
+    largest magnitude of every vector is positive. Of several such nodes (symmetry makes many, which differ by
+    rounding) that of the largest colour is taken, then that of the largest entry in the earlier vectors, each in
+    turn, then the first. values: ascending, infinite where there is no vector; basis: orthonormal columns.
+    """
+    group, size, columns = basis.shape
+    basis, result = basis.clone(), basis.new_zeros(group, size, vectors)
+    space = (values.diff(dim=1, prepend=values[:, :1]) > SAME_EIGENVALUE).cumsum(1)
+    graph = torch.arange(group)
+    for column in range(min(vectors, columns)):
+        part = basis * (space == space[:, column, None]).unsqueeze(1)  # P = part part^T
+        node = _first_largest([part.norm(dim=2), colours, *result[:, :, :column].unbind(2)])
+        row = part[graph, node]
+        row = row / row.norm(dim=1, keepdim=True).clamp(min=TINY)
+        vector = part @ row.unsqueeze(2)
+        result[:, :, column] = vector.squeeze(2) * values[:, column, None].isfinite()
+        basis -= vector * row.unsqueeze(1)
+    return result
+
+
+def _first_largest(keys: list[Float[Tensor, "group size"]]) -> Int[Tensor, " group"]:
+    """Of each group the place that is largest by the first key; of several the largest by the next; then the first."""
+    tied = torch.ones_like(keys[0], dtype=torch.bool)
+    for key in keys:
+        if (tied.sum(1) == 1).all():
+            break
+        largest = key.masked_fill(~tied, -torch.inf).amax(1, keepdim=True)
+        tied &= key >= largest - TIE
+    return tied.int().argmax(1)
+
+
+def _of_small(
+    adjacency: Int[Tensor, "group size size"], colours: Float[Tensor, "group size"], vectors: int
+) -> Float[Tensor, "group size vectors"]:
     joined = ((adjacency + adjacency.mT) > 0).double()
     joined.diagonal(dim1=1, dim2=2).zero_()
     degree = joined.sum(-1)
     scale = degree.clamp(min=1).rsqrt()
     laplacian = torch.diag_embed((degree > 0).double()) - scale.unsqueeze(2) * joined * scale.unsqueeze(1)
     values, basis = torch.linalg.eigh(laplacian)
-    # Graphs have one zero eigenvalue for each component, so the first vector wanted differs from graph to graph.
-    chosen = (values < ZERO_EIGENVALUE).sum(-1, keepdim=True) + torch.arange(vectors)
+    # Graphs have one zero eigenvalue for each component, so the first vector wanted differs from graph to graph; the
+    # last space must be whole.
+    first = (values < ZERO_EIGENVALUE).sum(-1, keepdim=True)
+    last = values.gather(1, (first + vectors - 1).clamp(max=values.size(1) - 1))
+    width = int(((values <= last + SAME_EIGENVALUE).sum(-1, keepdim=True) - first).max())
+    chosen = first + torch.arange(width)
     exists = chosen < values.size(1)
-    columns = chosen.clamp(max=values.size(1) - 1).unsqueeze(1).expand(-1, values.size(1), -1)
-    return _with_canonical_sign(basis.gather(2, columns)) * exists.unsqueeze(1)
+    chosen = chosen.clamp(max=values.size(1) - 1)
+    values = values.gather(1, chosen).masked_fill_(~exists, torch.inf)
+    basis = basis.gather(2, chosen.unsqueeze(1).expand(-1, basis.size(1), -1)) * exists.unsqueeze(1)
+    return canonical(values, basis, colours, vectors)
 
 
-def _of_large(joined: csr_array, vectors: int) -> np.ndarray:
-    """Each component on its own: equal ones share their eigenvalues, and one iteration would find too few of them."""
+def _of_large(joined: csr_array, vectors: int) -> tuple[Tensor, Tensor]:
+    """At most `vectors` eigenvalues above 0, ascending, and their vectors in columns.
+
+    Each component on its own: equal ones share their eigenvalues, and one iteration would find too few of them."""
     _, component = connected_components(joined, directed=False)
     order = np.argsort(component, kind="stable")
     found = []
@@ -78,10 +139,11 @@ def _of_large(joined: csr_array, vectors: int) -> np.ndarray:
         if len(nodes) > 1:
             values, basis = _of_component(joined[nodes][:, nodes], vectors)
             found += [(value, nodes, vector) for value, vector in zip(values, basis.T, strict=True)]
-    result = np.zeros((len(order), vectors))
-    for column, (_, nodes, vector) in enumerate(sorted(found, key=lambda item: item[0])[:vectors]):
-        result[nodes, column] = vector
-    return result
+    found = sorted(found, key=lambda item: item[0])[:vectors]
+    basis = np.zeros((len(order), len(found)))
+    for column, (_, nodes, vector) in enumerate(found):
+        basis[nodes, column] = vector
+    return torch.tensor([value for value, _, _ in found]).double(), torch.from_numpy(basis)
 
 
 def _of_component(joined: csr_array, vectors: int) -> tuple[np.ndarray, np.ndarray]:
@@ -123,11 +185,3 @@ def _lanczos(product: Callable[[np.ndarray], np.ndarray], size: int, vectors: in
 
 def _without(direction: np.ndarray, vector: np.ndarray) -> np.ndarray:
     return vector - direction * (direction @ vector)
-
-
-def _with_canonical_sign(basis: Float[Tensor, "group size vectors"]) -> Float[Tensor, "group size vectors"]:
-    magnitude = basis.abs()
-    # Entries that symmetry makes equal differ by rounding; the first of them decides.
-    largest = magnitude >= magnitude.amax(1, keepdim=True) - 1e-6
-    first = largest.int().argmax(1, keepdim=True)
-    return basis * basis.gather(1, first).sign()

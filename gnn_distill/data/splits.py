@@ -25,12 +25,12 @@ VAL_SHARE = TEST_SHARE = 0.1
 
 
 def strata(y: Tensor, kind: str) -> np.ndarray:
-    """The stratum of each graph or node: its class; one stratum for all where there are no classes.
+    """The stratum of each graph or node: its class, -1 without a label; one for all where there are no classes.
 
     y: [N, T] -> [N].
     """
     if kind in ("binary", "multiclass"):
-        return y[:, 0].numpy().astype(int)
+        return y[:, 0].nan_to_num(nan=-1).numpy().astype(int)
     return np.zeros(len(y), dtype=int)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from gnn_distill.data.input_pipeline import InputPipeline
     from gnn_distill.data.packed import PackedGraphs
 
 METRICS = {
@@ -113,8 +114,12 @@ class GraphTask:
     """What the user should know about these data, announced at the start of a run."""
     shared: dict[str, int] | None = None
     """By pair of parts, such as train_test, how many molecules stand in both; None where no SMILES are known."""
+    shared_graphs: dict[str, Any] | None = None
+    """What `find_shared_graphs` counts; None at node level."""
     setting: str = "transductive"
     """Node level: transductive, all nodes are seen in training; or inductive, not those of val and test."""
+    pipeline: "InputPipeline | None" = None
+    """What made `graphs` of raw input, saved with the student; None: what `spec` tells."""
 
     @cached_property
     def fingerprint(self) -> str:

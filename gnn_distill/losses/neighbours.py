@@ -35,9 +35,19 @@ def mean_kl(
     num_groups: int,
 ) -> Float[Tensor, ""]:
     """Mean over the groups that occur of KL(softmax of the teacher's logits ‖ softmax of the student's)."""
-    p, q = (_log_softmax(group, logits, num_groups) for logits in (teacher, student))
     occurring = (torch.bincount(group, minlength=num_groups) > 0).sum()
-    return (p.exp() * (p - q)).sum() / occurring.clamp(min=1)
+    return total_kl(group, student, teacher, num_groups) / occurring.clamp(min=1)
+
+
+def total_kl(
+    group: Int[Tensor, "pair"],
+    student: Float[Tensor, "pair"],
+    teacher: Float[Tensor, "pair"],
+    num_groups: int,
+) -> Float[Tensor, ""]:
+    """The sum over groups of the same."""
+    p, q = (_log_softmax(group, logits, num_groups) for logits in (teacher, student))
+    return (p.exp() * (p - q)).sum()
 
 
 def _log_softmax(group: Tensor, logits: Float[Tensor, "pair"], num_groups: int) -> Float[Tensor, "pair"]:

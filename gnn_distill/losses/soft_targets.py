@@ -32,8 +32,9 @@ def soft_binary(
 def soft_regression(student: Logits, teacher: Logits, y: Logits | None = None) -> Float[Tensor, ""]:
     """Mean smooth-L1 distance to the teacher's standardised prediction.
 
-    With labels `y` (the bounded form of Chen et al. 2017) it counts only where the student's error exceeds
-    the teacher's; where the label is missing the teacher always counts.
+    With labels `y` it counts only where the student's error exceeds the teacher's; where the label is missing the
+    teacher always counts. This project's own, after the bounded loss of Chen et al. (2017), which in the same place
+    draws the student to the label.
     """
     teacher = teacher.detach()
     distance = F.smooth_l1_loss(student, teacher, reduction="none")

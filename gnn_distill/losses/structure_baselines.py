@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from gnn_distill.losses.neighbours import edge_cosine, mean_kl, neighbour_pairs
+from gnn_distill.losses.neighbours import edge_cosine, neighbour_pairs, total_kl
 from gnn_distill.losses.prepare import prepare, unit
 
 KERNELS = ("cosine", "polynomial", "rbf")
@@ -23,12 +23,13 @@ def lsp(
     kernel: str = "cosine",
     bandwidth: float = 1.0,
 ) -> Float[Tensor, ""]:
-    """Mean over nodes of KL(p_T(·|i) ‖ p_S(·|i)), p(j|i) = softmax over j ∈ N(i) of the similarity of h_i and h_j.
+    """Σ_i KL(p_T(·|i) ‖ p_S(·|i)) / number of edges, p(j|i) = softmax over j ∈ N(i) of the similarity of h_i and h_j.
 
     Similarities: cosine; polynomial, its square; rbf, exp(−‖h_i − h_j‖²/2σ²) with σ = `bandwidth`.
-    LSP (Yang et al. 2020): kernels and no temperature as in the code of Joshi et al. (2022), a softmax over
-    *similarity*, so that near neighbours weigh most. The paper also has a kernel that is a distance, which we leave
-    out. Nodes with fewer than two neighbours are skipped, as everywhere here; the source counts them as zeros.
+    LSP (Yang et al. 2020) as in the code of Joshi et al. (2022): their kernels, a softmax over *similarity*, so that
+    near neighbours weigh most, no temperature, and a mean over the directed edges, those to a node with one neighbour
+    included. Ours differs from it: edges from a node to itself are left out, and so is their kernel that is a
+    distance. The code of Yang et al. takes the mean over nodes. Zero where there is no edge.
     """
     student, teacher = prepare(student, teacher)
     source, target = neighbour_pairs(edge_index, len(student))
@@ -40,7 +41,8 @@ def lsp(
         cosine = edge_cosine(states, source, target)
         return cosine.square() if kernel == "polynomial" else cosine
 
-    return mean_kl(target, similarity(student), similarity(teacher), len(student))
+    num_edges = (edge_index[0] != edge_index[1]).sum()
+    return total_kl(target, similarity(student), similarity(teacher), len(student)) / num_edges.clamp(min=1)
 
 
 def gsp(
@@ -101,8 +103,9 @@ def mugsi_clusters(
 def mugsi_paths(student: StudentStates, teacher: TeacherStates, walks: Int[Tensor, "walk step"]) -> Float[Tensor, ""]:
     """Mean over random walks (v_0, …, v_L) of KL(p_T ‖ p_S), p = softmax over l = 1..L of h_{v_0} · h_{v_l}.
 
-    MuGSI's path term (Yao et al. 2024), whose code draws 20 walks of 8 or 15 steps a graph; ours start once from
-    every node. `walks` hold rows of the states. Zero where there is none.
+    MuGSI's path term (Yao et al. 2024), whose code draws 20 walks of 8 or 15 steps a graph and takes the mean over
+    graphs; ours start once from every node, so that large graphs count more. `walks` hold rows of the states. Zero
+    where there is none.
     """
     student, teacher = prepare(student, teacher)
     along = [states.index_select(0, walks.flatten()).view(*walks.shape, -1) for states in (teacher, student)]

@@ -3,6 +3,7 @@
 from torch import nn
 
 from gnn_distill.data.task import TaskSpec
+from gnn_distill.errors import UserError
 from gnn_distill.extensions import function_of
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.student import StudentConfig
@@ -13,12 +14,30 @@ TEACHERS, STUDENTS = "gnn_distill.models.teachers", "gnn_distill.models.students
 
 def build_teacher(config: TeacherConfig, spec: TaskSpec) -> nn.Module:
     """The GNN that `gnn_distill.models.teachers.<name>`, or a module of the user's own, builds."""
-    return function_of("teacher.name", config.name, TEACHERS, "build")(config, spec)
+    model = function_of("teacher.name", config.name, TEACHERS, "build")(config, spec)
+    if "." in config.name:
+        _check_own("teacher.name", config.name, model, EncodingConfig(rwse=config.rwse, lap_pe=config.lap_pe), spec)
+    return model
 
 
 def build_student(config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> nn.Module:
     """The Transformer that `gnn_distill.models.students.<name>`, or a module of the user's own, builds."""
-    return function_of("student.name", config.name, STUDENTS, "build")(config, encoding, spec)
+    model = function_of("student.name", config.name, STUDENTS, "build")(config, encoding, spec)
+    if "." in config.name:
+        _check_own("student.name", config.name, model, encoding, spec)
+    return model
+
+
+def _check_own(key: str, name: str, model: nn.Module, encoding: EncodingConfig, spec: TaskSpec) -> None:
+    """Raise UserError where a module of the user's own goes on with dropout when it is evaluated."""
+    from gnn_distill.models.probe import check_outputs_repeat, small_batch
+
+    try:
+        check_outputs_repeat(key, name, model, small_batch(encoding, spec))
+    except UserError:
+        raise
+    except Exception:  # graphs of three nodes may be too small for it: what it does with the data will show
+        return
 
 
 def count_parameters(model: nn.Module) -> int:

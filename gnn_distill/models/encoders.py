@@ -130,12 +130,12 @@ class PathEncoder(nn.Module):
 class AttentionBias(nn.Module):
     """Additive attention bias of a batch, looked up once and shared by all layers.
 
-    b_h(i, j) = spatial_h[hop(i, j)] + Σ_{edges j→i} edge_h[e] + path_h(i, j); padding keys get the lowest number
-    there is. Hop distances, counted from i to j, are capped at max_spd; unreachable pairs, and pairs with the graph
-    token, have entries of their own (Graphormer, Ying et al. 2021, which merges unreachable pairs into the last
-    distance). Edges are read the other way, as in message passing: what leads to i. See `PathEncoder` for path_h.
-    Shape [graph, head, query, key]; with a token, query and key 0 are the token. None where nothing is learned and
-    nothing padded.
+    b_h(i, j) = spatial_h[hop(i, j)] + Σ_{edges j→i} edge_h[e] + path_h(i, j); padding keys get the lowest number there
+    is. Hop distances, counted from i to j, are capped at max_spd; unreachable pairs have an entry of their own, and so
+    have the pairs with the graph token in each direction (Graphormer, Ying et al. 2021, whose code does not cap
+    distances below 510 and has one entry for the token, in both directions and with itself). Edges are read the other
+    way, as in message passing: what leads to i. See `PathEncoder` for path_h. Shape [graph, head, query, key]; with a
+    token, query and key 0 are the token. None where nothing is learned and nothing padded.
     """
 
     def __init__(self, encoding: EncodingConfig, edge_features: Features | None, num_heads: int, token: bool) -> None:

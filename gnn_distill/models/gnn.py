@@ -9,11 +9,11 @@ from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.encoders import FeatureEncoder, StructuralEncoder
 from gnn_distill.models.heads import Output, readout
+from gnn_distill.models.norms import NORMS
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.teacher import TeacherConfig
 
-NORMS = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm, "none": lambda channels: nn.Identity()}
 JUMPS: dict[str, Callable[[Sequence[Tensor]], Tensor]] = {
     "last": lambda states: states[-1],
     "cat": lambda states: torch.cat(list(states), dim=1),

@@ -23,8 +23,8 @@ def local_layer(config: StudentConfig, spec: TaskSpec) -> MessagePassing | None:
 
     gin: mlp(h_i + Σ h_j) (Xu et al. 2019); gine: mlp(h_i + Σ relu(h_j + e_ji)) (Hu et al. 2020), gin where edges have
     no features; gcn: Σ_{j or i} W·h_j/√(d̃_i·d̃_j) (Kipf & Welling 2017); sage: W₁·h_i + W₂·mean h_j (Hamilton et al.
-    2017); gat: Σ α_ij·W·h_j with α from h_i, h_j and e_ji (Veličković et al. 2018), without loops, as all who use it
-    add the node itself.
+    2017); gat: Σ α_ij·W·h_j with α from h_i, h_j and e_ji (Veličković et al. 2018), without loops and bias, as in
+    Polynormer: all who use it add the node itself.
     """
     channels, heads, edges = config.hidden_channels, config.num_heads, reads_edges(config, spec)
     if config.local in ("gin", "gine"):

@@ -1,6 +1,7 @@
 """Teachers that come trained: reading their weights."""
 
 import pickle
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -13,10 +14,9 @@ from gnn_distill.files import sha256
 from gnn_distill.schema.teacher import TeacherConfig
 from gnn_distill.sealed import is_ours, metadata
 
-# What others wrap weights in: keys of the saved dict, and prefixes that all names share (those of DataParallel,
-# torch.compile, and of this package's own checkpoints).
-WRAPPERS = ("state_dict", "model_state_dict", "model")
-PREFIXES = ("/model/", "module.", "_orig_mod.")
+WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "weights")
+"""Keys under which others save weights beside what else they save: Lightning's, many a tutorial's, GraphGym's, ours."""
+SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
 
 
 def pretrained(config: TeacherConfig) -> bool:
@@ -27,15 +27,21 @@ def pretrained(config: TeacherConfig) -> bool:
 def load_pretrained(model: nn.Module, config: TeacherConfig) -> None:
     """Give a teacher the weights of `config.checkpoint`; those of a custom teacher are its module's.
 
-    The file may wrap them as {"state_dict": ...} or {"model": ...}, and their names may share the prefix `module.`.
-    Nothing but tensors is read, so an untrusted file runs no code. Raises UserError for a file that is missing or is
-    none of .pt, .pth, .safetensors, and for weights that do not fit.
+    The file may wrap them as {"state_dict": ...} and the like, and their names may stand behind a prefix, such as that
+    of DataParallel, torch.compile, a Lightning module or GraphGym; what stands beside that prefix is left out. Nothing
+    but tensors is read, so an untrusted file runs no code. Raises UserError for a file that is missing or of another
+    kind, for weights that do not fit, and where they fit behind more than one prefix.
     """
     weights = read_weights(Path(config.checkpoint))
     module = model.module if config.name == "custom" else model
-    for prefix in PREFIXES:
-        if not weights.keys() & module.state_dict().keys():
-            weights = without_prefix(weights, prefix)
+    prefixes = fitting_prefixes(weights, module.state_dict())
+    if len(prefixes) > 1 and "" not in prefixes:
+        raise UserError(
+            f"teacher.checkpoint={config.checkpoint}: holds the teacher's weights more than once, behind the prefixes "
+            f"{', '.join(prefixes)}. Save those that you mean alone."
+        )
+    if prefixes and "" not in prefixes:
+        weights = {name.removeprefix(prefixes[0]): weights[name] for name in weights if name.startswith(prefixes[0])}
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:
@@ -47,12 +53,12 @@ def load_pretrained(model: nn.Module, config: TeacherConfig) -> None:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The state dict that a .pt, .pth or .safetensors file holds, on the CPU, without wrappers."""
+    """The state dict that a file of weights holds, on the CPU, without wrappers."""
     key = f"teacher.checkpoint={path}"
     if not path.is_file():
         raise UserError(f"{key}: there is no such file.")
-    if path.suffix not in (".pt", ".pth", ".safetensors"):
-        raise UserError(f"{key}: must be a .pt, .pth or .safetensors file.")
+    if path.suffix not in SUFFIXES:
+        raise UserError(f"{key}: must be a {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file.")
     if path.suffix == ".safetensors" and is_ours(path):
         metadata(path, "Choose another file, or make this one again.")
     try:
@@ -72,10 +78,13 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return weights
 
 
-def without_prefix(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The same weights without a prefix that all names share."""
-    shared = all(name.startswith(prefix) for name in weights)
-    return {name.removeprefix(prefix): value for name, value in weights.items()} if shared else weights
+def fitting_prefixes(weights: dict[str, Tensor], wanted: Iterable[str]) -> list[str]:
+    """What may stand before the names `wanted`, so that all are there: "", "module.", "model." and the like."""
+    wanted = list(wanted)
+    if not wanted:
+        return []
+    ends = {name[: -len(wanted[0])] for name in weights if name.endswith(wanted[0])}
+    return sorted(end for end in ends if end[-1:] in ("", ".", "/") and all(end + name in weights for name in wanted))
 
 
 def checkpoint_hash(config: TeacherConfig) -> str | None:

@@ -16,7 +16,7 @@ class PathsConfig:
     """Where files are read and written."""
 
     data: str = "data"
-    """Your data folder: downloads and PyG's processed files; created when missing."""
+    """Your data folder: downloads and PyG's processed files, made anew when raw files change; created when missing."""
     mirror: str | None = None
     """Read-only folder of raw files, laid out <PyG class>/<name>/raw; looked into before any download."""
     store: str = "outputs/store"
@@ -92,6 +92,8 @@ class TUDatasetConfig(DatasetConfig):
     """Read edge labels and attributes, where the set has them."""
     standardise: bool = True
     """Scale continuous node attributes to mean 0 and standard deviation 1 over the training nodes."""
+    add_reverses: bool = True
+    """Add the reverses of edges that the files list in one direction only; the format lists both."""
     max_degree: int = number(64, low=1)
     """Sets without node features get the degree as a categorical feature, capped here."""
 
@@ -156,7 +158,7 @@ class NodeDatasetConfig(DatasetConfig):
     """One graph whose nodes have labels; split=random is 60/20/20, per_class 20 / 30 nodes a class / the rest."""
 
     setting: str = choice("transductive", "transductive", "inductive")
-    """transductive: training sees the whole graph; inductive: neither validation and test nodes nor their edges."""
+    """transductive: training sees the whole graph; inductive: no validation or test nodes, validation no test nodes."""
     undirected: bool = True
     """Add the reverse of every edge where the files hold a directed graph, as most of the literature does."""
     normalize_features: bool = False

@@ -1,8 +1,8 @@
 """Config keys of the objective: what the student matches, how much, and when."""
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
-from gnn_distill.schema.fields import choice, number, positive, section
+from gnn_distill.schema.fields import choice, number, positive, section, weight, weights
 
 
 @dataclass
@@ -28,7 +28,7 @@ class SoftConfig:
     mask_missing: bool = False
     """Multi-label: teach only labels that are present."""
     bounded: bool = False
-    """Regression: only where the student's error exceeds the teacher's."""
+    """Regression: only where the student's error exceeds the teacher's; the target stays the teacher."""
 
 
 @dataclass
@@ -87,31 +87,31 @@ class MacroConfig:
 class BaselineConfig:
     """Published distillation losses on raw teacher states, weighted by name."""
 
-    fitnet: float = number(0.0, low=0.0)
+    fitnet: float = weight()
     """FitNet: squared error of node states."""
-    at: float = number(0.0, low=0.0)
+    at: float = weight()
     """AT: energies of nodes, per graph."""
-    sp: float = number(0.0, low=0.0)
+    sp: float = weight()
     """SP: similarity between graphs."""
-    rkd_distance: float = number(0.0, low=0.0)
+    rkd_distance: float = weight()
     """RKD-D: distances between graphs."""
-    rkd_angle: float = number(0.0, low=0.0)
+    rkd_angle: float = weight()
     """RKD-A: angles of triples of graphs."""
-    pkt: float = number(0.0, low=0.0)
+    pkt: float = weight()
     """PKT: conditional probabilities between graphs."""
-    crd: float = number(0.0, low=0.0)
+    crd: float = weight()
     """CRD: contrast between graphs."""
-    lsp: float = number(0.0, low=0.0)
+    lsp: float = weight()
     """LSP: similarity over each node's neighbours."""
-    gsp: float = number(0.0, low=0.0)
+    gsp: float = weight()
     """GSP: similarity between all nodes of a batch."""
-    gcrd: float = number(0.0, low=0.0)
+    gcrd: float = weight()
     """G-CRD: contrast between nodes."""
-    mugsi_graph: float = number(0.0, low=0.0)
+    mugsi_graph: float = weight()
     """MuGSI: squared error of graph states of length 1."""
-    mugsi_cluster: float = number(0.0, low=0.0)
+    mugsi_cluster: float = weight()
     """MuGSI: similarity between the Louvain clusters of a graph."""
-    mugsi_path: float = number(0.0, low=0.0)
+    mugsi_path: float = weight()
     """MuGSI: similarity along random walks."""
     kernel: str = choice("cosine", "cosine", "polynomial", "rbf")
     """lsp, gsp: what similarity is."""
@@ -127,7 +127,7 @@ class BaselineConfig:
     """mugsi_path: steps of a walk."""
 
 
-BASELINES = tuple(key.name for key in fields(BaselineConfig) if key.default == 0.0)
+BASELINES = weights(BaselineConfig)
 """The weights among these keys."""
 
 

@@ -49,7 +49,7 @@ class TeacherConfig:
     control: str = choice("none", "none", "untrained", "shuffled", "self")
     """Whose states: untrained, a random GNN's; shuffled, another unit's. self: the teacher is the student's twin."""
     checkpoint: str | None = None
-    """File of weights (.pt, .pth or .safetensors): the teacher is taken from it and never trained."""
+    """File of weights (.pt, .pth, .ckpt or .safetensors): the teacher is taken from it and never trained."""
     target: str | None = None
     """custom: import path of your module's class, my_package.MyGNN."""
     kwargs: Any = None
@@ -58,5 +58,5 @@ class TeacherConfig:
     """custom: paths of the submodules whose outputs are the node states; empty: all message-passing ones."""
     graph_state: str | None = None
     """custom: path of the submodule whose output is the graph state; null: the readout of the last node states."""
-    outputs: str = choice("standardised", "standardised", "original")
-    """custom, regression: whether it predicts standardised targets, or their original units."""
+    outputs: str = choice("standardised", "standardised", "original", "logits", "probabilities")
+    """custom: regression, standardised or original targets; of classes logits or probabilities, else found out."""

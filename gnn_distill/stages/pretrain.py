@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from gnn_distill.data.structure import StructuralEncodings
 
 RUNNING = "running.safetensors"
-NOT_TEACHERS = ("losses.terms", "models.teachers.custom")
-"""Code that teachers have nothing to do with: they learn from labels alone. A custom one names its own."""
+NOT_TEACHERS = ("losses.terms", "models.teachers.custom", "models.probe")
+"""Code that teachers have nothing to do with: they learn from labels alone. A custom one names its own, and what a
+small batch tells of it is known by `behaviour`."""
 
 
 def pretrain(
@@ -74,7 +75,7 @@ def pretrain(
     if not pretrained(config.teacher):
         made_with["numerics"] = runtime.numerics
     if not all(name.startswith(f"{NAME}.") for name in plan.modules):
-        made_with["behaviour"] = behaviour(model, config.teacher, task.spec)
+        made_with["behaviour"] = behaviour(model, plan.encoding, task.spec)
     entry = runtime.entry("teachers", parts, made_with, make, f"{plan.name} teacher of {task.spec.name}")
     state = checkpoint.load(entry.path / "teacher.safetensors", verify=False)
     model.load_state_dict(state["model"])
@@ -156,15 +157,15 @@ def teacher_code(plan: TeacherPlan) -> Code:
 
 
 @torch.no_grad()
-def behaviour(model: nn.Module, teacher: TeacherConfig, spec: TaskSpec) -> str:
+def behaviour(model: nn.Module, encoding: EncodingConfig, spec: TaskSpec) -> str:
     """Hash of what a module of the user's, as it is before training, says of a small batch.
 
     Its source may reach code in ways that no reading of imports finds.
     """
-    from gnn_distill.models.teachers.custom import small_batch
+    from gnn_distill.models.probe import small_batch
 
     with torch.random.fork_rng([]):
-        found = model.eval()(small_batch(teacher, spec))
+        found = model.eval()(small_batch(encoding, spec))
     model.train()
     digest = hashlib.sha256()
     for values in (found.logits, *found.nodes, found.graph):

@@ -65,6 +65,8 @@ class Runtime:
     def introduce(self, role: str, name: str, model: nn.Module, spec: TaskSpec) -> None:
         """How large a model is, and a notice if the data have edge features and it does not read them."""
         self.console.say(f"{role}: {name}, {count_parameters(model):,} parameters")
+        for notice in getattr(model, "notices", ()):
+            self.console.notice(notice)
         if spec.edge_features is not None and not model.reads_edges:
             self.console.notice(f"{spec.name} has edge features; this {role} does not read them.")
 

@@ -10,6 +10,7 @@ from gnn_distill.data.task import Features, GraphTask, Splits
 from gnn_distill.errors import UserError
 from gnn_distill.schema.data import DatasetConfig
 
+FEATURES = {"node_features": Features("continuous", (3,)), "edge_features": Features("continuous", (2,))}
 SPLITS = Splits(torch.arange(6), torch.arange(6, 8), torch.arange(8, 10))
 
 
@@ -29,8 +30,7 @@ def graphs() -> PackedGraphs:
 def make(graphs: PackedGraphs, kind: str = "binary", metric: str = "accuracy", **config: object) -> GraphTask:
     dataset = DatasetConfig(source="none", name="set", **config)
     names = tuple(f"t{i}" for i in range(graphs.y.size(1)))
-    features = Features("continuous", (3,))
-    return assemble(dataset, graphs, SPLITS, kind=kind, metric=metric, target_names=names, node_features=features)
+    return assemble(dataset, graphs, SPLITS, kind=kind, metric=metric, target_names=names, **FEATURES)
 
 
 def test_own_metric_and_that_of_the_config(graphs: PackedGraphs) -> None:
@@ -55,13 +55,13 @@ def test_features_are_standardised_by_the_training_nodes_only(graphs: PackedGrap
     graphs.x[:12, 1] = 5.0
     graphs.x[0, 1] = torch.nextafter(graphs.x[0, 1], torch.tensor(6.0))  # constant but for rounding
     graphs.x[12:] = 1e6
-    dataset, features = DatasetConfig(source="none", name="set"), Features("continuous", (3,))
+    dataset = DatasetConfig(source="none", name="set")
     names = {"kind": "binary", "metric": "accuracy", "target_names": ("t",)}
-    told = assemble(dataset, graphs, SPLITS, **names, node_features=features, standardised=2).spec.node_features
+    told = assemble(dataset, graphs, SPLITS, **names, **FEATURES, standardised=2).spec.node_features
     assert told.mean == pytest.approx((16.5, 5, 0))
     assert told.std == pytest.approx((3 * math.sqrt(143 / 12), 1, 1))
     assert (told.kind, told.sizes) == ("continuous", (3,))
-    assert make(graphs).spec.node_features == features
+    assert make(graphs).spec.node_features == FEATURES["node_features"]
 
 
 def test_statistics_leave_out_missing_labels(graphs: PackedGraphs) -> None:
@@ -94,10 +94,10 @@ def test_graph_without_nodes(graphs: PackedGraphs) -> None:
 
 
 def test_empty_part(graphs: PackedGraphs) -> None:
-    dataset, features = DatasetConfig(source="none", name="set"), Features("continuous", (3,))
+    dataset = DatasetConfig(source="none", name="set")
     splits = replace(SPLITS, val=torch.empty(0, dtype=torch.long))
     with pytest.raises(UserError, match="too few"):
-        assemble(dataset, graphs, splits, kind="binary", metric="accuracy", target_names=("t",), node_features=features)
+        assemble(dataset, graphs, splits, kind="binary", metric="accuracy", target_names=("t",), **FEATURES)
 
 
 def test_train_fraction_is_applied(graphs: PackedGraphs) -> None:

@@ -31,15 +31,20 @@ TINY = {
 
 # Of a TU data set what differs from TINY (None: no such file), and what the message must hold.
 BAD = {
-    "edges end in a number": ({"A": EDGES[:-1] + ".5\n"}, "invalid literal for int() with base 10: ' 59.5'"),
-    "edges are words": ({"A": f"x, y\n{EDGES}"}, "{folder}: the raw files cannot be read (ValueError: "),
+    "edges end in a number": ({"A": EDGES[:-1] + ".5\n"}, "/raw/TINY_A.txt, line 120: '59.5' is no whole number."),
+    "edges are words": ({"A": f"x, y\n{EDGES}"}, "{folder}/raw/TINY_A.txt, line 1: 'x' is no whole number."),
     "three columns of edges": ({"A": EDGES.replace("\n", ", 7\n")}, "TINY_A.txt: two numbers a line are wanted."),
+    "a blank line": ({"A": EDGES.replace("5, 6\n", "5, 6\n\n")}, "TINY_A.txt, line 11: '' is no whole number."),
+    "decimal commas": (
+        {"node_attributes": "0,5;1,5\n" * 60}, "TINY_node_attributes.txt, line 1: semicolons and commas. Separate",
+    ),
+    "one infinite attribute": ({"edge_attributes": "0.5\n" * 119 + "inf\n"}, "line 120: 'inf' is no finite number."),
     "no edges at all": ({"A": ""}, "{folder}/raw/TINY_A.txt: two numbers a line are wanted. Restore the file."),
     "node 0": ({"A": f"{EDGES}0, 1\n"}, "{folder}/raw/TINY_A.txt, line 121: there are nodes 1 to 60"),
     "a node too many": ({"A": f"{EDGES}1, 61\n"}, "TINY_A.txt, line 121: there are nodes 1 to 60 only."),
-    "edge between graphs": ({"A": f"{EDGES}1, 60\n"}, "1 of 20 graphs (ids 0) have edges to nodes that"),
-    "bytes": ({"A": b"\x00\xff\xfe" * 50}, "the raw files cannot be read (UnicodeDecodeError"),
-    "indicator cut": ({"graph_indicator": TINY["graph_indicator"][:-6]}, "line 115: there are nodes 1 to 58 only."),
+    "edge between graphs": ({"A": f"{EDGES}1, 60\n"}, "TINY_A.txt, line 121: the two nodes are of different graphs."),
+    "bytes": ({"A": b"\x00\xff\xfe" * 50}, "TINY_A.txt: is no text in UTF-8 (invalid start byte at byte 1)."),
+    "indicator cut": ({"graph_indicator": TINY["graph_indicator"][:-6]}, "lines 115, 116, 117 and 3 more: th"),
     "indicator too long": ({"graph_indicator": TINY["graph_indicator"] + "20\n"}, "61 rows of node features are"),
     "indicator empty": ({"graph_indicator": ""}, "TINY_graph_indicator.txt: one number a line is wanted"),
     "indicator shuffled": ({"graph_indicator": "2\n1\n" * 30}, "from 1 on, in order. Restore the file."),
@@ -51,12 +56,12 @@ BAD = {
     ),
     "labels cut": ({"graph_labels": "0\n1\n"}, "20 graphs and 2 labels: the files do not fit together."),
     "labels empty": ({"graph_labels": ""}, "20 graphs and 0 labels"),
-    "labels are NaN": ({"graph_labels": "nan\n" * COUNT}, "invalid literal for int() with base 10: 'nan'"),
+    "labels are NaN": ({"graph_labels": "nan\n" * COUNT}, "line 1: 'nan' is no whole number; line 2: 'nan'"),
     "no labels": ({"graph_labels": None}, "TINY_graph_labels.txt is not in"),
     "one class": ({"graph_labels": "1\n" * COUNT}, "is absent from the training part: it cannot be learned."),
     "node labels cut": ({"node_labels": "0\n1\n"}, "60 rows of node features are wanted, 2 are there"),
-    "attributes are NaN": ({"node_attributes": "nan, 1\n" * 60}, "20 of 20 graphs (ids 0, 1, 2, ...) have node"),
-    "attributes ragged": ({"node_attributes": "1, 2\n1\n" * 30}, "expected sequence of length 2 at dim 1 (got 1)"),
+    "attributes are NaN": ({"node_attributes": "nan, 1\n" * 60}, "and 57 lines more. Mend"),
+    "attributes ragged": ({"node_attributes": "1, 2\n1\n" * 30}, "line 2: 1 numbers, where line 1 has 2; line 4:"),
     "no indicator": ({"graph_indicator": None}, "Wanted: TINY_A.txt, TINY_graph_indicator.txt, looked for in"),
 }  # fmt: skip
 
@@ -93,6 +98,23 @@ def test_files_that_cannot_be_right(
     message = refusal(lambda: tudataset.load(config, paths), capsys, monkeypatch)
     assert expected.replace("{folder}", f"{paths.mirror}/TUDataset/TINY") in message
     assert ".partial-" not in message
+
+
+FORMS = {
+    "byte order mark": lambda text: b"\xef\xbb\xbf" + text.encode(),
+    "semicolons": lambda text: text.replace(", ", "; ").encode(),
+    "tabs": lambda text: text.replace(", ", "\t").encode(),
+    "Windows": lambda text: text.replace("\n", "\r\n").encode(),
+    "no line break at the end": lambda text: text.rstrip("\n").encode(),
+    "blank lines at the end": lambda text: f"{text}\n  \n".encode(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms_of_text_that_say_the_same(form: str, paths: PathsConfig, tmp_path: Path) -> None:
+    expected = load_tiny(paths, {}).fingerprint
+    other = PathsConfig(data=str(tmp_path / "other"), mirror=str(tmp_path / "other mirror"))
+    assert load_tiny(other, {name: FORMS[form](text) for name, text in TINY.items()}).fingerprint == expected
 
 
 def test_graphs_without_edges_at_the_end_are_kept(paths: PathsConfig) -> None:

@@ -40,7 +40,8 @@ def test_inductive_training_sees_neither_other_nodes_nor_their_edges() -> None:
     ((_, batch, _),) = NodeFeed(task, None, 0, seed=0).train(1)
     assert batch.node_rows.tolist() == list(range(40, 60))
     assert batch.graph_ids.tolist() == [1]
-    assert next(NodeFeed(task, None, 0, seed=0).fixed("val")).graph_ids.tolist() == [0]
+    feed = NodeFeed(task, None, 0, seed=0)
+    assert [next(feed.fixed(split)).graph_ids.tolist() for split in ("train", "val", "test")] == [[1], [2], [0]]
 
 
 def test_rows_of_a_whole_step() -> None:

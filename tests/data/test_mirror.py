@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from gnn_distill import code_hash
 from gnn_distill.data import mirror as module
 from gnn_distill.data.mirror import find, folder_of, mirror_root, read
+from gnn_distill.data.processed import SIDECAR
 from gnn_distill.errors import UserError
 from gnn_distill.schema.data import PathsConfig
 
@@ -123,6 +125,112 @@ def test_torn_processed_file_names_the_folder_to_delete(paths: PathsConfig) -> N
     (processed / "data.pt").write_text("torn")
     with pytest.raises(UserError, match=f"{processed}.*Delete that folder"):
         load(paths)
+
+
+@pytest.mark.parametrize("times", ["newer", "kept"])
+def test_raw_files_that_were_replaced_are_processed_anew(paths: PathsConfig, times: str) -> None:
+    assert load(paths) == "ab"
+    raw = Path(paths.data) / "Class" / "set" / "raw"
+    stat = (raw / "b.txt").stat()
+    (raw / "b.txt").write_text("new")
+    if times == "kept":
+        os.utime(raw / "b.txt", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert load(paths) == "anew"
+    (raw / "c.txt").write_text("one more")
+    (raw.parent / "processed" / "data.pt").write_text("what was made before there was a c.txt")
+    assert load(paths) == "anew"
+
+
+def test_raw_files_that_were_touched_are_not_processed_anew(paths: PathsConfig) -> None:
+    load(paths)
+    home = Path(paths.data) / "Class" / "set"
+    (home / "processed" / "data.pt").write_text("as processed")
+    os.utime(home / "raw" / "b.txt")
+    assert load(paths) == "as processed"
+
+
+def test_processed_files_of_unknown_origin_are_made_anew(paths: PathsConfig) -> None:
+    load(paths)
+    home = Path(paths.data) / "Class" / "set"
+    (home / "processed" / "data.pt").write_text("of an older version")
+    for broken in ("{}", "not JSON", '{"files": {"a.txt": 1}}', None):
+        (home / "processed" / "data.pt").write_text("of an older version")
+        if broken is None:
+            (home / "processed" / SIDECAR).unlink()
+        else:
+            (home / "processed" / SIDECAR).write_text(broken)
+        assert load(paths) == "ab"
+
+
+def test_other_code_makes_other_files(paths: PathsConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = ["gnn_distill.data.molecules_ogb"]
+    assert read(Set, "Class/set", FILES, NOWHERE, paths, code).text == "ab"
+    processed = Path(paths.data) / "Class" / "set" / "processed" / "data.pt"
+    processed.write_text("as processed")
+    assert read(Set, "Class/set", FILES, NOWHERE, paths, code).text == "as processed"
+    monkeypatch.setattr("gnn_distill.code_hash.source_of", lambda name: b"changed")
+    monkeypatch.setattr("gnn_distill.code_hash._known", code_hash._code_of)
+    assert read(Set, "Class/set", FILES, NOWHERE, paths, code).text == "ab"
+
+
+def test_another_set_below_keeps_its_processed_files(paths: PathsConfig) -> None:
+    other = Path(paths.data) / "Class" / "set" / "geom-gcn"
+    for part in ("raw", "processed"):
+        (other / part).mkdir(parents=True)
+        (other / part / "file").write_text("other")
+    load(paths)
+    assert (other / "processed" / "file").read_text() == "other"
+    assert not (other / "processed" / SIDECAR).exists()
+
+
+@pytest.fixture
+def not_ours(paths: PathsConfig, monkeypatch: pytest.MonkeyPatch) -> PathsConfig:
+    """A complete data folder that cannot be written; permissions do not hold root back, so the lock and others fail."""
+    load(paths)
+    paths.mirror = None
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    for name in ("mkdir", "write_text"):
+        monkeypatch.setattr(Path, name, refuse)
+    monkeypatch.setattr("shutil.rmtree", refuse)
+    return paths
+
+
+class OnlyReading(Set):
+    def __init__(self, root: str) -> None:
+        processed = Path(root) / "set" / "processed" / "data.pt"
+        if not processed.exists():
+            processed.write_text("")
+        self.text = processed.read_text()
+
+
+def load_only(paths: PathsConfig) -> str:
+    return read(OnlyReading, "Class/set", FILES, NOWHERE, paths).text
+
+
+def test_a_complete_folder_of_somebody_else_is_read_without_a_lock(not_ours: PathsConfig) -> None:
+    assert load_only(not_ours) == "ab"
+    (Path(not_ours.data) / "Class" / "set" / "processed" / SIDECAR).unlink()  # as older versions left it
+    assert load_only(not_ours) == "ab"
+
+
+def test_what_is_not_fit_to_be_read_without_writing(not_ours: PathsConfig) -> None:
+    home = Path(not_ours.data) / "Class" / "set"
+    remedy = rf"Set paths\.data to a folder of your own, and paths\.mirror={not_ours.data}"
+    with (home / "raw" / "b.txt").open("w") as file:
+        file.write("new")
+    with pytest.raises(UserError, match=f"{home}: its processed files are older .*{remedy}"):
+        load_only(not_ours)
+    for file in (home / "processed").iterdir():
+        file.unlink()
+    with pytest.raises(UserError, match=f"{home}: has not been processed yet, and cannot be written .*{remedy}"):
+        load_only(not_ours)
+    (home / "raw" / "b.txt").unlink()
+    with pytest.raises(UserError, match=r"paths\.data=.*cannot be written \(.*Permission denied\)\. Choose another"):
+        load_only(not_ours)
 
 
 def test_data_folder_that_cannot_be_written(paths: PathsConfig, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.transforms import NormalizeFeatures
 
-from gnn_distill.data.node_assembly import assemble_nodes, normalize_rows
+from gnn_distill.data.input_pipeline import normalize_rows
+from gnn_distill.data.node_assembly import assemble_nodes
 from gnn_distill.data.packed import mean_log_degree
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
@@ -72,37 +73,44 @@ def test_edges_get_their_reverses_once(data: Data) -> None:
         found = [there[pair] for pair in (tuple(edge), tuple(edge[::-1])) if pair in there]
         assert value == pytest.approx(sum(found) / len(found))
     before, after = data.num_edges, both.edge_index.size(1)
-    assert make(data).notices[0].startswith(f"The {before} directed edges of set became {after}, with their reverses.")
+    repeated, reverses = make(data).notices[:2]
+    assert repeated == f"5 of {before} edges of set repeat others: each is kept once."
+    assert reverses.startswith(f"The {before - 5} directed edges of set became {after}, with their reverses.")
     assert not any("reverses" in notice for notice in make(data, undirected=False).notices)
 
 
 @pytest.mark.parametrize("fraction", [1.0, 0.5])
-def test_inductive_training_graph_has_no_evaluation_node_nor_their_edges(data: Data, fraction: float) -> None:
+def test_inductive_graphs_lack_the_nodes_that_are_read_later_and_their_edges(data: Data, fraction: float) -> None:
     data.edge_attr = torch.rand(data.num_edges, 2)
     whole = make(data, train_fraction=fraction)
     task = make(data, train_fraction=fraction, setting="inductive")
     graphs, splits = task.graphs, task.splits
-    assert task.setting == "inductive"
-    first, second = (graphs.select(torch.tensor([index])) for index in (0, 1))
+    assert (task.setting, len(graphs)) == ("inductive", 3)
+    first = graphs.select(torch.tensor([0]))
     for name in ("x", "edge_index", "edge_attr", "y"):
         assert torch.equal(getattr(first, name), getattr(whole.graphs, name))
-    assert torch.equal(splits.val, whole.splits.val)
     assert torch.equal(splits.test, whole.splits.test)
-    hidden = set(splits.val.tolist() + splits.test.tolist())
-    seen = [node for node in range(NODES) if node not in hidden]
-    assert torch.equal(second.x, data.x[seen])
-    assert torch.equal(second.y[:, 0], data.y[seen].float())
-    kept = {
-        (seen.index(a), seen.index(b)): attr
-        for (a, b), attr in zip(first.edge_index.T.tolist(), first.edge_attr.tolist(), strict=True)
-        if a not in hidden and b not in hidden
-    }
-    assert pairs(second.edge_index) == sorted(kept)
-    assert [kept[pair] for pair in map(tuple, second.edge_index.T.tolist())] == second.edge_attr.tolist()
-    assert torch.equal(graphs.x[splits.train], data.x[whole.splits.train])
-    assert splits.train.min() >= NODES
-    assert torch.equal(splits.train, splits.train.sort().values)
-    assert task.spec.log_degree == mean_log_degree(second, splits.train - NODES) != whole.spec.log_degree
+    test = set(splits.test.tolist())
+    for number, hidden in ((1, test | set(whole.splits.val.tolist())), (2, test)):
+        graph = graphs.select(torch.tensor([number]))
+        seen = [node for node in range(NODES) if node not in hidden]
+        assert torch.equal(graph.x, data.x[seen])
+        assert torch.equal(graph.y[:, 0], data.y[seen].float())
+        kept = {
+            (seen.index(a), seen.index(b)): attr
+            for (a, b), attr in zip(first.edge_index.T.tolist(), first.edge_attr.tolist(), strict=True)
+            if a not in hidden and b not in hidden
+        }
+        assert pairs(graph.edge_index) == sorted(kept)
+        assert [kept[pair] for pair in map(tuple, graph.edge_index.T.tolist())] == graph.edge_attr.tolist()
+    for part, number in (("train", 1), ("val", 2)):
+        rows, start = getattr(splits, part), int(graphs.node_ptr[number])
+        assert torch.equal(graphs.x[rows], data.x[getattr(whole.splits, part)])
+        assert int(rows.min()) >= start
+        assert int(rows.max()) < int(graphs.node_ptr[number + 1])
+        assert torch.equal(rows, rows.sort().values)
+    second, start = graphs.select(torch.tensor([1])), int(graphs.node_ptr[1])
+    assert task.spec.log_degree == mean_log_degree(second, splits.train - start) != whole.spec.log_degree
 
 
 def test_train_fraction_thins_training_only(data: Data) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch_geometric.data import Data
 
 from gnn_distill.data.packed import PackedGraphs, gather_ranges, pointers
+from gnn_distill.errors import UserError
 
 
 def graph(num_nodes: int, num_edges: int, **more) -> Data:
@@ -61,9 +62,32 @@ def test_flat_features_become_columns_and_missing_labels_nan():
     assert packed.y[1].isnan()
 
 
-def test_graphs_that_disagree_are_refused():
-    with_edges, bare = graph(3, 2), Data(x=torch.ones(2, 2), edge_index=torch.tensor([[0], [1]]))
-    with pytest.raises(ValueError, match="edge_attr"):
-        PackedGraphs.from_data_list([with_edges, bare], num_targets=1)
-    with pytest.raises(ValueError, match="2 values"):
-        PackedGraphs.from_data_list([graph(3, 2, y=torch.ones(3))], num_targets=2)
+def changed(**parts) -> Data:
+    return Data(**{**graph(3, 2).to_dict(), **parts})
+
+
+DISAGREE = {
+    "no x": (
+        changed(x=None),
+        r"graph 1: x must be \[nodes, features\], \[2\] a node as in the graphs before; it is miss",
+    ),
+    "wider x": (changed(x=torch.ones(3, 4)), r"graph 1: x must be .* it is torch.float32 \[3, 4\]"),
+    "no edges": (changed(edge_index=None), "graph 1: edge_index must be whole numbers .* it is missing"),
+    "edges of floats": (changed(edge_index=torch.ones(2, 2)), "graph 1: edge_index must be whole numbers"),
+    "edges in rows": (changed(edge_index=torch.ones(3, 2).long()), r"it is torch.int64 \[3, 2\]"),
+    "a row too few": (changed(edge_attr=torch.ones(1, 1)), "graph 1: edge_attr must have one row for each of 2 edges"),
+    "no edge_attr": (changed(edge_attr=None), "graph 1: edge_attr is wanted in all graphs that have edges, or in none"),
+    "y": (changed(y=torch.ones(3)), r"graph 1: y must have 2 values; it is torch.float32 \[3\]"),
+}
+
+
+@pytest.mark.parametrize("case", DISAGREE)
+def test_graphs_that_disagree_are_refused(case):
+    bad, message = DISAGREE[case]
+    with pytest.raises(UserError, match=message):
+        PackedGraphs.from_data_list([graph(3, 2), bad], num_targets=2)
+
+
+def test_a_graph_without_edges_needs_no_edge_features():
+    bare = Data(x=torch.ones(2, 2).long(), edge_index=torch.empty(2, 0, dtype=torch.long))
+    assert PackedGraphs.from_data_list([bare, graph(3, 2)], num_targets=1).edge_attr.shape == (2, 1)

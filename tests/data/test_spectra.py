@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 import torch
 from random_graphs import SPECIAL, pack, random_networks
+from torch_geometric.data import Data
 
 from gnn_distill.data import spectra
+from gnn_distill.data.colours import graph_hashes
+from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.random_walks import random_walk_encoding
-from gnn_distill.data.spectra import LARGE, laplacian_eigenvectors
+from gnn_distill.data.spectra import LARGE, canonical, laplacian_eigenvectors
 
 NETWORKS = {name: network for name, network in SPECIAL.items() if name != "long path"}
 NETWORKS |= {f"random {i}": network for i, network in enumerate(random_networks())}
@@ -42,8 +45,7 @@ def check(network: nx.Graph, encoding: np.ndarray, name: str) -> None:
     np.testing.assert_allclose(laplacian @ found, found * values, atol=1e-6, err_msg=name)
     assert (padding == 0).all(), name
     for vector in found.T:
-        magnitude = np.abs(vector)
-        assert vector[np.argmax(magnitude > magnitude.max() - 1e-6)] > 0, name
+        assert vector.max() > np.abs(vector).max() - 1e-6, name
 
 
 @pytest.mark.parametrize("vectors", [3, 8])
@@ -100,6 +102,91 @@ def test_encodings_do_not_depend_on_other_graphs(encode):
     rows = encode(together, 5).split(together.num_nodes.tolist())
     for network, row in zip(networks, rows, strict=True):
         torch.testing.assert_close(encode(pack([network]), 5), row)
+
+
+ASYMMETRIC = nx.Graph([(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (2, 6)])
+"""No symmetry and no repeated eigenvalue."""
+SYMMETRIC = {
+    "path": nx.path_graph(9),
+    "cycle": nx.cycle_graph(6),
+    "star": nx.star_graph(7),
+    "complete": nx.complete_graph(5),
+    "tree": nx.balanced_tree(2, 3),
+    "cube": nx.convert_node_labels_to_integers(nx.hypercube_graph(3)),
+    "two cycles": nx.disjoint_union(nx.cycle_graph(6), nx.cycle_graph(6)),
+    "caterpillar": nx.Graph([(0, 1), (1, 2), (2, 3), *((i % 4, 4 + i) for i in range(8))]),
+}
+
+
+def shuffled(network: nx.Graph, seed: int, marked: tuple[int, ...] = ()) -> tuple[PackedGraphs, torch.Tensor]:
+    """The graph with its nodes in another order, node by node their old places; features tell `marked` nodes."""
+    order = torch.randperm(len(network), generator=torch.Generator().manual_seed(seed))
+    place = order.argsort()
+    edges = place[torch.tensor(list(network.to_directed().edges)).T]
+    graphs = PackedGraphs.from_data_list(
+        [Data(x=torch.isin(order, torch.tensor(marked)).float()[:, None], edge_index=edges)], num_targets=1
+    )
+    return graphs, order
+
+
+def test_vectors_follow_the_nodes_where_no_symmetry_leaves_a_choice():
+    expected = laplacian_eigenvectors(unnumbered([ASYMMETRIC]), 6)
+    for seed in range(8):
+        graphs, order = shuffled(ASYMMETRIC, seed)
+        torch.testing.assert_close(laplacian_eigenvectors(graphs, 6), expected[order], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", SYMMETRIC)
+@pytest.mark.parametrize("marked", [(), (2,)])  # all nodes alike, or one that is not
+def test_vectors_follow_the_nodes_up_to_a_symmetry(name, marked):
+    """The graphs, their features and the vectors are the same but for the order of their nodes."""
+    network, seen = SYMMETRIC[name], set()
+    for seed in range(8):
+        graphs, _ = shuffled(network, seed, marked)
+        graphs.x = torch.cat([graphs.x, (laplacian_eigenvectors(graphs, 5) * 1e3).round() + 0.0], dim=1)
+        seen.add(int(graph_hashes(graphs)))
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("name", SYMMETRIC)
+def test_no_basis_that_a_solver_may_give_changes_the_vectors(name):
+    values, basis = map(torch.from_numpy, np.linalg.eigh(normalised_laplacian(SYMMETRIC[name])))
+    random = np.random.default_rng(0)
+    space = (values.diff(prepend=values[:1]) > 1e-9).cumsum(0)
+    colours = torch.zeros(1, len(values))
+    expected = canonical(values[None], basis[None], colours, 6)
+    for _ in range(5):
+        turned = basis.clone()
+        for index in space.unique():
+            columns = (space == index).nonzero().flatten()
+            turn = np.linalg.qr(random.standard_normal((len(columns), len(columns))))[0]
+            turned[:, columns] = basis[:, columns] @ torch.from_numpy(turn)
+        torch.testing.assert_close(canonical(values[None], turned[None], colours, 6), expected, rtol=0, atol=1e-9)
+
+
+def test_a_graph_has_the_same_vectors_at_every_place_of_a_batch():
+    symmetric = list(SYMMETRIC.values())
+    alone = torch.cat([laplacian_eigenvectors(unnumbered([network]), 5) for network in symmetric])
+    for others in range(1, 6):
+        graphs = unnumbered([*random_networks(others), *symmetric, *random_networks(others), *symmetric])
+        both = laplacian_eigenvectors(graphs, 5)
+        start = sum(map(len, random_networks(others)))
+        torch.testing.assert_close(both[start : start + len(alone)], alone, rtol=0, atol=1e-6)
+        torch.testing.assert_close(both[-len(alone) :], alone, rtol=0, atol=1e-6)
+
+
+def unnumbered(networks: list[nx.Graph]) -> PackedGraphs:
+    graphs = pack(networks)
+    graphs.x, graphs.edge_attr = torch.zeros_like(graphs.x), None
+    return graphs
+
+
+def test_features_of_a_node_level_graph_do_not_reach_its_vectors():
+    graphs = pack([nx.cycle_graph(8)])
+    graphs.level = "node"
+    before = laplacian_eigenvectors(graphs, 4)
+    graphs.x = graphs.x.flip(0)
+    assert torch.equal(laplacian_eigenvectors(graphs, 4), before)
 
 
 def test_a_graph_without_edges_has_zeros():

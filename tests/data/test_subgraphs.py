@@ -67,6 +67,14 @@ def test_large_balls_are_sampled_with_their_centre() -> None:
     assert (counts > 1).float().mean() > 0.9  # not only the first of each ball
 
 
+def test_samples_of_a_graph_do_not_depend_on_the_edges_of_others() -> None:
+    star, graph = nx.star_graph(30), nx.barabasi_albert_graph(60, 3, seed=0)
+    with_large, with_small = (
+        compute_subgraphs(pack([other, graph]), "ego", radius=2, max_members=8) for other in (star, nx.path_graph(31))
+    )
+    assert members(with_large, 1) == members(with_small, 1)
+
+
 def test_walks_go_along_edges() -> None:
     walks = compute_walks(PACKED, length=5, seed=3)
     assert torch.equal(walks, compute_walks(PACKED, length=5, seed=3))

@@ -138,12 +138,12 @@ def distribution(world: World, student: Tensor, teacher: Tensor, bandwidths: lis
 
 
 def lsp(world: World, student: Tensor, teacher: Tensor, kernel: str, bandwidth: float) -> float:
+    """A value an edge, as in the published code: p·(log p − log q), p and q shares among the edges to one node."""
     values = []
     for i in range(len(student)):
         near = [a for a, b in edges(world) if b == i and a != b]
-        if len(near) >= 2:
-            p, q = (softmax([similarity(h[i], h[j], kernel, bandwidth) for j in near]) for h in (teacher, student))
-            values.append(kl(p, q))
+        p, q = (softmax([similarity(h[i], h[j], kernel, bandwidth) for j in near] or [0.0]) for h in (teacher, student))
+        values += [share * math.log(share / other) for share, other in zip(p, q, strict=True)][: len(near)]
     return mean(values)
 
 

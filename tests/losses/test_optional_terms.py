@@ -1,6 +1,6 @@
 """Every term that a config may switch on: equal to the references, reading no more than it says, teaching alone."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -11,7 +11,8 @@ from gnn_distill.errors import UserError
 from gnn_distill.losses.alignment import infonce
 from gnn_distill.losses.terms import baseline
 from gnn_distill.losses.terms.alignment import measure_of
-from gnn_distill.schema.objective import AlignmentConfig, BaselineConfig, LossConfig, LossWeights
+from gnn_distill.schema.fields import number, weight, weights
+from gnn_distill.schema.objective import BASELINES, AlignmentConfig, BaselineConfig, LossConfig, LossWeights
 
 NAMES = [(name, level) for name, case in CASES.items() for level in case.levels]
 
@@ -69,3 +70,14 @@ def test_a_student_without_attention_is_told() -> None:
     scene.out.attention.pop(2)
     with pytest.raises(UserError, match=r"loss\.micro\.attention: the student gives no attention logits of layer 2"):
         scene.objective(scene.out, scene.batch, scene.read(), 0.5)
+
+
+def test_every_weight_of_a_published_loss_has_its_term_and_other_keys_are_no_weights() -> None:
+    assert set(BASELINES) == {*baseline.BETWEEN_GRAPHS, *baseline.BETWEEN_NODES}
+
+    @dataclass
+    class Section:
+        term: float = weight()
+        margin: float = number(0.0, low=0.0)
+
+    assert weights(Section) == ("term",)

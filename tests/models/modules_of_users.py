@@ -44,6 +44,50 @@ class ByData(Graphs):
         return super().forward(data.x, data.edge_index, data.batch, data.batch_size)
 
 
+class ByBatch(Graphs):
+    """GraphGym's way: one argument, PyG's Batch; predictions and labels come back."""
+
+    def forward(self, batch: object) -> tuple[Tensor, Tensor]:
+        assert batch.num_graphs == batch.batch_size
+        return super().forward(batch.x, batch.edge_index, batch.batch, batch.num_graphs), batch.y
+
+
+class Sure(Graphs):
+    """Ends in a softmax or a sigmoid."""
+
+    def __init__(self, out: int = 3, end: str = "softmax") -> None:
+        super().__init__(out)
+        self.end = end
+
+    def forward(self, x: Tensor, edge_index: Tensor, batch: Tensor, batch_size: int) -> Tensor:
+        logits = super().forward(x, edge_index, batch, batch_size)
+        return logits.softmax(dim=1) if self.end == "softmax" else logits.sigmoid()
+
+
+class Forgetting(Graphs):
+    """Drops in evaluation mode, too."""
+
+    def forward(self, x: Tensor, edge_index: Tensor, batch: Tensor, batch_size: int) -> Tensor:
+        return super().forward(nn.functional.dropout(x, 0.5), edge_index, batch, batch_size)
+
+
+class Normalised(Graphs):
+    """Fails in training on a batch of one graph, as PyTorch's BatchNorm does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pool = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4))
+
+
+class Wrapped(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = Graphs()
+
+    def forward(self, *args: object, **more: object) -> Tensor:
+        return self.model(*args, **more)
+
+
 class Edges(nn.Module):
     """Categories and edge features."""
 

@@ -13,6 +13,7 @@ from gnn_distill.data.batching import StructureBatch, collate
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.models import build_student, build_teacher
+from gnn_distill.models.norms import BatchNorm
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.encoding import EncodingConfig
 
@@ -91,8 +92,9 @@ def of_graph(out: Representations, batch: StructureBatch, place: int) -> list[Te
 
 
 def assert_same(ours: list[Tensor], theirs: list[Tensor]) -> None:
+    """Equal up to rounding, in units of the largest value: products of other shapes sum in another order."""
     for one, other in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5 * max(1.0, float(other.abs().max())))
 
 
 def test_representations_have_the_documented_shapes(case) -> None:
@@ -116,6 +118,25 @@ def test_batch_mates_and_padding_change_nothing(case) -> None:
     for place, graph in enumerate(ids):
         alone = collate(graphs, encodings, graph[None])
         assert_same(of_graph(out, together, place), of_graph(run(model, alone), alone, 0))
+
+
+def test_a_batch_of_one_node_can_be_trained_on(case) -> None:
+    """The last batch of an epoch may hold a single ion."""
+    model, graphs, encoding = case
+    out = model.train()(collate(graphs, encode(graphs, encoding), torch.tensor([0])))
+    assert out.nodes[-1].size(0) == 1
+    out.logits.logsumexp(1).sum().backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+def test_batch_norm_is_pytorchs_but_for_a_single_row() -> None:
+    ours, theirs = BatchNorm(3), nn.BatchNorm1d(3)
+    for rows in (5, 2):
+        x = torch.randn(rows, 3)
+        assert torch.equal(ours(x), theirs(x))
+    one = torch.randn(1, 3)
+    assert torch.equal(ours(one), theirs.eval()(one))
+    assert all(torch.equal(ours.state_dict()[name], value) for name, value in theirs.state_dict().items())
 
 
 def same_paths(encodings: StructuralEncodings, orders: Sequence[Tensor], starts: Tensor) -> Tensor:

@@ -16,13 +16,17 @@ from torch.nn import functional as F
 from torch_geometric.nn import GPSConv, Polynormer, SGFormer
 from torch_geometric.nn.attention import PolynormerAttention
 
+from gnn_distill import models
 from gnn_distill.cli import CONF_DIR
 from gnn_distill.data.batching import StructureBatch, collate
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.sources.typed_edges import load
 from gnn_distill.data.task import GraphTask, TaskSpec
+from gnn_distill.errors import UserError
 from gnn_distill.models import build_student
+from gnn_distill.models.heads import Output
 from gnn_distill.models.linear_attention import linear_attention
+from gnn_distill.models.representations import Representations
 from gnn_distill.models.students.nagphormer import hop_tokens
 from gnn_distill.models.students.polynormer import GlobalAttention
 from gnn_distill.schema.data import PathsConfig, TypedEdgesConfig
@@ -253,3 +257,22 @@ def test_gps_layers_are_those_of_pyg_and_tell_their_attention() -> None:
     _, weights = theirs.attn(dense, dense, dense, key_padding_mask=padding, average_attn_weights=False)
     torch.testing.assert_close(logits.softmax(dim=-1), weights)
     torch.testing.assert_close(model(batch).logits, out.logits)
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_student_of_ones_own_whose_dropout_never_ends_is_told(ends: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Student(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear, self.output = nn.Linear(3, 8), Output(8, make_spec(), "mean", 0.0)
+
+        def forward(self, batch: StructureBatch) -> Representations:
+            return self.output([F.dropout(self.linear(batch.x), 0.5, self.training or not ends)], batch)
+
+    monkeypatch.setattr(models, "function_of", lambda *_: lambda *_: Student())
+    config = replace(preset("student", "transformer"), name="mine.student")
+    if ends:
+        assert build_student(config, EncodingConfig(), make_spec()).training
+        return
+    with pytest.raises(UserError, match=r"student\.name=mine\.student: gives other outputs at every pass"):
+        build_student(config, EncodingConfig(), make_spec())

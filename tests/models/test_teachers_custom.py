@@ -7,19 +7,24 @@ import pytest
 import torch
 from modules_of_users import (
     Asking,
+    ByBatch,
     ByData,
     Edges,
+    Forgetting,
     Graphs,
     Headed,
     Nodes,
+    Normalised,
+    Sure,
     Telling,
     Unpooled,
     Without,
+    Wrapped,
     batch_of,
     config,
     make,
 )
-from small_tasks import make_graphs, make_node_task, make_spec, make_task
+from small_tasks import make_graphs, make_node_task, make_runtime, make_spec, make_task
 from torch import nn
 from torch_geometric.nn import global_mean_pool
 
@@ -43,7 +48,7 @@ def test_a_node_level_module_is_read_by_its_convolutions() -> None:
     assert (model.state_channels, model.graph_channels, model.reads_edges) == ((7, 3), 3, False)
 
 
-@pytest.mark.parametrize("target", [Graphs, ByData])
+@pytest.mark.parametrize("target", [Graphs, ByData, ByBatch])
 def test_a_graph_level_module_is_read_by_its_convolutions_or_by_paths(target: type) -> None:
     task = make_task("multiclass", edges="continuous")
     batch = batch_of(task)
@@ -103,6 +108,57 @@ def test_two_logits_of_a_binary_task_become_one() -> None:
     torch.testing.assert_close(model(batch).logits[:, 0].sigmoid(), both.softmax(dim=1)[:, 1])
 
 
+@pytest.mark.parametrize(("kind", "out"), [("binary", 1), ("binary", 2), ("multiclass", 3), ("multilabel", 2)])
+@pytest.mark.parametrize("outputs", ["standardised", "probabilities"])
+def test_probabilities_become_the_logits_that_they_came_from(kind: str, out: int, outputs: str) -> None:
+    """Found out by weights ten times as large, which do not take them out of [0, 1], or said."""
+    task = make_task(kind)
+    batch, end = batch_of(task), "sigmoid" if kind == "multilabel" or out == 1 else "softmax"
+    sure = make(Sure, task.spec, kwargs={"out": out, "end": end}, outputs=outputs)
+    plain = make(Graphs, task.spec, kwargs={"out": out})
+    plain.load_state_dict(sure.state_dict())
+    expected = plain(batch).logits
+    if kind == "multiclass":  # a shift of all is nothing to a softmax
+        expected = expected.log_softmax(dim=1)
+    torch.testing.assert_close(sure(batch).logits, expected, rtol=1e-4, atol=1e-4)
+    assert sure.probabilities
+    assert not plain.probabilities
+    assert len(sure.notices) == (outputs == "standardised")
+    assert not plain.notices
+
+
+def test_what_is_said_of_outputs_is_held_to() -> None:
+    spec = make_spec("multiclass")
+    torch.testing.assert_close(
+        make(Sure, spec, outputs="logits")(batch_of(make_task("multiclass"))).logits.sum(1), torch.ones(24)
+    )
+    with pytest.raises(UserError, match=r"teacher\.outputs=probabilities: .* gives values that are none"):
+        make(Graphs, spec, outputs="probabilities")
+    with pytest.raises(UserError, match=r"teacher\.outputs=logits: small is a regression"):
+        make(Graphs, make_spec("regression"), kwargs={"out": 2}, outputs="logits")
+
+
+def test_looking_at_a_module_leaves_its_weights_as_they_are() -> None:
+    torch.manual_seed(0)
+    before = Graphs(3, 3)
+    torch.manual_seed(0)
+    after = build_teacher(config(Graphs, kwargs={"out": 3, "inputs": 3}), make_spec("multiclass")).module
+    names = [name for name in before.state_dict() if not name.startswith("second")]  # it knows no widths before
+    assert all(torch.equal(before.state_dict()[name], after.state_dict()[name]) for name in names)
+
+
+def test_dropout_that_never_ends_is_told() -> None:
+    with pytest.raises(UserError, match=r"other outputs at every pass, in evaluation mode, too\. Dropout must end"):
+        make(Forgetting, make_spec("multiclass"))
+
+
+def test_what_fails_in_training_alone_is_told() -> None:
+    task = make_task("multiclass")
+    model = make(Normalised, task.spec).train()
+    with pytest.raises(UserError, match=r"fails on x float32 \[1, 3\], no edge_attr\. ValueError: Expected more"):
+        model(collate(task.graphs, None, (task.graphs.num_nodes == 1).nonzero()[0]))
+
+
 def test_outputs_in_original_units_are_standardised() -> None:
     task = make_task("regression")
     batch = batch_of(task)
@@ -136,6 +192,7 @@ FAULTS = {
     "not pooled": (config(Unpooled), GRAPHS, r"gives outputs \[7, 3\]; small needs \[2, 3\].*nodes pooled by batch"),
     "pooled": (config(Graphs), NODES, r"gives outputs \[2, 3\]; small nodes needs \[7, 3\]"),
     "unknown input": (config(Asking), GRAPHS, "its forward needs 'edge_indices'.*Did you mean 'edge_index'?"),
+    "no names": (config(Wrapped), GRAPHS, "its forward names no argument.*Name them: x, edge_index, batch,"),
     "no edge features": (config(Edges), GRAPHS, "its forward needs 'edge_attr', which there is not"),
     "no messages": (
         config(Without),
@@ -180,3 +237,10 @@ def test_graphs_without_edges_change_nothing() -> None:
     together = model(collate(graphs, None, torch.arange(3)))
     alone = model(collate(graphs, None, torch.tensor([0])))
     torch.testing.assert_close(alone.logits[0], together.logits[0])
+
+
+def test_what_was_found_out_is_announced(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    spec = make_spec("multiclass")
+    make_runtime(tmp_path).introduce("teacher", "custom", make(Sure, spec), spec)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "modules_of_users.Sure gives probabilities, between 0 and 1 whatever its weights are" in said

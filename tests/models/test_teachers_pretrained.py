@@ -16,6 +16,10 @@ from gnn_distill.models.pretrained import checkpoint_hash, load_pretrained, pret
 from gnn_distill.schema.teacher import TeacherConfig
 
 
+def behind(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {f"{prefix}{name}": value for name, value in state.items()}
+
+
 def wrappers(state: dict[str, Tensor], folder: Path) -> dict[str, Path]:
     """The same weights as others save them."""
     forms = {
@@ -23,6 +27,12 @@ def wrappers(state: dict[str, Tensor], folder: Path) -> dict[str, Path]:
         "wrapped.pth": {"state_dict": state, "epoch": 3},
         "twice.pt": {"model": {"state_dict": {f"module.{name}": value for name, value in state.items()}}},
         "parallel.pt": {f"module._orig_mod.{name}": value for name, value in state.items()},
+        "lightning.ckpt": {
+            "state_dict": {**behind(state, "model."), "criterion.pos_weight": torch.ones(1)},
+            **{"epoch": 3, "hyper_parameters": {"lr": 0.1}, "optimizer_states": [{"state": {}}]},
+        },
+        "graphgym.ckpt": {"model_state": behind(state, "model."), "optimizer_state": {}, "scheduler_state": {}},
+        "net.pt": behind(state, "net.gnn."),
     }
     for name, content in forms.items():
         torch.save(content, folder / name)
@@ -79,11 +89,13 @@ def test_a_fault_of_the_file_is_told(tmp_path: Path) -> None:
     torch.save({"epoch": 3}, tmp_path / "empty.pt")
     torch.save({**state, "more.bias": torch.zeros(2)}, tmp_path / "more.pt")
     torch.save({**state, "head.weight": torch.zeros(9, 4)}, tmp_path / "shape.pt")
+    torch.save({**behind(state, "model."), **behind(state, "ema.model.")}, tmp_path / "twice.pt")
     (tmp_path / "cut.safetensors").write_bytes(b"cut")
     (tmp_path / "weights.bin").write_bytes(b"")
     faults = {
         "missing.pt": "there is no such file",
-        "weights.bin": "must be a .pt, .pth or .safetensors file",
+        "weights.bin": "must be a .pt, .pth, .ckpt or .safetensors file",
+        "twice.pt": "more than once, behind the prefixes ema.model., model.. Save",
         "pickled.pt": "cannot be read as weights alone. Save them by torch.save",
         "cut.safetensors": "cannot be read as weights alone",
         "empty.pt": "holds no state dict",

@@ -10,8 +10,9 @@ from torch_geometric.data import Data, download_url, extract_zip
 from torch_geometric.datasets import GNNBenchmarkDataset
 
 from gnn_distill.data.assembly import assemble
+from gnn_distill.data.input_pipeline import InputPipeline
 from gnn_distill.data.mirror import folder_of, read
-from gnn_distill.data.packed import PackedGraphs, degree_column
+from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.pickles import matrices, read_pickle
 from gnn_distill.data.splits import check_fold, check_split_name, choose_split, to_splits
 from gnn_distill.data.task import Features, GraphTask
@@ -26,6 +27,7 @@ URL = GNNBenchmarkDataset.urls["CSL"]
 SKIPS = (2, 3, 4, 5, 6, 9, 11, 12, 13, 16)
 DEGREE = 4
 """Of every node: as a feature it says nothing, so a model sees structure or nothing."""
+PIPELINE = InputPipeline(drop_loops=True, merge_edges=True, max_degree=DEGREE)
 
 
 def load(dataset: "CSLConfig", paths: "PathsConfig") -> GraphTask:
@@ -52,6 +54,7 @@ def load(dataset: "CSLConfig", paths: "PathsConfig") -> GraphTask:
         node_features=Features("categorical", (DEGREE + 1,)),
         notices=notices,
         degree_features=True,
+        pipeline=PIPELINE,
     )
 
 
@@ -66,12 +69,10 @@ def build(raw: Path) -> tuple[PackedGraphs, Path]:
     graphs = read_pickle(raw / GRAPHS, matrices())
     labels = torch.load(raw / LABELS, weights_only=True)
     packed = PackedGraphs.from_data_list([as_data(*pair) for pair in zip(graphs, labels, strict=True)], num_targets=1)
-    packed.x = degree_column(packed, DEGREE)
-    return packed, raw
+    return PIPELINE.apply(packed), raw
 
 
 def as_data(matrix: coo_matrix, label: torch.Tensor) -> Data:
-    """A graph without loops and without features."""
+    """A graph without features."""
     edges = np.stack([matrix.row, matrix.col]).astype(np.int64)
-    edges = edges[:, edges[0] != edges[1]]
     return Data(x=torch.empty(matrix.shape[0], 0), edge_index=torch.from_numpy(edges), y=label)

@@ -42,18 +42,15 @@ class ScaffoldMoleculeNet(MoleculeNet):
 def load(dataset: "MoleculeNetConfig", paths: "PathsConfig") -> GraphTask:
     """The set `dataset.name`; split=auto is the scaffold split."""
     check_split_name(dataset, "auto", "scaffold", "random", "stratified")
-    key, names = dataset.name.lower(), MoleculeNet.names
-    if key not in names:
-        known = [name for name, *_ in names.values()]
-        hint = suggest(dataset.name, known)
-        raise UserError(f"dataset.name={dataset.name}: MoleculeNet has no such set.{hint} Choose {', '.join(known)}.")
-    _, download, stem, *_ = names[key]
+    key = key_of(dataset.name)
+    _, download, stem, *_ = MoleculeNet.names[key]
     source = read(
-        lambda root: ScaffoldMoleculeNet(root, dataset.name, from_smiles=_featurise),
+        lambda root: ScaffoldMoleculeNet(root, key, from_smiles=_featurise),
         folder=folder_of("moleculenet", key),
         files=[f"{stem}.csv"],
         url=MoleculeNet.url.format(download),
         paths=paths,
+        code=["gnn_distill.data.molecules"],
     )
     target_names, notices = _read_table(source, dataset.on_invalid)
     graphs = pack_dataset(source, num_targets=len(target_names))
@@ -77,6 +74,16 @@ def load(dataset: "MoleculeNetConfig", paths: "PathsConfig") -> GraphTask:
         molecules=True,
     )
     return with_shared_molecules(task, source._data.smiles)
+
+
+def key_of(name: str) -> str:
+    """PyG's key of a set, from that key or the set's own name: lipo or Lipophilicity. Raises UserError for others."""
+    names = {own: key for key, (own, *_) in MoleculeNet.names.items()}
+    keys = {known.lower(): key for own, key in names.items() for known in (own, key)}
+    if name.lower() not in keys:
+        hint = suggest(name, names)
+        raise UserError(f"dataset.name={name}: MoleculeNet has no such set.{hint} Choose {', '.join(names)}.")
+    return keys[name.lower()]
 
 
 def _featurise(smiles: str) -> Data:

@@ -44,7 +44,12 @@ def load(dataset: "PeptidesConfig", paths: "PathsConfig") -> GraphTask:
     check_fold(dataset.fold, 1, dataset.name)
     folder = folder_of("peptides", dataset.name)
     graphs, raw = read(
-        lambda root: build(Path(root) / "peptides-func"), folder, list(PUBLISHED), PUBLISHED[MOLECULES][0], paths
+        lambda root: build(Path(root) / "peptides-func"),
+        folder,
+        list(PUBLISHED),
+        PUBLISHED[MOLECULES][0],
+        paths,
+        code=["gnn_distill.data.molecules_ogb"],
     )
     parts = read_pickle(raw / SPLIT)
     task = assemble(

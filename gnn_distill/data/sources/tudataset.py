@@ -1,48 +1,69 @@
 """Any set of the TUDataset collection (Morris et al. 2020), read by PyG."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import torch
 from torch_geometric.datasets import TUDataset
-from torch_geometric.io import read_txt_array
 
 from gnn_distill.data.assembly import assemble
+from gnn_distill.data.input_pipeline import InputPipeline
 from gnn_distill.data.mirror import folder_of, read
-from gnn_distill.data.packed import degree_column
 from gnn_distill.data.pyg import pack_dataset
 from gnn_distill.data.splits import check_split_name, choose_split
 from gnn_distill.data.task import Features, GraphTask
+from gnn_distill.data.tu_files import Facts, tidy
 from gnn_distill.errors import UserError
 
 if TYPE_CHECKING:
     from gnn_distill.schema.data import PathsConfig, TUDatasetConfig
 
 
+FACTS = "facts.json"
+
+
 class CheckedTUDataset(TUDataset):
-    """TUDataset whose files are known to name each other's lines before PyG, which does not look, reads them."""
+    """TUDataset whose files are put into the form that PyG wants, and checked, before PyG, which does not look, reads.
+
+    What nobody could see afterwards is kept beside the processed graphs.
+    """
+
+    tidied = ""
+
+    @property
+    def raw_dir(self) -> str:
+        """Where PyG reads: the files themselves, or what was made of them."""
+        return self.tidied or super().raw_dir
 
     def process(self) -> None:
-        """As PyG does it. Raises UserError for graphs that are not in order, and for edges to nodes without a graph."""
-        indicator, pairs = (Path(self.raw_dir, f"{self.name}_{what}.txt") for what in ("graph_indicator", "A"))
-        graphs = read_txt_array(str(indicator), sep=",", dtype=torch.long)
-        edges = read_txt_array(str(pairs), sep=",", dtype=torch.long)
-        if graphs.dim() != 1 or not len(graphs) or graphs[0] != 1 or not (graphs.diff() >= 0).all():
-            raise UserError(f"{indicator}: one number a line is wanted, from 1 on, in order. Restore the file.")
-        if edges.dim() != 2 or edges.size(1) != 2:
-            raise UserError(f"{pairs}: two numbers a line are wanted. Restore the file.")
-        outside = ((edges < 1) | (edges > len(graphs))).any(dim=1).nonzero().flatten()
-        if len(outside):
-            raise UserError(
-                f"{pairs}, line {int(outside[0]) + 1}: there are nodes 1 to {len(graphs)} only. Restore the file."
-            )
-        super().process()
+        """As PyG does it; raises UserError as `tidy` does."""
+        with TemporaryDirectory() as folder:
+            facts = tidy(Path(self.raw_dir), self.name, Path(folder))
+            self.tidied = folder
+            try:
+                super().process()
+            finally:
+                self.tidied = ""
+        Path(self.processed_dir, FACTS).write_text(json.dumps(facts.to_dict()))
+
+    @property
+    def facts(self) -> Facts:
+        """What `process` found in the raw files; of a folder that others processed, what is found now."""
+        kept = Path(self.processed_dir, FACTS)
+        if kept.is_file():
+            return Facts(**json.loads(kept.read_text()))
+        with TemporaryDirectory() as folder:
+            return tidy(Path(self.raw_dir), self.name, Path(folder))
 
 
 def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
     """The set `dataset.name`: node labels one-hot, after node attributes where there are any; edges likewise.
 
-    Integer graph labels make a binary or multi-class task, graph attributes a regression.
+    Integer graph labels make a binary or multi-class task, graph attributes a regression. The format lists an edge in
+    both directions: reverses that are not there are added, unless `dataset.add_reverses` is false.
     """
     check_split_name(dataset, "auto", "published", "stratified", "random")
     name = dataset.name
@@ -54,6 +75,7 @@ def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
         files=[f"{name}_A.txt", f"{name}_graph_indicator.txt"],
         url=f"{TUDataset.url}/{name}.zip",
         paths=paths,
+        code=["gnn_distill.data.tu_files"],
     )
     y = source._data.y
     if y is None:
@@ -61,8 +83,16 @@ def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
     graphs = pack_dataset(source, num_targets=1 if y.dim() == 1 else y.size(1))
     kind, target_names = _describe_targets(y)
     degree_features = graphs.x.size(1) == 0
+    pipeline = InputPipeline(
+        drop_loops=True,  # as PyG does it while it reads the files
+        merge_edges=True,
+        add_reverses=dataset.add_reverses,
+        max_degree=dataset.max_degree if degree_features else None,
+        origin=f"TUDataset(use_node_attr={dataset.use_node_attr}, use_edge_attr={dataset.use_edge_attr})",
+    )
+    # Where the files have all reverses, as most have, they are not looked for again.
+    graphs = (pipeline if source.facts.one_way else replace(pipeline, add_reverses=False)).apply(graphs)
     if degree_features:
-        graphs.x = degree_column(graphs, dataset.max_degree)
         node_features = Features("categorical", (dataset.max_degree + 1,))
     else:
         node_features = Features("continuous", (graphs.x.size(1),))
@@ -71,6 +101,7 @@ def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
     if graphs.edge_attr is not None and graphs.edge_attr.size(1) == 0:
         graphs.edge_attr = None
     splits, notices = choose_split(dataset, paths, graphs.y, kind)
+    notices += _notices(name, source.facts, dataset.add_reverses)
     return assemble(
         dataset,
         graphs,
@@ -83,7 +114,31 @@ def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
         standardised=attributes,
         notices=notices,
         degree_features=degree_features,
+        pipeline=pipeline,
     )
+
+
+def _notices(name: str, facts: Facts, add_reverses: bool) -> list[str]:
+    edges, notices = f"{name}_A.txt", []
+    if facts.loops:
+        notices.append(f"{facts.loops} of {facts.lines} lines of {edges} join a node to itself: PyG leaves them out.")
+    if facts.repeated:
+        notices.append(
+            f"{facts.repeated} of {facts.lines} lines of {edges} repeat an edge: it is kept once, and its labels and "
+            "attributes are added up."
+        )
+    if facts.one_way:
+        effect = (
+            "they are added (dataset.add_reverses=false leaves the graphs directed)."
+            if add_reverses
+            else "the graphs are directed, as dataset.add_reverses=false has it."
+        )
+        notices.append(f"The reverses of {facts.one_way} edges are not in {edges}: {effect}")
+    classes = range(len(facts.labels))
+    if facts.labels != list(classes):
+        known, place = (", ".join(map(str, row[:10])) + ", ..." * (len(row) > 10) for row in (facts.labels, classes))
+        notices.append(f"Labels {known} of {name}_graph_labels.txt are classes {place}.")
+    return notices
 
 
 def _describe_targets(y: torch.Tensor) -> tuple[str, tuple[str, ...]]:

@@ -9,9 +9,9 @@ from torch_geometric.utils import to_dense_batch
 
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
-from gnn_distill.models.gnn import NORMS
 from gnn_distill.models.heads import Output
 from gnn_distill.models.local import Inputs, local_layer
+from gnn_distill.models.norms import NORMS
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.student import StudentConfig
@@ -56,7 +56,8 @@ class GPS(nn.Module):
 
     Without a local layer (local=none) u = norm(h + attention(h)). Norms are batch norms, as in the source, or others.
     Attention is per graph; the structure it sees is in the node encodings. Ours differs from the source: edge states
-    are encoded once and not updated, and there is no choice of linear attention (PyG's counts padding as nodes).
+    are encoded once and not updated, there is no choice of linear attention (PyG's counts padding as nodes), and with
+    local=gat no node has a loop and the layer no bias (the source's has both).
     """
 
     dense_pairs = True

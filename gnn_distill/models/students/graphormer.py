@@ -9,7 +9,9 @@ from gnn_distill.schema.student import StudentConfig
 def build(config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> Transformer:
     """A Transformer with a hop-distance bias in every layer.
 
-    Ours differs from the source: bias tables start at a small scale, unreachable pairs have an entry of their
-    own, and the edge bias reads the edge that joins a pair, not the whole shortest path.
+    Edges are read as `encoding` says: edge_hops is the source's encoding, of the edges along a shortest path; edge, the
+    default, reads the edge that joins a pair. Ours differs from the source besides: distances are capped at max_spd,
+    the graph token has an entry for each direction, the bias may be a multiple of its tables (bias_gain), layers
+    normalise before attention as in the paper (its code may do so after), and the head is that of all students here.
     """
     return Transformer(config, encoding, spec)

@@ -20,9 +20,10 @@ class NAGphormer(nn.Module):
 
     Â = D̃^{-1/2}·(A + I)·D̃^{-1/2}, h = features + encodings, α = softmax_k(w·z_i^k). The state after a layer is z_i^0,
     after the last one the readout. A node needs only its own tokens, so that any part of a graph's nodes can be a
-    batch. Ours differs from the source: hops of the projected features are taken in every step (Â^k·X·W either way),
-    so that nothing of hops × nodes × features is ever stored and encodings learn with the rest; and α does not read
-    z_i^0, whose share is equal for all k and leaves the softmax as it is.
+    batch. Ours differs from the source: hops are taken of the projected features and their encodings, in every step, so
+    that nothing of hops × nodes × features is ever stored and encodings learn with the rest: Â^k·(X·W + b), where the
+    source, which joins the encodings to X, has Â^k·X·W + b; α does not read z_i^0, whose share is equal for all k and
+    leaves the softmax as it is; and the source's head has a hidden layer of half the width at node level, too.
     """
 
     reads_edges = False

@@ -8,10 +8,10 @@ from torch_geometric.utils import to_dense_batch
 
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
-from gnn_distill.models.gnn import NORMS
 from gnn_distill.models.heads import Output
 from gnn_distill.models.linear_attention import linear_attention
 from gnn_distill.models.local import Inputs, local_layer
+from gnn_distill.models.norms import NORMS
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.student import StudentConfig
@@ -21,7 +21,8 @@ class GlobalAttention(PolynormerAttention):
     """dropout(relu(W·(norm(a_i) ⊙ (W_h·h_i + β)))), a_i = Σ_j (σ(k_i)·σ(k_j))·v_j / Σ_j σ(k_i)·σ(k_j).
 
     Keys serve as queries and β is learned, as in the source. The sums are the graph's own; PyG counts padding in the
-    lower one, keeps β fixed, and fails for more than one head.
+    lower one, keeps β fixed, and fails for more than one head. As in PyG the maps to k and v have no biases and every
+    layer has a W of its own; in the source they have, and all layers share W.
     """
 
     def __init__(self, channels: int, num_heads: int, beta: float, dropout: float) -> None:
@@ -44,8 +45,9 @@ class Polynormer(nn.Module):
     x' = dropout(relu(norm(local(x) + W·x))) and h = relu(W_h·x): each layer doubles the degree of a polynomial in the
     inputs. Node states are those after each of the num_layers local and then of the global_layers global layers. Ours
     differs from the source: that one trains the local layers alone first, with a head of their own; here all learn
-    together, and global layers add their input (global_residual), so that the head hears the local ones from the
-    start. The norm in x' is PyG's; the local layer may be another than GAT.
+    together, and global layers add their input (global_residual), so that the head hears the local ones from the start.
+    The norm in x' is PyG's; β is learned as it is, where the source by default learns its logit; the source drops raw
+    features, too; the local layer may be another than GAT. See GlobalAttention for its own.
     """
 
     dense_pairs = False

@@ -11,10 +11,10 @@ from torch_geometric.utils import to_dense_batch
 
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
-from gnn_distill.models.gnn import NORMS
 from gnn_distill.models.heads import Output
 from gnn_distill.models.linear_attention import linear_attention
 from gnn_distill.models.local import Inputs, local_layer
+from gnn_distill.models.norms import NORMS
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.student import StudentConfig
@@ -24,7 +24,8 @@ class SimpleAttention(SGFormerAttention):
     """(n·v_i + Σ_j (q̃_i·k̃_j)·v_j) / (n + Σ_j q̃_i·k̃_j), q̃ and k̃ of unit length, mean over heads of full width.
 
     n and the sums are the graph's own; PyG counts padding in both. As in PyG every q and k has unit length; the
-    source divides all of them by one norm of the whole matrix, which leaves about v_i plus the mean of v over n.
+    source divides all of them by one norm of the whole matrix, which leaves about v_i plus the mean of v over n. As in
+    PyG the maps to q, k and v have no biases; the source's have.
     """
 
     def forward(
@@ -78,9 +79,9 @@ class SGFormer(nn.Module):
     """w·local branch + (1 − w)·attention branch, w = graph_weight, by PyG's sub-modules.
 
     The state after layer l of L mixes local layer l with attention layer ⌈l·L_attention/L⌉ in the same way, so the
-    last one is the model's own. Ours differs from the source: features are encoded once for both branches,
-    graphs of a batch are kept apart (see SimpleAttention), and the local layer and its norm may be others than GCN
-    and batch norm.
+    last one is the model's own. Ours differs from the source: features are encoded once for both branches, attention
+    is PyG's, with the graphs of a batch kept apart (see SimpleAttention), and the local layer and its norm may be
+    others than GCN and batch norm.
     """
 
     dense_pairs = False

@@ -8,21 +8,22 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch_geometric.data import Data
+from torch_geometric.data import Batch
 from torch_geometric.nn import MessagePassing
 
-from gnn_distill.data.batching import StructureBatch, collate
-from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.structure import compute_encodings
-from gnn_distill.data.task import Features, TaskSpec
+from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError, suggest
 from gnn_distill.extensions import object_of
 from gnn_distill.models.gnn import teacher_encoding
 from gnn_distill.models.heads import readout
+from gnn_distill.models.probe import check_outputs_repeat, gives_probabilities, small_batch, told
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.teacher import TeacherConfig
 
 ARGUMENTS = ("x", "edge_index", "edge_attr", "batch", "batch_size", "rwse", "lap_pe", "data")
+SMALLEST = 1e-6
+"""Probabilities are no nearer to 0 and 1 before they become logits."""
 
 
 def build(config: TeacherConfig, spec: TaskSpec) -> "CustomTeacher":
@@ -45,44 +46,77 @@ class CustomTeacher(nn.Module):
 
     Arguments of `forward`, those that it has: x, edge_index, edge_attr (left out where the data have none), batch (the
     graph of every node), batch_size (how many graphs), rwse and lap_pe (with teacher.rwse, teacher.lap_pe), data (a
-    PyG Data of all these). Features are those of the data set; categories are long [rows, columns].
+    PyG Batch of all these); where it needs one argument alone, `batch` or any other name, that is this Batch, as in
+    GraphGym. Features are those of the data set; categories are long [rows, columns].
     Output: logits, [graphs, outputs] or [nodes, outputs]; of a binary task one, or two that become z₁ - z₀; log
-    probabilities are logits, too. Regression: standardised targets, or, with teacher.outputs=original, their own units.
+    probabilities are logits, too. Probabilities, which a sigmoid or softmax gives whatever the weights are, become
+    logits, as teacher.outputs=probabilities says by itself; with teacher.outputs=logits they stay as they are.
+    Regression: standardised targets, or, with teacher.outputs=original, their own units.
     Node states: outputs of the submodules `teacher.node_states` (of tuples the first), in the order in which they are
     called; by default of all MessagePassing modules. Graph state: the output of the submodule `teacher.graph_state`,
     or the readout of the last node states (at node level their mean).
     A module with a method `represent(batch: StructureBatch) -> Representations` is asked by that alone; it answers for
-    all nodes. Raises UserError, when built, where a small graph shows that one of these does not hold.
+    all nodes. Raises UserError, when built, where small graphs show that one of these does not hold, or that outputs
+    are others at every pass in evaluation mode.
     """
 
     def __init__(self, module: nn.Module, config: TeacherConfig, spec: TaskSpec) -> None:
         super().__init__()
         self.module, self.config, self.spec = module, config, spec
         self.represents = hasattr(module, "represent")
-        self.accepted = () if self.represents else arguments(config, spec, module)
+        self.accepted = {} if self.represents else arguments(config, spec, module)
         self.hooked = () if self.represents else node_paths(config, module)
-        batch = small_batch(config, spec)
+        self.probabilities = False
+        self.notices: tuple[str, ...] = ()
+        batch = small_batch(teacher_encoding(config), spec)
         module.eval()
         with torch.no_grad():
-            try:
-                found = self(batch)
-            except UserError:
-                raise
-            except Exception as error:
-                raise complaint(config, f"fails on {told(batch)}", error) from error
+            found = self(batch)
+            check_outputs_repeat("teacher.target", config.target, self, batch)
+            module.eval()
+            self.find_out_what_outputs_are(batch)
             self.state_channels = tuple(states.size(1) for states in found.nodes)
             self.graph_channels = found.graph.size(1)
             self.reads_edges = False
             if batch.edge_attr is not None:
                 other = self(replace(batch, edge_attr=batch.edge_attr.flip(0)))
-                self.reads_edges = not torch.equal(found.logits, other.logits)
+                self.reads_edges = not torch.equal(self(batch).logits, other.logits)
         module.train()
 
+    def find_out_what_outputs_are(self, batch: StructureBatch) -> None:
+        """Logits or probabilities. Raises UserError where teacher.outputs says what they are not."""
+        outputs, key = self.config.outputs, f"teacher.outputs={self.config.outputs}"
+        if self.spec.kind == "regression":
+            if outputs in ("logits", "probabilities"):
+                raise UserError(f"{key}: {self.spec.name} is a regression. Choose standardised or original.")
+            return
+        bounded = gives_probabilities(self.module, lambda: self.ask(batch).logits)
+        if outputs == "probabilities" and not bounded:
+            raise UserError(
+                f"{key}: {self.config.target} gives values that are none, below 0 or above 1. Choose teacher.outputs="
+                "logits."
+            )
+        self.probabilities = bounded and outputs != "logits"
+        if self.probabilities and outputs != "probabilities":
+            self.notices = (
+                f"{self.config.target} gives probabilities, between 0 and 1 whatever its weights are: they are turned "
+                "into logits. teacher.outputs=logits leaves them as they are.",
+            )
+
     def forward(self, batch: StructureBatch) -> Representations:
-        found = self.module.represent(batch) if self.represents else self.observe(batch)
+        found = self.ask(batch)
         logits = self.checked(found.logits, batch)
         nodes = tuple(batch.wanted(states) for states in found.nodes)
         return replace(found, logits=logits if self.spec.level == "graph" else batch.wanted(logits), nodes=nodes)
+
+    def ask(self, batch: StructureBatch) -> Representations:
+        """What the module says of a batch, its outputs as they are. Raises UserError for whatever fails in it."""
+        try:
+            return self.module.represent(batch) if self.represents else self.observe(batch)
+        except (UserError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            raise complaint(self.config, f"fails on {told(batch)}", error) from error
 
     def observe(self, batch: StructureBatch) -> Representations:
         """What the module says of a batch, with the states that its submodules had on the way."""
@@ -91,9 +125,9 @@ class CustomTeacher(nn.Module):
             values[name] = getattr(batch, name)
         if batch.x.layout == torch.sparse_csr:
             values["x"] = batch.x.to_dense()
-        values["data"] = Data(**values, ptr=batch.ptr)
+        values["data"] = Batch(**values, ptr=batch.ptr)
         with recorded(self.module, {*self.hooked, *filter(None, [self.config.graph_state])}) as seen:
-            out = self.module(**{name: values[name] for name in self.accepted})
+            out = self.module(**{name: values[value] for name, value in self.accepted.items()})
         states = [state for path, state in seen if path in self.hooked]
         self.check_states("node_states", states, len(batch.x))
         if self.config.graph_state:
@@ -109,14 +143,18 @@ class CustomTeacher(nn.Module):
         rows = batch.num_graphs if spec.level == "graph" else len(batch.x)
         if logits.dim() == 1 and spec.num_outputs == 1:
             logits = logits[:, None]
-        if spec.kind == "binary" and logits.shape == (rows, 2):
-            logits = logits[:, 1:] - logits[:, :1]
-        if logits.shape != (rows, spec.num_outputs):
+        two = spec.kind == "binary" and logits.shape == (rows, 2)
+        if logits.shape != (rows, spec.num_outputs) and not two:
             pooled = "each graph (its nodes pooled by batch, batch_size)" if spec.level == "graph" else "each node"
             raise UserError(
                 f"teacher.target={self.config.target}: gives outputs {list(logits.shape)}; {spec.name} needs "
                 f"{[rows, spec.num_outputs]}, one row for {pooled}. Correct its forward, or teacher.kwargs."
             )
+        if self.probabilities:
+            of_classes = two or spec.kind == "multiclass"
+            logits = logits.clamp(min=SMALLEST).log() if of_classes else logits.logit(eps=SMALLEST)
+        if two:
+            return logits[:, 1:] - logits[:, :1]
         if spec.kind == "regression" and self.config.outputs == "original":
             return (logits - logits.new_tensor(spec.target_mean)) / logits.new_tensor(spec.target_std)
         return logits
@@ -135,26 +173,40 @@ class CustomTeacher(nn.Module):
                 )
 
 
-def arguments(config: TeacherConfig, spec: TaskSpec, module: nn.Module) -> tuple[str, ...]:
-    """Names of the arguments that the module's forward gets. Raises UserError where it needs one that there is not."""
+def arguments(config: TeacherConfig, spec: TaskSpec, module: nn.Module) -> dict[str, str]:
+    """The arguments that the module's forward gets, and which of ours each is.
+
+    Raises UserError where it needs one that there is not.
+    """
     missing = {
         "edge_attr": spec.edge_features is None,
         "rwse": not config.rwse,
         "lap_pe": not config.lap_pe,
     }
-    accepted = []
-    for name, parameter in inspect.signature(module.forward).parameters.items():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            continue
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(module.forward).parameters.items()
+        if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    }
+    if not parameters:
+        raise UserError(
+            f"teacher.target={config.target}: its forward names no argument, so nothing tells what it is to get. Name "
+            f"them: {', '.join(known for known in ARGUMENTS if not missing.get(known))}."
+        )
+    needed = [name for name, parameter in parameters.items() if parameter.default is parameter.empty]
+    if len(needed) == 1 and (needed[0] == "batch" or needed[0] not in ARGUMENTS):
+        return {needed[0]: "data"}
+    accepted = {}
+    for name, parameter in parameters.items():
         if name in ARGUMENTS and not missing.get(name):
-            accepted.append(name)
+            accepted[name] = name
         elif parameter.default is parameter.empty:
             known = ", ".join(known for known in ARGUMENTS if not missing.get(known))
             raise UserError(
                 f"teacher.target={config.target}: its forward needs '{name}', which there is not. It may ask for "
                 f"{known}.{suggest(name, ARGUMENTS)} Give the argument a default, or wrap the module."
             )
-    return tuple(accepted)
+    return accepted
 
 
 def node_paths(config: TeacherConfig, module: nn.Module) -> tuple[str, ...]:
@@ -208,35 +260,6 @@ def recorded(module: nn.Module, paths: set[str]) -> Iterator[list[tuple[str, Any
 def first(output: Any) -> Any:
     """The first element of a tuple or list, or what it is."""
     return output[0] if isinstance(output, tuple | list) else output
-
-
-def small_batch(config: TeacherConfig, spec: TaskSpec) -> StructureBatch:
-    """Two graphs of 4 and 3 nodes with random features, to learn the shapes of a module's outputs."""
-    random = torch.Generator().manual_seed(0)
-
-    def draw(features: Features, rows: int) -> Tensor:
-        if features.kind == "continuous":
-            return torch.randn(rows, *features.sizes, generator=random)
-        return torch.stack([torch.randint(size, (rows,), generator=random) for size in features.sizes], dim=1)
-
-    graphs = []
-    for nodes in (4, 3):
-        ring = torch.arange(nodes)
-        edges = torch.stack([torch.cat([ring, ring.roll(1)]), torch.cat([ring.roll(1), ring])])
-        edge_attr = None if spec.edge_features is None else draw(spec.edge_features, edges.size(1))
-        graphs.append(Data(x=draw(spec.node_features, nodes), edge_index=edges, edge_attr=edge_attr))
-    packed = PackedGraphs.from_data_list(graphs, spec.num_targets, level=spec.level)
-    encodings = compute_encodings(packed, teacher_encoding(config))
-    return collate(packed, encodings, torch.arange(len(graphs)))
-
-
-def told(batch: StructureBatch) -> str:
-    """The features of a batch in words: `x float32 [7, 3], no edge_attr`."""
-    parts = [
-        f"{name} {str(value.dtype).removeprefix('torch.')} {list(value.shape)}" if value is not None else f"no {name}"
-        for name, value in (("x", batch.x), ("edge_attr", batch.edge_attr))
-    ]
-    return ", ".join(parts)
 
 
 def complaint(config: TeacherConfig, what: str, error: Exception) -> UserError:

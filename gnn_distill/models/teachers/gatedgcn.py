@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
-from gnn_distill.models.gnn import GNN, NORMS
+from gnn_distill.models.gnn import GNN
+from gnn_distill.models.norms import NORMS
 from gnn_distill.schema.teacher import TeacherConfig
 
 
@@ -19,7 +20,8 @@ class GatedGCN(GNN):
     """A GNN whose edges have states, too: ê^l = A·h_i + B·h_j + C·e^{l-1}, e^l = dropout(relu(norm(ê^l))) (+ e^{l-1}).
 
     e^0 is the edge's features, or a learned constant where there are none. Norm, dropout and residual are those of
-    the node states.
+    the node states. Ours differs from the source (Dwivedi et al. 2023): dropout comes before the input is added, as in
+    the code of GPS, and not after; C has no bias, since A and B have; the last layer's edge states are not computed.
     """
 
     def __init__(self, config: TeacherConfig, spec: TaskSpec) -> None:

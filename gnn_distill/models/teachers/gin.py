@@ -5,6 +5,7 @@ from torch_geometric.nn import GINConv, GINEConv
 
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.gnn import GNN
+from gnn_distill.models.norms import BatchNorm
 from gnn_distill.schema.teacher import TeacherConfig
 
 
@@ -15,7 +16,7 @@ def build(config: TeacherConfig, spec: TaskSpec) -> GNN:
 
     def conv() -> GINConv:
         mlp = nn.Sequential(
-            nn.Linear(channels, channels), nn.BatchNorm1d(channels), nn.ReLU(), nn.Linear(channels, channels)
+            nn.Linear(channels, channels), BatchNorm(channels), nn.ReLU(), nn.Linear(channels, channels)
         )
         return (GINEConv if edges else GINConv)(mlp, train_eps=config.train_eps)
 

@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch_geometric.datasets import MoleculeNet
 
 from gnn_distill.data.molecules import murcko_scaffold, smiles_to_data
-from gnn_distill.data.sources.moleculenet import load
+from gnn_distill.data.sources.moleculenet import key_of, load
 from gnn_distill.errors import UserError
 from gnn_distill.schema.data import MoleculeNetConfig, PathsConfig
 
@@ -41,6 +42,14 @@ def test_invalid_smiles_are_announced_or_refused(paths: PathsConfig) -> None:
     assert task.notices[0].startswith("4 of 1484 SMILES cannot be read (first three: line 9: '[NH4][Pt]([NH4])(Cl)Cl'")
     with pytest.raises(UserError, match="4 of 1484 SMILES cannot be read"):
         load(MoleculeNetConfig(name="ClinTox", on_invalid="error"), paths)
+
+
+def test_every_name_that_is_told_is_known() -> None:
+    names = {key: own for key, (own, *_) in MoleculeNet.names.items()}
+    assert {own: key_of(own) for own in names.values()} == {own: key for key, own in names.items()}
+    assert [key_of(key.upper()) for key in names] == list(names)
+    with pytest.raises(UserError, match=r"no such set\. Did you mean 'Lipophilicity'"):
+        key_of("Lipophilic")
 
 
 def test_random_split_instead(paths: PathsConfig) -> None:

@@ -113,8 +113,9 @@ def test_other_splits_features_and_settings(paths: PathsConfig) -> None:
     assert [len(ids) for ids in parts(photo)] == [160, 240, 7250]
     assert photo.graphs.x.unique().tolist() == [0, 1]
     inductive = load(paths, "planetoid", "Cora", setting="inductive")
-    assert inductive.graphs.num_nodes.tolist() == [2708, 1208]
+    assert inductive.graphs.num_nodes.tolist() == [2708, 1208, 1708]
     assert inductive.splits.train.tolist() == list(range(2708, 2708 + 140))
+    assert inductive.splits.val.tolist() == list(range(3916 + 140, 3916 + 640))
 
 
 @pytest.mark.parametrize(

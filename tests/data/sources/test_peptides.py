@@ -1,38 +1,21 @@
-import csv
 import gzip
 import hashlib
-import json
-import pickle
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from raw_files import AMINO_ACIDS, write_peptides
 
 from gnn_distill.data.molecules_ogb import smiles_to_ogb_data
 from gnn_distill.data.sources import peptides
 from gnn_distill.errors import UserError
 from gnn_distill.schema.data import PathsConfig, PeptidesConfig
 
-MOLECULES = ["CC(N)C(=O)O", "C[C@H](N)C(=O)O", "NCC(=O)O", "[NH3+]CC(=O)[O-]", "N[C@@H](CO)C(=O)O", "CSCCC(N)C(=O)O"]
-
 
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PathsConfig:
-    """Twelve amino acids laid out as the published files, and taken for them."""
     monkeypatch.delenv("GNN_DISTILL_MIRROR", raising=False)
-    raw = tmp_path / "LRGB" / "peptides-func" / "raw"
-    raw.mkdir(parents=True)
-    with gzip.open(raw / peptides.MOLECULES, "wt", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["", "smiles", "peptide_seq", "labels", "identifier"])
-        for row, smiles in enumerate(MOLECULES * 2):
-            writer.writerow([row, smiles, "A", json.dumps([row % 2] * 9 + [(row // 2) % 2]), row])
-    parts = {"train": np.array([5, 0, 1, 2, 3, 4]), "val": np.array([6, 7, 8]), "test": np.array([9, 10, 11])}
-    (raw / peptides.SPLIT).write_bytes(pickle.dumps(parts, protocol=4))
-    digests = {file: hashlib.md5((raw / file).read_bytes()).hexdigest() for file in peptides.PUBLISHED}
-    known = {file: ("http://127.0.0.1:9/" + file, digest) for file, digest in digests.items()}
-    monkeypatch.setattr(peptides, "PUBLISHED", known)
+    write_peptides(tmp_path, monkeypatch)
     return PathsConfig(data=str(tmp_path))
 
 
@@ -48,7 +31,7 @@ def test_graphs_labels_and_split(tiny: PathsConfig, capsys: pytest.CaptureFixtur
     assert task.graphs.y[3].tolist() == [1] * 10
     assert task.graphs.y[2].tolist() == [0] * 9 + [1]
     for index in (0, 3, 11):
-        graph, data = task.graphs.select(torch.tensor([index])), smiles_to_ogb_data((MOLECULES * 2)[index])
+        graph, data = task.graphs.select(torch.tensor([index])), smiles_to_ogb_data((AMINO_ACIDS * 2)[index])
         for key in ("x", "edge_index", "edge_attr"):
             assert torch.equal(getattr(graph, key), getattr(data, key))
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch_geometric.datasets import TUDataset
 
+from gnn_distill.data.input_pipeline import with_reverses
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.sources.tudataset import load
 from gnn_distill.errors import UserError
@@ -50,6 +51,20 @@ def test_published_counts(paths: PathsConfig, name: str) -> None:
     assert parts.sort().values.tolist() == list(range(size))
 
 
+# Of fold 0: test graphs, those that stand in the training part too, those of them with another label there.
+SHARED = {"IMDB-BINARY": (100, 54, 28), "IMDB-MULTI": (150, 119, 109), "NCI1": (412, 10, 1), "MUTAG": (19, 0, 0)}
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_graphs_in_train_and_test_are_announced(paths: PathsConfig, name: str) -> None:
+    task = load(TUDatasetConfig(name=name), paths)
+    size, graphs, other_label = SHARED[name]
+    assert len(task.splits.test) == size
+    assert task.shared_graphs["train_test"] == {"graphs": graphs, "other_label": other_label}
+    told = f"{graphs} of {size} test graphs also in train ({other_label} with another label)"
+    assert any(told in notice for notice in task.notices) == (graphs > 0)
+
+
 @pytest.mark.parametrize("name", ["MUTAG", "IMDB-BINARY"])
 def test_packing_equals_pygs_graphs(paths: PathsConfig, name: str) -> None:
     task = load(TUDatasetConfig(name=name, max_degree=20), paths)
@@ -92,7 +107,7 @@ def test_seeded_split_is_stratified(paths: PathsConfig) -> None:
     task = load(TUDatasetConfig(name="MUTAG", fold=4), paths)
     positive = [task.graphs.y[ids].mean().item() for ids in (task.splits.train, task.splits.val, task.splits.test)]
     assert positive == pytest.approx([125 / 188] * 3, abs=0.05)
-    assert task.notices == []
+    assert task.notices == ["Labels -1, 1 of MUTAG_graph_labels.txt are classes 0, 1."]
 
 
 def write_raw(root: Path, name: str, **files: list) -> None:
@@ -124,8 +139,65 @@ def test_graph_attributes_make_a_regression(tiny: PathsConfig) -> None:
 def test_nan_attributes_and_missing_labels_are_errors(tiny: PathsConfig) -> None:
     attributes = [0.5] * 79 + ["nan"]
     write_raw(Path(tiny.data), "BAD", **path_graphs(40), node_attributes=attributes, graph_labels=[1, 2] * 20)
-    with pytest.raises(UserError, match=r"1 of 40 graphs \(ids 39\) have node features that are NaN"):
+    with pytest.raises(UserError, match=r"BAD_node_attributes\.txt, line 80: 'nan' is no finite number"):
         load(TUDatasetConfig(name="BAD"), tiny)
     write_raw(Path(tiny.data), "BARE", **path_graphs(40))
     with pytest.raises(UserError, match=r"BARE_graph_labels\.txt is not in"):
         load(TUDatasetConfig(name="BARE"), tiny)
+
+
+LABELS = [1, 2] * 20
+
+
+def test_reverses_that_are_not_there_are_added(tiny: PathsConfig) -> None:
+    both = path_graphs(40) | {"graph_labels": LABELS}
+    one_way = both | {"A": both["A"][:40]}
+    for name, files in {"BOTH": both, "ONE": one_way}.items():
+        write_raw(Path(tiny.data), name, **files, edge_labels=list(range(40)) * (len(files["A"]) // 40))
+    expected, added = (load(TUDatasetConfig(name=name), tiny) for name in ("BOTH", "ONE"))
+    for key in ("edge_index", "edge_attr", "edge_ptr", "x"):
+        assert torch.equal(getattr(expected.graphs, key), getattr(added.graphs, key))
+    assert (
+        "The reverses of 40 edges are not in ONE_A.txt: they are added (dataset.add_reverses=false leaves the graphs "
+        "directed)."
+    ) in added.notices
+    assert not any("reverses" in notice for notice in expected.notices)
+    directed = load(TUDatasetConfig(name="ONE", add_reverses=False), tiny)
+    assert directed.graphs.num_edges.tolist() == [1] * 40
+    assert (
+        "The reverses of 40 edges are not in ONE_A.txt: the graphs are directed, as dataset.add_reverses=false has it."
+    ) in directed.notices
+
+
+def test_reverses_where_some_are_there() -> None:
+    graphs = PackedGraphs(
+        x=torch.zeros(5, 1),
+        edge_index=torch.tensor([[0, 1, 1, 1], [1, 0, 2, 0]]),
+        edge_attr=torch.tensor([[1], [2], [3], [4]]),
+        y=torch.zeros(2, 1),
+        node_ptr=torch.tensor([0, 3, 5]),
+        edge_ptr=torch.tensor([0, 3, 4]),
+    )
+    both = with_reverses(graphs)
+    assert both.edge_index.tolist() == [[0, 1, 1, 2, 0, 1], [1, 0, 2, 1, 1, 0]]
+    assert both.edge_attr[:, 0].tolist() == [1, 2, 3, 3, 4, 4]
+    assert both.edge_ptr.tolist() == [0, 4, 6]
+
+
+def test_what_reading_changes_is_counted(tiny: PathsConfig) -> None:
+    files = path_graphs(40) | {"graph_labels": [3, 7, 1, 7] * 10}
+    files["A"] = [*files["A"], (1, 1), (5, 5), (1, 2), (1, 2), (4, 3)]
+    write_raw(Path(tiny.data), "ODD", **files)
+    for _ in range(2):  # read, and found
+        notices = load(TUDatasetConfig(name="ODD"), tiny).notices
+        assert notices[:3] == [
+            "2 of 85 lines of ODD_A.txt join a node to itself: PyG leaves them out.",
+            "3 of 85 lines of ODD_A.txt repeat an edge: it is kept once, and its labels and attributes are added up.",
+            "Labels 1, 3, 7 of ODD_graph_labels.txt are classes 0, 1, 2.",
+        ]
+
+
+def test_a_graph_attribute_may_be_missing(tiny: PathsConfig) -> None:
+    write_raw(Path(tiny.data), "GAP", **path_graphs(40), graph_attributes=["nan", *(i / 4 for i in range(39))])
+    task = load(TUDatasetConfig(name="GAP"), tiny)
+    assert "1 of 40 labels are missing (NaN): losses and metrics leave them out." in task.notices

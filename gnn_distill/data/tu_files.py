@@ -1,0 +1,131 @@
+"""The text files of a TU data set: put into the form that PyG reads, checked line by line, and counted."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gnn_distill.errors import UserError
+
+WHOLE = ("A", "graph_indicator", "graph_labels", "node_labels", "edge_labels")
+DECIMAL = ("graph_attributes", "node_attributes", "edge_attributes")
+MISSING_ALLOWED = "graph_attributes"
+"""What is learned may be missing (nan)."""
+MOST_TOLD = 3
+
+
+@dataclass
+class Facts:
+    """What reading leaves out or changes, and what nobody would see afterwards."""
+
+    lines: int
+    """Lines of the file of edges."""
+    loops: int
+    """Edges from a node to itself, which PyG leaves out."""
+    repeated: int
+    """Lines that repeat an edge: PyG makes one of them and adds its features up."""
+    one_way: int
+    """Edges whose reverse is not in the file."""
+    labels: list[int]
+    """Graph labels in the file, ascending: classes are their places."""
+
+    def to_dict(self) -> dict[str, int | list[int]]:
+        """For JSON."""
+        return asdict(self)
+
+
+def tidy(raw: Path, name: str, folder: Path) -> Facts:
+    """Copy the files of the set `name` from `raw` into `folder`, in the form that PyG reads; tell what is in them.
+
+    Commas between numbers (semicolons and tabs become commas), no byte order mark, a line break at the end. Raises
+    UserError, naming file and lines, for text that is no number or not finite, rows of different length, graphs that
+    are not in order, and edges to nodes of another graph or of none.
+    """
+    tables = {}
+    for part in (*WHOLE, *DECIMAL):
+        path = raw / f"{name}_{part}.txt"
+        if path.is_file():
+            text = _text(path)
+            (folder / path.name).write_text(text, encoding="utf-8")
+            tables[part] = _numbers(path, text, part)
+    indicator, pairs = (raw / f"{name}_{part}.txt" for part in ("graph_indicator", "A"))
+    edges, graphs = tables["A"], tables["graph_indicator"]
+    if graphs.shape[1] != 1 or not len(graphs) or graphs[0] != 1 or (np.diff(graphs[:, 0]) < 0).any():
+        raise UserError(f"{indicator}: one number a line is wanted, from 1 on, in order. Restore the file.")
+    if edges.shape[1] != 2:
+        raise UserError(f"{pairs}: two numbers a line are wanted. Restore the file.")
+    _forbid(pairs, ((edges < 1) | (edges > len(graphs))).any(1), f"there are nodes 1 to {len(graphs)} only")
+    source, target = graphs[edges - 1, 0].T
+    _forbid(pairs, source != target, "the two nodes are of different graphs")
+    return _facts(edges, tables.get("graph_labels"))
+
+
+def _text(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: is no text in UTF-8 ({error.reason} at byte {error.start}). Restore it.") from error
+    both = next((number for number, line in enumerate(text.splitlines(), 1) if ";" in line and "," in line), 0)
+    if both:
+        raise UserError(f"{path}, line {both}: semicolons and commas. Separate numbers by commas, write 0.5, not 0,5.")
+    text = text.replace(";", ",").replace("\t", ",").rstrip()
+    return f"{text}\n" if text else ""
+
+
+def _numbers(path: Path, text: str, part: str) -> np.ndarray:
+    """The numbers, [lines, columns]."""
+    kind = np.int64 if part in WHOLE else np.float64
+    if not text:
+        return np.empty((0, 0), dtype=kind)
+    lines = text.split("\n")[:-1]
+    try:
+        values = np.loadtxt(lines, dtype=kind, delimiter=",", comments=None, ndmin=2)
+    except (ValueError, OverflowError):
+        values = np.empty((0, 0))
+    if len(values) != len(lines) or (part != MISSING_ALLOWED and not np.isfinite(values).all()):
+        _refuse_lines(path, lines, part)
+    return values
+
+
+def _refuse_lines(path: Path, lines: list[str], part: str) -> None:
+    """Raise UserError that names the lines that are not rows of numbers, as many as in the first line."""
+    width, bad = lines[0].count(",") + 1, []
+    for number, line in enumerate(lines, start=1):
+        cells = [cell.strip() for cell in line.split(",")]
+        wrong = [cell for cell in cells if not _is_number(cell, part)]
+        if wrong:
+            what = "whole number" if part in WHOLE else "finite number"
+            bad.append(f"line {number}: '{wrong[0][:40]}' is no {what}")
+        elif len(cells) != width:
+            bad.append(f"line {number}: {len(cells)} numbers, where line 1 has {width}")
+    more = f"; and {len(bad) - MOST_TOLD} lines more" if len(bad) > MOST_TOLD else ""
+    raise UserError(f"{path}, {'; '.join(bad[:MOST_TOLD])}{more}. Mend or restore the file.")
+
+
+def _is_number(cell: str, part: str) -> bool:
+    try:
+        value = int(cell) if part in WHOLE else float(cell)
+    except ValueError:
+        return False
+    return bool(np.isfinite(value)) or (part == MISSING_ALLOWED and value != value)
+
+
+def _forbid(path: Path, bad: np.ndarray, why: str) -> None:
+    lines = np.flatnonzero(bad) + 1
+    if len(lines):
+        more = f" and {len(lines) - MOST_TOLD} more" if len(lines) > MOST_TOLD else ""
+        told = f"line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines[:MOST_TOLD]))}{more}"
+        raise UserError(f"{path}, {told}: {why}. Restore the file.")
+
+
+def _facts(edges: np.ndarray, labels: np.ndarray | None) -> Facts:
+    kept = edges[edges[:, 0] != edges[:, 1]]
+    size = int(edges.max(initial=0)) + 1
+    forwards, backwards = (np.unique(kept @ weights) for weights in (np.array([size, 1]), np.array([1, size])))
+    return Facts(
+        lines=len(edges),
+        loops=len(edges) - len(kept),
+        repeated=len(kept) - len(forwards),
+        one_way=len(np.setdiff1d(forwards, backwards, assume_unique=True)),
+        labels=[] if labels is None else np.unique(labels).tolist(),
+    )

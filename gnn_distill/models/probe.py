@@ -1,0 +1,81 @@
+"""What a small batch tells of a module that nobody here has written."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.data import Data
+
+from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.structure import compute_encodings
+from gnn_distill.data.task import Features, TaskSpec
+from gnn_distill.errors import UserError
+from gnn_distill.schema.encoding import EncodingConfig
+
+SCALES = (1.0, 10.0, -10.0)
+"""What the weights are multiplied by: logits do not stay between 0 and 1 under all of these."""
+
+
+def small_batch(encoding: EncodingConfig, spec: TaskSpec) -> StructureBatch:
+    """Two graphs of 4 and 3 nodes with random features, to learn the shapes of a module's outputs."""
+    random = torch.Generator().manual_seed(0)
+
+    def draw(features: Features, rows: int) -> Tensor:
+        if features.kind == "continuous":
+            return torch.randn(rows, *features.sizes, generator=random)
+        return torch.stack([torch.randint(size, (rows,), generator=random) for size in features.sizes], dim=1)
+
+    graphs = []
+    for nodes in (4, 3):
+        ring = torch.arange(nodes)
+        edges = torch.stack([torch.cat([ring, ring.roll(1)]), torch.cat([ring.roll(1), ring])])
+        edge_attr = None if spec.edge_features is None else draw(spec.edge_features, edges.size(1))
+        graphs.append(Data(x=draw(spec.node_features, nodes), edge_index=edges, edge_attr=edge_attr))
+    packed = PackedGraphs.from_data_list(graphs, spec.num_targets, level=spec.level)
+    return collate(packed, compute_encodings(packed, encoding), torch.arange(len(graphs)))
+
+
+@torch.no_grad()
+def check_outputs_repeat(key: str, name: str, model: nn.Module, batch: StructureBatch) -> None:
+    """Raise UserError where `key=name` gives other logits at a second pass in evaluation mode, as by dropout."""
+    training = model.training
+    model.eval()
+    one, other = (model(batch).logits for _ in range(2))
+    model.train(training)
+    if not torch.allclose(one, other, rtol=1e-4, atol=1e-6):
+        raise UserError(
+            f"{key}={name}: gives other outputs at every pass, in evaluation mode, too. Dropout must end with "
+            "training: torch.nn.Dropout, or F.dropout(x, p, self.training)."
+        )
+
+
+@torch.no_grad()
+def gives_probabilities(module: nn.Module, outputs: Callable[[], Tensor]) -> bool:
+    """Whether `outputs()` of `module` lie between 0 and 1 whatever its weights are, as after a sigmoid or a softmax.
+
+    The weights are as before afterwards. False where there are none, or where no output is finite.
+    """
+    weights = [parameter for parameter in module.parameters() if parameter.is_floating_point()]
+    kept = [parameter.detach().clone() for parameter in weights]
+    seen = []
+    try:
+        for scale in SCALES if weights else ():
+            for parameter, value in zip(weights, kept, strict=True):
+                parameter.copy_(value * scale)
+            seen.append(outputs().flatten())
+    finally:
+        for parameter, value in zip(weights, kept, strict=True):
+            parameter.copy_(value)
+    values = torch.cat(seen or [torch.empty(0)])
+    values = values[values.isfinite()]
+    return len(values) > 0 and bool(((values >= -1e-6) & (values <= 1 + 1e-6)).all())
+
+
+def told(batch: StructureBatch) -> str:
+    """The features of a batch in words: `x float32 [7, 3], no edge_attr`."""
+    parts = [
+        f"{name} {str(value.dtype).removeprefix('torch.')} {list(value.shape)}" if value is not None else f"no {name}"
+        for name, value in (("x", batch.x), ("edge_attr", batch.edge_attr))
+    ]
+    return ", ".join(parts)

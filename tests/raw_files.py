@@ -1,0 +1,48 @@
+"""Raw files of small made-up data sets, laid out as the published ones."""
+
+import csv
+import gzip
+import hashlib
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gnn_distill.data.sources import peptides
+
+AMINO_ACIDS = [
+    *("CC(N)C(=O)O", "C[C@H](N)C(=O)O", "NCC(=O)O", "[NH3+]CC(=O)[O-]", "N[C@@H](CO)C(=O)O", "CSCCC(N)C(=O)O"),
+]
+
+
+def write_zinc(folder: Path) -> None:
+    """ZINC of four, two and three molecules."""
+    raw = folder / "ZINC" / "raw"
+    raw.mkdir(parents=True)
+    for part, label, count in (("train", 0, 4), ("val", 10, 2), ("test", 20, 3)):
+        bonds = torch.tensor([[0, 1, 0], [1, 0, 3], [0, 3, 0]])
+        molecules = [
+            {"atom_type": torch.tensor([0, 27, i]), "bond_type": bonds, "logP_SA_cycle_normalized": torch.tensor([y])}
+            for i, y in enumerate(float(label + i) for i in range(count))
+        ]
+        (raw / f"{part}.pickle").write_bytes(pickle.dumps([None, *molecules]))
+        (raw / f"{part}.index").write_text(",".join(str(i + 1) for i in range(count)) + "\n")
+
+
+def write_peptides(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve amino acids as Peptides-func, and taken for the published files."""
+    raw = folder / "LRGB" / "peptides-func" / "raw"
+    raw.mkdir(parents=True)
+    with gzip.open(raw / peptides.MOLECULES, "wt", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["", "smiles", "peptide_seq", "labels", "identifier"])
+        for row, smiles in enumerate(AMINO_ACIDS * 2):
+            writer.writerow([row, smiles, "A", json.dumps([row % 2] * 9 + [(row // 2) % 2]), row])
+    parts = {"train": np.array([5, 0, 1, 2, 3, 4]), "val": np.array([6, 7, 8]), "test": np.array([9, 10, 11])}
+    (raw / peptides.SPLIT).write_bytes(pickle.dumps(parts, protocol=4))
+    digests = {file: hashlib.md5((raw / file).read_bytes()).hexdigest() for file in peptides.PUBLISHED}
+    known = {file: ("http://127.0.0.1:9/" + file, digest) for file, digest in digests.items()}
+    monkeypatch.setattr(peptides, "PUBLISHED", known)

@@ -1,0 +1,277 @@
+"""A saved student says of raw input what it said in training: for every source of data, prepared as the source does."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from raw_files import AMINO_ACIDS, write_peptides, write_zinc
+from small_tasks import awaken, encode, preset
+from torch_geometric.data import Data
+from torch_geometric.datasets import (
+    ZINC,
+    Actor,
+    Amazon,
+    Coauthor,
+    GNNBenchmarkDataset,
+    HeterophilousGraphDataset,
+    Planetoid,
+    TUDataset,
+    WebKB,
+    WikipediaNetwork,
+)
+
+from gnn_distill.data import sources
+from gnn_distill.data.assembly import assemble
+from gnn_distill.data.feed import make_feed
+from gnn_distill.data.input_pipeline import InputPipeline
+from gnn_distill.data.loading import load_task
+from gnn_distill.data.molecules_ogb import smiles_to_ogb_data
+from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.seen import Seen
+from gnn_distill.data.splits import to_splits
+from gnn_distill.data.task import Features, GraphTask
+from gnn_distill.errors import UserError
+from gnn_distill.metrics import Metrics
+from gnn_distill.models import build_student
+from gnn_distill.prediction import load, save_student
+from gnn_distill.predictor import Predictor
+from gnn_distill.schema import SCHEMAS
+from gnn_distill.schema.data import DatasetConfig, PathsConfig
+from gnn_distill.schema.run import TrainConfig
+from gnn_distill.schema.teacher import TeacherConfig
+
+pytestmark = pytest.mark.filterwarnings("ignore:What no training graph held")
+
+
+def saved(task: GraphTask, folder: Path) -> Predictor:
+    """A student with random weights that reads all that there is, saved as a run leaves it, and loaded."""
+    name, encoding = ("graphormer", "graphormer") if task.spec.level == "graph" else ("sgformer", "none")
+    config = TrainConfig(
+        dataset=DatasetConfig(),
+        teacher=TeacherConfig(name="none"),
+        student=preset("student", name, hidden_channels=8, num_layers=2, num_heads=2),
+        encoding=preset("encoding", encoding),
+    )
+    student = awaken(build_student(config.student, config.encoding, task.spec))
+    save_student(folder, student, task.spec, config, task.pipeline, Seen.in_training(task))
+    return load(folder)
+
+
+def in_training(task: GraphTask, predictor: Predictor) -> torch.Tensor:
+    """What the student says of the test part, in its order, by way of the batches of training."""
+    feed = make_feed(task, encode(task.graphs, predictor.encoding), batch_size=16, max_pairs=10**6, seed=0)
+    with torch.no_grad():
+        batches = [(batch.graph_ids, predictor.student(batch).logits) for batch in feed.fixed("test")]
+    logits = torch.cat([logits for _, logits in batches])
+    return logits if task.spec.level == "node" else logits[torch.cat([ids for ids, _ in batches]).argsort()]
+
+
+def assert_agrees(task: GraphTask, raw: Any, folder: Path, spread: float = 1e-4) -> Predictor:
+    """Raw input gives what training gave for the test part, whose outputs differ by `spread` at least."""
+    predictor, ids = saved(task, folder), task.splits.test
+    said = predictor.logits(raw)[ids] if task.spec.level == "node" else predictor.logits([raw[i] for i in ids.tolist()])
+    torch.testing.assert_close(said, in_training(task, predictor), rtol=1e-4, atol=1e-5)
+    assert said.std(dim=0).min() > spread
+    return predictor
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PathsConfig:
+    monkeypatch.delenv("GNN_DISTILL_MIRROR", raising=False)
+    return PathsConfig(data=str(tmp_path / "data"))
+
+
+@pytest.fixture(scope="module")
+def mirrored(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> PathsConfig:
+    return PathsConfig(data=str(tmp_path_factory.mktemp("data")), mirror=str(mirror))
+
+
+def task_of(source: str, paths: PathsConfig, **config: Any) -> GraphTask:
+    return load_task(SCHEMAS[f"dataset/{source}"](**config), paths)
+
+
+NODE_SETS = {
+    "Cora": ("planetoid", lambda root: Planetoid(f"{root}/Planetoid", "Cora")),
+    "Cornell": ("webkb", lambda root: WebKB(f"{root}/WebKB", "Cornell")),
+    "chameleon": ("wikipedia", lambda root: WikipediaNetwork(f"{root}/WikipediaNetwork", "chameleon")),
+    "Actor": ("actor", lambda root: Actor(f"{root}/Actor")),
+    "Photo": ("amazon", lambda root: Amazon(f"{root}/Amazon", "Photo")),
+}
+
+
+@pytest.mark.parametrize("config", [{}, {"normalize_features": True, "undirected": False, "setting": "inductive"}])
+@pytest.mark.parametrize("name", NODE_SETS)
+def test_sets_of_nodes(name: str, config: dict, mirrored: PathsConfig, tmp_path: Path) -> None:
+    source, theirs = NODE_SETS[name]
+    task = task_of(source, mirrored, name=name, **config)
+    dataset = theirs(mirrored.data)
+    before = dataset[0].x.clone()
+    predictor = assert_agrees(task, dataset, tmp_path)
+    assert predictor.pipeline.undirected == (not config)
+    assert torch.equal(dataset[0].x, before)  # the user's own graph stays as it is
+
+
+def test_heterophilous_and_coauthor_files(own: PathsConfig, tmp_path: Path) -> None:
+    random, edges = np.random.default_rng(0), np.array(nx.gnp_random_graph(90, 0.05, seed=0).edges)
+    for folder in ("HeterophilousGraphDataset/roman_empire/raw", "Coauthor/CS/raw"):
+        Path(own.data, folder).mkdir(parents=True)
+    masks = {f"{part}_masks": np.zeros((10, 90), dtype=bool) for part in ("train", "val", "test")}
+    for part, rows in (("train", slice(50)), ("val", slice(50, 70)), ("test", slice(70, 90))):
+        masks[f"{part}_masks"][:, rows] = True
+    features = random.random((90, 5), dtype=np.float32)
+    path = Path(own.data, "HeterophilousGraphDataset/roman_empire/raw/roman_empire.npz")
+    np.savez(path, node_features=features, node_labels=np.arange(90) % 3, edges=edges, **masks)
+    task = task_of("heterophilous", own, name="Roman-empire")
+    theirs = HeterophilousGraphDataset(f"{own.data}/HeterophilousGraphDataset", "Roman-empire")
+    (tmp_path / "first").mkdir()
+    assert_agrees(task, theirs, tmp_path / "first")
+
+    from scipy.sparse import csr_matrix
+
+    adjacency = csr_matrix((np.ones(len(edges)), edges.T), shape=(90, 90))
+    arrays = {
+        f"{key}_{field}": getattr(matrix, field)
+        for key, matrix in (("attr", csr_matrix(features)), ("adj", adjacency))
+        for field in ("data", "indices", "indptr", "shape")
+    }
+    np.savez(Path(own.data, "Coauthor/CS/raw/ms_academic_cs.npz"), labels=np.arange(90) % 4, **arrays)
+    task = task_of("coauthor", own, name="CS", normalize_features=True)
+    assert_agrees(task, Coauthor(f"{own.data}/Coauthor", "CS")[0], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["MUTAG", "PTC_MR", "BZR", "IMDB-BINARY"])
+def test_tu_sets(name: str, mirrored: PathsConfig, tmp_path: Path) -> None:
+    task = task_of("tudataset", mirrored, name=name, max_degree=30, split="random")
+    theirs = TUDataset(f"{mirrored.data}/TUDataset", name, use_node_attr=True, use_edge_attr=True)
+    predictor = assert_agrees(task, theirs, tmp_path)
+    some = [theirs[i] for i in range(10)]
+    twice = [data.clone() for data in some]
+    for data in twice:
+        data.edge_index = data.edge_index.repeat(1, 2)
+        data.edge_attr = None if data.edge_attr is None else data.edge_attr.repeat(2, 1)
+    torch.testing.assert_close(predictor.logits(twice), predictor.logits(some), rtol=1e-5, atol=1e-6)
+
+
+def test_attributes_that_pyg_left_out_are_asked_for(mirrored: PathsConfig, tmp_path: Path) -> None:
+    predictor = saved(task_of("tudataset", mirrored, name="BZR"), tmp_path)
+    with pytest.raises(UserError, match=r"53 node features; .* BZR with 56, as TUDataset\(use_node_attr=True, "):
+        predictor.predict(Data(torch.zeros(2, 53), torch.tensor([[0], [1]])))
+
+
+def test_csl_whose_files_have_loops(mirrored: PathsConfig, tmp_path: Path) -> None:
+    task = task_of("csl", mirrored)
+    theirs = GNNBenchmarkDataset(f"{mirrored.data}/GNNBenchmarkDataset", "CSL")
+    predictor = assert_agrees(task, theirs, tmp_path, spread=0.0)
+    some = [theirs[i] for i in range(5)]
+    loops = torch.arange(41).repeat(2, 1)
+    looped = [Data(edge_index=torch.cat([data.edge_index, loops], dim=1), num_nodes=41) for data in some]
+    torch.testing.assert_close(predictor.logits(looped), predictor.logits(some), rtol=1e-5, atol=1e-6)
+
+
+def test_zinc(own: PathsConfig, tmp_path: Path) -> None:
+    write_zinc(Path(own.data))
+    task = task_of("zinc", own)
+    parts = [ZINC(f"{own.data}/ZINC", subset=True, split=part) for part in ("train", "val", "test")]
+    assert_agrees(task, [data for part in parts for data in part], tmp_path)
+
+
+def test_peptides_from_smiles_and_from_graphs_in_ogbs_code(
+    own: PathsConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_peptides(Path(own.data), monkeypatch)
+    task = task_of("peptides", own)
+    predictor = assert_agrees(task, AMINO_ACIDS * 2, tmp_path)
+    graphs = list(map(smiles_to_ogb_data, AMINO_ACIDS))
+    assert torch.equal(predictor.predict(graphs), predictor.predict(AMINO_ACIDS))
+
+
+RINGS = ("c1ccccc1", "C1CCCC1", "O", "N(C)C", "[C@@H](F)Cl")
+MOLECULES = ["C" * (i % 7) + RINGS[i % 5] for i in range(30)]
+
+
+def test_moleculenet(own: PathsConfig, tmp_path: Path) -> None:
+    raw = Path(own.data, "MoleculeNet/esol/raw")
+    raw.mkdir(parents=True)
+    lines = [f"name,0,1,2,3,4,5,6,{len(smiles) / 7:.2f},{smiles}" for smiles in MOLECULES]
+    (raw / "delaney-processed.csv").write_text("\n".join([",".join("abcdefgh") + ",solubility,smiles", *lines, ""]))
+    assert_agrees(task_of("moleculenet", own, name="ESOL", split="random"), MOLECULES, tmp_path)
+
+
+def test_generated_graphs_and_sources_of_ones_own(own: PathsConfig, tmp_path: Path) -> None:
+    task = task_of("typed_edges", own, num_train=20, num_val=10, num_test=10)
+    graphs = task.graphs
+    raw = []
+    for graph in range(len(graphs)):
+        one = graphs.select(torch.tensor([graph]))
+        raw.append(Data(one.x, one.edge_index))
+    (tmp_path / "first").mkdir()
+    assert_agrees(task, raw, tmp_path / "first")
+
+    pipeline = InputPipeline(drop_loops=True, undirected=True, normalize_features=True)
+    for data in raw:  # a source that prepares its graphs
+        data.edge_index = data.edge_index[:, data.edge_index[0] <= data.edge_index[1]]
+        data.edge_index = torch.cat([data.edge_index, torch.arange(len(data.x)).repeat(2, 1)], dim=1)
+        data.x, data.y = data.x * 3 + torch.rand(data.x.shape, generator=torch.Generator().manual_seed(0)), graphs.y[:1]
+    prepared = pipeline.apply(PackedGraphs.from_data_list(raw, num_targets=1))
+    prepared.y = graphs.y
+    task = assemble(
+        DatasetConfig(name="prepared"),
+        prepared,
+        to_splits(*np.split(np.arange(40), [20, 30])),
+        kind="binary",
+        metric="accuracy",
+        target_names=("label",),
+        node_features=Features("continuous", (5,)),
+        pipeline=pipeline,
+    )
+    assert task.graphs.num_edges.tolist() == graphs.num_edges.tolist()
+    assert_agrees(task, raw, tmp_path)
+
+
+def test_every_source_is_here() -> None:
+    text = Path(__file__).read_text()
+    assert {module.name for module in iter_modules(sources.__path__) if f'"{module.name}"' not in text} == set()
+
+
+QUICK = ("teacher=none", "student.hidden_channels=8", "trainer.max_epochs=2", "trainer.threads=1", "tracker=none")
+
+
+@pytest.mark.parametrize("name", ["cornell", "imdb_binary"])
+def test_the_summary_says_what_predict_says(name: str, gnn_distill: Callable, mirror: Path, tmp_path: Path) -> None:
+    words = [f"dataset={name}", f"paths.mirror={mirror}", *QUICK, "hydra.run.dir=run", "student.num_layers=1"]
+    more = (
+        ["student=sgformer", "trainer.max_epochs=15", "optim.lr=0.01"]
+        if name == "cornell"
+        else ["student=transformer", "dataset.train_fraction=0.1"]
+    )
+    status, _, err = gnn_distill("train", *words, *more)
+    assert (status, err) == (0, "")
+    summary = json.loads(Path("run/summary.json").read_text())
+    if name == "cornell":
+        raw, source = WebKB("data/WebKB", "Cornell"), "webkb"
+    else:
+        raw, source = TUDataset("data/TUDataset", "IMDB-BINARY"), "tudataset"
+    task = task_of(source, PathsConfig(data="data", mirror=str(mirror)), name=summary["dataset"])
+    metrics = Metrics(task.spec)
+    metrics.update(load("run").logits(raw)[task.splits.test], task.graphs.y[task.splits.test])
+    assert metrics.compute()["accuracy"] == pytest.approx(summary["student"]["test"]["accuracy"], abs=1e-9)
+
+
+def test_the_summary_of_a_table_of_molecules(gnn_distill: Callable) -> None:
+    table = pd.DataFrame({"smiles": MOLECULES, "y": [len(smiles) / 3 for smiles in MOLECULES]})
+    table.to_csv("molecules.csv", index=False)
+    words = ["dataset=smiles", "dataset.path=molecules.csv", "student=transformer", "student.num_layers=1"]
+    status, _, err = gnn_distill("train", *words, *QUICK, "hydra.run.dir=run")
+    assert (status, err) == (0, "")
+    said = load("run").predict(table["smiles"])[:, 0].double()
+    task = task_of("smiles", PathsConfig(), path="molecules.csv")
+    error = (said - torch.tensor(table["y"]))[task.splits.test]
+    summary = json.loads(Path("run/summary.json").read_text())
+    assert float(error.square().mean().sqrt()) == pytest.approx(summary["student"]["test"]["rmse"], rel=1e-5)
