@@ -15,10 +15,11 @@ import hydra
 import pandas as pd
 from omegaconf import OmegaConf
 
+from gnn_distill import schema
 from gnn_distill.cli import CONF_DIR
 from gnn_distill.commands.table import filled
 from gnn_distill.environment import MEANS
-from gnn_distill.results.cells import PlannedRun, cell_overrides, sized
+from gnn_distill.results.cells import PlannedRun, cell_overrides, plan_cell, sized
 from gnn_distill.results.numbers import Format
 from gnn_distill.results.rendering import to_markdown
 from gnn_distill.results.runs import read_rows
@@ -29,6 +30,7 @@ from gnn_distill.schema.table import TableConfig
 
 ROOT = Path(__file__).parents[1]
 PAGE, ROWS = ROOT / "docs" / "results.md", Path("docs/results")
+GIVEN = ("tracker=none", "trainer.threads=1")
 BLOCK = re.compile(r"(<!-- rows: (\w+) -->\n)(?:.*?\n)?(<!-- end -->)", re.DOTALL)
 Line = Sequence[str]
 
@@ -42,29 +44,39 @@ def page() -> str:
 def table_of(name: str, size: str, *files: str, columns: Sequence[str] | None = None) -> Table:
     """A table of conf/table with the rows of the first of `files`, with one thread a run, as its own command makes it.
 
-    Rows are known by their overrides; that their hashes are those of the config is for the command to find. Of other
-    files it is told what they hold of the same runs.
+    Of the other files it is told what they hold of the same runs.
     """
     config = OmegaConf.merge(TableConfig(size=size), OmegaConf.load(CONF_DIR / "table" / f"{name}.yaml"))
     table = sized(OmegaConf.to_object(config))
     table = replace(table, columns={key: table.columns[key] for key in columns or table.columns})
     found = pd.concat([read_rows(ROOT / ROWS / file).assign(file=str(ROWS / file)) for file in files])
     own = found[found["file"] == str(ROWS / files[0])]
-    known = {words_of(row.overrides.split()): row for row in own.itertuples()}
-    runs = []
-    for column, row in product(table.columns, table.rows):
-        for pair in pairs_of(table.columns[column]):
-            words = [f"{key}={value}" for key, value in pair.items()]
-            overrides = (*cell_overrides(table, row, column, ["trainer.threads=1"], pair), *words)
-            done = known[words_of(overrides)]
-            runs.append(PlannedRun(row, column, tuple(pair.items()), overrides, done.config_hash, done.sources, Path()))
+    runs = [run for cell in product(table.columns, table.rows) for run in runs_of_cell(table, *cell, own)]
     return filled(table, runs, found, list(tell_tuned(table)), list(tell_overlap(table)))[0]
+
+
+def runs_of_cell(table: TableConfig, column: str, row: str, own: pd.DataFrame) -> list[PlannedRun]:
+    """The runs of a cell, known by their overrides; where these are written otherwise now, by the hash of their config.
+
+    Composing all configs takes long; that the hashes are right is for the table's command to find.
+    """
+    known, runs = {words_of(line.overrides.split()): line for line in own.itertuples()}, []
+    for pair in pairs_of(table.columns[column]):
+        words = [f"{key}={value}" for key, value in pair.items()]
+        overrides = (*cell_overrides(table, row, column, GIVEN, pair), *words)
+        line = known.get(words_of(overrides))
+        if line is None:
+            schema.register()
+            sources = own.set_index("config_hash")["sources"]
+            return [replace(run, sources=sources[run.config_hash]) for run in plan_cell(table, row, column, GIVEN)]
+        runs.append(PlannedRun(row, column, tuple(pair.items()), overrides, line.config_hash, line.sources, Path()))
+    return runs
 
 
 def words_of(overrides: Iterable[str]) -> frozenset[tuple[str, str]]:
     """Keys and values, the last word of each, without those that say how a result is come by."""
     words = {key: value for key, _, value in (text.partition("=") for text in overrides)}
-    return frozenset((key, value) for key, value in words.items() if key not in MEANS)
+    return frozenset((key, value) for key, value in words.items() if key not in (*MEANS, "tracker"))
 
 
 def main_table() -> str:
