@@ -2,16 +2,18 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from gnn_distill.errors import UserError
 from gnn_distill.files import replacing
-from gnn_distill.sealed import AGAIN, BLANK, SCHEMA_VERSION, SECTION, metadata
+from gnn_distill.sealed import AGAIN, BLANK, SCHEMA_VERSION, SECTION, Damaged, metadata
 
 DTYPES = {
     torch.float64: "F64",
@@ -39,9 +41,9 @@ def load(path: Path, verify: bool = True, remedy: str = AGAIN) -> dict[str, Any]
     Its checksum is tested first, unless that was done already (`verify`). Raises UserError for a file that is missing,
     damaged, or of another version, ending in `remedy`.
     """
-    skeleton = _ours(path, verify, remedy)["state"]
-    with safe_open(path, framework="pt") as file:
-        return _join(skeleton, file.get_tensor)
+    ours = _ours(path, verify, remedy)
+    with _tensors(path, remedy) as file:
+        return _join(ours["state"], file.get_tensor)
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
@@ -49,17 +51,28 @@ def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     _write(path, tensors, {})
 
 
-def load_tensors(path: Path, verify: bool = True, remedy: str = AGAIN) -> dict[str, Tensor]:
-    """Read what `save_tensors` wrote, as `load` does."""
-    _ours(path, verify, remedy)
-    with safe_open(path, framework="pt") as file:
+def load_tensors(path: Path, verify: bool = True, remedy: str = AGAIN, folder: Path | None = None) -> dict[str, Tensor]:
+    """Read what `save_tensors` wrote, as `load` does; with a `folder` it must lie there, links followed."""
+    _ours(path, verify, remedy, folder)
+    with _tensors(path, remedy) as file:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
 
 
-def _ours(path: Path, verify: bool, remedy: str) -> dict[str, Any]:
+def _ours(path: Path, verify: bool, remedy: str, folder: Path | None = None) -> dict[str, Any]:
     if not path.is_file():
         raise UserError(f"{path}: there is no such checkpoint.")
-    return metadata(path, remedy, verify)
+    return metadata(path, remedy, verify, folder)
+
+
+@contextmanager
+def _tensors(path: Path, remedy: str) -> Iterator[Any]:
+    """The tensors of a file whose checksum is right: what makes no sense nevertheless is damage."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            yield file
+    except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        told = " ".join(str(error).split())[:200]
+        raise Damaged(path, f"its tensors cannot be read ({type(error).__name__}: {told})", remedy) from error
 
 
 def _write(path: Path, tensors: dict[str, Tensor], ours: dict[str, Any]) -> None:

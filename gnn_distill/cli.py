@@ -5,13 +5,14 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gnn_distill import __version__
 from gnn_distill.errors import UserError, printable, suggest
+from gnn_distill.terminal import Lasting
 
 if TYPE_CHECKING:
     from gnn_distill.resumption import Resumption
@@ -75,6 +76,10 @@ def dispatch() -> None:
             sys.exit(2)
 
 
+LONG = ("train", "table", "tune")
+"""Commands whose work outlives whoever reads what they print."""
+
+
 def usage() -> str:
     """What `gnn-distill --help` prints."""
     rows = "\n".join(f"  {name:<10}{what}" for name, what in COMMANDS.items())
@@ -129,7 +134,7 @@ def run(command: str, stopped: "Resumption | None" = None) -> None:
 
     schema.register()
     app = hydra.main(config_path=str(CONF_DIR), config_name=command, version_base="1.3")(task_of(command, stopped))
-    with answering(command):
+    with answering(command), redirect_stdout(Lasting(sys.stdout)) if command in LONG else nullcontext():
         app()
 
 
@@ -172,13 +177,12 @@ def task_of(command: str, stopped: "Resumption | None" = None) -> Callable[[Any]
         from hydra.types import RunMode
 
         from gnn_distill.interruption import working_for
-        from gnn_distill.validation import validate
 
         try:
             main = import_module(f"gnn_distill.commands.{command}").main
             collect_garbage()
             with working_for(launcher):
-                return main(validate(stopped.settle(cfg)), resume=True) if stopped else main(validate(cfg))
+                return main(checked(stopped.settle(cfg)), resume=True) if stopped else main(checked(cfg))
         except (UserError, OSError) as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN or not (isinstance(error, UserError) or of_output(error)):
                 raise  # the sweeper decides whether the other jobs go on
@@ -188,6 +192,24 @@ def task_of(command: str, stopped: "Resumption | None" = None) -> Callable[[Any]
     # Hydra names the job, and with it the run directory, after the task's module.
     task.__module__ = f"gnn_distill.commands.{command}"
     return task
+
+
+def checked(cfg: Any) -> Any:
+    """The config, once it is a valid one; of a sweep's job that has none its folder, which is there, keeps why."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from gnn_distill.run_directory import SUMMARY, write_failure
+    from gnn_distill.validation import validate
+
+    try:
+        return validate(cfg)
+    except UserError as error:
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        if HydraConfig.get().mode == RunMode.MULTIRUN and not (folder / SUMMARY).exists():
+            with suppress(UserError):
+                write_failure(folder, error)
+        raise
 
 
 def of_output(error: OSError) -> bool:

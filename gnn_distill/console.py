@@ -1,7 +1,11 @@
-"""What a run tells its user: bars on a terminal, plain lines elsewhere."""
+"""What a run tells its user: bars on a terminal, plain lines elsewhere; and what its folder keeps of it."""
 
+import io
+import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
@@ -10,23 +14,47 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from gnn_distill.errors import printable
+from gnn_distill.results.numbers import Format, metric_label, spoken
+from gnn_distill.terminal import Lasting
 
 if TYPE_CHECKING:
     from gnn_distill.data.task import TaskSpec
+    from gnn_distill.run_directory import RunDirectory
 
 Results = Mapping[str, Mapping[str, Mapping[str, float]]]
 """Metrics by role and split, as in summary.json: {"student": {"val": {"accuracy": 0.8}, "test": {...}}}."""
-PERCENT = ("accuracy", "macro_f1")
+LOG_WIDTH = 120
 
 
 class Console:
     """Messages, progress and the final table. NO_COLOR is respected; off a terminal there are no control codes.
 
-    `file` is where it all goes, stdout by default.
+    `file` is where it all goes, stdout by default. It may be gone, or full: the work goes on, and a run's folder keeps
+    what was said.
     """
 
     def __init__(self, file: IO[str] | None = None) -> None:
-        self._rich = rich_console.Console(file=file, highlight=False, markup=False, emoji=False)
+        stream = file or sys.stdout
+        stream = stream if isinstance(stream, Lasting) else Lasting(stream)
+        self._rich = rich_console.Console(file=stream, highlight=False, markup=False, emoji=False)
+        self.notices: list[str] = []
+        """Every notice and warning so far, each once, as it was printed."""
+        self._log: Path | None = None
+        self._early: list[str] = []
+        self._directory: RunDirectory | None = None
+        self._thread = threading.get_ident()
+
+    def keep(self, directory: "RunDirectory") -> None:
+        """Keep every line, those before this call too, in a run's console.log, and notices in its run.json.
+
+        A run that goes on adds to what was kept before.
+        """
+        self._directory, self._log = directory, directory.console_log
+        for text in self._early:
+            self._write(text)
+        self._early.clear()
+        self.notices = list(dict.fromkeys([*directory.facts.get("notices", ()), *self.notices]))
+        directory.remember(notices=self.notices)
 
     def say(self, text: str) -> None:
         """A line."""
@@ -35,21 +63,26 @@ class Console:
     def notice(self, text: str) -> None:
         """Something the user should know."""
         self._print(f"Note: {text}", "cyan")
+        self._note(f"Note: {text}")
 
-    def warn(self, text: str) -> None:
-        """Something that went wrong and does not stop the run."""
+    def warn(self, text: str, lasting: bool = True) -> None:
+        """Something that went wrong and does not stop the run; not `lasting`: of no interest once the run has ended."""
         self._print(f"Warning: {text}", "yellow")
+        if lasting:
+            self._note(f"Warning: {text}")
 
     def stage(self, title: str, detail: str = "") -> None:
         """The heading of a stage."""
-        self._print(f"\n{title}", "bold", end="  " if detail else "\n")
+        self._show(f"\n{title}", "bold", end="  " if detail else "\n")
         if detail:
-            self._print(detail)
+            self._show(detail)
+        self._write(f"\n{title}  {detail}".rstrip())
 
     def progress(self, total_epochs: int, description: str = "") -> "BarProgress | LineProgress":
         """A context manager whose `update(epoch, loss, metrics, lr)` is called after every epoch, counted from 1."""
         if self._rich.is_interactive:
-            return BarProgress(self._rich, total_epochs, description)
+            lines = LineProgress(self._write, total_epochs, description)
+            return BarProgress(self._rich, total_epochs, description, lines)
         return LineProgress(self._print, total_epochs, description)
 
     def work(self, description: str) -> "Work":
@@ -57,51 +90,67 @@ class Console:
         return Work(self._rich, self._print, description)
 
     def result_table(self, spec: "TaskSpec", results: Results, run_dir: Path) -> None:
-        """The primary metric by role and split, how far the teacher is ahead, and where the files are."""
+        """The primary metric by role and split, who is ahead by how much, and where the files are."""
         splits = [split for split in ("val", "test") if any(split in role for role in results.values())]
-        scale, unit = (100, " (%)") if spec.metric in PERCENT else (1, "")
         values = {
-            role: [scale * splits_of.get(split, {}).get(spec.metric, float("nan")) for split in splits]
+            role: [splits_of.get(split, {}).get(spec.metric, float("nan")) for split in splits]
             for role, splits_of in results.items()
         }
+        number = Format.of(spec.metric, [value for row in values.values() for value in row], digits=4)
+        rows = {role: [number(value) for value in row] for role, row in values.items()}
         if {"teacher", "student"} <= values.keys():
-            sign = 1 if spec.higher_is_better else -1
-            pairs = zip(values["teacher"], values["student"], strict=True)
-            values["gap"] = [sign * (teacher - student) for teacher, student in pairs]
+            rows |= _leads(values["teacher"], values["student"], number, spec.higher_is_better)
         table = Table(
             title=f"\n{printable(spec.name)}", title_justify="left", title_style="bold", caption_justify="left"
         )
         table.add_column("")
         for split in splits:
-            table.add_column(f"{split} {spec.metric}{unit}", justify="right")
-        for role, row in values.items():
-            table.add_row(role, *(_cell(value, scale) for value in row), end_section=role == "student")
+            table.add_column(f"{split} {metric_label(spec.metric)}", justify="right")
+        for role, row in rows.items():
+            table.add_row(role, *row, end_section=role == "student")
         self._rich.print(table)
-        if "gap" in values:
-            self._print("gap: how far the teacher is ahead", "dim")
+        self._write(_plain_text(table))
         if spec.note:
             self._print(f"{spec.name}: {spec.note}", "dim")
         self._print(f"Files: {run_dir}")
 
-    def _print(self, text: str, style: str | None = None, end: str = "\n") -> None:
-        try:
-            self._rich.print(printable(text), style=style, end=end, soft_wrap=True)
-            self._rich.file.flush()
-        except BrokenPipeError:
-            raise
-        except OSError:  # a terminal that is gone, a full disk: nothing that a run should die of
-            pass
+    def log(self, text: str) -> None:
+        """A line for the run's console.log alone."""
+        self._write(text)
+
+    def _print(self, text: str, style: str | None = None) -> None:
+        self._show(text, style)
+        self._write(text)
+
+    def _show(self, text: str, style: str | None = None, end: str = "\n") -> None:
+        self._rich.print(printable(text), style=style, end=end, soft_wrap=True)
+        self._rich.file.flush()
+
+    def _write(self, text: str) -> None:
+        if self._log is None:
+            self._early.append(text)
+            return
+        with suppress(OSError), open(self._log, "a", encoding="utf-8") as file:  # no line is worth a run
+            file.write(f"{printable(text)}\n")
+
+    def _note(self, text: str) -> None:
+        if text in self.notices:
+            return
+        self.notices.append(text)
+        # A tracker warns from a thread of its own: what it says is written with what the run remembers next.
+        if self._directory is not None and threading.get_ident() == self._thread:
+            self._directory.remember(notices=self.notices)
 
 
 class BarProgress:
-    """A bar with epoch, loss, validation metric, rate and time left."""
+    """A bar with epoch, loss, validation metric, rate and time left; `lines` hears the same."""
 
-    def __init__(self, console: rich_console.Console, total: int, description: str) -> None:
+    def __init__(self, console: rich_console.Console, total: int, description: str, lines: "LineProgress") -> None:
         columns = (TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[state]}"))
         # refreshed four times a second: drawing competes with training for the cores
         self._bar = Progress(*columns, TimeRemainingColumn(compact=True), console=console, refresh_per_second=4)
         self._task = self._bar.add_task(description, total=total, state=f"0/{total}")
-        self._total, self._clock = total, Clock(total)
+        self._total, self._clock, self._lines = total, Clock(total), lines
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -109,12 +158,14 @@ class BarProgress:
 
     def __exit__(self, *exception: Any) -> None:
         self._bar.stop()
+        self._lines.__exit__(*exception)
 
     def update(self, epoch: int, loss: float, metrics: Mapping[str, float], lr: float | None = None) -> None:
         """Show the state after `epoch`; of the metrics the first."""
         rate, _ = self._clock.tick(epoch)
         state = f"{epoch}/{self._total}  {_state(loss, metrics)}  {rate}"
         self._bar.update(self._task, completed=epoch, state=state)
+        self._lines.update(epoch, loss, metrics, lr)
 
 
 class LineProgress:
@@ -198,8 +249,29 @@ class Clock:
 
 
 def _state(loss: float, metrics: Mapping[str, float]) -> str:
-    name, value = next(iter(metrics.items()), ("", None))
-    return f"loss {loss:.4g}" + (f"  val {name.removeprefix('val/')} {value:.4g}" if name else "")
+    name, value = next(iter(metrics.items()), ("", 0.0))
+    metric = name.removeprefix("val/")
+    return f"loss {loss:.4g}" + (f"  val {metric} {spoken(value, metric)}" if name else "")
+
+
+def _leads(
+    teacher: Sequence[float], student: Sequence[float], number: Format, higher_is_better: bool
+) -> dict[str, list[str]]:
+    """By how much the one that is ahead is ahead, a row for the teacher, one for the student, as they are wanted."""
+    sign = 1 if higher_is_better else -1
+    leads = [sign * (ours - theirs) for ours, theirs in zip(student, teacher, strict=True)]
+    rows = {
+        "teacher ahead by": [number(-lead) if lead < 0 else "" for lead in leads],
+        "student ahead by": [number(lead) if lead >= 0 else "" for lead in leads],
+    }
+    return {name: row for name, row in rows.items() if any(row)}
+
+
+def _plain_text(table: Table) -> str:
+    """The table as lines for a file."""
+    page = rich_console.Console(file=io.StringIO(), width=LOG_WIDTH, color_system=None, force_terminal=False)
+    page.print(table)
+    return page.file.getvalue().rstrip("\n")
 
 
 def duration(seconds: float) -> str:
@@ -207,9 +279,3 @@ def duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-
-
-def _cell(value: float, scale: float) -> str:
-    if value != value:
-        return "-"
-    return f"{value:.1f}" if scale == 100 else f"{value:#.4g}"

@@ -1,5 +1,6 @@
 """The one error a user can cause, and the hint that goes with it."""
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,12 +20,18 @@ HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Categories of characters that are not seen but act: control characters, marks of direction, half surrogates."""
 
 
+SUSPECT = re.compile(r"[^\n\t\x20-\x7e]")
+"""Others are plain."""
+
+
 def printable(text: object) -> str:
     """`text` for a terminal: what would move its cursor, colour it or turn lines around is shown as an escape."""
-    return "".join(
-        letter if letter in "\n\t" or unicodedata.category(letter) not in HIDDEN else ascii(letter)[1:-1]
-        for letter in str(text)
-    )
+    return SUSPECT.sub(_shown, str(text))
+
+
+def _shown(found: re.Match) -> str:
+    letter = found.group()
+    return ascii(letter)[1:-1] if unicodedata.category(letter) in HIDDEN else letter
 
 
 @contextmanager

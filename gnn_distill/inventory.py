@@ -117,7 +117,7 @@ def users_in(folders: Iterable[Path]) -> tuple[Users, list[Path]]:
             if file.name not in (RUN, SUMMARY):
                 continue
             try:
-                used = read_json(file).get("store", {})
+                used = _keys_by_kind(file)
             except Damaged:
                 unreadable.append(file)
                 continue
@@ -128,3 +128,11 @@ def users_in(folders: Iterable[Path]) -> tuple[Users, list[Path]]:
                     runs = users.setdefault((kind, key), [])
                     runs += [file.parent] if file.parent not in runs else []
     return users, unreadable
+
+
+def _keys_by_kind(file: Path) -> dict[str, list[str]]:
+    """The entries of a store that a run says it uses. Raises Damaged or OtherVersion."""
+    used = read_json(file).get("store", {})
+    if not isinstance(used, dict) or not all(isinstance(keys, list) for keys in used.values()):
+        raise Damaged(file, "what it says of the store makes no sense")
+    return used

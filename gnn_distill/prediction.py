@@ -1,7 +1,6 @@
 """A finished run's student, ready to predict, without its teacher (but for a head that it reuses) or projections."""
 
 import warnings
-from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ from gnn_distill.data.task import METRICS, TaskSpec
 from gnn_distill.errors import UserError, making_sense
 from gnn_distill.losses.reuse import ReusingStudent, rebuild
 from gnn_distill.models import build_student
+from gnn_distill.models.extent import check_depth, check_extent
 from gnn_distill.predictor import Predictor
 from gnn_distill.run_directory import AGAIN
 from gnn_distill.schema.encoding import EncodingConfig
@@ -64,7 +64,7 @@ def load(run_dir: str | Path, own_module: bool = False) -> Predictor:
     with making_sense(run_dir / SETTINGS, AGAIN):
         settings = read_json(run_dir / SETTINGS, AGAIN)
     with making_sense(run_dir / WEIGHTS, AGAIN):
-        weights = checkpoint.load_tensors(run_dir / WEIGHTS, remedy=AGAIN)
+        weights = checkpoint.load_tensors(run_dir / WEIGHTS, remedy=AGAIN, folder=run_dir)
     with making_sense(run_dir / SETTINGS, AGAIN), torch.random.fork_rng(devices=[]):
         predictor = _rebuilt(run_dir, settings, weights, own_module)
         predictor.rehearse()
@@ -93,8 +93,11 @@ def _rebuilt(run_dir: Path, settings: dict[str, Any], weights: dict[str, Tensor]
         student, reuse = build_student(config, encoding, spec), settings.get("reuse_head")
         return rebuild(student, spec, weights, reuse) if reuse else student
 
+    if config.hops > MOST_HOPS:
+        raise ValueError(f"{config.hops} hops")
     if not own:
-        _check_size(build, config, weights)
+        check_depth(run_dir / SETTINGS, max(config.num_layers, config.global_layers), weights)
+        check_extent(run_dir / SETTINGS, build, weights)
     student = build()
     student.load_state_dict(weights)
     pipeline = InputPipeline.from_dict(settings["input"]) if "input" in settings else None
@@ -109,13 +112,3 @@ def _section(schema: type[T], values: dict[str, Any]) -> T:
         if field.type is not Any and (not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool)):
             raise TypeError(f"{field.name}={value!r}")
     return made
-
-
-def _check_size(build: Callable[[], nn.Module], config: StudentConfig, weights: dict[str, Tensor]) -> None:
-    """Raise ValueError unless a student of these settings has these weights, before it takes any memory."""
-    if max(config.num_layers, config.global_layers) > len(weights) or config.hops > MOST_HOPS:
-        raise ValueError(f"{config.num_layers} layers, {config.global_layers} global ones, {config.hops} hops")
-    with torch.device("meta"):
-        wanted = {name: value.shape for name, value in build().state_dict().items()}
-    if wanted != {name: value.shape for name, value in weights.items()}:
-        raise ValueError(f"the settings are not those of the weights in {WEIGHTS}")

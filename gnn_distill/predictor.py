@@ -98,7 +98,7 @@ class Predictor:
             sizes = inputs.graphs.num_nodes
             large = sizes.double() ** 2 > self.max_pairs
             told = f"more pairs of nodes than max_pairs={self.max_pairs} (set it higher where memory allows)"
-            inputs.refuse(large, told, *(f"{size} nodes" for size in sizes[large].tolist()[:1]))
+            inputs.refuse(large, told, [f"{size} nodes" for size in sizes[large].tolist()])
         inputs.keep_rest()
         graphs = inputs.graphs if packed else self.pipeline.apply(inputs.graphs)
         edge_attr = graphs.edge_attr

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gnn_distill.bounded import read_yaml
 from gnn_distill.environment import PLACES
 from gnn_distill.errors import UserError, making_sense, refuse
 from gnn_distill.run_directory import RunDirectory, is_finished
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from gnn_distill.console import Console
 
 WORD = "resume="
+TABLE = "dataset.path"
+"""The file of a CSV run, which may have been moved since: its content is part of the hash of the settings."""
 MAY_DIFFER = ("paths.", "tracker", "hydra")
 SHOWN = 5
 
@@ -53,8 +56,8 @@ class Resumption:
     def words(self) -> list[str]:
         """The command line that made the run, what was given now coming last."""
         with making_sense(self.folder / ".hydra", "Restore it, or start the run anew."):
-            overrides = [str(text) for text in OmegaConf.load(self.folder / ".hydra" / "overrides.yaml")]
-            folders = OmegaConf.load(self.folder / ".hydra" / "hydra.yaml").hydra.runtime.config_sources
+            overrides = [str(text) for text in self._read("overrides.yaml")]
+            folders = self._read("hydra.yaml").hydra.runtime.config_sources
             own = [f"--config-dir={folder.path}" for folder in folders if folder.provider == "command-line"]
         for word in overrides:
             if word.startswith("-") or _key(word).startswith("hydra"):  # these could name code to be run
@@ -68,6 +71,9 @@ class Resumption:
             "hydra.output_subdir=null",  # the settings written there stay as they are
         ]
 
+    def _read(self, name: str) -> DictConfig | ListConfig:
+        return read_yaml(self.folder / ".hydra" / name, self.folder, "Restore it, or start the run anew.")
+
     def settle(self, cfg: DictConfig) -> DictConfig:
         """`cfg` with the settings that the run began with.
 
@@ -75,9 +81,12 @@ class Resumption:
             UserError: if words given now change them, or if this version does not know one of them.
         """
         with making_sense(self.folder / ".hydra" / "config.yaml", "Restore it, or start the run anew."):
-            saved = OmegaConf.load(self.folder / ".hydra" / "config.yaml")
+            saved = self._read("config.yaml")
         if any(not word.lstrip("+~").startswith((*MAY_DIFFER, "-")) for word in self.given):
-            changes = list(_differences(_plain(saved), _plain(cfg)))
+            before, now = _plain(saved), _plain(cfg)
+            if TABLE in map(_key, self.given):
+                saved.dataset.path = before["dataset"]["path"] = cfg.dataset.path
+            changes = list(_differences(before, now))
             if changes:
                 more = f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
                 raise refuse(

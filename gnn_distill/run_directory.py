@@ -2,28 +2,41 @@
 
 import csv
 import io
+import json
 import math
+import os
+import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from gnn_distill.bounded import read_csv, reading, stay_inside
 from gnn_distill.errors import UserError
 from gnn_distill.files import append, fingerprint, remove_temporaries, replace_file, set_aside
-from gnn_distill.sealed import Damaged, OtherVersion, read_json, reading, write_json
+from gnn_distill.sealed import Damaged, OtherVersion, read_json, write_json
 
 SUMMARY = "summary.json"
 METRICS = "metrics.csv"
 RUN = "run.json"
 """What a run that is under way knows of itself; one that goes on reads it."""
 MANIFEST = "manifest.json"
-KEPT = (METRICS, RUN, "student.*", "checkpoints/*.safetensors", "figures/*", ".hydra/*.yaml")
+SPLIT = "split.safetensors"
+"""Ids of the graphs (node level: rows of the nodes) of each part: train, val and test, int64."""
+CONSOLE = "console.log"
+"""What the run told, line by line; a run that goes on adds to it."""
+FAILED = "failed.json"
+"""Why a run failed: its message as `error`, and, where no user could cause it, the end of the `traceback`."""
+KEPT = (METRICS, RUN, SPLIT, "student.*", "checkpoints/*.safetensors", "figures/*", ".hydra/*.yaml")
 """What a manifest tells of; summary.json has a checksum of its own."""
 AGAIN = "Make the run again: remove its folder, or choose another."
+MOST_STAGES = 16
+LAST_LINES = 20
+"""Of a traceback that is kept."""
 
 
 class RunDirectory:
-    """Folders and files of one run: metrics.csv, summary.json, run.json, manifest.json, checkpoints/, figures/.
+    """Folders and files of one run: metrics.csv, summary.json, run.json, console.log, checkpoints/ and others.
 
     `facts` are what run.json holds, and `told` the epochs, as (stage, epoch), that an earlier process had recorded.
     metrics.csv is written anew from the first row on: a run that goes on records again what its checkpoints hold.
@@ -37,6 +50,7 @@ class RunDirectory:
         self.figures = self.path / "figures"
         self.last = self.checkpoints / "last.safetensors"
         """The student's state after the last epoch that was written."""
+        self.console_log = self.path / CONSOLE
         self.facts: dict[str, Any] = {}
         self.told: set[tuple[str, int]] = set()
         self._rows: list[dict[str, Any]] = []
@@ -46,6 +60,7 @@ class RunDirectory:
                 f"hydra.run.dir={self.path}: this folder holds a finished run. Choose another, or remove it first."
             )
         if resume and ((self.path / RUN).exists() or self.last.exists()):
+            _stay_inside(self.path)
             self.facts = read_json(self.path / RUN, "Remove the folder, and start the run anew.")
             self.told = _recorded(self.path / METRICS)
         elif self.last.exists():
@@ -60,15 +75,17 @@ class RunDirectory:
             (self.path / ".writable").unlink()
             for folder in (self.path, self.checkpoints):
                 remove_temporaries(folder)
+            (self.path / FAILED).unlink(missing_ok=True)
         except OSError as error:
             raise UserError(
                 f"hydra.run.dir={self.path}: cannot be written ({error.strerror}). Choose another folder."
             ) from error
 
     def remember(self, **facts: Any) -> None:
-        """Add to what is known of the run, for whoever goes on with it."""
+        """Add to what is known of the run, for whoever goes on with it; a finished one's file stays as it is."""
         self.facts |= facts
-        write_json(self.path / RUN, _strict(self.facts))
+        if not (self.path / SUMMARY).exists():
+            write_json(self.path / RUN, _strict(self.facts))
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add a row to metrics.csv; a new column rewrites the file, so that its header is always the union."""
@@ -96,6 +113,15 @@ class RunDirectory:
         write_json(self.path / SUMMARY, _strict(summary))
 
 
+def write_failure(run_dir: Path, error: BaseException) -> None:
+    """Write failed.json: the message of an error, and of one that no user can cause the last lines of its traceback."""
+    told = {"error": str(error)}
+    if not isinstance(error, UserError):
+        lines = "".join(traceback.format_exception(error)).splitlines()
+        told = {"error": f"{type(error).__name__}: {error}", "traceback": "\n".join(lines[-LAST_LINES:])}
+    replace_file(run_dir / FAILED, json.dumps(told, indent=2) + "\n")
+
+
 def read_summary(run_dir: Path | str) -> dict[str, Any]:
     """What a finished run wrote; raises Damaged or OtherVersion, naming the file."""
     return read_json(Path(run_dir) / SUMMARY, AGAIN)
@@ -113,8 +139,21 @@ def is_finished(run_dir: Path) -> bool:
 
 def kept(run_dir: Path) -> list[str]:
     """Names of the files that a manifest tells of."""
-    found = (path for pattern in KEPT for path in sorted(run_dir.glob(pattern)) if path.is_file())
-    return [path.relative_to(run_dir).as_posix() for path in found]
+    return [path.relative_to(run_dir).as_posix() for path in _matching(run_dir) if path.is_file()]
+
+
+def _stay_inside(run_dir: Path) -> None:
+    """Raise Damaged where a file or folder that a run writes is a link to another place."""
+    for name in {pattern.partition("/")[0] for pattern in KEPT if "/" in pattern}:
+        if not Path(os.path.realpath(run_dir / name)).is_relative_to(os.path.realpath(run_dir)):
+            raise Damaged(run_dir / name, "it is a link to another place", AGAIN)
+    for file in _matching(run_dir):
+        stay_inside(run_dir, file, AGAIN)
+
+
+def _matching(run_dir: Path) -> list[Path]:
+    """What has a name that a manifest tells of, whatever it is."""
+    return [path for pattern in KEPT for path in sorted(run_dir.glob(pattern))]
 
 
 def check(run_dir: Path, *names: str) -> None:
@@ -127,7 +166,8 @@ def check(run_dir: Path, *names: str) -> None:
     told = read_json(run_dir / MANIFEST, AGAIN)["files"]
     for name in names or told:
         file = run_dir / name
-        if name in told and file.exists():
+        if name in told and os.path.lexists(file):
+            stay_inside(run_dir, file, AGAIN)
             with reading(file, AGAIN):
                 if fingerprint(file) != told[name]:
                     raise Damaged(file, f"its content is not what {MANIFEST} tells", AGAIN)
@@ -138,18 +178,24 @@ def read_metrics(run_dir: Path | str) -> dict[str, dict[str, list[float]]]:
 
     Raises Damaged where a finished run left it otherwise.
     """
-    check(Path(run_dir), METRICS)
-    stages: dict[str, list[dict[str, str]]] = {}
-    with open(Path(run_dir) / METRICS, encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            stages.setdefault(row.pop("stage"), []).append(row)
+    run_dir = Path(run_dir)
+    check(run_dir, METRICS)
+    columns, rows = read_csv(run_dir / METRICS, run_dir, AGAIN)
+    if not rows:
+        return {}
+    place = columns.index("stage")
+    stages: dict[str, list[list[str]]] = {}
+    for row in rows:
+        stages.setdefault(row[place], []).append(row)
+    if len(stages) > MOST_STAGES:
+        raise Damaged(run_dir / METRICS, f"it has {len(stages):,} stages; at most {MOST_STAGES} are read", AGAIN)
     return {
         stage: {
-            column: [float(row[column] or "nan") for row in rows]
-            for column in rows[0]
-            if any(row[column] for row in rows)
+            column: [float(row[index] or "nan") for row in of_stage]
+            for index, column in enumerate(columns)
+            if index != place and any(row[index] for row in of_stage)
         }
-        for stage, rows in stages.items()
+        for stage, of_stage in stages.items()
     }
 
 

@@ -7,11 +7,11 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gnn_distill.bounded import AGAIN, MOST_HEADER, MOST_JSON, Damaged, opened, parsed, read_bytes, reading
 from gnn_distill.errors import UserError
 from gnn_distill.files import replace_file
 
@@ -19,17 +19,8 @@ SCHEMA_VERSION = 1
 BLANK = "0" * 64
 SECTION = "gnn_distill"
 """Where safetensors' metadata hold a JSON object of ours."""
-AGAIN = "Delete it and run again."
 IN_JSON = re.compile(rb'"checksum": "([0-9a-f]{64})"\n\}\n\Z')
 IN_HEADER = re.compile(rb'\\"checksum\\": \\"([0-9a-f]{64})\\"')
-
-
-class Damaged(UserError):
-    """A file that is not what was written; the message names it."""
-
-    def __init__(self, path: Path, why: str, remedy: str = AGAIN) -> None:
-        super().__init__(f"{path}: is damaged: {why}. {remedy}")
-        self.path, self.why = path, why
 
 
 class OtherVersion(UserError):
@@ -52,8 +43,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 def read_json(path: Path, remedy: str = AGAIN) -> dict[str, Any]:
     """What `write_json` was given. Raises Damaged or OtherVersion, ending in `remedy`."""
-    with reading(path, remedy):
-        raw = path.read_bytes()
+    raw = read_bytes(path, MOST_JSON, remedy=remedy)
     found = IN_JSON.search(raw)
     if found is None:
         value = parsed(raw)
@@ -64,28 +54,32 @@ def read_json(path: Path, remedy: str = AGAIN) -> dict[str, Any]:
     blank = raw[: found.start(1)] + BLANK.encode() + raw[found.end(1) :]
     if hashlib.sha256(blank).hexdigest().encode() != found[1]:
         raise Damaged(path, "its content does not match its checksum", remedy)
-    value = json.loads(raw)
-    if value["schema_version"] != SCHEMA_VERSION:
-        raise OtherVersion(path, value["schema_version"], remedy)
+    value = parsed(raw)
+    if not isinstance(value, dict):
+        raise Damaged(path, "it holds no JSON object, or one of too much depth", remedy)
+    if value.get("schema_version") != SCHEMA_VERSION:
+        raise OtherVersion(path, value.get("schema_version"), remedy)
     return {key: item for key, item in value.items() if key not in ("schema_version", "checksum")}
 
 
-def metadata(path: Path, remedy: str = AGAIN, verify: bool = True) -> dict[str, Any]:
+def metadata(path: Path, remedy: str = AGAIN, verify: bool = True, folder: Path | None = None) -> dict[str, Any]:
     """Our section of a safetensors file's metadata, once the whole file has been read against its checksum.
 
-    It is read piece by piece; without `verify` only the header is. Raises Damaged or OtherVersion.
+    It is read piece by piece; without `verify` only the header is. With a `folder`, which may be somebody else's, the
+    file must lie in it, links followed, and its header be short. Raises Damaged or OtherVersion.
     """
-    with reading(path, remedy), open(path, "rb") as file:
+    with opened(path, folder, remedy) as file:
         start = file.read(8)
         length = int.from_bytes(start, "little")
         if len(start) < 8 or length > os.fstat(file.fileno()).st_size:
             raise Damaged(path, "it has no whole header", remedy)
+        most = MOST_JSON if folder else MOST_HEADER
+        if length > most:
+            raise Damaged(path, f"its header has more than the {most:,} bytes that are read of one", remedy)
         header = file.read(length)
         found = IN_HEADER.search(header)
         if found is None:
-            old = parsed(header)
-            old = old.get("__metadata__") if isinstance(old, dict) else None
-            if isinstance(old, dict) and old.keys() == {"state"}:
+            if _metadata(header).keys() == {"state"}:
                 raise OtherVersion(path, None, remedy)
             raise Damaged(path, "it has no checksum, or is none of gnn-distill's files", remedy)
         if verify:
@@ -94,8 +88,8 @@ def metadata(path: Path, remedy: str = AGAIN, verify: bool = True) -> dict[str, 
                 digest.update(piece)
             if digest.hexdigest().encode() != found[1]:
                 raise Damaged(path, "its content does not match its checksum", remedy)
-    value = (parsed(header) or {}).get("__metadata__", {}).get(SECTION)
-    value = parsed(value) if isinstance(value, str) else None
+    section = _metadata(header).get(SECTION)
+    value = parsed(section) if isinstance(section, str) else None
     if not isinstance(value, dict):
         raise Damaged(path, "it has no whole header", remedy)
     if value.get("schema_version") != SCHEMA_VERSION:
@@ -103,28 +97,16 @@ def metadata(path: Path, remedy: str = AGAIN, verify: bool = True) -> dict[str, 
     return value
 
 
+def _metadata(header: bytes) -> dict[str, Any]:
+    """The metadata of a safetensors header; nothing where it has none."""
+    value = parsed(header)
+    value = value.get("__metadata__") if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
 def is_ours(path: Path) -> bool:
     """Whether a safetensors file is one of gnn-distill's, however damaged: no one byte hides all that tells."""
     with reading(path), open(path, "rb") as file:
-        header = file.read(min(int.from_bytes(file.read(8), "little"), os.fstat(file.fileno()).st_size))
+        length = min(int.from_bytes(file.read(8), "little"), os.fstat(file.fileno()).st_size, MOST_HEADER)
+        header = file.read(length)
     return any(word in header for word in (SECTION.encode(), b"schema_version", b"checksum"))
-
-
-@contextmanager
-def reading(path: Path, remedy: str = AGAIN) -> Iterator[None]:
-    """Within it an OSError becomes a UserError; a file that is not there, or a disk that fails, is damage."""
-    try:
-        yield
-    except PermissionError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}). Ask its owner for the right to.") from error
-    except OSError as error:
-        why = "it is missing" if isinstance(error, FileNotFoundError) else f"it cannot be read ({error.strerror})"
-        raise Damaged(path, why, remedy) from error
-
-
-def parsed(text: str | bytes) -> Any:
-    """The value of a JSON text; None if it is none."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None

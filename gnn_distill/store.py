@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
+from gnn_distill.bounded import stay_inside
 from gnn_distill.errors import UserError
 from gnn_distill.files import fingerprint, remove_temporaries, set_aside, sha256, sync
 from gnn_distill.sealed import SCHEMA_VERSION, Damaged, OtherVersion, read_json, reading, write_json
@@ -168,6 +169,7 @@ def _check(path: Path, stamps: tuple) -> None:
     """`stamps` tell a changed entry from the one that was looked at before."""
     for name, told in read_json(path / MANIFEST, REMEDY)["files"].items():
         file = path / name
+        stay_inside(path, file, REMEDY)
         with reading(file, REMEDY):
             if file.stat().st_size != told["size"]:
                 raise Damaged(file, f"it has {file.stat().st_size:,} bytes of {told['size']:,}", REMEDY)

@@ -11,6 +11,8 @@ from pathlib import Path
 from queue import Full, Queue
 from typing import TYPE_CHECKING, Any
 
+from gnn_distill.results.public import without_places
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -73,7 +75,7 @@ class WandbTracker(Tracker):
 
     def summary(self, values: Mapping[str, Any]) -> None:
         """Final values of the run."""
-        self._send("summary", values=dict(values))
+        self._send("summary", values=without_places(dict(values)))
 
     def image(self, key: str, path: Path) -> None:
         """A PNG file."""
@@ -156,7 +158,7 @@ def start_tracker(
             "name": name,
             "tags": list(dict.fromkeys([*cfg.tracker.tags, *tags])),
             "dir": str(Path(run_dir).resolve()),
-            "config": OmegaConf.to_container(cfg, resolve=True),
+            "config": without_places(OmegaConf.to_container(cfg, resolve=True)),
         }
         if run_id:
             arguments |= {"id": run_id, "resume": "allow" if resumed else None}

@@ -98,11 +98,11 @@ def test_a_bad_table_ends_a_run_in_one_message(gnn_distill: Callable, tmp_path: 
 
 HYDRA = "hydra: {runtime: {config_sources: []}}"
 LEFT = {
-    "- a: [": "cannot be understood (ParserError",
+    "- a: [": "no YAML that a run writes (ParserError",
     "- hydra.callbacks.mine._target_=os.mkdir": "holds 'hydra.callbacks.mine._target_=os.mkdir', which no run writes.",
     "- +hydra.callbacks.mine={_target_:os.mkdir}": "which no run writes.",
     "- --config-dir=/tmp": "holds '--config-dir=/tmp', which no run writes.",
-    "!!python/object/apply:os.mkdir ['was_here']": "cannot be understood (ConstructorError",
+    "!!python/object/apply:os.mkdir ['was_here']": "no YAML that a run writes (ConstructorError",
 }
 
 

@@ -1,5 +1,6 @@
 """Run directories and checkpoints that are torn, hostile or somebody else's."""
 
+import hashlib
 import json
 import os
 import pickle
@@ -14,14 +15,17 @@ from safetensors.torch import save_file
 from small_tasks import make_spec, preset
 
 from gnn_distill import load
+from gnn_distill.bounded import MOST_JSON
+from gnn_distill.errors import UserError
 from gnn_distill.models import build_student, build_teacher
 from gnn_distill.models.pretrained import load_pretrained
 from gnn_distill.prediction import SETTINGS, WEIGHTS, save_student
 from gnn_distill.results.report import write_report
-from gnn_distill.results.runs import read_runs
+from gnn_distill.results.runs import COLUMNS, read_runs
+from gnn_distill.run_directory import RunDirectory, check
 from gnn_distill.schema.run import TrainConfig
 from gnn_distill.schema.teacher import TeacherConfig
-from gnn_distill.sealed import write_json
+from gnn_distill.sealed import BLANK, write_json
 
 
 class Bomb:
@@ -106,6 +110,8 @@ def run(tmp_path: Path) -> Path:
 YAML_BOMB = "!!python/object/apply:os.mkdir ['was_here']"
 # A file of a run, and what it holds instead.
 FILES = {
+    "config of aliases": (".hydra/config.yaml", "a: &a [x]\nb: &b [*a, *a]\nc: [*b, *b]\n"),
+    "metrics of many stages": ("metrics.csv", "stage,epoch\n" + "".join(f"{stage},1\n" for stage in range(99))),
     "config torn": (".hydra/config.yaml", "a: [1, 2"),
     "config a bomb": (".hydra/config.yaml", YAML_BOMB),
     "config a list": (".hydra/config.yaml", "[1, 2]"),
@@ -128,6 +134,75 @@ FILES = {
     "failure a list": ("failed.json", "[]"),
     "failure empty": ("failed.json", ""),
 }
+
+
+LINKS = (
+    *(".hydra/config.yaml", ".hydra/overrides.yaml", ".hydra", "metrics.csv", "summary.json", "failed.json"),
+    *("run.json", "manifest.json"),
+)
+
+
+def lead_out(run: Path, name: str) -> None:
+    """Put a link in the place of a file or folder: to one outside, which holds a secret."""
+    outside = run.parent / "outside"
+    outside.mkdir()
+    for file in ("secret", "config.yaml", "overrides.yaml"):
+        (outside / file).write_text("my_key: hunter2\n")
+    if (run / name).is_dir():
+        shutil.rmtree(run / name)
+    (run / name).unlink(missing_ok=True)
+    (run / name).symlink_to(outside if name == ".hydra" else outside / "secret")
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_a_report_follows_no_link_out_of_the_folder(
+    name: str, run: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    if name in ("manifest.json", "summary.json"):
+        put(run / "summary.json", {"metric": "accuracy"})
+        put(run / "manifest.json", {"files": {}})
+    lead_out(run, name)
+    message = refusal(lambda: write_report(run), capsys, monkeypatch)
+    assert name in message
+    assert "hunter2" not in message
+    assert not (run / "report.html").exists()
+
+
+@pytest.mark.parametrize("name", [SETTINGS, WEIGHTS])
+def test_a_student_is_not_read_through_a_link(
+    name: str, run: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    os.replace(run / name, run.parent / name)
+    (run / name).symlink_to(run.parent / name)
+    assert "link to another place" in refusal(lambda: load(run), capsys, monkeypatch)
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", ".hydra/config.yaml", "run.json", "checkpoints/last.safetensors"])
+def test_no_run_is_gone_on_with_through_a_link(name: str, run: Path):
+    put(run / "run.json", {"config_hash": "0"})
+    lead_out(run, name) if "/last" not in name else (run / "checkpoints").symlink_to("/")
+    with pytest.raises(UserError, match="link to another place"):
+        RunDirectory(run, resume=True)
+
+
+def test_a_manifest_names_no_files_outside(run: Path):
+    put(run / "summary.json", {"metric": "accuracy"})
+    for name in ("../../../../../../dev/zero", "/dev/zero", "pipe"):
+        put(run / "manifest.json", {"files": {name: {"size": 0, "sha256": "0"}}})
+        if name == "pipe":
+            os.mkfifo(run / "pipe")
+        with pytest.raises(UserError, match="link to another place, or no regular file"):
+            check(run)
+
+
+def test_a_table_reads_no_rows_through_links_and_pipes(run: Path):
+    (run.parent / "rows.csv").write_text(",".join(COLUMNS) + "\n")
+    (run / "rows.csv").symlink_to(run.parent / "rows.csv")
+    os.mkfifo(run / "pipe.csv")
+    os.mkfifo(run / "summary.json")
+    told = []
+    assert len(read_runs([run], warn=told.append)) == 0
+    assert "summary.json: is damaged" in told[0]
 
 
 def put(file: Path, content: str | bytes | dict) -> None:
@@ -155,7 +230,41 @@ def settings(run: Path, **changes: object) -> dict:
     return {key: value for key, value in (told | changes).items() if key not in ("schema_version", "checksum")}
 
 
+def sealed_text(text: str) -> str:
+    """JSON in the form of ours, whatever it says, with the checksum that is right for it."""
+    whole = f'{text[:-1]}, "checksum": "{BLANK}"\n}}\n'
+    return whole.replace(BLANK, hashlib.sha256(whole.encode()).hexdigest())
+
+
+def sealed_weights(header: str, length: int | None = None) -> bytes:
+    """A safetensors file of this header, where § is our section, with the checksum that is right for it."""
+    section = json.dumps(json.dumps({"schema_version": 1, "checksum": BLANK}))
+    raw = header.replace("§", section).encode()
+    raw = (length or len(raw)).to_bytes(8, "little") + raw
+    return raw.replace(BLANK.encode(), hashlib.sha256(raw).hexdigest().encode())
+
+
+DEEP = '{"schema_version": 1, "a": ' + "[" * 100_000 + "]" * 100_000 + "}"
 STUDENTS = {
+    "sealed without version": (SETTINGS, lambda run: sealed_text('{"a": 1}')),
+    "sealed of depth": (SETTINGS, lambda run: sealed_text(DEEP)),
+    "sealed without sense": (SETTINGS, lambda run: sealed_text('{"schema_version": nope}')),
+    "settings without end": (SETTINGS, lambda run: "x" * (MOST_JSON + 1)),
+    "a width of millions": (
+        SETTINGS,
+        lambda run: settings(run, student={"name": "transformer", "hidden_channels": 10**7}),
+    ),
+    "layers of millions": (SETTINGS, lambda run: settings(run, student={"name": "transformer", "num_layers": 10**9})),
+    "a header without end": (WEIGHTS, lambda run: sealed_weights('{"__metadata__": §}', length=2**40)),
+    "a header of a list": (WEIGHTS, lambda run: sealed_weights("[§]")),
+    "a section of a number": (WEIGHTS, lambda run: sealed_weights('{"__metadata__": {"gnn_distill": 3, "x": §}}')),
+    "a header of depth": (WEIGHTS, lambda run: sealed_weights('{"x": §, "y": ' + "[" * 100_000 + "}")),
+    "a tensor of nothing": (
+        WEIGHTS,
+        lambda run: sealed_weights(
+            '{"__metadata__": {"gnn_distill": §}, "w": {"dtype": "F32", "shape": [9], "data_offsets": [0, 36]}}'
+        ),
+    ),
     "settings empty": (SETTINGS, lambda run: ""),
     "settings of another kind": (SETTINGS, lambda run: {"a": 1}),
     "an unknown key": (SETTINGS, lambda run: settings(run, student={"name": "transformer", "evil": 1})),

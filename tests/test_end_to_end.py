@@ -181,7 +181,59 @@ def test_without_a_teacher(generated: Callable, tmp_path: Path) -> None:
     assert list(summary["parameters"]) == ["student"]
     assert list(read_metrics(tmp_path / "run")) == ["student"]
     assert not (tmp_path / "run" / "checkpoints" / "teacher.safetensors").exists()
-    assert "gap" not in told
+    assert "ahead" not in told
+
+
+def test_a_run_keeps_what_it_told_and_how_it_was_split(generated: Callable, tmp_path: Path) -> None:
+    status, told, err = generated("teacher=none", "student=transformer", "trainer.max_epochs=1")
+    assert (status, err) == (0, "")
+    run = tmp_path / "run"
+    assert (run / "console.log").read_text().split() == told.split()
+    summary = summary_of(run)
+    assert summary["split"] == {
+        **{"kind": "generated", "asked": "auto", "fold": 0, "split_seed": 0},
+        "sizes": {"train": 32, "val": 16, "test": 16},
+    }
+    ids = load_file(run / "split.safetensors")
+    assert {part: len(ids[part]) for part in ids} == summary["split"]["sizes"]
+    assert torch.cat([ids[part] for part in ("train", "val", "test")]).tolist() == list(range(64))
+    assert "split.safetensors" in json.loads((run / "manifest.json").read_text())["files"]
+
+
+def test_why_a_run_failed_is_kept_until_it_is_made_again(generated: Callable, tmp_path: Path) -> None:
+    words = ("student=transformer", "pretrain.optim.lr=1e30")
+    assert generated(*words)[0] == 1
+    run = tmp_path / "run"
+    failed = json.loads((run / "failed.json").read_text())
+    assert "Lower the learning rate" in failed["error"]
+    assert "traceback" not in failed
+    assert (run / "console.log").read_text().splitlines()[-1] == f"Failed: {failed['error']}"
+
+    assert generated("teacher=none", "student=transformer", "trainer.max_epochs=1")[0] == 0
+    assert not (run / "failed.json").exists()
+
+
+def test_a_job_that_is_refused_keeps_why(gnn_distill: Callable, tmp_path: Path) -> None:
+    status, _, err = gnn_distill("train", "-m", "hydra.sweep.dir=sweep", "tracker=none", "optim.lr=-1,-2")
+    assert status == 1
+    failed = json.loads((tmp_path / "sweep" / "0" / "failed.json").read_text())["error"]
+    assert failed.startswith("optim.lr=-1")
+    assert failed in err
+
+
+def test_a_training_outlives_its_reader(
+    gnn_distill: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    words = ("teacher=none", "student=transformer", "trainer.max_epochs=1")
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as nobody:
+        monkeypatch.setattr(sys, "stdout", nobody)
+        status, _, err = gnn_distill(*GENERATED, *words)
+    assert status == 0
+    assert err.count("the output goes nowhere from here on (Broken pipe)") == 1
+    assert "student" in (tmp_path / "run" / "console.log").read_text()
+    assert (tmp_path / "run" / "summary.json").is_file()
 
 
 def test_a_run_returns_its_validation_metric(
@@ -246,6 +298,8 @@ def test_molecules_of_a_table_with_broken_lines(gnn_distill: Callable, tmp_path:
     assert all(text in told for text in ("C1CC", "not a molecule"))
     summary = summary_of(tmp_path / "run")
     assert sum(summary["split"]["sizes"].values()) == 18
+    assert summary["notices"] == [line for line in told.splitlines() if line.startswith(("Note: ", "Warning: "))] != []
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["notices"] == summary["notices"]
     predictor = package.load(tmp_path / "run")
     dataset = SmilesConfig(
         name="mine", path=str(table), smiles_column="molecule", target_columns=["weight"], metric=None

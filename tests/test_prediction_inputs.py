@@ -183,6 +183,17 @@ def test_a_bad_graph_is_named_and_changes_no_other(name: str, reader: Predictor)
     close(rows[[0, 2]], reader.predict([path(4), path(5)]))
 
 
+def test_each_bad_graph_shows_its_own_value(reader: Predictor) -> None:
+    bad = [path(2, x=torch.tensor([[0, 0], [value, 0]])) for value in (7, -3)]
+    with pytest.raises(UserError, match=r"Input 0 \(7\), 2 \(-3\): node feature 0 is none of"):
+        reader.predict([bad[0], path(3), bad[1]])
+    large = [path(size) for size in (50, 3, 60)]
+    with pytest.raises(
+        UserError, match=r"Input 0 \(50 nodes\), 2 \(60 nodes\): more pairs of nodes than max_pairs=2000"
+    ):
+        reader.predict(large)
+
+
 def test_rows_of_one_bad_graph_are_named(tmp_path: Path) -> None:
     task = make_node_task()
     saved(tmp_path, task.spec, make_config("sgformer", "none"))

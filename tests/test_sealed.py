@@ -45,10 +45,11 @@ def test_other_versions_and_other_files_are_told_apart(tmp_path: Path, monkeypat
 
 
 def test_a_file_that_may_not_be_read_is_not_taken_for_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path) -> bytes:
+    def refuse(path: str, flags: int) -> int:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    (tmp_path / "a.json").write_text("{}")
+    monkeypatch.setattr("gnn_distill.bounded.os.open", refuse)
     with pytest.raises(UserError, match=r"cannot be read \(Permission denied\)") as told:
         read_json(tmp_path / "a.json")
     assert not isinstance(told.value, Damaged)

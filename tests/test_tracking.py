@@ -84,6 +84,19 @@ def test_a_table_has_empty_cells_where_there_is_no_number(tmp_path, stub):
     assert ["log", {"scores": [["row", "mean", "pairs"], [["a", 0.5, 3], ["b", None, 0]]]}] in calls()
 
 
+def test_no_places_reach_the_tracker(tmp_path, stub, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    calls, warnings = stub(), []
+    cfg = OmegaConf.merge(config(), {"paths": {"mirror": "/srv/me/data", "store": f"{tmp_path}/store"}})
+    run = start_tracker(cfg, tmp_path, "name", warn=warnings.append)
+    run.summary({"notices": [f"Note: {tmp_path}/a.csv"]})
+    run.finish(60.0)
+    assert warnings == []
+    told = [call for call in calls() if call[0] not in ("settings", "define")]
+    assert told[0][1]["config"]["paths"] == {"mirror": "…/data", "store": "store"}
+    assert told[1] == ["summary", {"notices": ["Note: a.csv"]}]
+
+
 def test_everything_reaches_the_run_in_order(tmp_path, stub):
     calls, warnings = stub(), []
     hint = track(tmp_path, warnings, tags=["b"], project="p", group=None)

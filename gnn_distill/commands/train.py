@@ -1,6 +1,8 @@
 """`gnn-distill train`: pretrain the teacher, distil it into the student, evaluate both."""
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,10 +10,12 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from gnn_distill import checkpoint
 from gnn_distill.console import Console
 from gnn_distill.data.loading import load_task
 from gnn_distill.data.seen import Seen
 from gnn_distill.data.structure import StructuralEncodings
+from gnn_distill.data.task import GraphTask
 from gnn_distill.environment import config_hash, environment
 from gnn_distill.errors import UserError
 from gnn_distill.interruption import Interrupted, Interruption
@@ -20,7 +24,8 @@ from gnn_distill.models import count_parameters
 from gnn_distill.prediction import save_student
 from gnn_distill.results.figures import learning_curves
 from gnn_distill.resumption import Seconds, begin_or_go_on
-from gnn_distill.run_directory import RunDirectory
+from gnn_distill.run_directory import SPLIT, RunDirectory, write_failure
+from gnn_distill.schema.data import title
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.run import TrainConfig
 from gnn_distill.stages.distill import check_student, distill
@@ -47,18 +52,20 @@ def main(cfg: DictConfig, resume: bool = False) -> float:
     directory = RunDirectory(HydraConfig.get().runtime.output_dir, resume)
     fabric = make_fabric(config.trainer)
     begin_or_go_on(directory, config_hash(cfg), environment(fabric.device, config), console)
+    console.keep(directory)
     tracker = start_tracker(
         cfg, directory.path, run_name(config), config.experiment or config.dataset.name, warn=console.warn,
         run_id=directory.facts["id"], resumed=directory.facts["resumed"] > 0,
     )  # fmt: skip
-    with Interruption() as interruption:
+    with Interruption() as interruption, keeping_failure(directory, console):
         store = Store(config.paths.store, console.notice, maker=directory.facts["id"])
         runtime = Runtime(fabric, store, console, directory, tracker, interruption)
         try:
             return run_stages(runtime, config, cfg)
         except Interrupted as signal:
             console.warn(
-                f"Stopped by {signal}. Go on with: gnn-distill train resume={shlex.quote(str(directory.path))}"
+                f"Stopped by {signal}. Go on with: gnn-distill train resume={shlex.quote(str(directory.path))}",
+                lasting=False,
             )
             tracker.finish(5.0)
             raise
@@ -75,6 +82,7 @@ def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
             raise UserError(
                 f"{directory.path}: the data have changed since this run began. Start it anew in another folder."
             )
+        write_split(directory, task)
         labels = make_labels(task, config.task)
         # Before hours are spent on a teacher: the largest batch must fit, the student must be one that can be built.
         check_student(task, config)
@@ -121,6 +129,7 @@ def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
         "constant": constant_scores(task, config.trainer.test),
         "name": name,
         "dataset": task.spec.name,
+        "classes": task.spec.classes,
         "level": task.spec.level,
         "metric": task.spec.metric,
         "higher_is_better": task.spec.higher_is_better,
@@ -130,7 +139,8 @@ def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
         "batch_parts": fitted.parts if fitted else None,
         "seed": config.seed,
         "split": {
-            "kind": config.dataset.split,
+            "kind": task.splits.kind if config.dataset.split == "auto" else config.dataset.split,
+            "asked": config.dataset.split,
             "fold": config.dataset.fold,
             "split_seed": config.dataset.split_seed,
             "sizes": parts,
@@ -146,11 +156,13 @@ def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
         "epochs": fitted.epochs if fitted else None,
         "skipped_steps": fitted.skipped if fitted else None,
         "resumed": directory.facts["resumed"],
+        "notices": console.notices,
         "seconds": seconds.total,
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "parameters": {role: count_parameters(model) for role, model in models.items()},
         "environment": environment(runtime.fabric.device, config),
     }
+    told = list(console.notices)
     directory.write_summary(summary)
     tracker.summary(summary)
     for path in figures:
@@ -158,7 +170,27 @@ def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
     console.result_table(task.spec, results, directory.path)
     if hint := tracker.finish():
         console.say(f"Weights & Biases: {hint}")
+    if console.notices != told:  # the tracker's last words
+        directory.write_summary(summary | {"notices": console.notices})
     return list(results.values())[-1]["val"][task.spec.metric]
+
+
+@contextmanager
+def keeping_failure(directory: RunDirectory, console: Console) -> Iterator[None]:
+    """Within it an error is kept in the run's failed.json and console.log, and goes on its way."""
+    try:
+        yield
+    except (Exception, SystemExit) as error:
+        console.log(f"Failed: {error}")
+        with suppress(UserError):  # the disk may be what has failed
+            write_failure(directory.path, error)
+        raise
+
+
+def write_split(directory: RunDirectory, task: GraphTask) -> None:
+    """Write which graphs (node level: rows of which nodes) are in which part."""
+    parts = {part: getattr(task.splits, part) for part in ("train", "val", "test")}
+    checkpoint.save_tensors(directory.path / SPLIT, parts)
 
 
 def run_name(config: TrainConfig) -> str:
@@ -166,7 +198,7 @@ def run_name(config: TrainConfig) -> str:
     twin = config.teacher.control == "self"
     models = [config.student.name, config.student.name if twin else config.teacher.name]
     models = [name for name in models if name != "none"]
-    return f"{'<-'.join(models)} {config.dataset.name.lower()} s{config.seed}"
+    return f"{'<-'.join(models)} {title(config.dataset).lower()} s{config.seed}"
 
 
 def told_control(config: TrainConfig, signals: TeacherSignals | None) -> dict[str, str | int] | None:

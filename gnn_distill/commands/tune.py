@@ -160,8 +160,8 @@ def finish(
     }
     groups = method.config.hydra.runtime.choices
     write_settings(path, {knob.key: best.settings[knob.key] for knob in method.knobs}, groups, facts)
-    stood = "" if own is None else told(own)
-    return (method.column, method.file, str(len(trials)), method.metric, stood, told(best.value), str(path))
+    stood, found = ("" if value is None else told(value, method.metric) for value in (own, best.value))
+    return (method.column, method.file, str(len(trials)), method.metric, stood, found, str(path))
 
 
 def own_folder() -> Path:
@@ -203,6 +203,7 @@ class Progress:
             best = study.best(trials[: trial.number])
             self._console.say(
                 f"{method}  trial {trial.number}/{self._trials}  "
-                f"{method.metric} {told(trial.value)}  best {told(best.value)} (trial {best.number})  "
+                f"{method.metric} {told(trial.value, method.metric)}  best {told(best.value, method.metric)} "
+                f"(trial {best.number})  "
                 f"{duration(seconds)} left"
             )

@@ -2,8 +2,9 @@
 
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 
 import torch
@@ -41,15 +42,16 @@ class Inputs:
     """Rows of each input in the answer: 1, or its nodes at node level; None: nobody knows."""
     refused: dict[int, Unfit] = field(default_factory=dict)
 
-    def refuse(self, bad: Bool[Tensor, " graphs"], why: str, shown: object = "") -> None:
-        """Note why some graphs cannot be predicted, where no other reason is known."""
-        for position in self.positions[bad].tolist():
-            self.refused.setdefault(position, Unfit(why, shown))
+    def refuse(self, bad: Bool[Tensor, " graphs"], why: str, shown: Iterable[object] = repeat("")) -> None:
+        """Note why some graphs cannot be predicted, where no other reason is known, and what is shown of each."""
+        for position, one in zip(self.positions[bad].tolist(), shown, strict=False):
+            self.refused.setdefault(position, Unfit(why, one))
 
     def refuse_rows(self, bad: Bool[Tensor, " rows"], ptr: Int[Tensor, " graphs+1"], why: str, units: str) -> None:
         """The same of the graphs that own these rows, which are named where there is one graph only."""
-        rows = bad.nonzero().flatten().tolist() if len(self.graphs) == 1 else []
-        self.refuse(graphs_with(bad, ptr), why, f"{units} {listed(rows)}" if rows and units != "graphs" else "")
+        named = len(self.graphs) == 1 and units != "graphs"
+        shown = [f"{units} {listed(bad.nonzero().flatten().tolist())}"] if named else repeat("")
+        self.refuse(graphs_with(bad, ptr), why, shown)
 
     def keep_rest(self) -> None:
         """Leave out the graphs that were refused."""
@@ -134,7 +136,7 @@ def read(given: object, spec: TaskSpec, pipeline: InputPipeline, reads_edges: bo
             refused[position] = unfit
         rows.append(1 if spec.level == "graph" else _known_nodes(entry))
     positions = torch.tensor([place for place in range(len(entries)) if place not in refused], dtype=torch.long)
-    nothing = Data(zeros(spec.node_features, 0), torch.empty(2, 0))  # that there is something to pack
+    nothing = Data(zeros(spec.node_features, 0), torch.empty(2, 0, dtype=torch.long))  # that there is something to pack
     packed = PackedGraphs.from_data_list(data_list or [nothing], spec.num_targets, spec.level)
     return Inputs(packed if data_list else packed.select(positions), positions, rows, refused)
 
@@ -160,8 +162,14 @@ def _check_categories(inputs: Inputs, values: Tensor, ptr: Tensor, features: Fea
     inputs.refuse_rows(broken, ptr, f"{what} features are categories, and must be whole numbers", f"{what}s")
     for column, size in enumerate(features.sizes):
         beyond = (values[:, column] < 0) | (values[:, column] >= size)
-        why = f"{what} feature {column} is none of the categories 0 to {size - 1}"
-        inputs.refuse(graphs_with(beyond, ptr), why, *values[beyond, column][:1].long().tolist())
+        bad = graphs_with(beyond, ptr)
+        first = [int(values[start:stop, column][beyond[start:stop]][0]) for start, stop in _ranges(ptr, bad)]
+        inputs.refuse(bad, f"{what} feature {column} is none of the categories 0 to {size - 1}", first)
+
+
+def _ranges(ptr: Int[Tensor, " graphs+1"], chosen: Bool[Tensor, " graphs"]) -> list[list[int]]:
+    """Where the rows of some graphs begin and end."""
+    return torch.stack([ptr[:-1], ptr[1:]], dim=1)[chosen].tolist()
 
 
 def misfit(values: Tensor | None, features: Features, what: str, spec: TaskSpec, pipeline: InputPipeline) -> str:

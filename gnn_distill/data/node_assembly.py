@@ -13,7 +13,7 @@ from gnn_distill.data.checks import count_rows, describe
 from gnn_distill.data.input_pipeline import InputPipeline
 from gnn_distill.data.node_splits import choose_node_split
 from gnn_distill.data.packed import PackedGraphs, mean_log_degree, pointers
-from gnn_distill.data.task import Features, GraphTask, Splits
+from gnn_distill.data.task import Features, GraphTask
 from gnn_distill.errors import UserError
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def hide_evaluation_nodes(task: GraphTask) -> GraphTask:
     train = train_start + torch.searchsorted(without_both.kept, splits.train)
     val = val_start + torch.searchsorted(without_test.kept, splits.val)
     spec = replace(task.spec, log_degree=mean_log_degree(graphs, train))
-    return replace(task, spec=spec, graphs=graphs, splits=Splits(train, val, splits.test), setting="inductive")
+    return replace(task, spec=spec, graphs=graphs, splits=replace(splits, train=train, val=val), setting="inductive")
 
 
 class Part(NamedTuple):

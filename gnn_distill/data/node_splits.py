@@ -43,7 +43,7 @@ def mask_split(data: Data, fold: int, what: str) -> Splits:
     """The masks of a PyG graph, [N], or [N, folds]; nodes may be in none."""
     masks = [mask.view(data.num_nodes, -1) for mask in (data.train_mask, data.val_mask, data.test_mask)]
     check_fold(fold, masks[0].size(1), what)
-    return Splits(*(mask[:, fold].nonzero().flatten() for mask in masks))
+    return Splits(*(mask[:, fold].nonzero().flatten() for mask in masks), kind="published")
 
 
 def per_class_split(groups: np.ndarray, seed: int) -> Splits:
@@ -59,7 +59,7 @@ def per_class_split(groups: np.ndarray, seed: int) -> Splits:
             f"training, {VAL_PER_CLASS} for validation and at least one for test are wanted. Choose random."
         )
     train, test = place < TRAIN_PER_CLASS, place >= taken
-    return to_splits(*(np.flatnonzero(part) for part in (train, ~train & ~test, test)))
+    return to_splits(*(np.flatnonzero(part) for part in (train, ~train & ~test, test)), kind="per_class")
 
 
 def geom_gcn_files(name: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Splits: seeded stratified folds, seeded random parts, published folds, and a share of the training part."""
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,7 +83,7 @@ def stratified_split(groups: np.ndarray, fold: int, folds: int, seed: int) -> Sp
     rest = np.flatnonzero(~test)
     # Folds of one seed share their shuffle, but each draws its own validation part.
     val = rest[take(groups[rest], VAL_SHARE, np.random.default_rng([seed, fold]), leave=1)]
-    return to_splits(np.setdiff1d(rest, val), val, np.flatnonzero(test))
+    return to_splits(np.setdiff1d(rest, val), val, np.flatnonzero(test), kind="stratified")
 
 
 def random_split(groups: np.ndarray, seed: int, val: float = VAL_SHARE, test: float = TEST_SHARE) -> Splits:
@@ -91,7 +92,7 @@ def random_split(groups: np.ndarray, seed: int, val: float = VAL_SHARE, test: fl
     tested = take(groups, test, rng, leave=1)
     rest = np.flatnonzero(~tested)
     chosen = rest[take(groups[rest], val / (1 - test), rng, leave=1)]
-    return to_splits(np.setdiff1d(rest, chosen), chosen, np.flatnonzero(tested))
+    return to_splits(np.setdiff1d(rest, chosen), chosen, np.flatnonzero(tested), kind="random")
 
 
 def published_split(name: str, fold: int, num_graphs: int, paths: "PathsConfig") -> Splits | None:
@@ -109,7 +110,7 @@ def published_split(name: str, fold: int, num_graphs: int, paths: "PathsConfig")
     parts = [np.array(ids, dtype=int) for ids in (inner["train"], inner["validation"], outer[fold]["test"])]
     if not np.array_equal(np.sort(np.concatenate(parts)), np.arange(num_graphs)):
         raise UserError(f"{path}: fold {fold} does not divide the {num_graphs} graphs of {name}. Restore the file.")
-    return to_splits(*parts)
+    return to_splits(*parts, kind="published")
 
 
 def choose_split(dataset: "DatasetConfig", paths: "PathsConfig", y: Tensor, kind: str) -> tuple[Splits, list[str]]:
@@ -139,7 +140,7 @@ def keep_fraction(splits: Splits, y: Tensor, kind: str, fraction: float, seed: i
         return splits
     ids = splits.train.numpy()
     kept = take(strata(y[splits.train], kind), fraction, np.random.default_rng(seed))
-    return Splits(torch.from_numpy(ids[kept]), splits.val, splits.test)
+    return replace(splits, train=torch.from_numpy(ids[kept]))
 
 
 def check_fold(fold: int, folds: int, what: str) -> None:
@@ -155,6 +156,6 @@ def check_split_name(dataset: "DatasetConfig", *choices: str) -> None:
         raise UserError(f"dataset.split={dataset.split}: {dataset.name} offers {', '.join(choices)}.")
 
 
-def to_splits(train: np.ndarray, val: np.ndarray, test: np.ndarray) -> Splits:
+def to_splits(train: np.ndarray, val: np.ndarray, test: np.ndarray, kind: str = "") -> Splits:
     """Sorted LongTensors."""
-    return Splits(*(torch.from_numpy(np.sort(ids).astype(np.int64)) for ids in (train, val, test)))
+    return Splits(*(torch.from_numpy(np.sort(ids).astype(np.int64)) for ids in (train, val, test)), kind=kind)

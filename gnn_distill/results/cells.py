@@ -15,13 +15,14 @@ from gnn_distill.files import is_held
 from gnn_distill.quoting import for_hydra
 from gnn_distill.results.runs import newest
 from gnn_distill.results.tuned import pair_name, pairs_of, tuned_file
+from gnn_distill.run_directory import FAILED
 from gnn_distill.schema.table import TableConfig
 from gnn_distill.validation import validate
 
 TO_EVERY_RUN = ("paths.", "trainer.", "tracker.", "tracker=")
 PLAIN = re.compile(r"[\w/.-]+")
 PAIR_KEYS = ("seed", "dataset.fold", "dataset.split_seed")
-FAILED, RUNNING, LOG = "failed.json", "running.lock", "run.log"
+RUNNING, LOG = "running.lock", "run.log"
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ COLOURS = {"teacher": "#0072b2", "student": "#d55e00"}
 WEIGHTED = ".weighted"
 MOST_INSIDE = 4
 """Lines whose names find room inside a panel; those of more stand below it."""
+MOST_TERMS, MOST_POINTS, MOST_LETTERS = 40, 5000, 200
+"""Lines of a panel, points of a line, letters of a label: a page of a run of any length can be drawn, and read."""
 ENDINGS = {"raw": "", "weighted": WEIGHTED}
 
 
@@ -72,7 +74,7 @@ def draw_metric(curves: Curves, metric: str | None = None) -> "Figure | None":
 def draw_terms(curves: Curves, kinds: Sequence[str] = tuple(ENDINGS)) -> "Figure | None":
     """Each term of the student's loss: as it is, and as it counts; logarithmic where it spans decades."""
     student = curves.get("student", {})
-    terms = [name.removesuffix(WEIGHTED) for name in student if name.endswith(WEIGHTED)]
+    terms = [name.removesuffix(WEIGHTED) for name in student if name.endswith(WEIGHTED)][:MOST_TERMS]
 
     def draw(axes: "Axes", title: str) -> None:
         shown = [(index, term) for index, term in enumerate(terms) if term + ENDINGS[title] in student]
@@ -87,16 +89,18 @@ def draw_terms(curves: Curves, kinds: Sequence[str] = tuple(ENDINGS)) -> "Figure
 
 
 def plain(text: str) -> str:
-    """`text` as it is: matplotlib reads what stands between two dollar signs as a formula."""
-    return printable(text).replace("$", r"\$")
+    """`text` as it is, if it is not too long: matplotlib reads what stands between two dollar signs as a formula."""
+    text = printable(text)
+    text = text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}…"
+    return text.replace("$", r"\$")
 
 
 def _line(axes: "Axes", curves: dict[str, list[float]], column: str, **style: Any) -> None:
     values = curves[column]
+    epochs = curves.get("epoch", range(1, len(values) + 1))
     marker = "o" if len(values) < 10 else None  # a line of one point cannot be seen
-    axes.plot(
-        curves.get("epoch", range(1, len(values) + 1)), values, marker=marker, markersize=3, linewidth=1.3, **style
-    )
+    every = math.ceil(len(values) / MOST_POINTS) or 1
+    axes.plot(epochs[::every], values[::every], marker=marker, markersize=3, linewidth=1.3, **style)
 
 
 def _panels(titles: Sequence[str], draw: Callable[["Axes", str], None]) -> "Figure | None":

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
+from gnn_distill.bounded import MOST_IMAGE, read_bytes
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -39,4 +41,4 @@ def svg(figure: "Figure", alt: str) -> Markup:
 
 def png(path: Path) -> Markup:
     """The address of an image that holds the image itself."""
-    return Markup("data:image/png;base64,") + base64.b64encode(path.read_bytes()).decode()
+    return Markup("data:image/png;base64,") + base64.b64encode(read_bytes(path, MOST_IMAGE)).decode()

@@ -1,6 +1,5 @@
 """Making runs through the Hydra launcher of the user's choice, and telling how far they are."""
 
-import json
 import math
 import os
 import sys
@@ -18,12 +17,13 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from gnn_distill.bounded import read_plain_json
 from gnn_distill.console import duration
 from gnn_distill.errors import UserError, printable
 from gnn_distill.interruption import Interruption, working_for
 from gnn_distill.quoting import for_hydra
-from gnn_distill.results.cells import FAILED, LOG, RUNNING, PlannedRun
-from gnn_distill.run_directory import SUMMARY, is_finished
+from gnn_distill.results.cells import LOG, RUNNING, PlannedRun
+from gnn_distill.run_directory import FAILED, SUMMARY, is_finished, write_failure
 
 
 def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str:
@@ -102,8 +102,7 @@ def _train(cfg: Any, folder: Path) -> float:
             return train.main(validate(cfg), resume=True)
         except (Exception, SystemExit) as error:
             traceback.print_exc()
-            told = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            (folder / FAILED).write_text(json.dumps({"error": told}))
+            write_failure(folder, error)
             return math.nan
 
 
@@ -161,6 +160,6 @@ class Watch:
 def failure(run: PlannedRun) -> str:
     """What a failed run said."""
     try:
-        return json.loads((run.folder / FAILED).read_text())["error"].strip().splitlines()[0]
-    except (OSError, ValueError, KeyError, IndexError):
+        return read_plain_json(run.folder / FAILED)["error"].strip().splitlines()[0]
+    except (UserError, TypeError, AttributeError, KeyError, IndexError):
         return "no reason left"

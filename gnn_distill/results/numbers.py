@@ -1,4 +1,4 @@
-"""How numbers are shown: percent where a metric is a share, else three significant digits."""
+"""How numbers are shown, everywhere: percent where a metric is a share, else significant digits."""
 
 import math
 from collections.abc import Iterable
@@ -14,6 +14,8 @@ METRICS = {
     "rmse": "RMSE",
 }
 PERCENT = ("accuracy", "macro_f1", "roc_auc", "average_precision")
+"""Metrics that are shares: shown in percent with one decimal by terminals, tables and pages; files hold fractions."""
+MOST_DECIMALS = 6
 NOTHING = "–"
 """Shown where there is no number."""
 
@@ -23,26 +25,34 @@ def metric_label(metric: str) -> str:
     return METRICS.get(metric, metric) + (" (%)" if metric in PERCENT else "")
 
 
+def spoken(value: float, metric: str) -> str:
+    """A value within a line of text, with its unit: `70.6 %`, `0.6471` (four significant digits)."""
+    number = Format.of(metric, [value], digits=4)(value)
+    return f"{number} %" if metric in PERCENT and number != NOTHING else number
+
+
 @dataclass(frozen=True)
 class Format:
     """Scale and decimals of the numbers of a metric."""
 
     scale: int
     decimals: int
+    """After the point; more than MOST_DECIMALS: numbers so small are written with an exponent."""
 
     @classmethod
-    def of(cls, metric: str, values: Iterable[float]) -> Self:
-        """The format of a column with these means: three significant digits for the smallest."""
+    def of(cls, metric: str, values: Iterable[float], digits: int = 3) -> Self:
+        """The format of a column with these means: so many significant digits for the smallest."""
         if metric in PERCENT:
             return cls(100, 1)
         sizes = [abs(value) for value in values if math.isfinite(value) and value]
-        return cls(1, min(max(2 - math.floor(math.log10(min(sizes))), 0), 6) if sizes else 2)
+        return cls(1, max(digits - 1 - math.floor(math.log10(min(sizes))), 0) if sizes else 2)
 
     def __call__(self, value: float, sign: bool = False) -> str:
         """`value` scaled, with a true minus sign; with `sign` also a plus."""
         if not math.isfinite(value):
             return NOTHING
-        text = f"{self.scale * value:{'+' if sign else ''}.{self.decimals}f}"
+        kind = ".2e" if self.decimals > MOST_DECIMALS else f".{self.decimals}f"
+        text = f"{self.scale * value:{'+' if sign else ''}{kind}}"
         return (text if float(text) else text.lstrip("+-")).replace("-", "−")
 
 

@@ -6,8 +6,9 @@ from typing import Any
 import jinja2
 
 from gnn_distill import __version__
-from gnn_distill.errors import UserError, making_sense, refuse
+from gnn_distill.errors import UserError, making_sense, printable, refuse
 from gnn_distill.files import replace_file
+from gnn_distill.results.public import for_page
 from gnn_distill.results.run_page import is_run, run_page
 from gnn_distill.results.sweep_page import sweep_page
 from gnn_distill.results.sweeps import is_sweep
@@ -53,12 +54,17 @@ def render(folder: Path, config: ReportConfig) -> str:
 
 
 def fill(template: str, variables: dict[str, Any]) -> str:
-    """A template of templates/ with its variables. Whatever is put in is escaped, but for our own figures."""
+    """A template of templates/ with its variables.
+
+    Whatever is put in is escaped, but for our own figures; of the whole page what is not seen but acts is shown as an
+    escape, whether it stood in a text or in a figure.
+    """
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("gnn_distill.results"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=for_page,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return templates.get_template(template).render(version=__version__, **variables)
+    return printable(templates.get_template(template).render(version=__version__, **variables))

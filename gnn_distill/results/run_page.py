@@ -1,7 +1,7 @@
 """What the report of a single run shows, read from its directory."""
 
-import json
-import shlex
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,19 +11,26 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 from omegaconf import DictConfig, OmegaConf
 
+from gnn_distill.bounded import MOST_YAML, Damaged, read_bytes, read_plain_json, read_yaml
 from gnn_distill.console import duration
 from gnn_distill.results.figures import WEIGHTED, Curves, draw_losses, draw_metric, draw_terms
 from gnn_distill.results.inline import svg
 from gnn_distill.results.numbers import metric_label, shown
+from gnn_distill.results.public import command
 from gnn_distill.results.runs import OVERRIDES
-from gnn_distill.run_directory import METRICS, SUMMARY, check, read_metrics, read_summary
+from gnn_distill.run_directory import AGAIN, FAILED, METRICS, RUN, SUMMARY, check, read_metrics, read_summary
 from gnn_distill.schema.data import LOWER_IS_BETTER
+from gnn_distill.sealed import OtherVersion, read_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CONFIG = Path(".hydra", "config.yaml")
 ROLES = ("student", "teacher")
+CLASSES = 10
+"""More classes than these are counted, not named."""
+REFERENCE = re.compile(r"\$\{[\w.]+\}")
+"""To a key of the same config."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,8 @@ class Run:
     curves: Curves
     error: str
     """Why it failed, if that was written down."""
+    notices: list[str]
+    """What it told its user to know."""
 
     @property
     def metric(self) -> str:
@@ -56,33 +65,60 @@ class Run:
 
 def is_run(folder: Path) -> bool:
     """Whether the folder is that of a run, finished or not."""
-    return any((folder / name).is_file() for name in (SUMMARY, METRICS, CONFIG))
+    return any(_there(folder, name) for name in (SUMMARY, METRICS, CONFIG))
 
 
 def read_run(folder: Path, curves: bool = True) -> Run:
     """The run in `folder`; its curves only where they are wanted. Raises Damaged or OtherVersion."""
     check(folder, CONFIG.as_posix(), OVERRIDES)
-    overrides = folder / OVERRIDES
-    failed = _json(folder / "failed.json")
+    summary = read_summary(folder) if _there(folder, SUMMARY) else {}
+    failed = read_plain_json(folder / FAILED) if _there(folder, FAILED) else {}
+    notices = summary.get("notices") if summary else _notices_so_far(folder)
     return Run(
         path=folder,
-        summary=read_summary(folder) if (folder / SUMMARY).is_file() else {},
-        config=OmegaConf.create(inert(OmegaConf.load(folder / CONFIG)) if (folder / CONFIG).is_file() else {}),
-        overrides=list(OmegaConf.load(overrides)) if overrides.is_file() else [],
-        curves=read_metrics(folder) if curves and (folder / METRICS).is_file() else {},
+        summary=summary,
+        config=OmegaConf.create(inert(read_yaml(folder / CONFIG, folder, AGAIN)) if _there(folder, CONFIG) else {}),
+        overrides=_words(folder) if _there(folder, OVERRIDES) else [],
+        curves=read_metrics(folder) if curves and _there(folder, METRICS) else {},
         error="\n".join(str(failed[key]) for key in ("error", "traceback") if failed.get(key)),
+        notices=[str(text) for text in notices or ()],
     )
 
 
+def _there(folder: Path, name: str | Path) -> bool:
+    """Whether there is something of that name, a link to nowhere too: its reader tells what is wrong with it."""
+    return os.path.lexists(folder / name)
+
+
+def _words(folder: Path) -> list[str]:
+    """What was typed. Raises Damaged where it is none of words."""
+    words = list(read_yaml(folder / OVERRIDES, folder, AGAIN))
+    if not all(isinstance(word, str) for word in words):
+        raise Damaged(folder / OVERRIDES, "it holds other things than words", AGAIN)
+    return words
+
+
+def _notices_so_far(folder: Path) -> list[str]:
+    """What a run that has not finished has told."""
+    try:
+        return read_json(folder / RUN).get("notices", []) if _there(folder, RUN) else []
+    except OtherVersion:
+        return []
+
+
 def inert(value: Any) -> Any:
-    """Plain containers without calls of OmegaConf's resolvers: ${oc.env:…} would read this machine's variables."""
+    """Plain containers with no ${…} but those that name another key.
+
+    OmegaConf's resolvers would read this machine's variables: ${oc.env:…}.
+    """
     if OmegaConf.is_config(value):
         return inert(OmegaConf.to_container(value))
     if isinstance(value, dict):
         return {key: inert(item) for key, item in value.items()}
     if isinstance(value, list):
         return [inert(item) for item in value]
-    return value.replace("${", r"\${") if isinstance(value, str) and ":" in value else value
+    # What is made of several others could grow without end.
+    return value.replace("${", r"\${") if isinstance(value, str) and not REFERENCE.fullmatch(value) else value
 
 
 def run_page(folder: Path) -> dict[str, Any]:
@@ -91,7 +127,7 @@ def run_page(folder: Path) -> dict[str, Any]:
     models = [run.config.get(role, {}).get("name", "none") for role in ROLES]
     return {
         "title": " ← ".join(name for name in models if name != "none") or run.path.resolve().name,
-        "subject": OmegaConf.select(run.config, "dataset.name") or run.summary.get("name", ""),
+        "subject": next(filter(None, (run.summary.get("dataset"), OmegaConf.select(run.config, "dataset.name"))), ""),
         "finished": bool(run.summary),
         "error": run.error,
         "tiles": list(_tiles(run)),
@@ -104,9 +140,9 @@ def run_page(folder: Path) -> dict[str, Any]:
         "term_curves": list(_term_curves(run)),
         "seconds": run.summary.get("seconds", {}),
         "overrides": run.overrides,
-        "config": (folder / CONFIG).read_text() if run.config else "",
+        "config": read_bytes(folder / CONFIG, MOST_YAML, folder).decode() if run.config else "",
         "environment": {name: value for name, value in _environment(run) if value not in (None, "")},
-        "command": shlex.join(["gnn-distill", "train", *run.overrides]) if run.config else "",
+        "command": command(["gnn-distill", "train", *run.overrides]) if run.config else "",
         "commit": run.summary.get("environment", {}).get("code", {}).get("commit", ""),
     }
 
@@ -122,7 +158,7 @@ def _tiles(run: Run) -> Iterator[dict[str, str]]:
         lower = not run.summary.get("higher_is_better", run.metric not in LOWER_IS_BETTER)
         lead = (scores["student"] - scores["teacher"]) * (-1 if lower else 1)
         yield {
-            "name": "student ahead by" if lead >= 0 else "student behind by",
+            "name": "student ahead by" if lead >= 0 else "teacher ahead by",
             "value": shown(abs(lead), run.metric),
             "what": f"{metric_label(run.metric)}, {'lower' if lower else 'higher'} is better",
             "kind": "lead",
@@ -136,6 +172,9 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     sizes = split.get("sizes", {})
     level = summary.get("level")
     yield "Data", ", ".join(f"{size:,} {part}" for part, size in sizes.items()) + (f" {level}s" if level else "")
+    if len(classes := summary.get("classes") or ()) > 1 and list(classes) != ["0", "1"]:
+        more = f" and {len(classes) - CLASSES} more" if len(classes) > CLASSES else ""
+        yield "Classes", ", ".join(f"{index} = {name}" for index, name in enumerate(classes[:CLASSES])) + more
     if split:
         yield "Split", f"{split['kind']}, fold {split['fold']}, split seed {split['split_seed']}"
     for role in ROLES:
@@ -171,6 +210,7 @@ def _notes(run: Run) -> Iterator[str]:
         yield f"Found in the store, made by an earlier run: {', '.join(found)}."
     if summary.get("environment", {}).get("code", {}).get("dirty"):
         yield "The code had changes that were not committed."
+    yield from run.notices
 
 
 def _metrics(run: Run) -> list[str]:
@@ -269,7 +309,3 @@ def _environment(run: Run) -> Iterator[tuple[str, Any]]:
     for name in ("device", "cpus", "threads", "python", "platform"):
         yield name, environment.get(name)
     yield from environment.get("packages", {}).items()
-
-
-def _json(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

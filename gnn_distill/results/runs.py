@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
+from gnn_distill.bounded import lies_inside, read_yaml
 from gnn_distill.environment import PLACES
 from gnn_distill.errors import UserError
 from gnn_distill.files import replace_file
@@ -62,7 +62,8 @@ def read_runs(places: Iterable[Path | str], warn: Callable[[str], None] = lambda
     for place in map(Path, places):
         if place.is_dir():
             rows += [found for file in sorted(place.rglob(SUMMARY)) if (found := row(file.parent)) is not None]
-            frames += [frame for file in sorted(place.rglob("*.csv")) if (frame := read_rows(file)) is not None]
+            files = [file for file in sorted(place.rglob("*.csv")) if lies_inside(file, place)]
+            frames += [frame for file in files if (frame := read_rows(file)) is not None]
         elif place.suffix == ".csv" and place.is_file():
             frame = read_rows(place)
             if frame is None:
@@ -167,8 +168,8 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 def _overrides(run: Path) -> list[str]:
     try:
         check(run, OVERRIDES)
-        texts = yaml.safe_load((run / OVERRIDES).read_text()) or []
-    except (OSError, Damaged):
+        texts = read_yaml(run / OVERRIDES, run)
+    except UserError:
         return []
     return [text for text in texts if isinstance(text, str) and not text.lstrip("+~").startswith(PLACES)]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import OmegaConf
 
 from gnn_distill.files import replace_file
+from gnn_distill.results.numbers import spoken
 
 if TYPE_CHECKING:
     import optuna
@@ -122,6 +123,6 @@ def _trial(number: int, trial: "optuna.trial.FrozenTrial") -> Trial:
     return Trial(number, trial.value, round(trial.duration.total_seconds(), 1), finished, trial.params)
 
 
-def told(value: float) -> str:
-    """A value in four digits."""
-    return f"{value:.4g}" if math.isfinite(value) else "diverged"
+def told(value: float, metric: str) -> str:
+    """A value of the metric, as a line of text has it."""
+    return spoken(value, metric) if math.isfinite(value) else "diverged"

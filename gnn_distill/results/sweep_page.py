@@ -1,6 +1,6 @@
 """What the report of a sweep shows: a map of the two keys that vary most, and every setting's score."""
 
-import shlex
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,11 @@ import pandas as pd
 from markupsafe import Markup
 from omegaconf import OmegaConf
 
+from gnn_distill.bounded import read_yaml
 from gnn_distill.errors import refuse, suggest
 from gnn_distill.results.inline import svg
-from gnn_distill.results.numbers import Format, metric_label, shown
+from gnn_distill.results.numbers import Format, metric_label
+from gnn_distill.results.public import command
 from gnn_distill.results.sweeps import Sweep, read_sweep
 from gnn_distill.results.table_figures import draw_dots, draw_heat_map
 from gnn_distill.schema.report import ReportConfig
@@ -26,7 +28,7 @@ def sweep_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
     axes = _axes(sweep, config)
     beside = Path(config.output).parent if config.output else folder
     return {
-        "title": f"Sweep of {' and '.join(axes)}" if axes else "Sweep",
+        "title": _title(sweep, axes),
         "subject": folder.resolve().name,
         "tiles": list(_tiles(sweep)),
         "facts": {name: value for name, value in _facts(sweep, folder) if value},
@@ -36,9 +38,18 @@ def sweep_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
         "metric": metric_label(sweep.metric),
         "splits": [name for split, name in SPLITS.items() if sweep.runs[split].notna().any()],
         "settings": list(_settings(sweep)),
-        "unfinished": sweep.unfinished,
+        "varied": [*sweep.keys, *sweep.repeats],
+        "runs": list(_runs(sweep)),
+        "failures": {name: why for name, why in sweep.unfinished.items() if why},
         "command": _command(folder),
     }
+
+
+def _title(sweep: Sweep, axes: list[str]) -> str:
+    """What was varied."""
+    if axes:
+        return f"Sweep of {' and '.join(axes)}"
+    return f"Runs over {' and '.join(sweep.repeats)}" if sweep.repeats else "Runs of one setting"
 
 
 def _axes(sweep: Sweep, config: ReportConfig) -> list[str]:
@@ -78,8 +89,10 @@ def _tiles(sweep: Sweep) -> Iterator[dict[str, str]]:
     if best is not None:
         for split, name in SPLITS.items():
             if best[split, "count"]:
-                what = f"best mean on {name}" if split == "val" else f"on {name}, same setting"
-                value = shown(best[split, "mean"], sweep.metric)
+                what = {"val": f"best mean on {name}", "test": f"on {name}, same setting"}[split]
+                if not sweep.keys:
+                    what = f"on {name}, mean ± std of {best[split, 'count']:.0f} runs"
+                value = _mean(best[split], Format.of(sweep.metric, [best[split, "mean"]]))
                 yield {"name": metric_label(sweep.metric), "value": value, "what": what, "kind": split}
     count = len(sweep.runs)
     what = f"finished, {len(sweep.unfinished)} not" if sweep.unfinished else "all finished"
@@ -89,7 +102,7 @@ def _tiles(sweep: Sweep) -> Iterator[dict[str, str]]:
 def _facts(sweep: Sweep, folder: Path) -> Iterator[tuple[str, str]]:
     """Where the best setting is, what was varied, where the runs are."""
     best = sweep.best()
-    if best is not None:
+    if best is not None and sweep.keys:
         values = best.name if isinstance(best.name, tuple) else (best.name,)
         yield "Best at", ", ".join(f"{key}={value}" for key, value in zip(sweep.keys, values, strict=True))
     for title, keys in (("Varied", sweep.keys), ("Repeated", sweep.repeats)):
@@ -99,12 +112,15 @@ def _facts(sweep: Sweep, folder: Path) -> Iterator[tuple[str, str]]:
 
 def _notes(sweep: Sweep, axes: list[str]) -> Iterator[str]:
     """How to read the numbers."""
-    if sweep.runs["test"].notna().any():
+    if sweep.runs["test"].notna().any() and sweep.keys:
         yield "Settings are chosen on validation. The best of many on the test split is no fair estimate of anything."
-    elif len(sweep.runs):
+    elif sweep.runs["test"].isna().all() and len(sweep.runs):
         yield "The test split was not read."
-    if len(axes) < 2:
-        yield f"The runs differ in {axes[0] if axes else 'nothing but seeds'}: there is no map of two keys to draw."
+    if len(axes) == 1:
+        yield f"The runs differ in {axes[0]}: there is no map of two keys to draw."
+    if not axes and len(sweep.runs) > 1:
+        what = f"in {' and '.join(sweep.repeats)} alone" if sweep.repeats else "in nothing that was typed"
+        yield f"The runs differ {what}: one setting, made several times."
     if sweep.unfinished:
         yield f"Runs without a result: {', '.join(sweep.unfinished)}."
     yield from sweep.damaged
@@ -112,14 +128,24 @@ def _notes(sweep: Sweep, axes: list[str]) -> Iterator[str]:
 
 def _settings(sweep: Sweep) -> Iterator[tuple[list[str], list[str], int]]:
     """Values, scores on each split that was read, and runs; the best on validation first."""
-    if not sweep.keys or sweep.runs.empty:
+    if sweep.runs.empty:
         return
     scores = sweep.scores(*sweep.keys).sort_values(("val", "mean"), ascending=sweep.lower_is_better)
     splits = [split for split in SPLITS if sweep.runs[split].notna().any()]
     number = Format.of(sweep.metric, scores["val", "mean"])
     for values, line in list(scores.iterrows())[:MOST_LINES]:
         told = [_mean(line[split], number) for split in splits]
-        yield list(values) if isinstance(values, tuple) else [values], told, int(line["val", "count"])
+        names = list(values) if isinstance(values, tuple) else [values]
+        yield names if sweep.keys else [], told, int(line["val", "count"])
+
+
+def _runs(sweep: Sweep) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Folder, values and scores of each run, in the order of their folders' names."""
+    splits = [split for split in SPLITS if sweep.runs[split].notna().any()]
+    number = Format.of(sweep.metric, sweep.runs["val"])
+    for name, line in list(sweep.runs.iterrows())[:MOST_LINES]:
+        values = [str(line[key]) for key in (*sweep.keys, *sweep.repeats)]
+        yield str(name), values, [number(line[split]) for split in splits]
 
 
 def _mean(score: pd.Series, number: Format) -> str:
@@ -131,5 +157,5 @@ def _mean(score: pd.Series, number: Format) -> str:
 def _command(folder: Path) -> str:
     """The command of a multirun; nothing for other folders."""
     file = folder / "multirun.yaml"
-    words = OmegaConf.select(OmegaConf.load(file), "hydra.overrides.task") if file.is_file() else None
-    return shlex.join(["gnn-distill", "train", "-m", *words]) if words else ""
+    words = OmegaConf.select(read_yaml(file), "hydra.overrides.task") if os.path.lexists(file) else None
+    return command(["gnn-distill", "train", "-m", *map(str, words)]) if words else ""

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
-
 from gnn_distill.listing import show
 from gnn_distill.results.numbers import Format, metric_label
 from gnn_distill.results.sweeps import Sweep, read_sweep
@@ -38,13 +36,14 @@ def settings_of(sweep: Sweep) -> list[Setting]:
     if sweep.runs.empty:
         return []
     splits = [split for split in SPLITS if sweep.runs[split].notna().any()]
-    groups = sweep.runs.groupby(sweep.keys, observed=True, sort=True) if sweep.keys else [((), sweep.runs)]
-    settings = [
-        Setting(dict(zip(sweep.keys, values, strict=True)), {split: _score(runs[split]) for split in splits})
-        for values, runs in groups
+    scores = sweep.scores(*sweep.keys).sort_values(("val", "mean"), ascending=sweep.lower_is_better, kind="stable")
+    return [
+        Setting(
+            dict(zip(sweep.keys, values if isinstance(values, tuple) else (values,), strict=False)),
+            {split: Score(line[split, "mean"], line[split, "std"], int(line[split, "count"])) for split in splits},
+        )
+        for values, line in scores.iterrows()
     ]
-    order = pd.Series([setting.scores["val"].mean if "val" in splits else 0.0 for setting in settings])
-    return [settings[place] for place in order.sort_values(ascending=sweep.lower_is_better, kind="stable").index]
 
 
 def told_scores(sweep: Sweep, settings: list[Setting]) -> Iterator[list[str]]:
@@ -74,9 +73,5 @@ def tell_sweep(folder: Path) -> None:
     show(columns, rows)
     if left := len(settings) - len(shown):
         print(f"and {left} more settings, which come out worse on validation: gnn-distill report {folder}")
-    for what in (*sweep.damaged, *(f"{name}: without a result" for name in sweep.unfinished)):
+    for what in (*sweep.damaged, *(f"{name}: {why or 'without a result'}" for name, why in sweep.unfinished.items())):
         print(f"Note: {what}")
-
-
-def _score(values: pd.Series) -> Score:
-    return Score(float(values.mean()), float(values.std(ddof=1)), int(values.count()))

@@ -7,10 +7,9 @@ from typing import Any
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
-from gnn_distill.errors import UserError, suggest
+from gnn_distill.errors import UserError, making_sense, suggest
 from gnn_distill.results.run_page import CONFIG, Run, read_run
 from gnn_distill.schema.data import LOWER_IS_BETTER
-from gnn_distill.sealed import Damaged, OtherVersion
 
 REPEATS = ("seed", "dataset.fold", "dataset.split_seed")
 """Keys that repeat a setting; they are averaged over."""
@@ -29,18 +28,22 @@ class Sweep:
     """The varied keys of REPEATS."""
     metric: str
     lower_is_better: bool
-    unfinished: list[str]
-    """Folders of the runs without a result."""
+    unfinished: dict[str, str]
+    """Folders of the runs without a result, and the first line of why, of those that failed."""
     damaged: list[str]
     """What is wrong with the runs whose files are damaged, or of another version."""
 
     def scores(self, *keys: str) -> pd.DataFrame:
-        """By `keys`, columns (val, mean), (val, std) with ddof=1, (val, count), and the same of test."""
-        return self.runs.groupby(list(keys), sort=True, observed=True)[["val", "test"]].agg(["mean", "std", "count"])
+        """By `keys`, columns (val, mean), (val, std) with ddof=1, (val, count), and the same of test.
+
+        Without keys a line of all runs.
+        """
+        by = list(keys) or (lambda run: "all")
+        return self.runs.groupby(by, sort=True, observed=True)[["val", "test"]].agg(["mean", "std", "count"])
 
     def best(self) -> pd.Series | None:
-        """The line of scores(*keys) with the best mean on validation, if any run has one."""
-        means = self.scores(*self.keys)["val", "mean"].dropna() if self.keys and len(self.runs) else []
+        """The line of scores(*keys) with the best mean on validation, if any run has one; without keys the only one."""
+        means = self.scores(*self.keys)["val", "mean"].dropna() if len(self.runs) else []
         if not len(means):
             return None
         return self.scores(*self.keys).loc[means.idxmin() if self.lower_is_better else means.idxmax()]
@@ -59,13 +62,15 @@ def read_sweep(folder: Path, metric: str | None = None) -> Sweep:
     """
     runs: list[Run] = []
     damaged: list[str] = []
-    for path in sorted(folder.glob(f"**/{CONFIG.as_posix()}")):
+    for path in sorted(folder.glob(f"**/{CONFIG.as_posix()}"), key=_in_order):
         try:
-            runs.append(read_run(path.parents[1], curves=False))
-        except (Damaged, OtherVersion) as error:
-            damaged.append(str(error))
+            with making_sense(path.parents[1], "Its files are damaged, or another program's."):
+                runs.append(read_run(path.parents[1], curves=False))
+        except UserError as error:
+            damaged.append(str(error).replace(f"{folder}/", ""))
     finished = [run for run in runs if run.summary]
-    asked = {key: [_value(run, key) for run in finished] for key in _keys(runs)}
+    words = [_told_keys(run) for run in finished]
+    asked = {key: [_value(run, told, key) for run, told in zip(finished, words, strict=True)] for key in _keys(runs)}
     varied = {key: values for key, values in asked.items() if len(set(values)) > 1}
     metric = metric or next((run.metric for run in finished), "")
     known = list(dict.fromkeys(name for run in finished for name in _scores(run).get("val", {})))
@@ -84,20 +89,29 @@ def read_sweep(folder: Path, metric: str | None = None) -> Sweep:
         repeats=[key for key in varied if key in REPEATS],
         metric=metric,
         lower_is_better=any(lower) or metric in LOWER_IS_BETTER,
-        unfinished=[_name(run, folder) for run in runs if not run.summary],
+        unfinished={_name(run, folder): run.error.partition("\n")[0] for run in runs if not run.summary},
         damaged=damaged,
     )
 
 
+def _in_order(path: Path) -> list[tuple[int, str]]:
+    """Jobs by their numbers: 2 comes before 10."""
+    return [(int(part) if part.isdecimal() and len(part) < 9 else -1, part) for part in path.parts]
+
+
 def _keys(runs: list[Run]) -> list[str]:
     """Everything that some run was told, places left out."""
-    names = (override.partition("=")[0].lstrip("+~") for run in runs for override in run.overrides)
+    names = (name for run in runs for name in _told_keys(run))
     return [name for name in dict.fromkeys(names) if name.split(".")[0] not in PLACES]
 
 
-def _value(run: Run, key: str) -> float | str:
+def _told_keys(run: Run) -> dict[str, str]:
+    """What a run was told, by key."""
+    return {name.lstrip("+~"): value for name, _, value in (text.partition("=") for text in run.overrides)}
+
+
+def _value(run: Run, told: dict[str, str], key: str) -> float | str:
     """What a run was told about a key; what it had anyway, where it was not told."""
-    told = {name.lstrip("+~"): value for name, _, value in (text.partition("=") for text in run.overrides)}
     value: Any = told.get(key)
     if value is None:
         value = OmegaConf.select(run.config, key)

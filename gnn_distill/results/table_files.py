@@ -1,12 +1,13 @@
 """A table read back from the table.json in its folder."""
 
-import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from gnn_distill.bounded import read_plain_json
 from gnn_distill.errors import UserError
 from gnn_distill.results.significance import Interval, Outcome, Share
 from gnn_distill.results.tables import Cell, Column, Comparison, Table
@@ -14,11 +15,13 @@ from gnn_distill.results.tables import Cell, Column, Comparison, Table
 FILE = "table.json"
 SCORES = "scores.csv"
 """The runs of the table: row, column, path and more."""
+MOST = {"columns": 50, "cells": 2_000, "values": 20_000}
+"""Of a table whose figures can be drawn within reason."""
 
 
 def is_table(folder: Path) -> bool:
     """Whether the folder is that of a table."""
-    return (folder / FILE).is_file()
+    return os.path.lexists(folder / FILE)
 
 
 def read_table(folder: Path) -> Table:
@@ -28,7 +31,12 @@ def read_table(folder: Path) -> Table:
         UserError: if the file is not that of a table, or of another version.
     """
     try:
-        told = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        told = read_plain_json(folder / FILE)
+        counts = {"columns": len(told["columns"]), "cells": len(told["cells"])}
+        counts["values"] = sum(len(line["values"]) for line in told["cells"])
+        if too_many := [f"{counts[what]:,} {what}" for what in MOST if counts[what] > MOST[what]]:
+            most = ", ".join(f"{count:,} {what}" for what, count in MOST.items())
+            raise ValueError(f"it has {', '.join(too_many)}; at most {most}")
         return Table(
             rows={row: line["label"] for row, line in told["rows"].items()},
             columns={key: Column(**{**line, "units": tuple(line["units"])}) for key, line in told["columns"].items()},

@@ -1,19 +1,22 @@
 """What the report of a table shows: the panels of every other format, figures, and what limits them."""
 
+import os
 import re
-import shlex
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from markupsafe import Markup
 
+from gnn_distill.bounded import lies_inside, read_csv
 from gnn_distill.results.figures import Curves
 from gnn_distill.results.grids import grids
 from gnn_distill.results.inline import png, svg
 from gnn_distill.results.numbers import Format, metric_label
+from gnn_distill.results.public import command
 from gnn_distill.results.run_page import read_run
 from gnn_distill.results.spreadsheets import restored
 from gnn_distill.results.table_figures import draw_boxes, draw_cell_curves, draw_differences, draw_heat_map, means_of
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_TILES = 6
+MOST_IMAGES = 40
+"""Of those that others put beside ours."""
 CURVES = "Validation metric by epoch: mean over the runs of a row, band of one standard deviation"
 
 
@@ -38,7 +43,7 @@ def table_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
     curves = dict(_curves(table, folder, damaged))
     drawn = {path.name for path in write_figures(table, curves, beside)}
     others = [path for path in sorted((folder / "figures").glob("*.png")) if path.name not in drawn]
-    others = [path for path in others if not path.is_symlink()]  # the page shows what is in the folder, and no more
+    others = [path for path in others if lies_inside(path, folder)][:MOST_IMAGES]
     results, *panels = grids(table)
     return {
         "title": table.title or table.name,
@@ -61,7 +66,7 @@ def table_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
 def _command(table: Table, folder: Path) -> str:
     """What made the table."""
     words = [word for word in read_run(folder).overrides if not word.startswith(("table.run=", "table.rerun="))]
-    return shlex.join(["gnn-distill", "table", *(words or [f"table={table.name}"])])
+    return command(["gnn-distill", "table", *(words or [f"table={table.name}"])])
 
 
 def write_figures(table: Table, curves: Mapping[str, "Figure"], folder: Path) -> list[Path]:
@@ -82,21 +87,28 @@ def _curves(table: Table, folder: Path, damaged: list[str]) -> Iterator[tuple[st
     What is said of files that are `damaged` is added there; their curves are left out.
     """
     file = folder / SCORES
-    if not file.is_file():
+    if not os.path.lexists(file):
         return
-    runs = restored(pd.read_csv(file, dtype=str))
+    header, lines = read_csv(file)
+    read = cache(read_metrics)  # cells may share runs
+    runs = restored(pd.DataFrame(lines, columns=header, dtype=str).replace("", pd.NA))
     for key, column in table.columns.items():
         cells: dict[str, list[Curves]] = {}
         for row, label in table.rows.items():
             paths = runs["path"][(runs["row"] == row) & (runs["column"] == key)].dropna()
             cells[label] = []
-            for path in (path for path in paths if (Path(path) / METRICS).is_file()):
+            for path in filter(has_curves, dict.fromkeys(map(os.path.realpath, paths))):
                 try:
-                    cells[label].append(_last_stage(read_metrics(path), row in table.teachers))
+                    cells[label].append(_last_stage(read(path), row in table.teachers))
                 except Damaged as error:
-                    damaged.append(str(error))
+                    damaged.append(str(error).replace(path, os.path.relpath(path, os.path.realpath(folder))))
         if figure := draw_cell_curves(cells, column.metric, column.label):
             yield f"curves of {key}", figure
+
+
+def has_curves(path: str) -> bool:
+    """Whether a run's metrics.csv lies in its folder."""
+    return lies_inside(Path(path) / METRICS, Path(path))
 
 
 def _last_stage(curves: Curves, teacher: bool) -> dict[str, list[float]]:

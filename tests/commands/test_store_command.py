@@ -6,11 +6,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
 
 from gnn_distill.run_directory import RunDirectory
+from gnn_distill.sealed import write_json
 from gnn_distill.store import Store
 
 HOUR, DAY = 3600, 86400
@@ -164,6 +166,12 @@ def test_entries_of_older_versions_can_be_pruned(store: Callable, place: Place) 
     assert "other version" in line_of(store("list")[1], "89ab")
     assert store("prune", "store.delete=true")[0] == 0
     assert not old.exists()
+
+
+@pytest.mark.parametrize("used", [3, {"teachers": 3}])
+def test_a_run_that_makes_no_sense_is_told(store: Callable, place: Place, used: Any) -> None:
+    write_json(place.run / "run.json", {"store": used})
+    assert "run.json: is damaged. What its run uses is not known." in store("list")[1]
 
 
 def test_a_run_that_cannot_be_read_is_told(store: Callable, place: Place) -> None:

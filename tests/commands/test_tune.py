@@ -169,7 +169,7 @@ def test_a_trial_that_diverges_counts_and_is_never_the_best(
     words = (*WORDS, "tune.columns=[errors]", "tune.rows=[alone]", "tune.trials=2")
     status, out, _ = gnn_distill(*words)
     assert status == 0
-    assert "trial 2/2  rmse diverged  best 1 (trial 1)" in out
+    assert "trial 2/2  rmse diverged  best 1.000 (trial 1)" in out
     assert read_facts(tmp_path / "own" / "tuned" / "errors" / "alone.yaml")["trial"] == "1"
     training.value = lambda cfg: None
     status, out, err = gnn_distill(*words, "tune.seed=1", "table.overrides=['optim.lr=1e-3']")

@@ -3,6 +3,7 @@
 import base64
 import csv
 import io
+import json
 import re
 from pathlib import Path
 
@@ -145,6 +146,19 @@ def test_a_page_about_a_run(tmp_path: Path):
     page = page_of(folder)
     assert page.tags["img"] == 0
     assert page.text.count(MARKUP) >= 4
+
+
+def test_no_page_holds_characters_that_act_unseen(tmp_path: Path):
+    folder = make_run(tmp_path / "run", f"note={ANSI}", metric=ANSI, epochs=2, note=ANSI, notices=[ANSI])
+    (folder / ".hydra" / "config.yaml").write_text(f"dataset: {{name: x}}\n# \u202e {ANSI[-3]}\n")
+    (folder / "manifest.json").unlink()
+    (folder / "failed.json").write_text(json.dumps({"error": ANSI}))
+    (tmp_path / "sweep").mkdir()
+    make_run(tmp_path / "sweep" / "a\x1b[2J", f"+a={ANSI}")
+    make_run(tmp_path / "sweep" / "b", "+a=1")
+    for page in (page_of(folder), page_of(tmp_path / "sweep")):
+        assert is_quiet(page.html)
+        assert r"\x1b[31mred" in page.text
 
 
 def test_a_page_about_a_table(evil, tmp_path: Path):

@@ -8,6 +8,7 @@ from pages import EVIL, make_run, page_of
 
 from gnn_distill.errors import UserError
 from gnn_distill.results.report import render, write_report
+from gnn_distill.run_directory import RunDirectory, write_failure
 from gnn_distill.schema.report import ReportConfig
 
 
@@ -43,7 +44,7 @@ def test_terms_are_those_of_the_selected_epoch(tmp_path, best, told):
     ("changes", "said"),
     [
         ({"test": None}, "The test split was not read"),
-        ({"metric": "rmse"}, "student behind by"),  # a higher error is worse
+        ({"metric": "rmse"}, "teacher ahead by"),  # a higher error is worse
         ({"note": "one of many"}, "one of many"),
         ({"control": {"name": "shuffled"}}, "teacher.control=shuffled"),
         ({"environment": {"code": {"dirty": True}}}, "changes that were not committed"),
@@ -52,6 +53,15 @@ def test_terms_are_those_of_the_selected_epoch(tmp_path, best, told):
 def test_what_a_reader_must_know_is_said(tmp_path, changes, said):
     assert said not in page_of(make_run(tmp_path / "plain")).text
     assert said in page_of(make_run(tmp_path / "run", **changes)).text
+
+
+def test_which_class_is_which(tmp_path):
+    run = make_run(tmp_path / "run", classes=["inactive", "active"], dataset="screen")
+    assert "0 = inactive, 1 = active" in page_of(run).text
+    assert "screen" in page_of(run).text
+    assert "0 = 0" not in page_of(make_run(tmp_path / "plain", classes=["0", "1"])).text
+    many = page_of(make_run(tmp_path / "many", classes=[f"c{i}" for i in range(12)])).text
+    assert "9 = c9 and 2 more" in many
 
 
 def test_a_run_that_has_not_finished_or_has_failed(tmp_path):
@@ -66,6 +76,45 @@ def test_a_run_that_has_not_finished_or_has_failed(tmp_path):
     assert "out of <memory>\nline 1" in page_of(run).text
     (run / ".hydra" / "overrides.yaml").unlink()
     assert page_of(run).tags["svg"] == 0
+
+
+def test_why_a_run_failed_is_told(tmp_path):
+    run = make_run(tmp_path / "run")
+    (run / "summary.json").unlink()
+    write_failure(run, UserError("Training diverged in epoch 3."))
+    assert "failed\n" in page_of(run).text
+    assert "Training diverged in epoch 3." in page_of(run).text
+    try:
+        raise KeyError("gone")
+    except KeyError as error:
+        write_failure(run, error)
+    assert "KeyError: 'gone'\nTraceback (most recent call last):" in page_of(run).text
+    assert str(tmp_path) not in page_of(run).html
+
+
+def test_notices_of_a_run_are_told(tmp_path):
+    run = make_run(tmp_path / "run", notices=["Note: 3 of 12 labels left out", "Warning: careful"])
+    assert "Note: 3 of 12 labels left out\nWarning: careful\n" in page_of(run).text
+    (run / "summary.json").unlink()
+    assert "careful" not in page_of(run).text
+    RunDirectory(run).remember(notices=["Note: under way"])
+    assert "Note: under way" in page_of(run).text
+
+
+def test_no_page_tells_where_things_lie(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ("seed=0", "paths.mirror=/scratch/me/data", "dataset.path=/home/alice/set.csv")
+    make_run(tmp_path / "sweep" / "0", *words, note=f"see {tmp_path}/notes/a.txt and /srv/b/c.txt")
+    make_run(tmp_path / "sweep" / "1", "seed=1", *words[1:])
+    (tmp_path / "sweep" / "1" / "summary.json").unlink()
+    (tmp_path / "sweep" / "multirun.yaml").write_text(yaml.safe_dump({"hydra": {"overrides": {"task": list(words)}}}))
+    for folder in ("sweep/0", "sweep/1", "sweep"):
+        html = page_of(tmp_path / folder).html
+        assert not [place for place in (str(tmp_path), "/scratch", "alice", "/srv") if place in html]
+    text = page_of(tmp_path / "sweep" / "0").text
+    assert "see notes/a.txt and …/c.txt" in text
+    assert 'gnn-distill train seed=0 dataset.path="$HOME"/set.csv' in text
+    assert "Folder\nsweep/0" in text
 
 
 @pytest.mark.parametrize("name", ["summary.json", "metrics.csv", "manifest.json", ".hydra/config.yaml"])

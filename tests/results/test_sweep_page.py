@@ -5,7 +5,7 @@ import yaml
 from pages import make_run, page_of
 
 from gnn_distill.errors import UserError
-from gnn_distill.run_directory import read_summary
+from gnn_distill.run_directory import read_summary, write_failure
 from gnn_distill.sealed import write_json
 
 
@@ -28,7 +28,7 @@ def test_a_sweep_is_a_map_of_the_keys_that_vary_most(tmp_path):
     assert "mean over seed" in page.text
     assert "loss.weights.macro: 0, 0.5, 1; loss.weights.micro: 2, 10" in page.text  # numbers in their order
     assert "gnn-distill train -m loss.weights.micro=10,2 seed=0,1" in page.text
-    assert "10\n1\n" not in page.text  # keys in the order of the map: macro, micro
+    assert "10\n1\n" not in page.text.partition("\nRuns\n")[0]  # keys in the order of the map: macro, micro
     assert "1\n10\n81.2 ± 0.0\n57.5 ± 3.5\n2" in page.text
     assert page.tags["svg"] == 2
     for name in ("heatmap.png", "heatmap_test.png"):
@@ -57,7 +57,7 @@ def test_sweeps_of_one_key_of_seeds_and_of_nothing_finished(tmp_path):
     assert page.tags["svg"] == 1
     for seed in (0, 1):
         make_run(tmp_path / "seeds" / str(seed), f"seed={seed}")
-    assert "nothing but seeds" in page_of(tmp_path / "seeds").text
+    assert "The runs differ in seed alone" in page_of(tmp_path / "seeds").text
     (make_run(tmp_path / "begun" / "0", "seed=0") / "summary.json").unlink()
     assert "0\nfinished, 1 not" in page_of(tmp_path / "begun").text
 
@@ -68,7 +68,7 @@ def test_a_damaged_run_is_named_and_does_not_count(tmp_path, name):
         file = make_run(tmp_path / "seeds" / str(seed), f"seed={seed}") / name
     file.write_text("- seed=3\n")
     page = page_of(tmp_path / "seeds")
-    assert f"{file}: is damaged: " in page.text
+    assert f"\n2/{name}: is damaged: " in page.text
     assert "2\nall finished" in page.text
 
 
@@ -79,3 +79,38 @@ def test_lower_errors_are_better_in_a_sweep(tmp_path):
         summary["student"]["val"]["rmse"] = 0.5 + micro
         write_json(run / "summary.json", summary)
     assert "loss.weights.micro=0\n" in page_of(tmp_path).text
+
+
+def test_runs_that_differ_in_folds_have_a_mean_and_each_its_score(tmp_path):
+    for fold, test in enumerate((0.7, 0.8, 0.6)):
+        make_run(tmp_path / "folds" / str(fold), f"dataset.fold={fold}", test=test)
+    page = page_of(tmp_path / "folds")
+    assert "Runs over dataset.fold" in page.text
+    assert "70.0 ± 10.0\non test, mean ± std of 3 runs" in page.text
+    assert "81.2 ± 0.0\n70.0 ± 10.0\n3\n" in page.text  # validation, test, count
+    assert "0\n0\n81.2\n70.0\n1\n1\n81.2\n80.0\n2\n2\n81.2\n60.0\n" in page.text  # folder, fold, scores
+    assert "chosen on validation" not in page.text
+
+
+def test_jobs_stand_in_their_order(tmp_path):
+    for job in range(11):
+        make_run(tmp_path / "many" / str(job), f"seed={job}")
+    told = page_of(tmp_path / "many").text.partition("\nRuns\n")[2]
+    assert "\n9\n9\n81.2\n75.0\n10\n10\n81.2\n75.0\n" in told
+
+
+def test_why_runs_of_a_sweep_failed_is_told(tmp_path):
+    sweep = sweep_of(tmp_path / "sweep")
+    write_failure(sweep / "11", UserError("Training diverged.\nLower the rate."))
+    page = page_of(sweep)
+    assert "Failed runs\n11\nTraining diverged.\n" in page.text
+    assert "Lower the rate" not in page.text
+
+
+def test_a_run_that_makes_no_sense_does_not_end_the_page(tmp_path):
+    sweep = sweep_of(tmp_path / "sweep")
+    (sweep / "11" / ".hydra" / "config.yaml").write_text("- 1\n- 2\n")
+    (sweep / "11" / "failed.json").write_text("[]")
+    page = page_of(sweep)
+    assert "\n11: cannot be understood" in page.text
+    assert "11\nall finished" in page.text

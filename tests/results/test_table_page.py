@@ -1,3 +1,5 @@
+import json
+import os
 from types import SimpleNamespace
 
 import pandas as pd
@@ -78,8 +80,33 @@ def test_a_table(table_folder):
     assert page_of(folder).tags["img"] == 1  # figures of others are shown too
     (run / "metrics.csv").write_text("stage,epoch\n")
     page = page_of(folder)
-    assert f"{run / 'metrics.csv'}: is damaged: " in page.text
+    assert "\n../run/metrics.csv: is damaged: " in page.text
     assert page.tags["svg"] == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda table: table["columns"].update({f"c{i}": {} for i in range(50)}), "it has 52 columns; at most 50"),
+        (lambda table: table["cells"].extend(table["cells"] * 1000), "it has 8,008 cells"),
+        (lambda table: table["cells"][0]["values"].update({str(i): 0.5 for i in range(20_000)}), "values; at most"),
+    ],
+)
+def test_a_table_that_nobody_could_read_is_refused(table_folder, change, told):
+    folder, _ = table_folder
+    table = json.loads((folder / "table.json").read_text())
+    change(table)
+    (folder / "table.json").write_text(json.dumps(table))
+    with pytest.raises(UserError, match=told):
+        read_table(folder)
+
+
+def test_a_table_is_not_read_through_links(table_folder):
+    folder, _ = table_folder
+    os.replace(folder / "table.json", folder.parent / "table.json")
+    (folder / "table.json").symlink_to("../table.json")
+    with pytest.raises(UserError, match=r"table\.json: is damaged: it is a link to another place"):
+        render(folder, ReportConfig())
 
 
 def test_a_table_that_cannot_be_read(table_folder):

@@ -41,7 +41,8 @@ def load(dataset: "CSLConfig", paths: "PathsConfig") -> GraphTask:
     if dataset.split in ("auto", "published"):
         folds = [[line.split(",") for line in (raw / file).read_text().splitlines()] for file in FOLDS]
         check_fold(dataset.fold, len(folds[0]), "the published split of CSL")
-        splits, notices = to_splits(*(np.array(lines[dataset.fold], dtype=int) for lines in folds)), []
+        parts = (np.array(lines[dataset.fold], dtype=int) for lines in folds)
+        splits, notices = to_splits(*parts, kind="published"), []
     else:
         splits, notices = choose_split(dataset, paths, graphs.y, "multiclass")
     return assemble(

@@ -55,7 +55,7 @@ def load(dataset: "PeptidesConfig", paths: "PathsConfig") -> GraphTask:
     task = assemble(
         dataset,
         graphs,
-        to_splits(parts["train"], parts["val"], parts["test"]),
+        to_splits(parts["train"], parts["val"], parts["test"], kind="published"),
         kind="multilabel",
         metric="average_precision",
         target_names=FUNCTIONS,

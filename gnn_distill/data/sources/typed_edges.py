@@ -43,7 +43,7 @@ def load(dataset: "TypedEdgesConfig", paths: "PathsConfig") -> GraphTask:
     scores = typed_edge_surplus(num_nodes, types, adjacency, dataset.num_types)
     labels = scores > np.median(scores[: dataset.num_train])
     graphs = pack(num_nodes, types, adjacency, torch.from_numpy(labels).float()[:, None], dataset.num_types)
-    splits = to_splits(*np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1]))
+    splits = to_splits(*np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1]), kind="generated")
     features = Features("continuous", (dataset.num_types,))
     return assemble(
         dataset, graphs, splits, kind="binary", metric="accuracy", target_names=("label",), node_features=features

@@ -68,7 +68,7 @@ def load(dataset: "ZINCConfig", paths: "PathsConfig") -> GraphTask:
     ]
     graphs = concatenate([pack_dataset(source, num_targets=1) for source in sources])
     ends = pointers(torch.tensor([len(source) for source in sources])).tolist()
-    splits = Splits(*(torch.arange(start, end) for start, end in pairwise(ends)))
+    splits = Splits(*(torch.arange(start, end) for start, end in pairwise(ends)), kind="published")
     note, notices = label_note(Path(sources[0].raw_dir))
     return assemble(
         dataset,

@@ -1,0 +1,142 @@
+"""Reading files that may be somebody else's: regular files, of a folder nothing outside it, and none without end."""
+
+import csv
+import io
+import json
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from gnn_distill.errors import UserError
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig, ListConfig
+
+MB = 1 << 20
+MOST_JSON = 16 * MB
+MOST_YAML = MB // 4
+MOST_CSV = 32 * MB
+MOST_IMAGE = 16 * MB
+MOST_HEADER = 100_000_000
+"""Of a safetensors file of one's own: the most that safetensors takes."""
+DEEPEST, MOST_NODES = 32, 10_000
+"""Of YAML: lists and mappings within each other, and all of them with their values."""
+MOST_COLUMNS = 1000
+AGAIN = "Delete it and run again."
+
+
+class Damaged(UserError):
+    """A file that is not what was written; the message names it."""
+
+    def __init__(self, path: Path, why: str, remedy: str = AGAIN) -> None:
+        super().__init__(f"{path}: is damaged: {why}. {remedy}")
+        self.path, self.why = path, why
+
+
+@contextmanager
+def reading(path: Path, remedy: str = AGAIN) -> Iterator[None]:
+    """Within it an OSError becomes a UserError; a file that is not there, or a disk that fails, is damage."""
+    try:
+        yield
+    except PermissionError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}). Ask its owner for the right to.") from error
+    except OSError as error:
+        why = "it is missing" if isinstance(error, FileNotFoundError) else f"it cannot be read ({error.strerror})"
+        raise Damaged(path, why, remedy) from error
+
+
+def lies_inside(path: Path, folder: Path) -> bool:
+    """Whether `path` is a regular file and, all links followed, below `folder`."""
+    try:
+        real = Path(os.path.realpath(path, strict=True))
+        return real.is_relative_to(os.path.realpath(folder)) and stat.S_ISREG(real.stat().st_mode)
+    except OSError:
+        return False
+
+
+def stay_inside(folder: Path, path: Path, remedy: str = AGAIN) -> None:
+    """Raise Damaged where `path` is there and is no regular file of `folder`, all links followed."""
+    if os.path.lexists(path) and not lies_inside(path, folder):
+        raise Damaged(path, "it is a link to another place, or no regular file", remedy)
+
+
+@contextmanager
+def opened(path: Path, folder: Path | None = None, remedy: str = AGAIN) -> Iterator[IO[bytes]]:
+    """A regular file, of `folder` where one is given, open for reading. Raises Damaged, or UserError without rights."""
+    with reading(path, remedy):
+        real = os.path.realpath(path, strict=True)
+        if not lies_inside(path, Path(folder or os.path.dirname(real))):
+            raise Damaged(path, "it is a link to another place, or no regular file", remedy)
+        # The name may be changed meanwhile: no link is followed here, no pipe waited for.
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        with open(os.open(real, flags), "rb") as file:
+            yield file
+
+
+def read_bytes(path: Path, most: int, folder: Path | None = None, remedy: str = AGAIN) -> bytes:
+    """All of a file of at most `most` bytes. Raises Damaged."""
+    with opened(path, folder or path.parent, remedy) as file:
+        raw = file.read(most + 1)
+    if len(raw) > most:
+        raise Damaged(path, f"it has more than the {most:,} bytes that are read of such a file", remedy)
+    return raw
+
+
+def parsed(text: str | bytes) -> Any:
+    """The value of a JSON text; None if it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError, MemoryError):
+        return None
+
+
+def read_plain_json(path: Path, folder: Path | None = None, remedy: str = AGAIN) -> Any:
+    """The value of a JSON file without a checksum. Raises Damaged."""
+    value = parsed(read_bytes(path, MOST_JSON, folder, remedy))
+    if value is None:
+        raise Damaged(path, "it is no JSON", remedy)
+    return value
+
+
+def read_yaml(path: Path, folder: Path | None = None, remedy: str = AGAIN) -> "DictConfig | ListConfig":
+    """What a YAML file holds: nothing of it can grow, as there are no aliases, and no tags of Python.
+
+    Raises Damaged.
+    """
+    import yaml
+    from omegaconf import OmegaConf
+
+    try:
+        text = read_bytes(path, MOST_YAML, folder, remedy).decode()
+        depth = 0
+        for count, event in enumerate(yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))):
+            if isinstance(event, yaml.AliasEvent):
+                raise Damaged(path, f"it has aliases (*{event.anchor}), which no run writes", remedy)
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST or count > MOST_NODES:
+                limits = f"at most {DEEPEST} within each other, with {MOST_NODES:,} values in all, are read"
+                raise Damaged(path, f"it has too many lists: {limits}", remedy)
+        return OmegaConf.load(io.StringIO(text))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        told = " ".join(str(error).split())[:200]
+        raise Damaged(path, f"it is no YAML that a run writes ({type(error).__name__}: {told})", remedy) from error
+
+
+def read_csv(path: Path, folder: Path | None = None, remedy: str = AGAIN) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a CSV file; a last row that is torn is left out. Raises Damaged."""
+    try:
+        text = read_bytes(path, MOST_CSV, folder, remedy).decode()
+        rows = list(csv.reader(io.StringIO(text, newline="")))
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise Damaged(path, f"it is no CSV ({error})", remedy) from error
+    header = rows.pop(0) if rows else []
+    if len(header) > MOST_COLUMNS:
+        raise Damaged(path, f"it has {len(header):,} columns; at most {MOST_COLUMNS:,} are read", remedy)
+    if rows and len(rows[-1]) < len(header):
+        rows.pop()
+    if other := next((line for line, row in enumerate(rows, 2) if len(row) != len(header)), None):
+        raise Damaged(path, f"row {other} has other cells than its header has", remedy)
+    return header, rows
