@@ -183,14 +183,19 @@ def end_by(signal: Interrupted, command: str) -> NoReturn:
 def task_of(command: str, stopped: "Resumption | None" = None) -> Callable[[Any], Any]:
     """The function that Hydra calls with the config of each job; its value is what a sweeper optimises."""
 
+    launcher = os.getpid()
+
     def task(cfg: Any) -> Any:
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
 
+        from gnn_distill.interruption import working_for
+
         try:
             main = import_module(f"gnn_distill.commands.{command}").main
             collect_garbage()
-            return main(checked(stopped.settle(cfg)), resume=True) if stopped else main(checked(cfg))
+            with working_for(launcher):
+                return main(checked(stopped.settle(cfg)), resume=True) if stopped else main(checked(cfg))
         except (UserError, OSError) as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN or not (isinstance(error, UserError) or of_output(error)):
                 raise  # the sweeper decides whether the other jobs go on

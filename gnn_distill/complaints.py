@@ -2,11 +2,11 @@
 
 import errno
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
 from hydra.core.override_parser.types import Override
-from hydra.core.utils import JobReturn
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
@@ -23,6 +23,9 @@ TYPES = {
 }
 
 
+SHOWN = 5
+
+
 class UsageError(UserError):
     """Flags that do not go together."""
 
@@ -36,7 +39,7 @@ def explain(error: BaseException) -> UserError | None:
         if isinstance(error, UserError) or error is None:
             return error
     if isinstance(error, UserError):  # from a job of a sweep
-        return UserError(f"{error}\nThe sweep stops here: the jobs after this one were not run.")
+        return UserError("\n".join([str(error), *_about_jobs(error)]))
     if isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EIO):
         return UserError(f"nothing more can be written ({error.strerror}). Make room, or send the output elsewhere.")
     if _from_task(error):
@@ -77,6 +80,29 @@ def _from_task(error: BaseException) -> bool:
     """Hydra hands on a job's exception, from this process or another, when its return value is read."""
     reader = JobReturn.return_value.fget.__code__
     return any(frame.f_code is reader for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
+def _about_jobs(error: BaseException) -> Iterator[str]:
+    """Which jobs of a sweep failed, and that the others are finished: Hydra looks at them once a batch has ended."""
+    batch = next(iter(_batches(error)), [])
+    failed = [job for job in batch if job.status == JobStatus.FAILED]
+    if not failed:
+        return
+    rest = len(batch) - len(failed)
+    yield f"{len(failed)} of {len(batch)} jobs failed and {rest} are finished; no further ones are started."
+    if len(failed) > 1:
+        for job in failed[:SHOWN]:
+            yield f"  {' '.join(job.overrides)}: {str(job._return_value).partition(chr(10))[0]}"
+        if len(failed) > SHOWN:
+            yield f"  and {len(failed) - SHOWN} more"
+
+
+def _batches(error: BaseException) -> Iterator[Sequence[JobReturn]]:
+    """Hydra's sweepers hold what the jobs of a batch have returned in a variable."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        for value in frame.f_locals.values():
+            if isinstance(value, Sequence) and value and all(isinstance(item, JobReturn) for item in value):
+                yield value
 
 
 def _override(error: BaseException) -> str | None:

@@ -1,9 +1,12 @@
 """Signals that ask a run to stop: it ends in order, with a code of its own, and can be gone on with."""
 
+import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import FrameType
 from typing import Any, Self
 
@@ -71,3 +74,35 @@ class Interruption:
         self.asked = self.asked or name  # an exception may be lost, in a callback of the garbage collector, say
         if not waits:
             raise Interrupted(name)
+
+
+JOB = threading.Lock()
+"""Held while a worker process does a job."""
+
+
+@contextmanager
+def working_for(launcher: int) -> Iterator[None]:
+    """Within it a job runs that the process `launcher` has launched: in this process, or in a worker of its own.
+
+    A worker does not outlive its launcher: once that is gone, its job is asked to stop, and the process ends.
+    """
+    if os.getppid() != launcher:
+        yield
+        return
+    _follow(launcher)
+    with JOB:
+        yield
+
+
+@cache
+def _follow(launcher: int) -> None:
+    threading.Thread(target=_end_with, args=(launcher,), daemon=True).start()
+
+
+def _end_with(launcher: int, every: float = 0.5) -> None:
+    while os.getppid() == launcher:
+        time.sleep(every)
+    if JOB.locked():
+        os.kill(os.getpid(), signal.SIGTERM)
+    with JOB:
+        os._exit(Interrupted.exit_code)

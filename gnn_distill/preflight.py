@@ -1,4 +1,4 @@
-"""What happens between Hydra's composing of a config and its making of the run directory."""
+"""What happens between Hydra's composing of a config and its making of the run directory; and after a sweep."""
 
 from itertools import chain, count
 from pathlib import Path
@@ -42,6 +42,12 @@ class Preflight(Check):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Sweeps."""
         self._claim(config, "sweep")
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        """Say what the sweep has come to."""
+        from gnn_distill.results.sweep_summary import tell_sweep
+
+        tell_sweep(Path(config.hydra.sweep.dir))
 
     def _claim(self, config: DictConfig, mode: str) -> None:
         try:

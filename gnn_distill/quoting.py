@@ -5,10 +5,10 @@ from pathlib import Path
 
 
 def for_hydra(text: object) -> str:
-    """`text` as the value of an override: in quotes, whatever marks it holds."""
+    """`text` as the value of an override: in quotes, whatever marks it holds, and none of them an interpolation."""
     from hydra.core.override_parser.types import Quote, QuotedString
 
-    return QuotedString(str(text), Quote.single).with_quotes()
+    return QuotedString(str(text).replace("${", r"\${"), Quote.single).with_quotes()
 
 
 def resume_command(folder: Path | str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -25,6 +26,7 @@ from omegaconf.errors import OmegaConfBaseException
 from gnn_distill.complaints import explain
 from gnn_distill.environment import config_hash
 from gnn_distill.errors import UserError, refuse
+from gnn_distill.interruption import Interruption, working_for
 from gnn_distill.quoting import for_hydra
 from gnn_distill.results.studies import Study, Trial
 from gnn_distill.run_directory import holding, is_finished, read_summary
@@ -44,8 +46,11 @@ class Method:
 
     column: str
     row: str
+    file: str
+    """Name of its settings among those of the column: the row's, of a search inside a pair full-fold3."""
     role: str
     pairs: Sequence[Pair]
+    """Those whose mean is a trial's value."""
     config: DictConfig
     knobs: Sequence[Knob]
     folder: Path
@@ -54,6 +59,9 @@ class Method:
     def metric(self) -> str:
         """The metric of the data set."""
         return self.config.dataset.metric
+
+    def __str__(self) -> str:
+        return f"{self.column}/{self.file}"
 
     def study(self, tune: TuneConfig) -> Study:
         """Its study; whatever changes the meaning of a trial, but not their number, makes it another one."""
@@ -64,8 +72,8 @@ class Method:
 
 
 def compose_method(
-    column: str, row: str, role: str, pairs: Sequence[Pair], overrides: Sequence[str], hydra: Sequence[str],
-    tune: TuneConfig, folder: Path,
+    column: str, row: str, file: str, role: str, pairs: Sequence[Pair], overrides: Sequence[str],
+    hydra: Sequence[str], tune: TuneConfig, folder: Path,
 ) -> Method:  # fmt: skip
     """The method that `overrides` of `train` make, checked before anything runs; `hydra` chooses the launcher.
 
@@ -87,7 +95,7 @@ def compose_method(
         if (said := error if isinstance(error, UserError) else explain(error)) is None:
             raise
         raise UserError(f"row {row}, column {column}: {said}") from error
-    return Method(column, row, role, pairs, config, knobs, folder)
+    return Method(column, row, file, role, pairs, config, knobs, folder)
 
 
 def search(method: Method, study: Study, tune: TuneConfig, tell: Callable[[Sequence[Trial]], None]) -> list[Trial]:
@@ -119,6 +127,7 @@ def sweep(method: Method, study: Study, tune: TuneConfig, seed: int, jobs: int) 
         )
     task = partial(
         run_trial,
+        launcher=os.getpid(),
         pairs=[dict(pair) for pair in method.pairs],
         role=method.role,
         runs=method.folder / "runs",
@@ -126,18 +135,19 @@ def sweep(method: Method, study: Study, tune: TuneConfig, seed: int, jobs: int) 
     )
     context = HydraContext(config_loader=GlobalHydra.instance().config_loader(), callbacks=Callbacks())
     sweeper = Plugins.instance().instantiate_sweeper(hydra_context=context, task_function=task, config=method.config)
-    with open(method.folder / "sweep.log", "a") as log, redirect_stdout(log), redirect_stderr(log):
+    with Interruption(), open(method.folder / "sweep.log", "a") as log, redirect_stdout(log), redirect_stderr(log):
         sweeper.sweep(list(method.config.hydra.overrides.task))
 
 
-def run_trial(cfg: DictConfig, pairs: Sequence[Pair], role: str, runs: Path, worst: float) -> float:
+def run_trial(cfg: DictConfig, launcher: int, pairs: Sequence[Pair], role: str, runs: Path, worst: float) -> float:
     """The mean validation metric over pairs; `worst` where training diverged."""
     values = []
     for pair in pairs:
         one = deepcopy(cfg)
         for key, value in pair.items():
             OmegaConf.update(one, key, value)
-        values.append(run_once(one, role, runs))
+        with working_for(launcher):
+            values.append(run_once(one, role, runs))
     return worst if None in values else sum(values) / len(values)
 
 

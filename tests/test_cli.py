@@ -188,15 +188,23 @@ def test_a_fault_of_the_program_keeps_its_trace(gnn_distill: Callable, monkeypat
 def test_the_user_error_of_a_job_ends_its_sweep_with_a_word(gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch):
     from gnn_distill.commands import train
 
+    ran = []
+
     def pick(cfg: object) -> None:
         if cfg.seed == 1:
             raise UserError("seed=1: not today.")
+        ran.append(cfg.seed)
 
     monkeypatch.setattr(train, "main", pick)
     status, _, err = gnn_distill("train", "-m", "seed=0,1,2")
     assert status == 1
     assert "Error executing job with overrides: ['seed=1']" in err
-    assert err.endswith("seed=1: not today.\nThe sweep stops here: the jobs after this one were not run.\n")
+    told = "1 of 3 jobs failed and 2 are finished; no further ones are started."
+    assert err.endswith(f"gnn-distill train: seed=1: not today.\n{told}\n")
+    assert ran == [0, 2]
+    status, _, err = gnn_distill("train", "-m", "seed=1,1,2")
+    told = "2 of 3 jobs failed and 1 are finished; no further ones are started."
+    assert err.endswith(f"{told}\n  seed=1: seed=1: not today.\n  seed=1: seed=1: not today.\n")
     status, _, err = gnn_distill("train", "seed=1")
     assert (status, err) == (1, "gnn-distill train: seed=1: not today.\n")
 

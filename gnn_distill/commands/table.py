@@ -2,9 +2,10 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console as RichConsole
@@ -12,25 +13,26 @@ from rich.console import Console as RichConsole
 from gnn_distill.console import Console
 from gnn_distill.errors import UserError
 from gnn_distill.quoting import for_hydra
+from gnn_distill.results.absent import tell_absent
 from gnn_distill.results.cells import (
     LOG,
     PlannedRun,
     given_to_launcher,
     given_to_runs,
+    mixed,
     plan,
     scores,
     sized,
-    sources_of,
     status,
-    tuned_file,
+    taken,
 )
 from gnn_distill.results.comparison import make_table
 from gnn_distill.results.launch import failure, launch
 from gnn_distill.results.publish import publish
 from gnn_distill.results.rendering import to_markdown, to_rich
-from gnn_distill.results.runs import newest, origin, read_runs
-from gnn_distill.results.studies import read_facts
+from gnn_distill.results.runs import left_out, origin, read_runs
 from gnn_distill.results.tables import Table
+from gnn_distill.results.tuned import tell_overlap, tell_tuned
 from gnn_distill.schema.table import TableCommand, TableConfig
 from gnn_distill.tracking import start_tracker
 
@@ -46,34 +48,48 @@ def main(cfg: DictConfig) -> None:
     hydra, folder = HydraConfig.get().overrides, Path(HydraConfig.get().runtime.output_dir)
     console = Console(sys.stdout)  # bound here: the runs' own output goes to their logs
     given = [f"tracker.group={for_hydra(table.name)}", *given_to_runs(hydra.task)]
-    runs, remarks = plan(table, given), list(tell_tuned(table))
+    runs, remarks, limits = plan(table, given), list(tell_tuned(table)), list(tell_overlap(table))
     # A run counts wherever it lies; those of this table lie in its cells.
     places = [*table.search, table.cells]
     found = read_runs(places, console.warn)
-    known = status(runs, found)
+    known = status(runs, taken(runs, found, table))
+    absent = list(tell_absent(known, found, places))
     if table.status:
-        return tell_status(console, table, known)
+        return tell_status(console, table, known, absent)
     stopped = ""
     if table.run:
         wanted = to_make(table, known)
         tell_plan(console, table, known, len(wanted))
+        for text in absent[:-1]:
+            console.notice(text)
         if wanted:
             stopped = launch(wanted, Path(table.cells), given_to_launcher(hydra.hydra))
             found = read_runs(places)
-            known = status(runs, found)
+            known = status(runs, taken(runs, found, table))
             if not stopped and any(known[run] == "missing" for run in wanted):
                 stopped = "it left out runs without a word"
 
-    values = scores(runs, found, table)
-    ours = newest(found, sources_of(runs))
-    ours = ours[ours["config_hash"].isin({run.config_hash for run in runs})]
-    made = make_table(table, values, [*remarks, *origin(ours)])
-    figures = publish(folder, made, ours, values)
+    made, rows, values = filled(table, runs, found, remarks, limits)
+    figures = publish(folder, made, rows, values)
     terminal = RichConsole()
     terminal.print(to_rich(made)) if terminal.is_terminal else print(to_markdown(made))
     console.say(f"Files: {folder}")
     mirror(cfg, made, folder, figures, console)
-    tell_holes(console, table, known, stopped)
+    tell_holes(console, table, known, absent, stopped)
+
+
+def filled(
+    table: TableConfig,
+    runs: Sequence[PlannedRun],
+    found: pd.DataFrame,
+    remarks: Sequence[str] = (),
+    limits: Sequence[str] = (),
+) -> tuple[Table, pd.DataFrame, pd.DataFrame]:
+    """The table of what was found, with all that is said below it; the rows of its runs, and their scores."""
+    rows = taken(runs, found, table)
+    values = scores(runs, rows, table)
+    limits = [*limits, *left_out(found, rows), *mixed(values, table)]
+    return make_table(table, values, [*remarks, *origin(rows)], limits), rows, values
 
 
 def to_make(table: TableConfig, known: State) -> list[PlannedRun]:
@@ -99,16 +115,18 @@ def tell_plan(console: Console, table: TableConfig, known: State, wanted: int) -
     console.stage(f"{table.title or table.name}", f"{len(known)} runs: {told}; {wanted} to be made")
 
 
-def tell_status(console: Console, table: TableConfig, known: State) -> None:
+def tell_status(console: Console, table: TableConfig, known: State, absent: Sequence[str]) -> None:
     """A line for each run that is not finished, with its folder, and the counts."""
     for run, kind in known.items():
         if kind != "finished":
             why = f"  {failure(run)}  Log: {run.folder / LOG}" if kind == "failed" else ""
             console.say(f"{kind:<8}  {run}{why}")
     tell_plan(console, table, known, len(to_make(table, known)) if table.run else 0)
+    for text in absent:
+        console.notice(text)
 
 
-def tell_holes(console: Console, table: TableConfig, known: State, stopped: str) -> None:
+def tell_holes(console: Console, table: TableConfig, known: State, absent: Sequence[str], stopped: str) -> None:
     """What the table still lacks, and why.
 
     Raises:
@@ -120,6 +138,8 @@ def tell_holes(console: Console, table: TableConfig, known: State, stopped: str)
     if running := sum(state == "running" for state in known.values()):
         console.notice(f"{running} runs are being made by another process. Start again when it has ended.")
     if not table.run:
+        for text in absent:
+            console.notice(text)
         return
     if stopped:
         missing = sum(state == "missing" for state in known.values())
@@ -129,21 +149,3 @@ def tell_holes(console: Console, table: TableConfig, known: State, stopped: str)
             f"table={table.name}: {len(failed)} of {len(known)} runs failed; they are missing in the table. Read their "
             "logs above, and try them again with table.rerun=failed."
         )
-
-
-def tell_tuned(table: TableConfig) -> Iterator[str]:
-    """A footnote for each column with tuned settings: whose they are, and from which study."""
-    methods = dict.fromkeys(method.tuned for method in table.rows.values() if method.tuned)
-    for key, column in table.columns.items():
-        files = {method: tuned_file(key, method) for method in methods}
-        if any(files.values()):
-            told = "; ".join(f"{method} ({tell_study(file)})" for method, file in files.items())
-            yield f"{column.label}: settings tuned on validation, by method and study: {told}."
-
-
-def tell_study(file: Path | None) -> str:
-    """`8 trials, outputs/tune/main/nci1_kd, 2026-01-02 03:04:05`."""
-    if file is None:
-        return "not tuned"
-    facts = read_facts(file)
-    return f"{facts['trials']} trials, {facts['study']}, {facts['finished']}" if "study" in facts else str(file)

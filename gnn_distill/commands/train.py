@@ -31,7 +31,7 @@ from gnn_distill.schema.run import TrainConfig
 from gnn_distill.settings import Settings
 from gnn_distill.stages.distill import check_student, distill
 from gnn_distill.stages.encode import encode
-from gnn_distill.stages.evaluate import evaluate_splits
+from gnn_distill.stages.evaluate import constant_scores, evaluate_splits
 from gnn_distill.stages.pretrain import pretrain
 from gnn_distill.stages.runtime import Runtime, make_fabric
 from gnn_distill.stages.signals import TeacherSignals, signals, visibility
@@ -135,6 +135,7 @@ def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
     figures = learning_curves(directory.path, task.spec.metric)
     summary = {
         **results,
+        "constant": constant_scores(task, config.trainer.test),
         "name": name,
         "dataset": task.spec.name,
         "classes": task.spec.classes,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import metadata, util
-from itertools import islice, product
+from itertools import product
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,13 @@ from gnn_distill.console import Console, duration
 from gnn_distill.environment import code_version
 from gnn_distill.errors import UserError, refuse, suggest
 from gnn_distill.listing import show
+from gnn_distill.overlap import Overlaps
 from gnn_distill.results.cells import cell_overrides, given_to_launcher, given_to_runs, sized
 from gnn_distill.results.studies import Study, Trial, told, write_settings
+from gnn_distill.results.tuned import overlap_line, pair_name, pairs_of
 from gnn_distill.schema.table import ColumnConfig, RowConfig
-from gnn_distill.schema.tune import TuneCommand
-from gnn_distill.tuning import Method, compose_method, own_value, search, told_pairs
+from gnn_distill.schema.tune import TuneCommand, TuneConfig
+from gnn_distill.tuning import Method, Pair, compose_method, own_value, search, told_pairs
 
 INSTALL = "pip install 'gnn-distill[tune]', or in a checkout: pip install -c constraints.txt -e '.[tune]'"
 COLUMNS = ("column", "row", "trials", "validation", "as it stands", "best", "settings")
@@ -41,15 +43,14 @@ def main(cfg: DictConfig) -> None:
     studies = [method.study(config.tune) for method in methods]
     progress = Progress(console, config.tune.trials, [len(study.trials()) for study in studies])
     console.stage(f"tune {config.table.name}", progress.whole())
-    rows, failed = [], []
+    rows, failed, overlaps = [], [], Overlaps()
     for method, study in zip(methods, studies, strict=True):
         try:
-            rows.append(finish(config, method, study, progress))
+            rows.append(finish(config, method, study, progress, overlaps))
         except Exception as error:
-            name = f"{method.column}/{method.row}"
-            console.warn(f"{name}: {error}" if isinstance(error, UserError) else f"{name}: {error!r}")
+            console.warn(f"{method}: {error}" if isinstance(error, UserError) else f"{method}: {error!r}")
             progress.give_up(study)
-            failed.append(name)
+            failed.append(str(method))
     if rows:
         console.say("")
         show(COLUMNS, rows)
@@ -83,16 +84,33 @@ def plan(config: TuneCommand) -> Iterator[Method]:
     # A search starts from the methods as they stand, not from what an earlier one has found.
     untuned = replace(table, rows={name: replace(row, tuned=None) for name, row in table.rows.items()})
     for column, row in product(columns, rows):
-        yield compose_method(
-            column,
-            row,
-            table.rows[row].role,
-            first_pairs(tune.pairs, column, table.columns[column]),
-            cell_overrides(untuned, row, column, given),
-            launcher,
-            tune,
-            folder / f"{column}_{row}",
+        for file, pairs in searches(tune, row, column, table.columns[column]):
+            yield compose_method(
+                column,
+                row,
+                file,
+                table.rows[row].role,
+                pairs,
+                cell_overrides(untuned, row, column, given),
+                launcher,
+                tune,
+                folder / f"{column}_{file}",
+            )
+
+
+def searches(tune: TuneConfig, row: str, name: str, column: ColumnConfig) -> Iterator[tuple[str, list[Pair]]]:
+    """The searches of a row on a column: the name of the settings, and the pairs whose mean is a trial's value."""
+    pairs = pairs_of(column)
+    if not tune.each_pair:
+        if len(pairs) < tune.pairs:
+            raise refuse("tune.pairs", tune.pairs, f"column {name} has {len(pairs)}.")
+        yield row, pairs[: tune.pairs]
+        return
+    if tune.pairs > 1:
+        raise refuse(
+            "tune.pairs", tune.pairs, "with tune.each_pair=true every pair is searched by itself. Leave it out."
         )
+    yield from ((f"{row}-{pair_name(pair)}", [pair]) for pair in pairs)
 
 
 def check_names(kind: str, wanted: Sequence[str], known: Mapping[str, Any]) -> None:
@@ -110,16 +128,9 @@ def takes_no_settings(name: str, row: RowConfig) -> str:
     return f"this row takes the tuned settings of {row.tuned}. Tune that one."
 
 
-def first_pairs(number: int, name: str, column: ColumnConfig) -> list[dict[str, int]]:
-    """The first pairs of a column: of every key of `pairs` a value, the last key varying fastest."""
-    values = column.pairs
-    pairs = [dict(zip(values, pair, strict=True)) for pair in islice(product(*values.values()), number)]
-    if len(pairs) < number:
-        raise refuse("tune.pairs", number, f"column {name} has {len(pairs)}.")
-    return pairs
-
-
-def finish(config: TuneCommand, method: Method, study: Study, progress: "Progress") -> tuple[str, ...]:
+def finish(
+    config: TuneCommand, method: Method, study: Study, progress: "Progress", overlaps: Overlaps
+) -> tuple[str, ...]:
     """Bring a study to its number of trials, write the best settings, and describe both in a line."""
     try:
         with FileLock(study.folder / ".lock", timeout=0):
@@ -129,7 +140,9 @@ def finish(config: TuneCommand, method: Method, study: Study, progress: "Progres
     best, own = study.best(trials), own_value(method, trials)
     if not isfinite(best.value):
         raise UserError("training diverged in every trial. Narrow the search space: tune.space.")
-    path = (Path(config.tune.folder) if config.tune.folder else own_folder()) / method.column / f"{method.row}.yaml"
+    path = (Path(config.tune.folder) if config.tune.folder else own_folder()) / f"{method}.yaml"
+    used_on = [] if config.tune.each_pair else pairs_of(sized(config.table).columns[method.column])
+    shared = overlaps.of(method.config, method.pairs, used_on)
     code = code_version()
     facts = {
         "metric": method.metric,
@@ -138,6 +151,7 @@ def finish(config: TuneCommand, method: Method, study: Study, progress: "Progres
         "trial": best.number,
         "trials": len(trials),
         "pairs": told_pairs(method.pairs),
+        **({"overlap": overlap_line(shared)} if shared else {}),
         "table": study.folder.parent.name,
         "study": study.folder,
         "finished": trials[-1].finished,
@@ -147,7 +161,7 @@ def finish(config: TuneCommand, method: Method, study: Study, progress: "Progres
     groups = method.config.hydra.runtime.choices
     write_settings(path, {knob.key: best.settings[knob.key] for knob in method.knobs}, groups, facts)
     stood, found = ("" if value is None else told(value, method.metric) for value in (own, best.value))
-    return (method.column, method.row, str(len(trials)), method.metric, stood, found, str(path))
+    return (method.column, method.file, str(len(trials)), method.metric, stood, found, str(path))
 
 
 def own_folder() -> Path:
@@ -188,7 +202,7 @@ class Progress:
         for trial in new:
             best = study.best(trials[: trial.number])
             self._console.say(
-                f"{method.column}/{method.row}  trial {trial.number}/{self._trials}  "
+                f"{method}  trial {trial.number}/{self._trials}  "
                 f"{method.metric} {told(trial.value, method.metric)}  best {told(best.value, method.metric)} "
                 f"(trial {best.number})  "
                 f"{duration(seconds)} left"

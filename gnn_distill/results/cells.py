@@ -1,8 +1,8 @@
 """What runs a table is made of, and how each of them stands."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,15 @@ from omegaconf import DictConfig, OmegaConf
 from gnn_distill.environment import code_version, config_hash
 from gnn_distill.errors import UserError, suggest
 from gnn_distill.files import is_held
+from gnn_distill.quoting import for_hydra
 from gnn_distill.results.runs import newest
+from gnn_distill.results.tuned import pair_name, pairs_of, tuned_file
 from gnn_distill.run_directory import FAILED, RUNNING
 from gnn_distill.schema.table import TableConfig
 from gnn_distill.validation import validate
 
 TO_EVERY_RUN = ("paths.", "trainer.", "tracker.", "tracker=")
+PLAIN = re.compile(r"[\w/.-]+")
 PAIR_KEYS = ("seed", "dataset.fold", "dataset.split_seed")
 LOG = "run.log"
 
@@ -74,9 +77,7 @@ def plan(table: TableConfig, given: Sequence[str] = ()) -> list[PlannedRun]:
 
 
 def plan_cell(table: TableConfig, row: str, column: str, given: Sequence[str] = ()) -> list[PlannedRun]:
-    """The runs of a cell: its config is composed once, then the pairs are set."""
-    overrides = cell_overrides(table, row, column, given)
-    config = compose(overrides, f"row {row}, column {column}")
+    """The runs of a cell: its config is composed once for the pairs whose overrides are alike, then the pair is set."""
     pairs = table.columns[column].pairs
     if not all([pairs, *pairs.values()]):
         raise UserError(f"table.columns.{column}.pairs: there are none. Give it values: {{seed: [0, 1, 2]}}.")
@@ -85,23 +86,31 @@ def plan_cell(table: TableConfig, row: str, column: str, given: Sequence[str] = 
             raise UserError(
                 f"table.columns.{column}.pairs: {key} does not tell pairs apart. Choices: {', '.join(PAIR_KEYS)}."
             )
-    runs, sources = [], code_version(config)["sources"]
-    for values in product(*pairs.values()):
-        pair = tuple(zip(pairs, values, strict=True))
-        for key, value in pair:
+    runs: list[PlannedRun] = []
+    composed: dict[tuple[str, ...], tuple[DictConfig, str]] = {}
+    for pair in pairs_of(table.columns[column]):
+        overrides = (*cell_overrides(table, row, column, given, pair),)
+        if overrides not in composed:
+            config = compose(overrides, f"row {row}, column {column}")
+            composed[overrides] = config, code_version(config)["sources"]
+        config, sources = composed[overrides]
+        for key, value in pair.items():
             OmegaConf.update(config, key, value)
         digest = config_hash(config)
-        told = "-".join(f"{key.rpartition('.')[2]}{value}" for key, value in pair)
-        folder = f"{column}-{row}-{told}-{digest[:8]}-{sources[:6]}"
-        texts = (*overrides, *(f"{key}={value}" for key, value in pair))
-        runs.append(PlannedRun(row, column, pair, texts, digest, sources, Path(table.cells) / folder))
+        folder = Path(table.cells) / f"{column}-{row}-{pair_name(pair)}-{digest[:8]}-{sources[:6]}"
+        texts = (*overrides, *(f"{key}={value}" for key, value in pair.items()))
+        runs.append(PlannedRun(row, column, tuple(pair.items()), texts, digest, sources, folder))
     return runs
 
 
-def cell_overrides(table: TableConfig, row: str, column: str, given: Sequence[str] = ()) -> list[str]:
-    """What a cell changes in the config of `train`, the last word last."""
+def cell_overrides(
+    table: TableConfig, row: str, column: str, given: Sequence[str] = (), pair: Mapping[str, int] | None = None
+) -> list[str]:
+    """What a cell changes in the config of `train`, the last word last; with a pair the settings tuned inside it."""
     method = table.rows[row]
-    tuned = [f"tuned={column}/{method.tuned}"] if tuned_file(column, method.tuned) else []
+    file = tuned_file(column, method.tuned, pair)
+    choice = f"{column}/{file.stem}" if file else ""
+    tuned = [f"tuned={choice if PLAIN.fullmatch(choice) else for_hydra(choice)}"] if choice else []
     return [
         *table.columns[column].overrides,
         *table.overrides,
@@ -126,17 +135,6 @@ def given_to_launcher(overrides: Sequence[str]) -> list[str]:
     return [text for text in overrides if text.lstrip("+").startswith(("hydra/launcher", "hydra.launcher"))]
 
 
-def tuned_file(column: str, method: str | None) -> Path | None:
-    """The file of the group `tuned` with a method's settings for a column: the first on Hydra's search path, if any."""
-    from hydra.core.global_hydra import GlobalHydra
-
-    if not method:
-        return None
-    entries = GlobalHydra.instance().config_loader().get_search_path().get_path()
-    paths = (Path(entry.path.removeprefix("file://"), "tuned", column, f"{method}.yaml") for entry in entries)
-    return next((path for path in paths if path.is_file()), None)
-
-
 def compose(overrides: Sequence[str], where: str) -> DictConfig:
     """The config of `train` with these overrides, checked."""
     import hydra
@@ -152,10 +150,18 @@ def compose(overrides: Sequence[str], where: str) -> DictConfig:
         raise UserError(f"{where}: {error}") from stop
 
 
-def status(runs: Iterable[PlannedRun], found: pd.DataFrame) -> dict[PlannedRun, str]:
-    """How each run stands: finished, stale (finished by another version of the code), failed, running or missing."""
-    runs = list(runs)
-    known = newest(found, sources_of(runs)).set_index("config_hash")["sources"].to_dict()
+def taken(runs: Iterable[PlannedRun], found: pd.DataFrame, table: TableConfig) -> pd.DataFrame:
+    """The rows of a table's runs: for each run that is finished the one that counts."""
+    sources = {run.config_hash: run.sources for run in runs}
+    return newest(found[found["config_hash"].isin(sources)], sources, table.name)
+
+
+def status(runs: Iterable[PlannedRun], rows: pd.DataFrame) -> dict[PlannedRun, str]:
+    """How each run stands: finished, stale (finished by another version of the code), failed, running or missing.
+
+    rows: those that `taken` gives.
+    """
+    known = rows.set_index("config_hash")["sources"].to_dict()
 
     def of(run: PlannedRun) -> str:
         if run.config_hash in known:
@@ -167,15 +173,12 @@ def status(runs: Iterable[PlannedRun], found: pd.DataFrame) -> dict[PlannedRun, 
     return {run: of(run) for run in runs}
 
 
-def sources_of(runs: Iterable[PlannedRun]) -> dict[str, str]:
-    """The code that each of the runs would be made with now, by config hash."""
-    return {run.config_hash: run.sources for run in runs}
+def scores(runs: Iterable[PlannedRun], rows: pd.DataFrame, table: TableConfig) -> pd.DataFrame:
+    """The test scores of a table's finished runs, one line each: what tables are made from.
 
-
-def scores(runs: Iterable[PlannedRun], found: pd.DataFrame, table: TableConfig) -> pd.DataFrame:
-    """The test scores of a table's finished runs, one line each: what tables are made from."""
-    runs = list(runs)
-    by_hash = newest(found, sources_of(runs)).set_index("config_hash").to_dict("index")
+    rows: those that `taken` gives.
+    """
+    by_hash = rows.set_index("config_hash").to_dict("index")
     lines: list[dict[str, Any]] = []
     for run in runs:
         if (done := by_hash.get(run.config_hash)) is None:
@@ -188,12 +191,24 @@ def scores(runs: Iterable[PlannedRun], found: pd.DataFrame, table: TableConfig) 
                 "split_seed": done["split_seed"],
                 "seed": done["seed"],
                 "value": done[f"{table.rows[run.row].role}_test"],
-                **{key: done[key] for key in ("metric", "higher_is_better", "n_train", "n_test", "path")},
+                **{key: done[key] for key in ("metric", "higher_is_better", "n_train", "n_test", "path", "sources")},
+                "constant": done["constant_test"],
                 "stale": done["sources"] != run.sources,
             }
         )
     columns = ("row", "column", "fold", "split_seed", "seed", "value", "metric", "higher_is_better")
-    return pd.DataFrame(lines, columns=[*columns, "n_train", "n_test", "path", "stale"])
+    return pd.DataFrame(lines, columns=[*columns, "constant", "n_train", "n_test", "path", "sources", "stale"])
+
+
+def mixed(values: pd.DataFrame, table: TableConfig) -> Iterator[str]:
+    """A sentence where the runs of a cell, which differ in nothing but seed or fold, are of several versions."""
+    versions = values.groupby(["column", "row"], sort=False)["sources"].nunique()
+    told = [
+        f"{table.columns[column].label}: {table.rows[row].label} {count}"
+        for (column, row), count in versions[versions > 1].items()
+    ]
+    if told:
+        yield f"Cells whose runs are of several versions of the code, and how many: {'; '.join(told)}."
 
 
 def _keep(known: dict[str, Any], wanted: list[str], key: str) -> dict[str, Any]:

@@ -29,11 +29,13 @@ BETTER, WORSE = "*", "†"
 Cells = dict[tuple[str, str], Cell]
 
 
-def make_table(config: "TableConfig", scores: pd.DataFrame, remarks: Sequence[str] = ()) -> Table:
-    """The table of a config's rows and columns, with `remarks` after its footnotes.
+def make_table(
+    config: "TableConfig", scores: pd.DataFrame, remarks: Sequence[str] = (), limits: Sequence[str] = ()
+) -> Table:
+    """The table of a config's rows and columns, with `remarks` after its footnotes and `limits` before its notes.
 
     `scores` has a line for each finished run: row, column, seed and the other keys of the column's pairs (such as
-    fold), value, metric, higher_is_better, n_train, n_test, stale.
+    fold), value, constant, metric, higher_is_better, n_train, n_test, stale.
 
     Raises:
         UserError: where the runs of a column have different metrics.
@@ -49,6 +51,7 @@ def make_table(config: "TableConfig", scores: pd.DataFrame, remarks: Sequence[st
         lines = scores[(scores["column"] == key) & scores["row"].isin(rows)]
         columns[key] = column = _column(config, key, lines)
         wide = _wide(lines, column, rows)
+        columns[key] = column = replace(column, learned=_has_learned(lines, column, rows))
         for row in rows:
             of_row = lines[lines["row"] == row]
             cells[row, key] = Cell(
@@ -79,7 +82,7 @@ def make_table(config: "TableConfig", scores: pd.DataFrame, remarks: Sequence[st
         wins={row: _wins(cells, columns, row, config.alpha) for row in rows if reference not in (None, row)},
     )
     absent = [f"There is no row {config.reference}: nothing is compared."] if config.reference and not reference else []
-    return replace(table, notes=(*absent, *warnings(table)), footnotes=(*explanations(table), *remarks))
+    return replace(table, notes=(*limits, *absent, *warnings(table)), footnotes=(*explanations(table), *remarks))
 
 
 def _column(config: "TableConfig", key: str, lines: pd.DataFrame) -> Column:
@@ -102,7 +105,18 @@ def _column(config: "TableConfig", key: str, lines: pd.DataFrame) -> Column:
         runs=math.prod(plan.values()),
         test=test,
         overlap=float(lines["n_test"].mean() / lines["n_train"].mean()) if corrected else 0.0,
+        constant=None if lines["constant"].isna().any() or lines.empty else float(lines["constant"].mean()),
     )
+
+
+def _has_learned(lines: pd.DataFrame, column: Column, rows: list[str]) -> bool:
+    """Whether the interval of a row's gain over the best constant answer lies above 0; of one pair the gain itself."""
+    if column.constant is None:
+        return True
+    gained = lines.assign(value=column.sign * differences(lines["value"], lines["constant"]))
+    wide = _wide(gained, column, rows)
+    gains = [interval(_paired(wide, row)[row].to_numpy(), column.overlap) for row in rows]
+    return any(gain.low > 0 or (math.isnan(gain.low) and gain.mean > 0) for gain in gains)
 
 
 def _wide(lines: pd.DataFrame, column: Column, rows: list[str]) -> pd.DataFrame:
@@ -156,7 +170,8 @@ def _flagged(cells: Cells, columns: Mapping[str, Column], ranked: list[str]) -> 
         means = {row: column.sign * cells[row, key].mean for row in ranked if len(cells[row, key].values) == most}
         places = pd.Series(means, dtype=float).round(12).rank(ascending=False, method="min")
         for row, place in places.items():
-            flagged[row, key] = replace(cells[row, key], best=place == 1, second=place == 2)
+            best = column.learned and place
+            flagged[row, key] = replace(cells[row, key], best=best == 1, second=best == 2)
     return flagged
 
 

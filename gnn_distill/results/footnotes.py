@@ -64,6 +64,12 @@ def warnings(table: "Table") -> Iterator[str]:
         if counts := list(_counts(table, attribute)):
             yield f"{what}: {'; '.join(counts)}."
     for key, column in table.columns.items():
+        if not column.learned:
+            constant = Format.of(column.metric, [column.constant])(column.constant)
+            yield (
+                f"{column.label}: no row is better for sure than always the same answer, which scores {constant}: "
+                "nothing was learned, and nothing is best."
+            )
         yield from _about_tests(table, key, column)
         yield from _about_gap(table, key, column)
     empty = [table.columns[key].label for key in table.columns if _has_hole(table, key)]

@@ -1,6 +1,7 @@
 """Making runs through the Hydra launcher of the user's choice, and telling how far they are."""
 
 import math
+import os
 import sys
 import threading
 import time
@@ -8,6 +9,7 @@ import traceback
 import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from gnn_distill.bounded import read_plain_json
 from gnn_distill.console import duration
 from gnn_distill.errors import UserError, printable
+from gnn_distill.interruption import Interruption, working_for
 from gnn_distill.quoting import for_hydra
 from gnn_distill.results.cells import LOG, PlannedRun
 from gnn_distill.run_directory import FAILED, SUMMARY, Busy, holding, is_finished, write_failure
@@ -46,12 +49,14 @@ def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str
         with_log_configuration=False,
     )
     context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
-    launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=run_quietly, config=config)
+    task = partial(work, launcher=os.getpid())
+    launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
     jobs = [[*run.overrides, f"hydra.sweep.subdir={for_hydra(run.folder.name)}"] for run in runs]
     for run in runs:
         (run.folder / FAILED).unlink(missing_ok=True)
         is_finished(run.folder)  # sets a damaged summary aside
-    with Watch(runs), warnings.catch_warnings():
+    # A launcher waits here for other processes: the signal that ends the wait ends those, too.
+    with Interruption(), Watch(runs), warnings.catch_warnings():
         # joblib replaces a worker that has grown by 300 MB, as ours do by what libraries keep, and warns that it did.
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
         try:
@@ -59,6 +64,12 @@ def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str
         except Exception as error:
             return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     return ""
+
+
+def work(cfg: Any, launcher: int) -> float:
+    """A job of the process `launcher`, with which its workers end."""
+    with working_for(launcher):
+        return run_quietly(cfg)
 
 
 def run_quietly(cfg: Any) -> float:

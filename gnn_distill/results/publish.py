@@ -8,11 +8,9 @@ from gnn_distill.files import replace_file
 from gnn_distill.results import spreadsheets
 from gnn_distill.results.rendering import to_csv, to_json, to_latex, to_markdown
 from gnn_distill.results.report import write_report
-from gnn_distill.results.runs import write_rows
+from gnn_distill.results.runs import RUNS, write_rows
 from gnn_distill.results.table_files import FILE, SCORES
 from gnn_distill.results.tables import Table
-
-RUNS = "runs.csv"
 
 
 def publish(folder: Path, table: Table, runs: pd.DataFrame, scores: pd.DataFrame) -> list[Path]:

@@ -1,6 +1,6 @@
 """Finished runs as rows of a data frame: from run directories, and from CSV files of such rows."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,27 @@ from gnn_distill.run_directory import SUMMARY, check, read_summary
 from gnn_distill.sealed import Damaged, OtherVersion
 
 OVERRIDES = ".hydra/overrides.yaml"
+RUNS = "runs.csv"
+"""In the folder of a table the rows of its runs."""
+ADDED = ("constant_test",)
+"""Columns that older CSV files have not: the test score of the best answer that is the same for all."""
+PLACED = ("path", "file")
+"""Where a row was found: the folder of its run, or the CSV file; CSV files hold neither."""
 ROLES, PARTS = ("teacher", "student"), ("train", "val", "test")
 NUMBERS = (
     *("seed", "fold", "split_seed", "n_train", "n_val", "n_test"),
     *(f"{role}_{part}" for role in ROLES for part in PARTS),
-    *("best_epoch", "epochs", "seconds_total", "threads"),
+    *("constant_test", "best_epoch", "epochs", "seconds_total", "threads"),
 )
 TEXTS = (
     *("config_hash", "name", "dataset", "metric", "higher_is_better", "level", "split"),
-    *("version", "sources", "commit", "torch", "torch_geometric", "python", "device", "finished", "overrides", "path"),
+    *("version", "sources", "commit", "torch", "torch_geometric", "python", "device", "finished", "overrides", *PLACED),
 )
 COLUMNS = (
     *("config_hash", "name", "dataset", "metric", "higher_is_better", "level", "split", "fold", "split_seed", "seed"),
-    *("n_train", "n_val", "n_test", *(f"{role}_{part}" for role in ROLES for part in PARTS)),
+    *("n_train", "n_val", "n_test", *(f"{role}_{part}" for role in ROLES for part in PARTS), *ADDED),
     *("best_epoch", "epochs", "seconds_total", "version", "sources", "commit", "torch", "torch_geometric", "python"),
-    *("device", "threads", "finished", "overrides", "path"),
+    *("device", "threads", "finished", "overrides", *PLACED),
 )
 """All of them, in the order of the CSV files. Scores are the primary metric, in original units."""
 
@@ -81,12 +87,14 @@ def row_of(run: Path) -> dict[str, Any] | None:
             **{"split": split["kind"], "fold": split["fold"], "split_seed": split["split_seed"]},
             **{f"n_{part}": split["sizes"][part] for part in PARTS},
             **scores,
+            "constant_test": summary.get("constant", {}).get("test", {}).get(metric),
             "seconds_total": round(sum(summary["seconds"].values()), 1),
             **{key: code.get(key) for key in ("version", "sources", "commit")},
             **{key: packages.get(key) for key in ("torch", "torch_geometric")},
             **{key: environment.get(key) for key in ("python", "device", "threads")},
             "overrides": " ".join(_overrides(run)),
             "path": str(run),
+            "file": "",
         }
     except (KeyError, AttributeError, TypeError):
         return None
@@ -95,30 +103,59 @@ def row_of(run: Path) -> dict[str, Any] | None:
 def read_rows(file: Path) -> pd.DataFrame | None:
     """The rows of a CSV file; None if it holds something else."""
     try:
-        if not set(COLUMNS) <= {*pd.read_csv(file, nrows=0).columns, "path"}:
+        if not set(COLUMNS) <= {*pd.read_csv(file, nrows=0).columns, *PLACED, *ADDED}:
             return None
     except (OSError, ValueError):
         return None
     frame = pd.read_csv(file, dtype=dict.fromkeys(TEXTS, "string"), keep_default_na=False, na_values=[""])
-    return _typed(spreadsheets.restored(frame).assign(path="")[list(COLUMNS)])
+    return _typed(spreadsheets.restored(frame).assign(path="", file=str(file)).reindex(columns=list(COLUMNS)))
 
 
 def write_rows(frame: pd.DataFrame, file: Path) -> None:
     """Write runs as CSV, numbers to the last digit; where they lie on this machine is left out."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    kept = frame[list(COLUMNS)].drop(columns="path").sort_values(["dataset", "name", "config_hash"])
+    kept = frame[list(COLUMNS)].drop(columns=[*PLACED]).sort_values(["dataset", "name", "config_hash"])
     replace_file(file, spreadsheets.to_csv(kept))
 
 
-def newest(frame: pd.DataFrame, sources: Mapping[str, str]) -> pd.DataFrame:
-    """One run for each config hash: one of the code that `sources` tells of it rather than another, then the latest.
+def newest(frame: pd.DataFrame, sources: Mapping[str, str], table: str = "") -> pd.DataFrame:
+    """One run for each config hash: of the code that `sources` names, else of the file of `table`, else the latest.
 
-    A run that is both in its folder and in a CSV file is taken from its folder, where its epochs can be read.
+    The file of a table is table_<name>.csv, or the runs.csv that the table wrote. A run that is both in its folder and
+    in a CSV file is taken from its folder, where its epochs can be read.
     """
-    ours = frame.assign(ours=frame["sources"] == frame["config_hash"].map(sources)).sort_values(
-        ["ours", "finished", "path"]
+    ours = frame["sources"] == frame["config_hash"].map(sources)
+    keys = pd.MultiIndex.from_frame(frame[["config_hash", "finished"]])
+    own = keys.isin(keys[[_is_file_of(table, Path(file)) for file in frame["file"]]]) & ~ours
+    ranked = frame.assign(ours=ours, own=own).sort_values(["ours", "own", "finished", "path"])
+    return ranked.drop_duplicates("config_hash", keep="last").drop(columns=["ours", "own"])
+
+
+def left_out(frame: pd.DataFrame, taken: pd.DataFrame) -> Iterator[str]:
+    """A sentence where runs of `frame` have the config of one that was `taken`, but other code or another score."""
+    pairs = frame.merge(taken, on="config_hash", suffixes=("", "_taken"))
+    scores = ("teacher_test", "student_test")
+    moved = pd.concat([pairs[name].fillna(0) != pairs[f"{name}_taken"].fillna(0) for name in scores], axis=1).any(
+        axis=1
     )
-    return ours.drop_duplicates("config_hash", keep="last").drop(columns="ours")
+    pairs = pairs.assign(moved=moved)
+    others = pairs[moved | (pairs["sources"] != pairs["sources_taken"])]
+    if others.empty:
+        return
+    places = [file or str(Path(path).parent) for file, path in zip(others["file"], others["path"], strict=True)]
+    told = [
+        f"{place} ({len(there)}, {int(there['moved'].sum())} of them with another score)"
+        for place, there in others.groupby(pd.Series(places, index=others.index))
+    ]
+    count = others["config_hash"].nunique()
+    yield (
+        f"{count} runs are there more than once, from other code: one of this version counts, else that of the table's "
+        f"own file, else the latest. Left out: {', '.join(told)}."
+    )
+
+
+def _is_file_of(table: str, file: Path) -> bool:
+    return file.name == f"table_{table}.csv" or (file.name == RUNS and file.parent.parent.name == table)
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:

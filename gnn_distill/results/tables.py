@@ -29,6 +29,10 @@ class Column:
     test: str
     overlap: float
     """n_test / n_train in the variance; 0 where the test is not corrected for folds."""
+    constant: float | None = None
+    """Mean metric of the best answer that is the same for every example; None where the runs do not tell."""
+    learned: bool = True
+    """Whether a row is better than that for sure; where none is, no row is best."""
 
     @property
     def sign(self) -> int:

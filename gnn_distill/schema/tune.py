@@ -22,6 +22,8 @@ class TuneConfig:
     """Columns to tune on; null: all."""
     pairs: int = number(1, low=1)
     """A trial's value is the mean over so many pairs of its column, the first ones."""
+    each_pair: bool = False
+    """A search inside each pair of the column, whose settings are for that pair alone; needed where pairs are folds."""
     space: str = "auto"
     """The file of conf/tune that says what is searched; auto: graph or node, by the level of the data set."""
     startup: int = number(4, low=1)

@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
 from gnn_distill.data.feed import make_feed
 from gnn_distill.data.task import GraphTask
 from gnn_distill.losses.labels import Labels
+from gnn_distill.metrics import Metrics
 from gnn_distill.schema.run import TrainerConfig
 from gnn_distill.stages.runtime import Runtime
 from gnn_distill.training import evaluate
@@ -38,4 +40,26 @@ def evaluate_splits(
     for split in ["train", "val", *(["test"] if trainer.test else [])]:
         scores[split] = evaluate(model, feed.fixed(split), task.spec, labels)
         del scores[split]["loss"]
+    return scores
+
+
+def constant_scores(task: GraphTask, test: bool = True) -> dict[str, dict[str, float]]:
+    """Metrics by split of the best answer that is the same for every example: below it nothing was learned.
+
+    It is told by the training part: how often each class is there, the mean of a target, its median for the MAE.
+    """
+    spec, y = task.spec, task.graphs.y.double()
+    taught = y[task.splits.train]
+    if spec.kind == "multiclass":
+        answer = torch.bincount(taught[:, 0].nan_to_num(0).long(), minlength=spec.num_outputs).add(1e-9).log()
+    elif spec.kind == "regression":
+        value = taught.nanmedian(0).values if spec.metric == "mae" else taught.nanmean(0)
+        answer = (value - value.new_tensor(spec.target_mean)) / value.new_tensor(spec.target_std)
+    else:
+        answer = taught.nanmean(0).logit(eps=1e-9)
+    scores = {}
+    for split in ["train", "val", *(["test"] if test else [])]:
+        metrics, labels = Metrics(spec), y[getattr(task.splits, split)]
+        metrics.update(answer.nan_to_num(0.0).expand(len(labels), -1), labels)
+        scores[split] = metrics.compute()
     return scores

@@ -165,3 +165,16 @@ def test_rendering_needs_no_torch(tmp_path: Path) -> None:
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
         assert "4 missing" in done.stdout or "–" in done.stdout
+
+
+def test_an_apostrophe_in_the_path_and_in_names_is_taken_as_it_stands(
+    gnn_distill: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "o'neil, 100 %"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    few = ("table.sizes.smoke.rows=[teacher]", "table.sizes.smoke.pairs.seed=[0]", 'table.name="the teacher\'s"')
+    status, out, err = gnn_distill(*SMALL, *few)
+    assert (status, err) == (0, ""), err
+    assert "1/1  typed_edges, teacher, seed 0" in out
+    assert len(summaries(folder)) == 1

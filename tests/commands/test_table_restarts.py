@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from small_tables import SMALL, summaries
+from small_tables import SMALL, TINY, summaries
 
 
 def test_what_another_process_makes_is_left_to_it(gnn_distill: Callable, tmp_path: Path) -> None:
@@ -121,3 +121,27 @@ def test_a_worker_that_is_killed_is_told_of_and_the_next_start_goes_on(tmp_path:
     second = start()
     assert second.returncode == 1
     assert "1 of 2 runs failed" in second.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_table_that_is_stopped_takes_its_workers_with_it(number: int, tmp_path: Path) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    long = [*TINY[:-1], "trainer.max_epochs=100000"]
+    words = [*SMALL, f"table.sizes.smoke.overrides={long}", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    command = [sys.executable, "-m", "gnn_distill", *words, "table.sizes.smoke.rows=[alone]"]
+    # Workers hold the pipe as well: it ends when the last of them has gone.
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as table:
+        while sum(b"epoch" in log.read_bytes() for log in tmp_path.glob("outputs/cells/*/run.log")) < 2:
+            assert table.poll() is None
+            time.sleep(0.1)
+        table.send_signal(number)
+        out = table.communicate(timeout=60)[0].decode()
+    if number == signal.SIGTERM:
+        assert table.returncode == 75
+        assert "gnn-distill table: stopped by SIGTERM. To go on, start it again." in out
+    locks = [FileLock(path) for path in tmp_path.glob("outputs/cells/*/running.lock")]
+    assert len(locks) == 2
+    for lock in locks:
+        with lock.acquire(timeout=0):
+            pass

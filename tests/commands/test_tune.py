@@ -16,7 +16,8 @@ from filelock import FileLock
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from gnn_distill.commands import tune
+from gnn_distill.commands import table, tune
+from gnn_distill.results.cells import PlannedRun, plan
 from gnn_distill.results.studies import read_facts, read_trials
 from gnn_distill.sealed import write_json
 
@@ -198,6 +199,30 @@ def test_a_method_that_fails_stops_no_other_and_its_trial_is_made_again(
     assert training.of("none")[1].optim == training.of("none")[2].optim
 
 
+def test_each_pair_is_searched_by_itself_and_its_runs_take_its_settings(
+    gnn_distill: Callable, training: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training.value = lambda cfg: cfg.optim.lr if cfg.seed == 3 else -cfg.optim.lr
+    words = (*WORDS, "tune.columns=[small]", "tune.rows=[alone]", "tune.trials=3", "tune.each_pair=true")
+    status, out, err = gnn_distill(*words)
+    assert (status, err) == (0, "")
+    assert [cfg.seed for cfg in training.configs] == [3, 3, 3, 4, 4, 4]
+    assert "small/alone-seed4  trial 3/3" in out
+    assert (tmp_path / "outputs" / "tune" / "tiny" / "small_alone-seed3" / "trials.csv").exists()
+    folder = tmp_path / "own" / "tuned" / "small"
+    assert sorted(path.name for path in folder.iterdir()) == ["alone-seed3.yaml", "alone-seed4.yaml"]
+    assert read_facts(folder / "alone-seed4.yaml")["pairs"] == "seed=4"
+    rates = [OmegaConf.load(folder / f"alone-seed{seed}.yaml").optim.lr for seed in (3, 4)]
+    assert rates[0] > rates[1]
+
+    planned: list[PlannedRun] = []
+    monkeypatch.setattr(table, "plan", lambda *given: planned.extend(plan(*given)) or planned)
+    assert gnn_distill("table", *WORDS[1:3], "table.size=smoke", "table.status=true", "trainer.threads=1")[0] == 0
+    tuned = {dict(run.pair)["seed"]: run for run in planned if run.row == "alone"}
+    assert [f"tuned=small/alone-seed{seed}" in tuned[seed].overrides for seed in (3, 4)] == [True, True]
+    assert not any("tuned" in word for run in planned if run.row != "alone" for word in run.overrides)
+
+
 def test_a_size_keeps_its_columns_and_has_studies_of_its_own(
     gnn_distill: Callable, training: Training, tmp_path: Path
 ) -> None:
@@ -214,6 +239,7 @@ WRONG = {
     "table.rows.plain.tuned=plain.",
     "tune.columns=[large]": "tune.columns=large: the table has none of that name. Choices: small, errors.",
     "tune.pairs=2": "tune.pairs=2: column errors has 1.",
+    "tune.each_pair=true tune.pairs=2": "tune.pairs=2: with tune.each_pair=true every pair is searched by itself.",
     "tune.space=grapf": "row alone, column small: tune.space=grapf: there is no such choice. Choices: auto, "
     "distilled, graph, node. Did you mean 'graph'?",
     "table.columns.small.overrides=['dataset.metric=null']": "row alone, column small: dataset.metric=null: tuning "
@@ -228,7 +254,7 @@ WRONG = {
 def test_a_wrong_word_is_told_before_anything_runs(
     word: str, gnn_distill: Callable, training: Training, tmp_path: Path
 ) -> None:
-    status, out, err = gnn_distill(*WORDS, word)
+    status, out, err = gnn_distill(*WORDS, *word.split())
     assert (status, out) == (1, "")
     assert err.startswith(f"gnn-distill tune: {WRONG[word]}")
     assert not training.configs

@@ -60,7 +60,7 @@ def runs(row, column, values, metric="accuracy", unit="seed", **more):
 
 def scores(*groups):
     """The frame that make_table reads; what is not said is that of a sound run."""
-    usual = {"higher_is_better": True, "n_train": 800, "n_test": 200, "stale": False}
+    usual = {"higher_is_better": True, "n_train": 800, "n_test": 200, "stale": False, "constant": NAN}
     names = ["row", "column", "fold", "split_seed", "seed", "value", "metric", *usual]
     return pd.DataFrame([{**usual, **line} for group in groups for line in group], columns=names)
 

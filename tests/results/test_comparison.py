@@ -256,3 +256,21 @@ def test_different_metrics_in_a_column_are_refused():
 def test_a_run_that_is_there_twice_is_an_error():
     with pytest.raises(ValueError, match="duplicate"):
         make_table(config(["kd"], {"data": SEEDS}), scores(runs("kd", "data", KD), runs("kd", "data", KD)))
+
+
+CONSTANT = {"constant": 0.7}
+
+
+def test_where_no_row_is_better_than_a_constant_answer_nothing_is_best():
+    made = table({"teacher": [0.70, 0.72, 0.69], "kd": [0.7, 0.7, 0.7], "full": [0.71, 0.69, 0.72]}, more=CONSTANT)
+    assert not any(cell.best or cell.second for cell in made.cells.values())
+    told = "data: no row is better for sure than always the same answer, which scores 70.0: nothing was learned"
+    assert any(note.startswith(told) for note in made.notes)
+    made = table({"teacher": [0.70, 0.72, 0.69], "kd": [0.7, 0.7, 0.7], "full": [0.81, 0.79, 0.82]}, more=CONSTANT)
+    assert of(made, "full").best
+    assert not any("always the same answer" in note for note in made.notes)
+    errors = {"metric": "rmse", "more": {"higher_is_better": False, "constant": 0.7}}
+    assert of(table({"kd": [0.71, 0.72], "full": [0.61, 0.6]}, **errors), "full").best
+    assert not of(table({"kd": [0.81, 0.82], "full": [0.71, 0.7]}, **errors), "full").best
+    assert of(table({"kd": [0.7], "full": [0.71]}, {"seed": [0]}, more=CONSTANT), "full").best
+    assert not of(table({"kd": [0.7], "full": [0.69]}, {"seed": [0]}, more=CONSTANT), "kd").best

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from gnn_distill.errors import UserError
-from gnn_distill.results.runs import COLUMNS, newest, origin, read_runs, write_rows
+from gnn_distill.results.runs import COLUMNS, left_out, newest, origin, read_runs, write_rows
 from gnn_distill.sealed import write_json
 
 
@@ -49,7 +49,8 @@ def test_rows_written_are_read_back_to_the_last_digit(tmp_path: Path) -> None:
     runs = read_runs([tmp_path / "runs"]).sort_values("config_hash", ignore_index=True)
     write_rows(runs, tmp_path / "csv" / "rows.csv")
     for place in (tmp_path / "csv", tmp_path / "csv" / "rows.csv"):
-        pd.testing.assert_frame_equal(read_runs([place]), runs.assign(path=""), check_dtype=False)
+        expected = runs.assign(path="", file=str(tmp_path / "csv" / "rows.csv"))
+        pd.testing.assert_frame_equal(read_runs([place]), expected, check_dtype=False)
 
 
 def test_what_is_no_run_is_passed_over(tmp_path: Path) -> None:
@@ -89,8 +90,27 @@ def test_of_one_config_our_own_run_counts_then_the_latest(tmp_path: Path) -> Non
     ):
         make_run(tmp_path / name, sources=sources, finished=finished)
     runs = read_runs([tmp_path])
-    assert newest(runs, "ours")["path"].tolist() == [str(tmp_path / "b")]
-    assert newest(runs, "another")["path"].tolist() == [str(tmp_path / "c")]
+    assert newest(runs, {"aa": "ours"})["path"].tolist() == [str(tmp_path / "b")]
+    assert newest(runs, {"aa": "another"})["path"].tolist() == [str(tmp_path / "c")]
+    assert newest(runs, {"bb": "ours"})["path"].tolist() == [str(tmp_path / "c")]
+
+
+def test_of_runs_of_other_code_the_tables_own_file_counts_and_the_rest_is_told(tmp_path: Path) -> None:
+    first, later = (make_run(tmp_path / name, sources=name, finished=name) for name in ("2026-01-01", "2026-01-09"))
+    write_rows(read_runs([first]), tmp_path / "rows" / "table_small.csv")
+    write_rows(read_runs([later]).assign(student_test=0.75), tmp_path / "rows" / "table_other.csv")
+    runs = read_runs([tmp_path / "rows"])
+    for table, code, score in (("small", "new", 0.7), ("other", "new", 0.75), ("third", "new", 0.75)):
+        assert newest(runs, {"aa": code}, table)["student_test"].tolist() == [score], table
+    assert newest(runs, {"aa": "2026-01-09"}, "small")["student_test"].tolist() == [0.75]
+    taken = newest(runs, {"aa": "new"}, "small")
+    assert list(left_out(runs, taken)) == [
+        "1 runs are there more than once, from other code: one of this version counts, else that of the table's own "
+        f"file, else the latest. Left out: {tmp_path / 'rows' / 'table_other.csv'} (1, 1 of them with another score)."
+    ]
+    assert not list(left_out(taken, taken))
+    # The folder of the run that stands in the table's file is as good, and holds its epochs.
+    assert newest(read_runs([tmp_path]), {"aa": "new"}, "small")["path"].tolist() == [str(first)]
 
 
 def test_a_run_that_is_in_a_csv_file_too_keeps_its_folder(tmp_path: Path) -> None:
@@ -98,7 +118,7 @@ def test_a_run_that_is_in_a_csv_file_too_keeps_its_folder(tmp_path: Path) -> Non
     write_rows(read_runs([run]), tmp_path / "runs.csv")
     runs = read_runs([tmp_path])
     assert sorted(runs["path"]) == ["", str(run)]
-    assert newest(runs, "s1")["path"].tolist() == [str(run)]
+    assert newest(runs, {"aa": "s1"})["path"].tolist() == [str(run)]
 
 
 def test_the_origin_of_runs_is_one_sentence() -> None:

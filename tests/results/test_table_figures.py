@@ -33,7 +33,7 @@ def table():
         },
         **{"reference": "kd", "alone": "alone", "teacher": "teacher", "test": "auto", "alpha": 0.05},
     )
-    known = {"n_train": 100, "n_test": 50, "stale": False, "fold": 0}
+    known = {"n_train": 100, "n_test": 50, "stale": False, "fold": 0, "constant": math.nan}
     lines = [
         {"row": row, "column": column, "seed": seed, "value": value + 0.001 * seed * (place + 1), **of, **known}
         for column, seeds, of, values in (

@@ -33,7 +33,14 @@ def table_folder(tmp_path):
     lines = [
         {
             **{"row": row, "column": column, "seed": seed, "value": value + 0.01 * (seed * place % 3)},
-            **{"metric": "accuracy", "higher_is_better": True, "n_train": 9, "n_test": 9, "stale": seed == 3},
+            **{
+                "metric": "accuracy",
+                "higher_is_better": True,
+                "n_train": 9,
+                "n_test": 9,
+                "stale": seed == 3,
+                "constant": None,
+            },
         }
         for column in ("nci1", "odd")
         for place, (row, value) in enumerate(zip(names, (0.8, 0.5, 0.6, 0.7), strict=True))

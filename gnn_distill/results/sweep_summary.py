@@ -1,0 +1,77 @@
+"""What a sweep comes to: by setting, mean and spread over the seeds, folds and splits that repeat it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from gnn_distill.listing import show
+from gnn_distill.results.numbers import Format, metric_label
+from gnn_distill.results.sweeps import Sweep, read_sweep
+
+SPLITS = {"val": "validation", "test": "test"}
+MOST_LINES = 20
+
+
+class Score(NamedTuple):
+    """Mean and standard deviation (ddof=1) over `count` runs; NaN where there are too few."""
+
+    mean: float
+    std: float
+    count: int
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a sweep varied, seeds and folds left out, and how the runs with these values came out."""
+
+    values: dict[str, str]
+    """By key; empty where a sweep repeats one setting only."""
+    scores: dict[str, Score]
+    """On `val` and, where it was read, on `test`."""
+
+
+def settings_of(sweep: Sweep) -> list[Setting]:
+    """The settings of a sweep's finished runs, the best mean on validation first; one of a sweep of seeds alone."""
+    if sweep.runs.empty:
+        return []
+    splits = [split for split in SPLITS if sweep.runs[split].notna().any()]
+    scores = sweep.scores(*sweep.keys).sort_values(("val", "mean"), ascending=sweep.lower_is_better, kind="stable")
+    return [
+        Setting(
+            dict(zip(sweep.keys, values if isinstance(values, tuple) else (values,), strict=False)),
+            {split: Score(line[split, "mean"], line[split, "std"], int(line[split, "count"])) for split in splits},
+        )
+        for values, line in scores.iterrows()
+    ]
+
+
+def told_scores(sweep: Sweep, settings: list[Setting]) -> Iterator[list[str]]:
+    """By setting `81.2 ± 0.4` for each split, in the scale and digits of the metric."""
+    number = Format.of(sweep.metric, [score.mean for setting in settings for score in setting.scores.values()])
+    for setting in settings:
+        yield [
+            number(score.mean) + (f" ± {number(score.std)}" if score.count > 1 else "")
+            for score in setting.scores.values()
+        ]
+
+
+def tell_sweep(folder: Path) -> None:
+    """Print the settings of the sweep below a folder with their scores; nothing where a single run has ended."""
+    sweep = read_sweep(folder)
+    settings = settings_of(sweep)
+    if len(sweep.runs) < 2:
+        return
+    shown, metric = settings[:MOST_LINES], metric_label(sweep.metric)
+    columns = [*sweep.keys, *(f"{SPLITS[split]} {metric}" for split in shown[0].scores), "runs"]
+    rows = [
+        [*setting.values.values(), *told, str(max(score.count for score in setting.scores.values()))]
+        for setting, told in zip(shown, told_scores(sweep, settings), strict=False)
+    ]
+    repeats = " and ".join(f"{key} {', '.join(sweep.runs[key].cat.categories)}" for key in sweep.repeats)
+    print(f"\n{len(sweep.runs)} runs{f': mean ± standard deviation over {repeats}' if repeats else ''}")
+    show(columns, rows)
+    if left := len(settings) - len(shown):
+        print(f"and {left} more settings, which come out worse on validation: gnn-distill report {folder}")
+    for what in (*sweep.damaged, *(f"{name}: {why or 'without a result'}" for name, why in sweep.unfinished.items())):
+        print(f"Note: {what}")

@@ -1,0 +1,264 @@
+"""Write the tables of docs/results.md from the rows of docs/results/: python scripts/write_results.py
+
+A table stands between `<!-- rows: NAME -->` and `<!-- end -->`, where NAME is a key of TABLES. Run it after any change
+of these rows, or of how tables are rendered; a test holds the page to it.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import hydra
+import pandas as pd
+from omegaconf import OmegaConf
+
+from gnn_distill import schema
+from gnn_distill.cli import CONF_DIR
+from gnn_distill.commands.table import filled
+from gnn_distill.environment import MEANS
+from gnn_distill.results.cells import PlannedRun, cell_overrides, plan_cell, sized
+from gnn_distill.results.numbers import Format
+from gnn_distill.results.rendering import to_markdown
+from gnn_distill.results.runs import read_rows
+from gnn_distill.results.significance import differences
+from gnn_distill.results.tables import Table
+from gnn_distill.results.tuned import pairs_of, tell_overlap, tell_tuned
+from gnn_distill.schema.table import TableConfig
+
+ROOT = Path(__file__).parents[1]
+PAGE, ROWS = ROOT / "docs" / "results.md", Path("docs/results")
+GIVEN = ("tracker=none", "trainer.threads=1")
+BLOCK = re.compile(r"(<!-- rows: (\w+) -->\n)(?:.*?\n)?(<!-- end -->)", re.DOTALL)
+Line = Sequence[str]
+
+
+def page() -> str:
+    """docs/results.md with all of its tables written anew."""
+    with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        return BLOCK.sub(lambda found: f"{found[1]}\n{TABLES[found[2]]().strip()}\n\n{found[3]}", PAGE.read_text())
+
+
+def table_of(name: str, size: str, *files: str, columns: Sequence[str] | None = None) -> Table:
+    """A table of conf/table with the rows of the first of `files`, with one thread a run, as its own command makes it.
+
+    Of the other files it is told what they hold of the same runs.
+    """
+    config = OmegaConf.merge(TableConfig(size=size), OmegaConf.load(CONF_DIR / "table" / f"{name}.yaml"))
+    table = sized(OmegaConf.to_object(config))
+    table = replace(table, columns={key: table.columns[key] for key in columns or table.columns})
+    found = pd.concat([read_rows(ROOT / ROWS / file).assign(file=str(ROWS / file)) for file in files])
+    own = found[found["file"] == str(ROWS / files[0])]
+    runs = [run for cell in product(table.columns, table.rows) for run in runs_of_cell(table, *cell, own)]
+    return filled(table, runs, found, list(tell_tuned(table)), list(tell_overlap(table)))[0]
+
+
+def runs_of_cell(table: TableConfig, column: str, row: str, own: pd.DataFrame) -> list[PlannedRun]:
+    """The runs of a cell, known by their overrides; where these are written otherwise now, by the hash of their config.
+
+    Composing all configs takes long; that the hashes are right is for the table's command to find.
+    """
+    known, runs = {words_of(line.overrides.split()): line for line in own.itertuples()}, []
+    for pair in pairs_of(table.columns[column]):
+        words = [f"{key}={value}" for key, value in pair.items()]
+        overrides = (*cell_overrides(table, row, column, GIVEN, pair), *words)
+        line = known.get(words_of(overrides))
+        if line is None:
+            schema.register()
+            sources = own.set_index("config_hash")["sources"]
+            return [replace(run, sources=sources[run.config_hash]) for run in plan_cell(table, row, column, GIVEN)]
+        runs.append(PlannedRun(row, column, tuple(pair.items()), overrides, line.config_hash, line.sources, Path()))
+    return runs
+
+
+def words_of(overrides: Iterable[str]) -> frozenset[tuple[str, str]]:
+    """Keys and values, the last word of each, without those that say how a result is come by."""
+    words = {key: value for key, _, value in (text.partition("=") for text in overrides)}
+    return frozenset((key, value) for key, value in words.items() if key not in (*MEANS, "tracker"))
+
+
+def main_table() -> str:
+    """Everything that the command prints, below a heading of the page."""
+    text = to_markdown(table_of("main", "measured", "table_main.csv", "table_main_before.csv", "table_nci1.csv"))
+    return text.partition("\n")[2].replace("\n### ", "\n#### ")
+
+
+def ablation() -> str:
+    """The first panel."""
+    return to_markdown(table_of("ablation", "measured", "table_ablation.csv")).split("\n\n")[1]
+
+
+def nci1_small() -> str:
+    """Means, gains and the values of each fold."""
+    table = table_of("nci1", "full", "table_nci1.csv")
+    lines = []
+    for row, cell in table.of_column("nci1").items():
+        words = [table.rows[row], spread(cell.values, PERCENT)]
+        gain = ""
+        if cell.comparison:
+            mean, low, high = (PERCENT(value, sign=True) for value in cell.comparison.effect[:3])
+            gain = f"{mean} [{low}, {high}]"
+        lines.append([*(f"**{word}**" if cell.best else word for word in words), gain, *map(PERCENT, cell.values)])
+    return markdown(["", "mean ± std", "gain over KD [95 % interval]", "folds 0", *"1234"], lines)
+
+
+def before_and_after() -> str:
+    """Means of the runs that were made twice, and by how much they moved, run by run."""
+    labels = {"nci1": "NCI1", "esol": "ESOL", "cora": "Cora"}
+    before, after = (
+        table_of("main", "measured", file, columns=[*labels]) for file in ("table_main_before.csv", "table_main.csv")
+    )
+    header, lines = [""], {row: [label] for row, label in after.rows.items()}
+    for column, label in labels.items():
+        header += [f"{label}, before", "after", "runs moved by"]
+        number = Format.of(after.columns[column].metric, [cell.mean for cell in after.of_column(column).values()])
+        for row, line in lines.items():
+            once, again = (table.cells[row, column].values for table in (before, after))
+            moved = pd.Series(differences(again, once))
+            told = spread(moved, number, sign=True) if moved.any() else "0"
+            line += [spread(once, number), spread(again, number), told]
+    return markdown(header, lines.values())
+
+
+def typed_edges() -> str:
+    """By seed; the full method's row in bold."""
+    alone, every, longer = {"experiment": "student_alone"}, {"encoding": "all"}, {"trainer.max_epochs": 240}
+    rows = {
+        ("GIN teacher", ""): {"role": "teacher"},
+        ("student alone", "`experiment=student_alone`"): alone,
+        ("student alone, 3 × the epochs", "`experiment=student_alone trainer.max_epochs=240`"): alone | longer,
+        ("soft targets alone", "`experiment=soft_targets`"): {"experiment": "soft_targets"},
+        ("full method, states of an untrained GIN", "`experiment=untrained_teacher`"): {
+            "experiment": "untrained_teacher"
+        },
+        ("**full method**", ""): {},
+        ("student alone, every encoding there is", "`experiment=student_alone encoding=all`"): alone | every,
+        ("the same, 3 × the epochs", "`experiment=student_alone encoding=all trainer.max_epochs=240`"): alone
+        | every
+        | longer,
+        ("full method, every encoding there is", "`encoding=all`"): every,
+    }
+    command = "command: `gnn-distill train trainer.threads=1 seed=… `"
+    return by_pair("typed_edges", rows, "seed", ["what", command, "seed 0", "1", "2", "mean"])
+
+
+def nci1() -> str:
+    """By fold; the full method's row in bold."""
+    rows = {
+        ("GIN teacher", ""): {"role": "teacher"},
+        ("student alone", "`experiment=student_alone`"): {"experiment": "student_alone"},
+        ("**full method**", ""): {},
+    }
+    command = "command: `gnn-distill train dataset=nci1 trainer.threads=1 dataset.fold=… `"
+    return by_pair("nci1", rows, "dataset.fold", ["what", command, "fold 0", "1", "2", "mean"])
+
+
+def esol() -> str:
+    """By seed; the full method's row in bold."""
+    rows = {
+        ("GINE teacher",): {"role": "teacher", "loss": None},
+        ("student alone (`teacher=none`)",): {"teacher": "none"},
+        ("soft targets alone (`loss=kd`)",): {"loss": "kd"},
+        ("**full method**",): {},
+    }
+    return by_pair("esol", rows, "seed", ["", "seed 0", "1", "2", "mean ± std"], spread)
+
+
+def cora() -> str:
+    """By student; the best of each in bold."""
+    frame = pd.read_csv(ROOT / ROWS / "cora.csv")
+    students = {
+        "plain Transformer (`student=transformer encoding.lap_pe=16`)": {"student": "transformer"},
+        "GPS (`student=gps student.local=gcn`)": {"student": "gps", "student.norm": "none"},
+        "GPS with batch norm (`… student.norm=batch`)": {"student": "gps", "student.norm": "batch"},
+    }
+    rows = {
+        "GCN teacher": {"role": "teacher", "loss": "kd"},
+        "student alone (`teacher=none`)": {"teacher": "none"},
+        "soft targets alone (`loss=kd`)": {"loss": "kd"},
+        "**full method** (`loss=micro_macro_nodes`, the default here)": {"loss": "micro_macro_nodes"},
+        "full method with soft targets at 0.3 (`loss=micro_macro`)": {"loss": "micro_macro"},
+    }
+    return by_column({name: (frame, where) for name, where in students.items()}, rows)
+
+
+def actor_and_tolokers() -> str:
+    """By data set; the best of each in bold."""
+    names = {"Actor": "actor", "Tolokers (`trainer.max_epochs=40`)": "tolokers"}
+    rows = {
+        "GraphSAGE teacher": {"role": "teacher", "loss": "kd"},
+        "student alone (`teacher=none`)": {"teacher": "none"},
+        "soft targets alone (`loss=kd`)": {"loss": "kd"},
+        "full method": {"teacher": "sage", "loss": None},
+    }
+    return by_column({name: (pd.read_csv(ROOT / ROWS / f"{file}.csv"), {}) for name, file in names.items()}, rows)
+
+
+def by_pair(
+    file: str, rows: dict[Line, dict[str, Any]], pair: str, header: Line, last: Callable[..., str] | None = None
+) -> str:
+    """A line a row of `rows` (what stands in front of its numbers, and which runs it is of): every pair, and the mean.
+
+    What `rows` does not say of a column that it names elsewhere is that the runs were not told of it.
+    """
+    frame = pd.read_csv(ROOT / ROWS / f"{file}.csv")
+    free = {key: None for where in rows.values() for key in where if key != "role"}
+    number, lines = Format.of(frame["metric"][0], [frame["student test"].mean()]), []
+    for words, where in rows.items():
+        where = ({} if where.get("role") == "teacher" else free) | where
+        values = scores_of(frame, where, pair)
+        told = [*map(number, values), (last or mean)(values, number)]
+        lines.append([*words, *(f"**{text}**" if words[0].startswith("**") else text for text in told)])
+    return markdown(header, lines)
+
+
+def by_column(columns: dict[str, tuple[pd.DataFrame, dict[str, Any]]], rows: dict[str, dict[str, Any]]) -> str:
+    """A line a row, mean and spread over the runs of each column; the best mean of a column, as shown, is bold."""
+    lines = [[label] for label in rows]
+    for frame, of_column in columns.values():
+        pair = "seed" if "seed" in frame else "dataset.fold"
+        values = [scores_of(frame, of_column | where, pair) for where in rows.values()]
+        best = max(PERCENT(one.mean()) for one in values)
+        for line, one in zip(lines, values, strict=True):
+            told = spread(one, PERCENT)
+            line.append(f"**{told}**" if PERCENT(one.mean()) == best else told)
+    return markdown(["", *columns], lines)
+
+
+def scores_of(frame: pd.DataFrame, where: dict[str, Any], pair: str) -> pd.Series:
+    """Test scores by pair of the runs that were told `where`, None for what they were not told; once each."""
+    kept = frame
+    for key, value in where.items():
+        if key != "role":
+            kept = kept[kept[key].isna() if value is None else kept[key] == value]
+    values = kept.dropna(subset=f"{where.get('role', 'student')} test").drop_duplicates(pair).sort_values(pair)
+    return values[f"{where.get('role', 'student')} test"]
+
+
+def spread(values: pd.Series, number: Format, sign: bool = False) -> str:
+    """`81.2 ± 0.4`."""
+    return f"{number(values.mean(), sign)} ± {number(values.std(ddof=1))}"
+
+
+def mean(values: pd.Series, number: Format) -> str:
+    """`81.2`."""
+    return number(values.mean())
+
+
+def markdown(header: Line, lines: Iterable[Line]) -> str:
+    """A table, unpadded."""
+    body = [f"| {' | '.join(row)} |".replace("|  |", "| |") for row in (header, *lines)]
+    return "\n".join([body[0], "|---" * len(header) + "|", *body[1:]])
+
+
+PERCENT = Format.of("accuracy", ())
+TABLES: dict[str, Callable[[], str]] = {
+    one.__name__: one
+    for one in (main_table, ablation, before_and_after, typed_edges, nci1, nci1_small, cora, actor_and_tolokers, esol)
+}
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
+    print(f"Wrote {PAGE}")

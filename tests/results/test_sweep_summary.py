@@ -1,0 +1,70 @@
+"""What is printed at the end of a sweep."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+from pages import make_run
+
+from gnn_distill.results.sweep_summary import settings_of, tell_sweep
+from gnn_distill.results.sweeps import read_sweep
+
+
+def test_a_sweep_of_folds_alone_is_one_setting(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    for fold, test in enumerate((0.5, 0.6, 0.7)):
+        make_run(tmp_path / str(fold), f"dataset.fold={fold}", "tracker=none", test=test)
+    (setting,) = settings_of(read_sweep(tmp_path))
+    assert setting.values == {}
+    assert setting.scores["test"] == pytest.approx((0.6, 0.1, 3))
+    assert setting.scores["val"] == pytest.approx((0.8125, 0, 3))
+    tell_sweep(tmp_path)
+    assert capsys.readouterr().out.splitlines() == [
+        "",
+        "3 runs: mean ± standard deviation over dataset.fold 0, 1, 2",
+        "validation accuracy (%)  test accuracy (%)  runs",
+        "81.2 ± 0.0               60.0 ± 10.0        3",
+    ]
+
+
+def test_settings_are_averaged_over_seeds_and_the_best_is_first(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    for rate, error in ((0.1, 1.25), (0.001, 0.75), (0.01, 1.0)):
+        for seed in (0, 1):
+            scores = {"val": {"rmse": error + seed / 10}}
+            words = (f"optim.lr={rate}", f"seed={seed}")
+            make_run(tmp_path / f"{rate}_{seed}", *words, metric="rmse", test=None, student=scores)
+    make_run(tmp_path / "unfinished", "optim.lr=1").joinpath("summary.json").unlink()
+    sweep = read_sweep(tmp_path)
+    assert [setting.values for setting in settings_of(sweep)] == [{"optim.lr": f"{x:g}"} for x in (0.001, 0.01, 0.1)]
+    tell_sweep(tmp_path)
+    assert capsys.readouterr().out.splitlines() == [
+        "",
+        "6 runs: mean ± standard deviation over seed 0, 1",
+        "optim.lr  validation RMSE  runs",
+        "0.001     0.800 ± 0.071    2",
+        "0.01      1.050 ± 0.071    2",
+        "0.1       1.300 ± 0.071    2",
+        "Note: unfinished: without a result",
+    ]
+
+
+def test_a_multirun_ends_with_its_summary(gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gnn_distill.commands import train
+
+    def fake(cfg: DictConfig) -> float:
+        job, folder = HydraConfig.get(), Path(HydraConfig.get().runtime.output_dir)
+        made = make_run(folder / "made", *job.overrides.task, test=cfg.seed / 10)
+        (made / "summary.json").rename(folder / "summary.json")
+        shutil.rmtree(made)
+        return 0.0
+
+    monkeypatch.setattr(train, "main", fake)
+    status, out, err = gnn_distill("train", "-m", "seed=1,3", "tracker=none")
+    assert (status, err) == (0, "")
+    assert out.endswith("2 runs: mean ± standard deviation over seed 1, 3\n" + TWO)
+    assert "standard deviation" not in gnn_distill("train", "-m", "seed=1", "tracker=none", "hydra.sweep.dir=one")[1]
+
+
+TWO = "validation accuracy (%)  test accuracy (%)  runs\n81.2 ± 0.0               20.0 ± 14.1        2\n"

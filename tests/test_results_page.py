@@ -1,0 +1,56 @@
+"""docs/results.md says what its committed rows say, and what its commands print."""
+
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gnn_distill.results.grids import grids
+from gnn_distill.results.table_files import read_table
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "results.md").read_text()
+SCRIPT = runpy.run_path(str(ROOT / "scripts" / "write_results.py"))
+
+
+def test_every_table_of_the_page_is_that_of_its_rows_to_the_last_digit() -> None:
+    assert SCRIPT["page"]() == PAGE, "Rows or their rendering have changed: run `python scripts/write_results.py`."
+    by_hand = SCRIPT["BLOCK"].sub("", PAGE)
+    assert not [line for line in by_hand.splitlines() if line.startswith("|")], "a table that no row stands behind"
+    assert {found[2] for found in SCRIPT["BLOCK"].finditer(PAGE)} == SCRIPT["TABLES"].keys()
+
+
+@pytest.mark.parametrize(
+    ("table", "size", "rows"),
+    [
+        ("nci1", "full", "nci1_small"),
+        pytest.param("main", "measured", "main_table", marks=pytest.mark.slow),
+        pytest.param("ablation", "measured", "ablation", marks=pytest.mark.slow),
+    ],
+)
+def test_the_command_of_a_table_gives_it_again(
+    table: str, size: str, rows: str, gnn_distill: Callable, tmp_path: Path
+) -> None:
+    words = (
+        f"table={table}",
+        f"table.size={size}",
+        "trainer.threads=1",
+        f"table.search=['{ROOT / 'docs' / 'results'}']",
+    )
+    status, _, err = gnn_distill("table", *words, "table.run=false")
+    assert (status, err) == (0, "")
+    (results, *_) = grids(read_table(tmp_path / "outputs" / "tables" / table / size))
+    shown = next(found[0] for found in SCRIPT["BLOCK"].finditer(PAGE) if found[2] == rows)
+    lines = [plain(line) for line in shown.splitlines()]
+    columns = len(read_table(tmp_path / "outputs" / "tables" / table / size).columns)
+    for label, *cells in results.rows:
+        told = [label.text, *(f"{cell.text}{cell.marks}{cell.rest}" for cell in cells[:columns])]
+        assert any(line.startswith(plain(f"| {' | '.join(told)} |")) for line in lines), told
+
+
+def plain(line: str) -> str:
+    """A line of a table without emphasis, escapes, padding, and the mark of runs of other code."""
+    for mark in ("**", "<ins>", "</ins>", "\\", "°", " "):
+        line = line.replace(mark, "")
+    return line
