@@ -34,7 +34,12 @@ PACKAGES = (
 RUN = "gnn_distill.commands.train"
 PLACES = ("paths", "tracker", "hydra")
 """Sections that say where a run is kept, not what it is."""
-LATER = {"trainer.nonfinite": "stop", "dataset.add_reverses": True}
+LATER = {
+    "trainer.nonfinite": "stop",
+    "dataset.add_reverses": True,
+    "dataset.features": "pyg",
+    "dataset.positive": None,
+}
 """Keys that came later, with the value that says what was so before: with it, a config keeps its hash."""
 MEANS = ("trainer.out_of_memory",)
 """Keys that say how a result is come by, not what it is."""

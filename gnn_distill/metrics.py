@@ -20,7 +20,7 @@ class Metrics:
     """Collects outputs and labels batch by batch, and measures them together.
 
     Missing labels (NaN) are left out. Multi-label and regression metrics are means over targets; ROC-AUC and average
-    precision over the targets that have both classes. A metric without a value is NaN.
+    precision over the targets that have both classes. A metric without a value is NaN. Errors are taken in float64.
     """
 
     def __init__(self, spec: TaskSpec) -> None:
@@ -31,7 +31,7 @@ class Metrics:
     def update(self, logits: Float[Tensor, "batch outputs"], y: Float[Tensor, "batch targets"]) -> None:
         """Add a batch: the model's outputs (regression: standardised), and labels in original units."""
         self.logits.append(logits.detach().float().cpu())
-        self.y.append(y.detach().float().cpu())
+        self.y.append(y.detach().cpu())
 
     def compute(self) -> dict[str, float]:
         """All metrics of the task's kind, the primary one first."""
@@ -44,7 +44,7 @@ class Metrics:
     def _measure(self, name: str, logits: Tensor, y: Tensor) -> float:
         spec = self.spec
         if spec.kind == "regression":
-            logits = spec.in_original_units(logits)
+            logits, y = spec.in_original_units(logits), y.double()
         if spec.kind == "multiclass":
             logits, measure = logits[:, None, :], {"accuracy": _accuracy, "macro_f1": _macro_f1}[name]
         else:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from gnn_distill.console import Console
 
 WORD = "resume="
+TABLE = "dataset.path"
+"""The file of a CSV run, which may have been moved since: its content is part of the hash of the settings."""
 MAY_DIFFER = ("paths.", "tracker", "hydra")
 SHOWN = 5
 
@@ -81,7 +83,10 @@ class Resumption:
         with making_sense(self.folder / ".hydra" / "config.yaml", "Restore it, or start the run anew."):
             saved = self._read("config.yaml")
         if any(not word.lstrip("+~").startswith((*MAY_DIFFER, "-")) for word in self.given):
-            changes = list(_differences(_plain(saved), _plain(cfg)))
+            before, now = _plain(saved), _plain(cfg)
+            if TABLE in map(_key, self.given):
+                saved.dataset.path = before["dataset"]["path"] = cfg.dataset.path
+            changes = list(_differences(before, now))
             if changes:
                 more = f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
                 raise refuse(

@@ -127,9 +127,11 @@ def _data_set_is_sound(cfg: DictConfig) -> None:
         )
     if issubclass(kind, TypedEdgesConfig) and dataset.min_nodes > dataset.max_nodes:
         raise refuse("dataset.min_nodes", dataset.min_nodes, f"must be at most dataset.max_nodes={dataset.max_nodes}.")
-    if issubclass(kind, SmilesConfig) and not Path(dataset.path).expanduser().is_file():
-        what = "this is no file" if Path(dataset.path).expanduser().exists() else "there is no such file"
-        raise refuse("dataset.path", dataset.path, f"{what}. Give the CSV file with your molecules.")
+    if issubclass(kind, SmilesConfig):
+        path = Path(dataset.path).expanduser()
+        if not path.is_file():
+            what = "this is no file" if path.exists() else "there is no such file"
+            raise refuse("dataset.path", dataset.path, f"{what}. Give the CSV file with your molecules.")
 
 
 def _encoding_fits_student(cfg: DictConfig) -> None:

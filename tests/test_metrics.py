@@ -132,3 +132,15 @@ def test_is_better_knows_the_direction_and_nan() -> None:
     assert is_better(up, 0.1, math.nan)
     assert not is_better(up, math.nan, 0.1)
     assert not is_better(up, math.nan, math.nan)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-10, 1.0, 1e7, 1e19, 1e30])
+@pytest.mark.parametrize("offset", [0.0, 1e3, 1e6, 1e7])
+def test_errors_scale_with_their_unit_and_do_not_move_with_it(
+    generator: torch.Generator, scale: float, offset: float
+) -> None:
+    z = torch.randn(50, 1, generator=generator)
+    labels = torch.randn(50, 1, generator=generator, dtype=torch.double)
+    plain = measure(make_spec("regression", "rmse"), z, labels)
+    moved = measure(make_spec("regression", "rmse", mean=offset * scale, std=scale), z, (offset + labels) * scale)
+    assert {name: value / scale for name, value in moved.items()} == pytest.approx(plain, rel=1e-8)

@@ -12,6 +12,7 @@ from torch_geometric.data import Data
 import gnn_distill
 from gnn_distill.data import molecules_ogb
 from gnn_distill.data.batching import collate
+from gnn_distill.data.input_pipeline import InputPipeline
 from gnn_distill.data.molecules import ATOM_FEATURES, BOND_FEATURES, smiles_to_data
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.structure import compute_encodings
@@ -70,7 +71,7 @@ def test_a_saved_student_predicts_as_it_was_left(kind: str, model: tuple[str, st
         torch.testing.assert_close(predictor.logits(some), expected, rtol=1e-4, atol=1e-5)
     outputs = {
         "multiclass": lambda logits: logits.softmax(1),
-        "regression": lambda logits: logits * torch.tensor([2.0, 0.5]) + torch.tensor([3.0, -5.0]),
+        "regression": lambda logits: logits.double() * torch.tensor([2.0, 0.5]) + torch.tensor([3.0, -5.0]),
     }
     expected = outputs.get(kind, torch.sigmoid)(expected)
     torch.testing.assert_close(predictor.predict(graphs), expected, rtol=1e-4, atol=1e-5)
@@ -118,6 +119,17 @@ def test_smiles_are_read_in_the_code_of_the_training_data(tmp_path: Path) -> Non
     chemist = load(tmp_path)
     told = chemist.predict(SMILES[:2])
     torch.testing.assert_close(told, chemist.predict([molecules_ogb.smiles_to_ogb_data(s) for s in SMILES[:2]]))
+
+
+def test_a_molecule_is_predicted_alike_however_it_is_written(tmp_path: Path) -> None:
+    features = {"node_features": ATOM_FEATURES, "edge_features": BOND_FEATURES, "molecules": True}
+    spec, config = make_spec("regression", **features), make_config(encoding="walk")
+    student = awaken(build_student(config.student, config.encoding, spec))
+    save_student(tmp_path, student, spec, config, InputPipeline(smiles="pyg", chirality="cip"))
+    chemist = load(tmp_path)
+    left, again, right = chemist.predict(["C[C@H](N)C(=O)O", "OC(=O)[C@@H](N)C", "C[C@@H](N)C(=O)O"])
+    torch.testing.assert_close(left, again, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(left, right, rtol=1e-3, atol=1e-3)
 
 
 def test_smiles_that_do_not_parse_are_named(chemist: Predictor) -> None:

@@ -25,6 +25,7 @@ from gnn_distill.prediction import save_student
 from gnn_distill.results.figures import learning_curves
 from gnn_distill.resumption import Seconds, begin_or_go_on
 from gnn_distill.run_directory import SPLIT, RunDirectory, write_failure
+from gnn_distill.schema.data import title
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.run import TrainConfig
 from gnn_distill.stages.distill import check_student, distill
@@ -127,6 +128,7 @@ def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
         **results,
         "name": name,
         "dataset": task.spec.name,
+        "classes": task.spec.classes,
         "level": task.spec.level,
         "metric": task.spec.metric,
         "higher_is_better": task.spec.higher_is_better,
@@ -195,7 +197,7 @@ def run_name(config: TrainConfig) -> str:
     twin = config.teacher.control == "self"
     models = [config.student.name, config.student.name if twin else config.teacher.name]
     models = [name for name in models if name != "none"]
-    return f"{'<-'.join(models)} {config.dataset.name.lower()} s{config.seed}"
+    return f"{'<-'.join(models)} {title(config.dataset).lower()} s{config.seed}"
 
 
 def told_control(config: TrainConfig, signals: TeacherSignals | None) -> dict[str, str | int] | None:

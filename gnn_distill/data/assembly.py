@@ -13,7 +13,7 @@ from gnn_distill.data.shared_graphs import find_shared_graphs, notices_on
 from gnn_distill.data.splits import keep_fraction
 from gnn_distill.data.task import METRICS, Features, GraphTask, Splits, TaskSpec
 from gnn_distill.errors import UserError
-from gnn_distill.schema.data import LOWER_IS_BETTER
+from gnn_distill.schema.data import LOWER_IS_BETTER, title
 
 if TYPE_CHECKING:
     from gnn_distill.data.input_pipeline import InputPipeline
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 COUNTED = ("rows of node features", "edges", "rows of edge features", "labels", "lists of edges")
 ASTRAY = "edges to nodes that are not theirs"
 NEED_BOTH_CLASSES = ("roc_auc", "average_precision")
+ROUNDING = 1e-15
+"""A spread of labels, relative to the largest, that is nothing but the rounding of float64."""
 
 
 def assemble(
@@ -39,12 +41,15 @@ def assemble(
     molecules: bool = False,
     degree_features: bool = False,
     note: str = "",
+    class_names: tuple[str, ...] = (),
+    lines: tuple[int, ...] | None = None,
     pipeline: "InputPipeline | None" = None,
 ) -> GraphTask:
     """A checked task, of the level of `graphs`.
 
     metric: the set's own; `dataset.metric` goes before it. target_names: one an output (multiclass: the classes).
     standardised: so many first columns of continuous node features are standardised by the training nodes.
+    class_names: of `TaskSpec`; lines: of `GraphTask`.
     pipeline: what was done to the raw graphs, so that a student does it again; None: what the other arguments tell.
     Raises UserError for a metric that does not fit the kind, for tensors, labels and parts that do not fit what is
     said of them, features that are not finite, graphs without nodes, and targets that cannot be learned or measured.
@@ -54,19 +59,21 @@ def assemble(
     if metric not in METRICS[kind]:
         raise UserError(f"dataset.metric={metric}: {dataset.name} is {kind}; choose {', '.join(METRICS[kind])}.")
     check_counts(dataset.name, graphs)
-    notices = list(notices or []) + check_graphs(graphs) + ([] if molecules else notices_on_edges(graphs))
+    if kind != "regression":
+        graphs = replace(graphs, y=graphs.y.float())
+    notices = list(notices or []) + check_graphs(graphs, lines) + ([] if molecules else notices_on_edges(graphs))
     splits = keep_fraction(splits, graphs.y, kind, dataset.train_fraction, dataset.split_seed)
     if not all(len(ids) for ids in (splits.train, splits.val, splits.test)):
         count = f"{len(graphs.y)} {graphs.level}s"
         raise UserError(f"{dataset.name}: {count} are too few for a train, a val and a test part.")
     notices += count_missing(graphs.y, splits)
     edited = dataset.train_fraction < 1
-    notices += check_targets(graphs.y, splits, kind, metric, target_names, edited, graphs.level)
+    notices += check_targets(graphs.y, splits, kind, metric, target_names, edited, graphs.level, class_names)
     mean, std = standardisation(graphs.y[splits.train], kind, len(target_names))
     if standardised:
         node_features = with_moments(node_features, graphs.x[graphs.nodes_of(splits.train)], standardised)
     spec = TaskSpec(
-        name=dataset.name,
+        name=title(dataset),
         kind=kind,
         level=graphs.level,
         num_outputs=len(target_names),
@@ -81,12 +88,13 @@ def assemble(
         degree_features=degree_features,
         log_degree=mean_log_degree(graphs, splits.train),
         note=note,
+        class_names=class_names,
     )
+    task = GraphTask(spec, graphs, splits, notices, lines=lines, pipeline=pipeline)
     if graphs.level == "node":
-        return GraphTask(spec, graphs, splits, notices, pipeline=pipeline)
+        return task
     shared = find_shared_graphs(graphs, splits)
-    notices += notices_on(shared, splits, molecules)
-    return GraphTask(spec, graphs, splits, notices, shared_graphs=shared, pipeline=pipeline)
+    return replace(task, notices=notices + notices_on(shared, splits, molecules), shared_graphs=shared)
 
 
 def standardisation(y: Tensor, kind: str, num_outputs: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -121,9 +129,10 @@ def check_counts(name: str, graphs: PackedGraphs) -> None:
             raise UserError(f"{name}: {wanted} {what} are wanted, {there} are there: its files do not fit together.")
 
 
-def check_graphs(graphs: PackedGraphs) -> list[str]:
+def check_graphs(graphs: PackedGraphs, lines: tuple[int, ...] | None = None) -> list[str]:
     """Notices on graphs of one node, graphs without edges and, at node level, nodes without neighbours.
 
+    lines: of the file that graphs were read from, by which they are named then.
     Raises UserError on empty graphs, on edges out of their graph, and on features that are not finite.
     """
     nodes, edges = graphs.num_nodes, graphs.num_edges
@@ -138,7 +147,7 @@ def check_graphs(graphs: PackedGraphs) -> list[str]:
     else:
         small = [(nodes == 1, "graphs", "one node only"), ((nodes > 1) & (edges == 0), "graphs", "no edges")]
     return [
-        f"{count_rows(bad, units)} have {what}; they are kept, and structure says nothing about them."
+        f"{count_rows(bad, units, lines)} have {what}; they are kept, and structure says nothing about them."
         for bad, units, what in small
         if bad.any()
     ]
@@ -184,28 +193,25 @@ def check_targets(
     names: tuple[str, ...],
     edited: bool = False,
     level: str = "graph",
+    class_names: tuple[str, ...] = (),
 ) -> list[str]:
     """Notices on classes absent from a part; raises UserError where learning or the metric would be meaningless.
 
     Published splits of nodes leave rare classes out of the training part: at node level two classes are enough there.
     y: [N, T]; edited: the training part was thinned by `dataset.train_fraction`.
     """
-    if y.isinf().any():
-        count = int(y.isinf().any(1).sum())
+    if (beyond := y.abs() > torch.finfo(torch.float).max).any():
+        count = int(beyond.any(1).sum())
         raise UserError(f"{count} {level}s have infinite labels, or labels beyond 3e38. Mend or remove them.")
     thinner = " Or raise dataset.train_fraction." if edited else ""
     remedy = f"Choose another dataset.split, dataset.split_seed or dataset.fold.{thinner}"
-    if kind == "regression":
-        for name, column in zip(names, y[splits.train].unbind(1), strict=True):
-            labels = column[~column.isnan()]
-            if len(labels.unique()) < 2:
-                state = f"is constant ({labels[0]:g})" if len(labels) else "has no value"
-                raise UserError(f"Target '{name}' {state} in the training part: nothing to learn. {remedy}")
-        return []
     parts = {"training": splits.train, "validation": splits.val, "test": splits.test}
+    if kind == "regression":
+        return _check_numbers(y, parts, names, remedy)
     if kind == "multilabel":
         return _check_labels(y, parts, names, metric, remedy)
-    classes = names if kind == "multiclass" else ("0", "1")
+    numbered = names if kind == "multiclass" else ("0", "1")
+    classes = class_names if len(class_names) == len(numbered) else numbered  # files may hold one of two
     notices = []
     for part, ids in parts.items():
         absent = [name for index, name in enumerate(classes) if not (y[ids, 0] == index).any()]
@@ -219,6 +225,31 @@ def check_targets(
     return notices
 
 
+def _check_numbers(y: Tensor, parts: dict[str, Tensor], names: tuple[str, ...], remedy: str) -> list[str]:
+    notices = []
+    for name, column in zip(names, y.unbind(1), strict=True):
+        labels = column[parts["training"]]
+        labels = labels[~labels.isnan()]
+        if len(labels) < 2 or labels.max() - labels.min() <= ROUNDING * labels.abs().max():
+            state = f"is constant ({labels[0]:g})" if len(labels) else "has no value"
+            raise UserError(f"Target '{name}' {state} in the training part: nothing to learn. {remedy}")
+        mean, std = labels.double().mean(), labels.double().std(correction=0)
+        before, after = len(labels.unique()), len(((labels.double() - mean) / std).float().unique())
+        if after < before:
+            notices.append(
+                f"Target '{name}': its {before:,} different labels are {after:,} in float32, in which models learn, "
+                "since some lie so much farther out than others."
+            )
+    for part, ids in parts.items():
+        absent = [name for name, column in zip(names, y[ids].unbind(1), strict=True) if column.isnan().all()]
+        if absent:
+            notices.append(
+                f"{len(absent)} of {len(names)} targets have no label in the {part} part; they are left out of its "
+                f"metrics: {_first(absent)}."
+            )
+    return notices
+
+
 def _check_labels(y: Tensor, parts: dict[str, Tensor], names: tuple[str, ...], metric: str, remedy: str) -> list[str]:
     notices = []
     for part, ids in parts.items():
@@ -228,12 +259,15 @@ def _check_labels(y: Tensor, parts: dict[str, Tensor], names: tuple[str, ...], m
             raise UserError(f"No label has both classes in the {part} part. {remedy}")
         if single:
             effect = "they cannot be learned" if part == "training" else "they are left out of ROC-AUC and the like"
-            more = ", ..." if len(single) > 3 else ""
             notices.append(
                 f"{len(single)} of {len(names)} labels have one class only in the {part} part; {effect}: "
-                f"{', '.join(single[:3])}{more}."
+                f"{_first(single)}."
             )
     return notices
+
+
+def _first(names: list[str]) -> str:
+    return f"{', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
 
 
 def _forbid(bad: Tensor, units: str, what: str) -> None:

@@ -119,7 +119,8 @@ class StructureBatch:
         """The same batch on another device."""
         if self.ptr.device == torch.device(device):
             return self
-        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        y = self.y.float() if torch.device(device).type == "mps" else self.y  # which has no float64
+        return replace(self, y=y)._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> StructureBatch:
         """The same batch in page-locked memory, for copies that do not block."""
@@ -232,15 +233,20 @@ def evaluation_batches(
     return [batch for part in parts for batch in _cut(part, sizes, max_pairs)]
 
 
-def check_budget(sizes: Int[Tensor, " graphs"], max_pairs: int, level: str = "graph") -> None:
-    """Raise UserError when a graph alone has more node pairs than a batch may hold."""
+def check_budget(
+    sizes: Int[Tensor, " graphs"],
+    max_pairs: int,
+    level: str = "graph",
+    called: Callable[[int], str] = lambda graph: f"graph {graph}",
+) -> None:
+    """Raise UserError, in which a graph is `called` so, when one alone has more node pairs than a batch may hold."""
     too_large = (sizes * sizes > max_pairs).nonzero().squeeze(1)
     if len(too_large):
         graph = int(too_large[sizes[too_large].argmax()])
         nodes = int(sizes[graph])
         raise UserError(
             f"trainer.max_pairs={max_pairs} is too small for {len(too_large)} of {len(sizes)} graphs: the largest, "
-            f"graph {graph}, has {nodes} nodes, so {nodes * nodes} node pairs. Set trainer.max_pairs={nodes * nodes} "
+            f"{called(graph)}, has {nodes} nodes, so {nodes * nodes} node pairs. Set trainer.max_pairs={nodes * nodes} "
             f"or more if memory allows, or {ALTERNATIVE[level]}."
         )
 

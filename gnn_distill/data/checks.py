@@ -78,11 +78,13 @@ def describe(values: Tensor | None) -> str:
     return "missing" if values is None else f"{str(values.dtype).removeprefix('torch.')} {list(values.shape)}"
 
 
-def count_rows(bad: Tensor, units: str) -> str:
-    """`2 of 10 graphs (ids 3, 6)` of the rows where `bad` [rows] holds."""
-    first = bad.nonzero().flatten()[:3].tolist()
+def count_rows(bad: Tensor, units: str, lines: tuple[int, ...] | None = None) -> str:
+    """`2 of 10 graphs (ids 3, 6)` of the rows where `bad` [rows] holds, or their `lines` in a file."""
+    first, what = bad.nonzero().flatten()[:3].tolist(), "ids"
+    if lines:
+        first, what = [lines[row] for row in first], "lines"
     more = ", ..." if bad.sum() > 3 else ""
-    return f"{int(bad.sum())} of {len(bad)} {units} (ids {', '.join(map(str, first))}{more})"
+    return f"{int(bad.sum())} of {len(bad)} {units} ({what} {', '.join(map(str, first))}{more})"
 
 
 def _refuse(name: str, found: Iterator[str] | list[str]) -> None:

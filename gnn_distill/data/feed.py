@@ -75,7 +75,7 @@ class GraphFeed:
         self.task, self.encodings, self.device = task, encodings, torch.device(device)
         self.batch_size, self.max_pairs, self.limit_batches = batch_size, max_pairs, limit_batches
         self._sizes = task.graphs.num_nodes
-        check_budget(self._sizes, max_pairs)
+        check_budget(self._sizes, max_pairs, called=task.called)
         self._sampler = BatchSampler(self._sizes, batch_size, max_pairs, seed, ids=task.splits.train)
 
     def train(self, epoch: int, beside: Beside = nothing) -> Iterator[tuple[float, StructureBatch, Any]]:

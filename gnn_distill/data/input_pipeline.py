@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch_geometric.data import Data
 
 CODINGS = ("pyg", "ogb")
+CHIRALITIES = ("tags", "cip")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class InputPipeline:
 
     smiles: str | None = None
     """How atoms and bonds of SMILES are coded: pyg or ogb; None: the graphs are no molecules."""
+    chirality: str = "tags"
+    """How stereocentres are: by RDKit's tags, which depend on how a SMILES is written, or cip, by R and S."""
     drop_loops: bool = False
     """Leave out edges from a node to itself."""
     merge_edges: bool = False
@@ -49,6 +52,8 @@ class InputPipeline:
                 raise TypeError(f"InputPipeline.{field.name}={value!r}: must be {field.type}")
         if self.smiles is not None and self.smiles not in CODINGS:
             raise ValueError(f"InputPipeline.smiles={self.smiles!r}: choose {', '.join(CODINGS)}")
+        if self.chirality not in CHIRALITIES:
+            raise ValueError(f"InputPipeline.chirality={self.chirality!r}: choose {', '.join(CHIRALITIES)}")
 
     @classmethod
     def implied_by(cls, spec: TaskSpec) -> "InputPipeline":
@@ -72,12 +77,12 @@ class InputPipeline:
 
     def read_smiles(self, smiles: str) -> "Data | None":
         """The graph of a molecule in this coding; None where it cannot be read."""
-        from gnn_distill.data.molecules import LONGEST, smiles_to_data
+        from gnn_distill.data.molecules import smiles_to_data
         from gnn_distill.data.molecules_ogb import smiles_to_ogb_data
 
         read = smiles_to_ogb_data if self.smiles == "ogb" else smiles_to_data
         try:
-            return read(smiles) if len(smiles) <= LONGEST else None
+            return read(smiles, self.chirality)
         except ValueError:  # text that is no Unicode, such as half a surrogate
             return None
 

@@ -6,6 +6,8 @@ import torch
 from rdkit import Chem
 from torch_geometric.data import Data
 
+from gnn_distill.data import molecules
+from gnn_distill.data.molecules import parse, set_cip_codes
 from gnn_distill.data.task import Features
 
 
@@ -42,27 +44,35 @@ BOND = (
 )
 ATOM_FEATURES = Features("categorical", tuple(len(codes) + 1 for _, codes in ATOM))
 BOND_FEATURES = Features("categorical", tuple(len(codes) + 1 for _, codes in BOND))
+CODINGS = {
+    "pyg": (molecules.ATOM_FEATURES, molecules.BOND_FEATURES),
+    "ogb": (ATOM_FEATURES, BOND_FEATURES),
+}
+"""By dataset.features: the features of atoms and bonds."""
 
 
-def smiles_to_ogb_data(smiles: str) -> Data | None:
+def smiles_to_ogb_data(smiles: str, chirality: str = "tags") -> Data | None:
     """The graph of a molecule as `ogb.utils.smiles2graph` makes it (Hu et al. 2020, Open Graph Benchmark).
 
     x: [n, 9] long: atomic number, chirality, degree, charge, hydrogens, radical electrons, hybridisation, aromatic,
     in a ring. edge_index: [2, 2·bonds], each bond in both directions; edge_attr: [2·bonds, 3] long: type, stereo,
-    conjugated. None where RDKit does not parse the string, or finds no atom. Ours differs in one case: bonds with a
-    stereo label that ogb does not know and refuses count as STEREOANY.
+    conjugated. None where `parse` reads no molecule. Ours differs in one case: bonds with a stereo label that ogb does
+    not know and refuses count as STEREOANY.
+    chirality: tags, as in ogb; or cip, as in `smiles_to_data`.
     """
-    molecule = Chem.MolFromSmiles(smiles)
-    if molecule is None or not molecule.GetNumAtoms():
+    molecule = parse(smiles)
+    if molecule is None:
         return None
-    atoms = [[codes.get(read(atom), len(codes)) for read, codes in ATOM] for atom in molecule.GetAtoms()]
+    x = torch.tensor([[codes.get(read(atom), len(codes)) for read, codes in ATOM] for atom in molecule.GetAtoms()])
+    if chirality == "cip":
+        set_cip_codes(x, molecule)
     ends, bonds = [], []
     for bond in molecule.GetBonds():
         a, b = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
         ends += [(a, b), (b, a)]
         bonds += [[codes.get(read(bond), len(codes)) for read, codes in BOND]] * 2
     return Data(
-        x=torch.tensor(atoms),
+        x=x,
         edge_index=torch.tensor(ends, dtype=torch.long).view(-1, 2).t().contiguous(),
         edge_attr=torch.tensor(bonds, dtype=torch.long).view(-1, len(BOND)),
     )

@@ -27,7 +27,8 @@ class PackedGraphs:
     edge_attr: Tensor | None
     """[edges, features], or None."""
     y: Float[Tensor, "examples targets"]
-    """One row a graph, or a node at node level; NaN marks a missing label; of a multi-class task, the class index."""
+    """One row a graph, or a node at node level; NaN marks a missing label; of a multi-class task, the class index.
+    float32; float64 where a regression's labels came with more digits than that."""
     node_ptr: Int[Tensor, " graphs+1"]
     edge_ptr: Int[Tensor, " graphs+1"]
     level: str = "graph"
@@ -79,7 +80,7 @@ class PackedGraphs:
 
     @classmethod
     def from_data_list(cls, data_list: Sequence[Data], num_targets: int, level: str = "graph") -> PackedGraphs:
-        """Pack PyG graphs; `y` of a graph that has none is NaN.
+        """Pack PyG graphs; `y` of a graph that has none is NaN; float64 stays float64.
 
         Raises UserError where graphs disagree on features, or `y` does not hold `num_targets` values an example.
         """
@@ -160,7 +161,8 @@ def _targets(data_list: Sequence[Data], num_targets: int, level: str) -> Float[T
     parts = []
     for number, data in enumerate(data_list):
         shape = (1 if level == "graph" else data.x.size(0), num_targets)
-        y = torch.full(shape, float("nan")) if data.y is None else data.y.float()
+        y = torch.full(shape, float("nan")) if data.y is None else data.y
+        y = y if y.dtype == torch.double else y.float()
         if y.numel() != shape[0] * shape[1]:
             of = " a node" if level == "node" else ""
             raise UserError(f"graph {number}: y must have {num_targets} values{of}; it is {_shape(data.y)}.")

@@ -63,7 +63,7 @@ def _count(twins: Tensor, y: Tensor, ones: Tensor, others: Tensor) -> dict[str, 
     if not len(ones) or not len(others):
         return {"graphs": 0, "other_label": 0}
     size = (int(twins.max()) + 1, y.size(1))
-    low, high = torch.full(size, torch.inf), torch.full(size, -torch.inf)
+    low, high = (torch.full(size, bound, dtype=y.dtype) for bound in (torch.inf, -torch.inf))
     index = twins[ones][:, None].expand(-1, y.size(1))
     low.scatter_reduce_(0, index, y[ones].nan_to_num(nan=torch.inf), "amin")
     high.scatter_reduce_(0, index, y[ones].nan_to_num(nan=-torch.inf), "amax")

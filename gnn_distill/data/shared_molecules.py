@@ -7,9 +7,10 @@ from itertools import combinations
 
 import torch
 from jaxtyping import Int
+from rdkit import Chem
 from torch import Tensor
 
-from gnn_distill.data.molecules import shorten
+from gnn_distill.data.molecules import LARGEST_CANONICAL, parse, shorten
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import GraphTask
 
@@ -35,6 +36,7 @@ def with_shared_molecules(task: GraphTask, smiles: Sequence[str]) -> GraphTask:
         alike = [index for index in ids.tolist() if len(places[int(keys[index])]) > 1]
         found[part] = {canonical(smiles[index]) for index in alike}
     shared = {f"{one}_{other}": len(found[one] & found[other]) for one, other in combinations(PARTS, 2)}
+    task = replace(task, notices=[*task.notices, *contradictions(task, smiles, keys)])
     if not any(shared.values()):
         return replace(task, shared=shared)
     told = ", ".join(f"{pair.replace('_', ' and ')} {count}" for pair, count in shared.items() if count)
@@ -43,6 +45,38 @@ def with_shared_molecules(task: GraphTask, smiles: Sequence[str]) -> GraphTask:
         f"The same molecule stands in more than one part ({told}; first: '{shorten(first)}'): scores may be too good."
     )
     return replace(task, shared=shared, notices=[*task.notices, notice])
+
+
+def contradictions(task: GraphTask, smiles: Sequence[str], keys: Int[Tensor, " graphs"]) -> list[str]:
+    """A notice of molecules that stand there more than once, with labels that differ.
+
+    keys: the `composition` of each graph; only molecules of one composition with different labels are written
+    canonically.
+    """
+    alike: dict[int, list[int]] = defaultdict(list)
+    for index, key in enumerate(keys.tolist()):
+        alike[key].append(index)
+    rows: dict[str, list[int]] = defaultdict(list)
+    for ids in alike.values():
+        if len(ids) > 1 and _differ(task.graphs.y[ids]):
+            for index in ids:
+                rows[canonical(smiles[index])].append(index)
+    torn = {molecule: ids for molecule, ids in rows.items() if _differ(task.graphs.y[ids])}
+    if not torn:
+        return []
+    molecule, ids = next(iter(torn.items()))
+    where = [f"line {task.lines[index]}" if task.lines else f"graph {index}" for index in ids[:3]]
+    count = sum(map(len, torn.values()))
+    return [
+        f"Molecules that stand there more than once, with different labels: {len(torn)} ({count} rows; first: "
+        f"'{shorten(molecule)}', {', '.join(where)})."
+    ]
+
+
+def _differ(y: Tensor) -> bool:
+    """Whether rows of labels [N, T] disagree in one that is not missing."""
+    low, high = y.nan_to_num(torch.inf).amin(0), y.nan_to_num(-torch.inf).amax(0)
+    return bool((low < high).any())
 
 
 def composition(graphs: PackedGraphs) -> Int[Tensor, " graphs"]:
@@ -56,10 +90,11 @@ def composition(graphs: PackedGraphs) -> Int[Tensor, " graphs"]:
 
 
 def canonical(smiles: str) -> str:
-    """RDKit's canonical SMILES."""
-    from rdkit.Chem import CanonSmiles
-
-    return CanonSmiles(smiles)
+    """RDKit's canonical SMILES; of more than LARGEST_CANONICAL atoms the SMILES itself."""
+    molecule = parse(smiles)
+    if molecule is None or molecule.GetNumAtoms() > LARGEST_CANONICAL:
+        return smiles
+    return Chem.MolToSmiles(molecule)
 
 
 def _without(columns: Tensor, index: int) -> Tensor:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ METRICS = {
     "regression": ("mae", "rmse"),
 }
 """The metrics each kind of task has; `Metrics` computes them all."""
+UNLEARNED = ("class_names",)
+"""What a spec says of its files: graphs and splits being equal, training reads none of it."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,15 @@ class TaskSpec:
     """Mean of log(in-degree + 1) over the nodes of the training part's graphs, by which PNA scales."""
     note: str = ""
     """A caveat shown wherever the metric is shown."""
+    class_names: tuple[str, ...] = ()
+    """What the files call class 0, 1, ...; of multi-label tasks what they call 0 and 1. Empty: the numbers alone."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes by number, of multi-label tasks of 0 and 1; none for a regression."""
+        if self.kind == "regression":
+            return ()
+        return self.class_names or (self.target_names if self.kind == "multiclass" else ("0", "1"))
 
     @property
     def num_targets(self) -> int:
@@ -76,8 +88,9 @@ class TaskSpec:
         return 1 if self.kind == "multiclass" else self.num_outputs
 
     def in_original_units(self, predictions: Tensor) -> Tensor:
-        """Standardised predictions [N, T] of a regression in the units of its labels: z·std + mean."""
-        return predictions * predictions.new_tensor(self.target_std) + predictions.new_tensor(self.target_mean)
+        """Standardised predictions [N, T] of a regression in the units of its labels: z·std + mean, in float64."""
+        mean, std = (torch.tensor(values, dtype=torch.double) for values in (self.target_mean, self.target_std))
+        return predictions.double() * std.to(predictions.device) + mean.to(predictions.device)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, strings and numbers."""
@@ -122,11 +135,20 @@ class GraphTask:
     """Node level: transductive, all nodes are seen in training; or inductive, not those of val and test."""
     pipeline: "InputPipeline | None" = None
     """What made `graphs` of raw input, saved with the student; None: what `spec` tells."""
+    lines: tuple[int, ...] | None = None
+    """The line of its file that each graph was read from; None where graphs have none."""
+
+    def called(self, graph: int) -> str:
+        """`graph 20 (line 22)`: how messages name a graph."""
+        return f"graph {graph}" + (f" (line {self.lines[graph]})" if self.lines else "")
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over graphs, splits and spec: equal exactly if training on them is."""
-        digest = hashlib.sha256(json.dumps(self.spec.to_dict(), sort_keys=True).encode())
+        """SHA-256 over graphs, splits and spec but for what UNLEARNED names: equal exactly if training on them is."""
+        learned = {key: value for key, value in self.spec.to_dict().items() if key not in UNLEARNED}
+        if self.lines is not None:  # a file of the user's is what is in it, however it is called
+            del learned["name"]
+        digest = hashlib.sha256(json.dumps(learned, sort_keys=True).encode())
         for part in (self.graphs, self.splits):
             for item in fields(part):
                 value = getattr(part, item.name)

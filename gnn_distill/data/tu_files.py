@@ -57,6 +57,8 @@ def tidy(raw: Path, name: str, folder: Path) -> Facts:
     _forbid(pairs, ((edges < 1) | (edges > len(graphs))).any(1), f"there are nodes 1 to {len(graphs)} only")
     source, target = graphs[edges - 1, 0].T
     _forbid(pairs, source != target, "the two nodes are of different graphs")
+    _forbid(indicator, np.diff(graphs[:, 0], prepend=1) > 1, "the graph before has no node")
+    _check_lengths(raw, name, {part: len(table) for part, table in tables.items()}, int(graphs[-1, 0]))
     return _facts(edges, tables.get("graph_labels"))
 
 
@@ -116,6 +118,18 @@ def _forbid(path: Path, bad: np.ndarray, why: str) -> None:
         more = f" and {len(lines) - MOST_TOLD} more" if len(lines) > MOST_TOLD else ""
         told = f"line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines[:MOST_TOLD]))}{more}"
         raise UserError(f"{path}, {told}: {why}. Restore the file.")
+
+
+def _check_lengths(raw: Path, name: str, lines: dict[str, int], graphs: int) -> None:
+    """Raise UserError, naming all such files, unless each has a line for every graph, node or edge."""
+    wanted = {"graph": graphs, "node": lines["graph_indicator"], "edge": lines["A"]}
+    wrong = [
+        f"{name}_{part}.txt has {found} lines for {wanted[of]} {of}s"
+        for part, found in lines.items()
+        if (of := part.partition("_")[0]) in wanted and part != "graph_indicator" and found != wanted[of]
+    ]
+    if wrong:
+        raise UserError(f"{raw}: {', '.join(wrong)}: the files do not fit together. Restore them.")
 
 
 def _facts(edges: np.ndarray, labels: np.ndarray | None) -> Facts:

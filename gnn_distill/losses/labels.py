@@ -23,11 +23,17 @@ class Labels(nn.Module):
         self.kind, self.absolute, self.label_smoothing = spec.kind, spec.metric == "mae", label_smoothing
         self.register_buffer("mean", torch.tensor(spec.target_mean), persistent=False)
         self.register_buffer("std", torch.tensor(spec.target_std), persistent=False)
+        self._moments = torch.tensor([spec.target_mean, spec.target_std], dtype=torch.double)
         self.register_buffer("pos_weight", pos_weight, persistent=False)
 
     def target(self, y: Float[Tensor, "example target"]) -> Float[Tensor, "example target"]:
-        """Labels as the model predicts them: standardised for regression."""
-        return (y - self.mean) / self.std if self.kind == "regression" else y
+        """Labels as the model predicts them: standardised for regression, float64 in float64 and rounded then."""
+        if self.kind != "regression":
+            return y
+        if y.dtype == torch.double:
+            mean, std = self._moments.to(y.device)
+            return ((y - mean) / std).float()
+        return (y - self.mean) / self.std
 
     def classes(self, y: Float[Tensor, "example target"]) -> Int[Tensor, "example"]:
         """The class of each example; one class for all where there are none."""

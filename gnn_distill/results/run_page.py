@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 CONFIG = Path(".hydra", "config.yaml")
 ROLES = ("student", "teacher")
+CLASSES = 10
+"""More classes than these are counted, not named."""
 REFERENCE = re.compile(r"\$\{[\w.]+\}")
 """To a key of the same config."""
 
@@ -125,7 +127,7 @@ def run_page(folder: Path) -> dict[str, Any]:
     models = [run.config.get(role, {}).get("name", "none") for role in ROLES]
     return {
         "title": " ← ".join(name for name in models if name != "none") or run.path.resolve().name,
-        "subject": OmegaConf.select(run.config, "dataset.name") or run.summary.get("name", ""),
+        "subject": next(filter(None, (run.summary.get("dataset"), OmegaConf.select(run.config, "dataset.name"))), ""),
         "finished": bool(run.summary),
         "error": run.error,
         "tiles": list(_tiles(run)),
@@ -170,6 +172,9 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     sizes = split.get("sizes", {})
     level = summary.get("level")
     yield "Data", ", ".join(f"{size:,} {part}" for part, size in sizes.items()) + (f" {level}s" if level else "")
+    if len(classes := summary.get("classes") or ()) > 1 and list(classes) != ["0", "1"]:
+        more = f" and {len(classes) - CLASSES} more" if len(classes) > CLASSES else ""
+        yield "Classes", ", ".join(f"{index} = {name}" for index, name in enumerate(classes[:CLASSES])) + more
     if split:
         yield "Split", f"{split['kind']}, fold {split['fold']}, split seed {split['split_seed']}"
     for role in ROLES:

@@ -1,6 +1,7 @@
 """Config keys of the data: which graphs, which split, where the files lie."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from omegaconf import MISSING
@@ -46,9 +47,9 @@ class DatasetConfig:
     split: str = choice("auto", "auto", "published", "stratified", "random", "scaffold", "geom-gcn", "per_class")
     """How graphs or nodes are divided; auto: the set's published or scaffold split, else a seeded stratified one."""
     fold: int = number(0, low=0)
-    """Which fold of a published or stratified k-fold split."""
+    """Which fold of a published, stratified or scaffold split."""
     folds: int = number(10, low=2)
-    """Number of folds of a seeded stratified split."""
+    """Number of folds of a seeded stratified split or of a scaffold split."""
     split_seed: int = number(0, low=0)
     """Seed of a seeded split; `seed` never touches the split."""
     train_fraction: float = positive(1.0, high=1.0)
@@ -59,6 +60,12 @@ class DatasetConfig:
     """Keys of your own, for a loader of your own; null: none."""
     card: CardConfig = section(CardConfig)
     """What `gnn-distill datasets` says of the set."""
+
+
+def title(dataset: DatasetConfig) -> str:
+    """What a data set is called where people read of it: by the name of its file, if it is a CSV without a name."""
+    named = dataset.source != "smiles" or dataset.name != SmilesConfig.name
+    return dataset.name if named else Path(dataset.path).stem
 
 
 @dataclass
@@ -104,6 +111,8 @@ class MoleculesConfig(DatasetConfig):
 
     on_invalid: str = choice("skip", "skip", "error")
     """What to do with SMILES that RDKit does not parse; skipped ones are counted and announced."""
+    features: str = choice("pyg", "pyg", "ogb")
+    """Integer coding of atoms and bonds: PyG's, or that of the Open Graph Benchmark, for models that came with it."""
 
 
 @dataclass
@@ -148,9 +157,12 @@ class SmilesConfig(MoleculesConfig):
     smiles_column: str = "smiles"
     """Column that holds the SMILES strings."""
     target_columns: list[str] = field(default_factory=list)
-    """Columns to predict; empty: every numeric column but the SMILES column."""
+    """Columns to predict; empty: every column of numbers or truth values that is no id, empty or constant."""
     kind: str = choice("auto", "auto", "binary", "multiclass", "multilabel", "regression")
-    """Kind of task; auto: 0/1 columns are binary or multilabel, one column of words is multiclass, else regression."""
+    """Kind of task; auto: columns of 0/1 or truth values are binary or multilabel, one of words multiclass, else
+    regression."""
+    positive: str | None = None
+    """The class that counts as 1, of two; null: 1, true, yes, active, positive, toxic, hit or +, else the later one."""
 
 
 @dataclass

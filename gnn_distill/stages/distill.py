@@ -130,4 +130,4 @@ def check_student(task: GraphTask, config: TrainConfig) -> None:
         check_molecules(task.spec)
     student = build_student(config.student, config.encoding, task.spec)
     if task.spec.level == "graph" or student.dense_pairs:
-        check_budget(task.graphs.num_nodes, config.trainer.max_pairs, task.spec.level)
+        check_budget(task.graphs.num_nodes, config.trainer.max_pairs, task.spec.level, task.called)

@@ -180,3 +180,22 @@ def test_a_handler_of_somebody_else_is_left_alone() -> None:
         assert heard == [1]
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_table_that_was_moved_is_gone_on_with(gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("some.csv").write_text("smiles,y\n" + "".join(f"{'C' * n},{n / 2}\n" for n in range(1, 30)))
+    words = [word for word in SMALL if not word.startswith("dataset.")]
+    csv = ("dataset=smiles", "dataset.path=some.csv", "hydra.run.dir=run")
+    with signalled(monkeypatch, "student", 1):
+        assert gnn_distill(*words, *csv)[0] == 75
+    Path("some.csv").rename("other.csv")
+    status, _, err = gnn_distill("train", "resume=run")
+    assert (status, err.startswith("gnn-distill train: dataset.path=some.csv: there is no such file.")) == (1, True)
+    Path("changed.csv").write_text(Path("other.csv").read_text() + "CCO,3\n")
+    status, _, err = gnn_distill("train", "resume=run", "dataset.path=changed.csv")
+    assert status == 1
+    assert "the data, weights or modules that they name have changed since this run began" in err
+    status, _, err = gnn_distill("train", "resume=run", "dataset.path=other.csv")
+    assert (status, err) == (0, "")
+    summary = summary_of("run")
+    assert (summary["dataset"], summary["name"], summary["resumed"]) == ("other", "graphormer<-gin other s0", 1)

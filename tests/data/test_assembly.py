@@ -158,3 +158,27 @@ def test_multilabel_with_labels_of_one_class() -> None:
 def test_infinite_labels() -> None:
     with pytest.raises(UserError, match="1 graphs have infinite labels"):
         check_targets(labels(math.inf, *range(9)), SPLITS, "regression", "mae", ("t",))
+
+
+def test_targets_without_labels_in_a_part_are_told(graphs: PackedGraphs) -> None:
+    graphs.y = torch.rand(10, 2, generator=torch.Generator().manual_seed(0))
+    graphs.y[6:8, 1] = math.nan
+    told = "1 of 2 targets have no label in the validation part; they are left out of its metrics: t1."
+    assert told in make(graphs, "regression", "mae").notices
+
+
+def test_labels_that_float32_would_lose_are_told(graphs: PackedGraphs) -> None:
+    graphs.y = torch.arange(10.0, dtype=torch.double)[:, None] + 1e7
+    assert not any("float32" in notice for notice in make(graphs, "regression", "mae").notices)
+    graphs.y[5] = 1e18
+    told = "Target 't0': its 6 different labels are 2 in float32, in which models learn"
+    assert any(notice.startswith(told) for notice in make(graphs, "regression", "mae").notices)
+    graphs.y = torch.tensor([0.3, 0.1 + 0.2], dtype=torch.double).repeat(5)[:, None]
+    with pytest.raises(UserError, match=r"is constant \(0.3\) in the training part"):
+        make(graphs, "regression", "mae")
+
+
+def test_only_labels_of_a_regression_keep_their_digits(graphs: PackedGraphs) -> None:
+    graphs.y = graphs.y.double()
+    assert make(graphs).graphs.y.dtype == torch.float
+    assert make(graphs, "regression", "mae").graphs.y.dtype == torch.double

@@ -62,6 +62,15 @@ def test_flat_features_become_columns_and_missing_labels_nan():
     assert packed.y[1].isnan()
 
 
+def test_labels_keep_the_digits_that_they_came_with() -> None:
+    data = Data(x=torch.ones(2, 1), edge_index=torch.tensor([[0], [1]]), y=torch.tensor([1e7 + 1e-3]).double() + 1e-3)
+    assert PackedGraphs.from_data_list([data], 1).y.dtype == torch.double
+    data.y = data.y.float()
+    assert PackedGraphs.from_data_list([data], 1).y.dtype == torch.float
+    data.y = torch.tensor([3])
+    assert PackedGraphs.from_data_list([data], 1).y.dtype == torch.float
+
+
 def changed(**parts) -> Data:
     return Data(**{**graph(3, 2).to_dict(), **parts})
 

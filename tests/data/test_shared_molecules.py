@@ -7,7 +7,7 @@ from rdkit import Chem
 
 from gnn_distill.data.molecules import smiles_to_data
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.shared_molecules import composition
+from gnn_distill.data.shared_molecules import _differ, canonical, composition
 from gnn_distill.data.sources.smiles import load
 from gnn_distill.data.task import GraphTask
 from gnn_distill.schema.data import PathsConfig, SmilesConfig
@@ -76,3 +76,24 @@ def test_composition_does_not_depend_on_the_order_of_atoms() -> None:
     graphs = PackedGraphs.from_data_list(list(map(smiles_to_data, [*smiles, "Oc1ccccn1", "Oc1cccnc1"])), num_targets=1)
     assert len(composition(graphs).unique()) == 9
     assert composition(graphs).dtype == torch.long
+
+
+def test_a_molecule_with_two_labels_is_counted(load_rows: Callable) -> None:
+    task = load_rows(["CCO", "OCC", "C(C)O", "CCS", "SCC"])
+    (notice,) = [notice for notice in task.notices if "different labels" in notice]
+    assert notice == (
+        "Molecules that stand there more than once, with different labels: 2 (5 rows; first: 'CCO', line 2, line 3, "
+        "line 4)."
+    )
+    assert not any("different labels" in notice for notice in load_rows(["C[C@H](O)F", "C[C@@H](O)F"]).notices)
+
+
+def test_missing_labels_contradict_nothing() -> None:
+    nan = float("nan")
+    assert not _differ(torch.tensor([[1.0, nan], [nan, 0.0], [1.0, 0.0]]))
+    assert _differ(torch.tensor([[1.0, nan], [nan, 0.0], [1.0, 1.0]]))
+
+
+def test_a_molecule_too_large_to_be_written_canonically_is_itself() -> None:
+    assert canonical("C" * 20_000) == "C" * 20_000
+    assert canonical("OCC") == "CCO"

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.task import Features, GraphTask, Splits, TaskSpec
+from gnn_distill.data.task import UNLEARNED, Features, GraphTask, Splits, TaskSpec
 
 
 @pytest.fixture
@@ -69,3 +69,28 @@ def test_fingerprint_is_that_of_the_bytes_in_order(task: GraphTask) -> None:
     assert (
         GraphTask(task.spec, swapped, task.splits).fingerprint != GraphTask(task.spec, other, task.splits).fingerprint
     )
+
+
+def test_what_is_not_learned_from_leaves_the_fingerprint(task: GraphTask) -> None:
+    assert task.fingerprint == "4bfb2683777221988d2809ea30ce48d16cbbac5e96544c0c0f3a3e921b713e78"
+    told = replace(task.spec, class_names=("a", "b"))
+    assert GraphTask(told, task.graphs, task.splits).fingerprint == task.fingerprint
+    assert TaskSpec.from_dict(json.loads(json.dumps(told.to_dict()))) == told
+
+
+def test_a_spec_of_before_is_read(task: GraphTask) -> None:
+    old = {key: value for key, value in task.spec.to_dict().items() if key not in UNLEARNED}
+    assert TaskSpec.from_dict(old) == task.spec
+
+
+def test_classes_have_names(task: GraphTask) -> None:
+    assert task.spec.classes == ()
+    assert replace(task.spec, kind="multiclass").classes == ("a", "b")
+    assert replace(task.spec, kind="binary").classes == ("0", "1")
+    assert replace(task.spec, kind="binary", class_names=("no", "yes")).classes == ("no", "yes")
+
+
+def test_original_units_keep_their_digits(task: GraphTask) -> None:
+    spec = replace(task.spec, target_mean=(1e7, 0.0), target_std=(0.01, 1e-30))
+    values = spec.in_original_units(torch.tensor([[1.0, 2.0]]))
+    assert values.tolist() == [pytest.approx([1e7 + 0.01, 2e-30], rel=1e-12)]

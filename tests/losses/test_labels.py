@@ -5,6 +5,7 @@ import pytest
 import torch
 from small_tasks import make_task
 
+from gnn_distill.data.assembly import standardisation
 from gnn_distill.data.batching import StructureBatch, collate
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
@@ -86,3 +87,14 @@ def test_tasks_without_positives_take_no_weight(kind: str) -> None:
 def test_regression_takes_no_label_smoothing() -> None:
     with pytest.raises(UserError, match=r"task.label_smoothing=0.1: small is a regression"):
         make_labels(make_task("regression"), TaskConfig(label_smoothing=0.1))
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1e-30, 0.0), (1e19, 0.0), (1.0, 1e7), (1e-3, 1e6)])
+def test_labels_in_any_unit_are_learned_alike(scale: float, offset: float) -> None:
+    y = torch.randn(40, 2, dtype=torch.double, generator=torch.Generator().manual_seed(0)) * scale + offset
+    mean, std = standardisation(y, "regression", 2)
+    spec = replace(make_task("regression").spec, target_mean=mean, target_std=std)
+    target = Labels(spec).target(y)
+    assert target.dtype == torch.float
+    torch.testing.assert_close(target, ((y - y.mean(0)) / y.std(0, correction=0)).float(), rtol=1e-5, atol=1e-6)
+    assert len(target.unique()) == 80

@@ -55,6 +55,15 @@ def test_what_a_reader_must_know_is_said(tmp_path, changes, said):
     assert said in page_of(make_run(tmp_path / "run", **changes)).text
 
 
+def test_which_class_is_which(tmp_path):
+    run = make_run(tmp_path / "run", classes=["inactive", "active"], dataset="screen")
+    assert "0 = inactive, 1 = active" in page_of(run).text
+    assert "screen" in page_of(run).text
+    assert "0 = 0" not in page_of(make_run(tmp_path / "plain", classes=["0", "1"])).text
+    many = page_of(make_run(tmp_path / "many", classes=[f"c{i}" for i in range(12)])).text
+    assert "9 = c9 and 2 more" in many
+
+
 def test_a_run_that_has_not_finished_or_has_failed(tmp_path):
     run = make_run(tmp_path / "run", epochs=1)
     (run / "summary.json").unlink()

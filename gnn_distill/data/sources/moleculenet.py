@@ -2,6 +2,7 @@
 
 import csv
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,18 +11,13 @@ from torch_geometric.data import Data
 from torch_geometric.datasets import MoleculeNet
 
 from gnn_distill.data.assembly import assemble
+from gnn_distill.data.input_pipeline import InputPipeline
 from gnn_distill.data.mirror import folder_of, read
-from gnn_distill.data.molecules import (
-    ATOM_FEATURES,
-    BOND_FEATURES,
-    handle_invalid,
-    murcko_scaffold,
-    scaffold_split,
-    smiles_to_data,
-)
+from gnn_distill.data.molecules import handle_invalid, murcko_scaffold, scaffold_split
+from gnn_distill.data.molecules_ogb import CODINGS
 from gnn_distill.data.pyg import pack_dataset
 from gnn_distill.data.shared_molecules import with_shared_molecules
-from gnn_distill.data.splits import check_fold, check_split_name, choose_split
+from gnn_distill.data.splits import check_split_name, choose_split
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError, suggest
 
@@ -39,25 +35,35 @@ class ScaffoldMoleculeNet(MoleculeNet):
     processed_file_names = "gnn_distill.pt"
 
 
+class OgbMoleculeNet(ScaffoldMoleculeNet):
+    """The same with the features of the Open Graph Benchmark."""
+
+    processed_file_names = "gnn_distill_ogb.pt"
+
+
+FILES = {"pyg": ScaffoldMoleculeNet, "ogb": OgbMoleculeNet}
+
+
 def load(dataset: "MoleculeNetConfig", paths: "PathsConfig") -> GraphTask:
     """The set `dataset.name`; split=auto is the scaffold split."""
     check_split_name(dataset, "auto", "scaffold", "random", "stratified")
+    node_features, edge_features = CODINGS[dataset.features]
+    pipeline = InputPipeline(smiles=dataset.features)
     key = key_of(dataset.name)
     _, download, stem, *_ = MoleculeNet.names[key]
     source = read(
-        lambda root: ScaffoldMoleculeNet(root, key, from_smiles=_featurise),
+        lambda root: FILES[dataset.features](root, key, from_smiles=partial(_featurise, pipeline)),
         folder=folder_of("moleculenet", key),
         files=[f"{stem}.csv"],
         url=MoleculeNet.url.format(download),
         paths=paths,
-        code=["gnn_distill.data.molecules"],
+        code=["gnn_distill.data.molecules", "gnn_distill.data.molecules_ogb"],
     )
     target_names, notices = _read_table(source, dataset.on_invalid)
     graphs = pack_dataset(source, num_targets=len(target_names))
     kind = "regression" if key in REGRESSION else "binary" if len(target_names) == 1 else "multilabel"
     if dataset.split in ("auto", "scaffold"):
-        check_fold(dataset.fold, 1, "the scaffold split")
-        splits = scaffold_split(source._data.scaffold)
+        splits = scaffold_split(source._data.scaffold, dataset.fold, dataset.folds)
     else:
         splits, more = choose_split(dataset, paths, graphs.y, kind)
         notices += more
@@ -68,10 +74,11 @@ def load(dataset: "MoleculeNetConfig", paths: "PathsConfig") -> GraphTask:
         kind=kind,
         metric="rmse" if kind == "regression" else "average_precision" if key in AVERAGE_PRECISION else "roc_auc",
         target_names=target_names,
-        node_features=ATOM_FEATURES,
-        edge_features=BOND_FEATURES,
+        node_features=node_features,
+        edge_features=edge_features,
         notices=notices,
         molecules=True,
+        pipeline=pipeline,
     )
     return with_shared_molecules(task, source._data.smiles)
 
@@ -86,12 +93,11 @@ def key_of(name: str) -> str:
     return keys[name.lower()]
 
 
-def _featurise(smiles: str) -> Data:
-    data = smiles_to_data(smiles)
+def _featurise(pipeline: InputPipeline, smiles: str) -> Data:
+    data = pipeline.read_smiles(smiles)
     if data is None:  # PyG leaves out graphs without nodes
         return Data(x=torch.empty(0, 9, dtype=torch.long), smiles=smiles)
-    data.scaffold = murcko_scaffold(smiles)
-    return data
+    return Data(data.x, data.edge_index, data.edge_attr, scaffold=murcko_scaffold(smiles), smiles=smiles)
 
 
 def _read_table(source: MoleculeNet, on_invalid: str) -> tuple[tuple[str, ...], list[str]]:

@@ -113,6 +113,7 @@ def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
         edge_features=None if graphs.edge_attr is None else Features("continuous", (graphs.edge_attr.size(1),)),
         standardised=attributes,
         notices=notices,
+        class_names=tuple(map(str, source.facts.labels)) if kind != "regression" else (),
         degree_features=degree_features,
         pipeline=pipeline,
     )

@@ -5,6 +5,7 @@ import torch
 from torch_geometric.datasets import MoleculeNet
 
 from gnn_distill.data.molecules import murcko_scaffold, smiles_to_data
+from gnn_distill.data.molecules_ogb import ATOM_FEATURES, smiles_to_ogb_data
 from gnn_distill.data.sources.moleculenet import key_of, load
 from gnn_distill.errors import UserError
 from gnn_distill.schema.data import MoleculeNetConfig, PathsConfig
@@ -18,6 +19,7 @@ def paths(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> PathsConfig
 def test_bace_with_its_scaffold_split(paths: PathsConfig, mirror: Path) -> None:
     task = load(MoleculeNetConfig(name="BACE"), paths)
     graphs, spec = task.graphs, task.spec
+    assert task.fingerprint.startswith("06bc6dbe34a931cf")
     assert len(graphs) == 1513
     assert graphs.num_nodes.double().mean().item() == pytest.approx(34.09, abs=0.005)
     assert graphs.num_edges.double().mean().item() == pytest.approx(73.72, abs=0.005)
@@ -68,7 +70,7 @@ def test_names_have_quoted_commas_in_headers(paths: PathsConfig) -> None:
     ("change", "message"),
     [
         ({"name": "Tox22"}, "MoleculeNet has no such set. Did you mean 'Tox21'"),
-        ({"fold": 3}, "the scaffold split has one fold"),
+        ({"fold": 3, "folds": 3}, "a scaffold split with dataset.folds=3 has folds 0 to 2"),
         ({"split": "published"}, "BACE offers auto, scaffold, random, stratified"),
     ],
 )
@@ -91,3 +93,16 @@ def test_published_counts(paths: PathsConfig, name: str, size: int, labels: int,
     task = load(MoleculeNetConfig(name=name), paths)
     assert task.graphs.y.isfinite().sum() == labels
     assert (len(task.graphs), task.spec.kind, task.spec.metric) == (size, kind, metric)
+
+
+def test_titles_are_names_too() -> None:
+    assert key_of("Lipophilicity") == key_of("lipo") == "lipo"
+
+
+def test_the_coding_of_ogb(paths: PathsConfig, mirror: Path) -> None:
+    task = load(MoleculeNetConfig(name="BACE", features="ogb", split="random"), paths)
+    smiles = (mirror / "MoleculeNet/bace/raw/bace.csv").read_text().split("\n")[1].split(",")[0]
+    graph, data = task.graphs.select(torch.tensor([0])), smiles_to_ogb_data(smiles)
+    assert task.spec.node_features == ATOM_FEATURES
+    assert torch.equal(graph.x, data.x)
+    assert torch.equal(graph.edge_attr, data.edge_attr)

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from gnn_distill.data.molecules_ogb import CODINGS
 from gnn_distill.data.sources.smiles import load
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
@@ -97,6 +98,8 @@ def test_splits(csv: Path) -> None:
         make(csv, columns, fold=1)
     with pytest.raises(UserError, match=r"leave a part empty.*dataset\.split=random"):
         make(csv, columns, split="scaffold")
+    with pytest.raises(UserError, match=r"dataset\.fold=3: a scaffold split with dataset.folds=3 has folds 0 to 2"):
+        make(csv, columns, split="scaffold", folds=3, fold=3)
 
 
 def test_scaffold_split_of_own_molecules(csv: Path) -> None:
@@ -123,12 +126,18 @@ def test_scaffold_split_of_own_molecules(csv: Path) -> None:
         ({"logS": [1, 2]}, {"target_columns": ["smiles"]}, "'smiles' is the SMILES column"),
         ({"logS": [2.5, 2.5]}, {}, r"'logS' is constant \(2.5\)"),
         ({"logS": [2.5, 1], "z": ["", ""]}, {"target_columns": ["z"]}, "'z' is empty"),
-        ({"who": ["me", "you"]}, {}, "no numeric column to predict.*target_columns to some of who"),
-        ({"a": [0, 1], "b": [0.5, 0.7]}, {}, "a hold 0 and 1 only, the others do not"),
+        ({"who": ["me", "you"]}, {}, "no column of numbers or truth values to predict.*target_columns to some of who"),
+        ({"a": [0, 1], "b": [0.5, 0.7]}, {}, "hold different things .truth values or 0 and 1 only: a; numbers: b"),
         ({"a": [0, 1], "b": [1, 0]}, {"kind": "binary"}, "dataset.kind=binary: it needs one target column, not 2"),
         ({"a": [0, 1, 2]}, {"kind": "binary"}, "has 3 different values, not 2"),
         ({"a": [0, 1, 2]}, {"kind": "multilabel"}, "holds other values than 0 and 1"),
-        ({"a": ["1", "x"]}, {"kind": "regression", "target_columns": ["a"]}, "'a' holds 'x', which is not a number"),
+        (
+            {"a": ["1", "x"]},
+            {"kind": "regression", "target_columns": ["a"]},
+            "'a' holds 1 cell that is not a number .line 3: 'x'.",
+        ),
+        ({"a": [1, 2]}, {"positive": "1"}, "dataset.positive=1: the task is regression"),
+        ({"a": ["x", "y"]}, {"target_columns": ["a"], "positive": "z"}, "column 'a' holds x and y. Choose one."),
         ({"a": [1, 2]}, {"split": "published"}, "smiles offers auto, random, stratified, scaffold"),
     ],
 )
@@ -158,3 +167,75 @@ def test_missing_and_empty_files(csv: Path) -> None:
         load(SmilesConfig(path=str(csv)), PathsConfig())
     with pytest.raises(UserError, match=r"there is no such file\. Did you mean 'mine.csv'"):
         load(SmilesConfig(path=str(csv.with_name("mime.csv"))), PathsConfig())
+
+
+def test_a_target_is_enough_of_several(csv: Path) -> None:
+    columns = {"a": [i / 3 if i % 2 else "" for i in range(40)], "b": ["" if i % 2 else i / 5 for i in range(40)]}
+    task = make(csv, columns)
+    assert len(task.graphs) == 40
+    assert task.graphs.y.isnan().sum(0).tolist() == [20, 20]
+    train = task.graphs.y[task.splits.train]
+    assert task.spec.target_mean == pytest.approx(train.nanmean(0).tolist())
+
+
+def test_lines_are_those_of_the_file(csv: Path) -> None:
+    smiles = [f"{'C' * n}O" for n in range(1, 21)]
+    rows = [f'{molecule},"two\nlines",{n}.5' for n, molecule in enumerate(smiles)]
+    write(csv, "smiles,comment,y", [",,mol/L", *rows[:5], "smiles,comment,y", "C1CC,x,3.5", *rows[5:]])
+    task = load(SmilesConfig(path=str(csv)), PathsConfig())
+    assert "Lines that repeat the header are skipped: 13." in task.notices
+    assert "2 of 22 SMILES cannot be read (line 2: '', line 14: 'C1CC'): skipped." in task.notices
+    assert task.lines == (3, 5, 7, 9, 11, *range(15, 45, 2))
+    assert task.called(5) == "graph 5 (line 15)"
+    write(csv, "smiles,y", [*(f"{molecule},{n}.5" for n, molecule in enumerate(smiles)), "CC,>10"])
+    with pytest.raises(UserError, match="line 22: '>10'"):
+        load(SmilesConfig(path=str(csv)), PathsConfig())
+
+
+def test_a_run_is_called_as_its_file(csv: Path) -> None:
+    columns = {"y": [i / 2 for i in range(20)]}
+    assert make(csv, columns).spec.name == "mine"
+    assert make(csv, columns, name="lab").spec.name == "lab"
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e6, 2.6e6, 1e7])
+def test_labels_far_from_zero_stay_apart(csv: Path, offset: float) -> None:
+    labels = [0.001 * ((7 * i) % 40) for i in range(40)]
+    task = make(csv, {"y": [repr(offset + label) for label in labels]}, split_seed=1)
+    assert len(task.graphs.y.unique()) == 40
+    near = make(csv, {"y": labels}, split_seed=1)
+    assert task.spec.target_std == pytest.approx(near.spec.target_std, rel=1e-6)
+
+
+def test_a_molecule_is_the_same_however_it_is_written(csv: Path) -> None:
+    written = ["C[C@H](N)C(=O)O", "N[C@@H](C)C(=O)O", "OC(=O)[C@H](C)N", "C[C@@H](N)C(=O)O", *MOLECULES, *MOLECULES[:6]]
+    task = make(csv, {"y": [i / 2 for i in range(20)]}, written)
+    assert task.pipeline.chirality == "cip"
+    tags = [task.graphs.select(torch.tensor([row])).x[:, 1].max().item() for row in range(4)]
+    assert tags == [2, 2, 2, 1]
+
+
+@pytest.mark.parametrize("features", ["pyg", "ogb"])
+def test_codings_of_atoms(csv: Path, features: str) -> None:
+    task = make(csv, {"y": [i / 2 for i in range(20)]}, features=features)
+    assert task.spec.node_features == CODINGS[features][0]
+    data = task.pipeline.read_smiles("CCO")
+    graph = task.graphs.select(torch.tensor([0]))
+    assert torch.equal(graph.x, data.x)
+    assert torch.equal(graph.edge_attr, data.edge_attr)
+
+
+def test_what_has_no_code_is_read_and_told(csv: Path) -> None:
+    task = make(csv, {"y": [i / 2 for i in range(20)]}, ["[Os+8]", "CC\u200bO", *MOLECULES, *MOLECULES[:8]])
+    assert len(task.graphs) == 20
+    assert any("1 molecules hold values that PyG's features have no code for" in told for told in task.notices)
+    assert any("(line 2: '[Os+8]')" in told for told in task.notices)
+
+
+def test_a_scaffold_of_a_huge_molecule_is_refused_by_line(csv: Path) -> None:
+    rings = [f"C1{'C' * (i // 2 + 2)}1{'C' * (i % 3)}" for i in range(40)]
+    columns = {"y": [i / 2 for i in range(42)]}
+    task = make(csv, columns, [*rings, "C" * 1500, "CCO"], split="scaffold")  # no rings: no scaffold to look for
+    assert len(task.graphs) == 42
+    with pytest.raises(UserError, match=r"dataset\.split=scaffold: line 42: 'C1CCCCC.* has rings and 1,500 atoms"):
+        make(csv, columns, [*rings, f"C1{'C' * 1498}C1", "CCO"], split="scaffold")

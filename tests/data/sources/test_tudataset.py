@@ -146,6 +146,10 @@ def test_nan_attributes_and_missing_labels_are_errors(tiny: PathsConfig) -> None
         load(TUDatasetConfig(name="BARE"), tiny)
 
 
+def test_classes_are_called_as_in_the_files(paths: PathsConfig) -> None:
+    assert load(TUDatasetConfig(name="MUTAG"), paths).spec.classes == ("-1", "1")
+
+
 LABELS = [1, 2] * 20
 
 
