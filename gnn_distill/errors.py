@@ -34,6 +34,11 @@ def _shown(found: re.Match) -> str:
     return ascii(letter)[1:-1] if unicodedata.category(letter) in HIDDEN else letter
 
 
+def shorten(text: str, width: int = 60) -> str:
+    """The beginning of a long text."""
+    return text if len(text) <= width else f"{text[:width]}… ({len(text):,} characters)"
+
+
 @contextmanager
 def making_sense(of: object, remedy: str) -> Iterator[None]:
     """Within it files of others are read: whatever goes wrong becomes a UserError that names them."""

@@ -15,10 +15,9 @@ from torch_geometric.data import Batch, Data
 
 from gnn_distill.data.assembly import faults, graphs_with
 from gnn_distill.data.input_pipeline import InputPipeline
-from gnn_distill.data.molecules import shorten
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import Features, TaskSpec
-from gnn_distill.errors import UserError
+from gnn_distill.errors import UserError, shorten
 
 TAKEN = "a SMILES, a PyG Data, an RDKit molecule, or a list, Series, Batch, DataLoader or generator of them"
 ON_INVALID = ("error", "nan")

@@ -15,7 +15,7 @@ from torch_geometric.utils.smiles import e_map, x_map
 
 from gnn_distill.data.splits import check_fold, to_splits
 from gnn_distill.data.task import Features, Splits
-from gnn_distill.errors import UserError
+from gnn_distill.errors import UserError, shorten
 
 ATOM_FEATURES = Features("categorical", tuple(len(values) for values in x_map.values()))
 BOND_FEATURES = Features("categorical", tuple(len(values) for values in e_map.values()))
@@ -223,11 +223,6 @@ def describe_clipped(rows: Sequence[tuple[int, str]]) -> str:
         f"{len(rows)} molecules hold values that PyG's features have no code for, such as a charge above 6: they count "
         f"as the nearest, or as 'other' ({'first three: ' if len(rows) > 3 else ''}{first})."
     )
-
-
-def shorten(text: str, width: int = 60) -> str:
-    """The beginning of a long text."""
-    return text if len(text) <= width else f"{text[:width]}… ({len(text):,} characters)"
 
 
 def handle_invalid(rows: Sequence[tuple[int, str]], total: int, on_invalid: str, path: str | Path) -> list[str]:

@@ -10,9 +10,10 @@ from jaxtyping import Int
 from rdkit import Chem
 from torch import Tensor
 
-from gnn_distill.data.molecules import LARGEST_CANONICAL, parse, shorten
+from gnn_distill.data.molecules import LARGEST_CANONICAL, parse
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import GraphTask
+from gnn_distill.errors import shorten
 
 PARTS = ("train", "val", "test")
 CHIRALITY, STEREO = 1, 1
