@@ -1,6 +1,5 @@
 """What is made in a contender's process, from what can be sent there."""
 
-import os
 import warnings
 from dataclasses import dataclass
 
@@ -16,7 +15,7 @@ from benchmarks.peers.graphormer import Graphormer, GraphormerShape
 from benchmarks.peers.training import PeerTraining
 from benchmarks.timing import CLOCKS, wait_for_device
 from gnn_distill.data.task import GraphTask
-from gnn_distill.kernels import products_by_onednn
+from gnn_distill.kernels import default_threads, products_by_onednn
 from gnn_distill.schema.run import TrainConfig
 
 GPS_PEERS = {"GPSConv with GINE": True, "GPSConv, attention alone": False}
@@ -57,7 +56,7 @@ def make_peer(name: str, options: Options, case: Case) -> PeerTraining:
     config, task = case.config, case.task()
     student, encoding, spec, trainer = config.student, config.encoding, task.spec, config.trainer
     # Nothing of what our own make_fabric sets: so others find PyTorch.
-    torch.set_num_threads(trainer.threads or os.cpu_count() or 1)
+    torch.set_num_threads(trainer.threads or default_threads())
     fabric = Fabric(accelerator=trainer.accelerator, devices=1, precision=trainer.precision)
     fabric.launch()
     common = {
@@ -96,7 +95,7 @@ class Products:
 
     def __init__(self, options: Options, case: Case, tuned: bool) -> None:
         trainer = case.config.trainer
-        torch.set_num_threads(trainer.threads or os.cpu_count() or 1)
+        torch.set_num_threads(trainer.threads or default_threads())
         device = Fabric(accelerator=trainer.accelerator, devices=1).device
         self.tuned = tuned
         self.clock, self.size = CLOCKS[options.clock], 8192 if device.type == "cuda" else 1024

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from gnn_distill import __version__
 from gnn_distill.errors import UserError, printable, suggest
+from gnn_distill.interruption import Interrupted, Interruption
+from gnn_distill.launchers import refuse_several_processes
+from gnn_distill.quoting import for_hydra
 from gnn_distill.terminal import Lasting
 
 if TYPE_CHECKING:
@@ -93,8 +96,7 @@ def named_path(words: list[str]) -> list[str]:
     """The words after `report`; a path in front becomes report.path=PATH."""
     match words:
         case [path, *rest] if not path.startswith("-") and ("=" not in path or Path(path).exists()):
-            quoted = path.replace("'", r"\'")
-            return [f"report.path='{quoted}'", *rest]
+            return [f"report.path={for_hydra(path)}", *rest]
     return words
 
 
@@ -112,9 +114,10 @@ POSITIONAL = {"report": named_path, "store": named_action}
 
 def resume(words: list[str]) -> None:
     """Go on with the run that `resume=FOLDER` names; one that is finished is left as it is."""
-    from gnn_distill.resumption import Resumption
-
     with answering("train"):
+        from gnn_distill.resumption import Resumption
+
+        refuse_several_processes()
         try:
             stopped = Resumption.among(words)
             if stopped.finished:
@@ -128,31 +131,34 @@ def resume(words: list[str]) -> None:
 
 def run(command: str, stopped: "Resumption | None" = None) -> None:
     """Hand `command` to Hydra, with `conf/<command>.yaml` as its primary config; say what is wrong in one message."""
-    import hydra
+    with answering(command):
+        import hydra
 
-    from gnn_distill import schema
+        from gnn_distill import schema
 
-    schema.register()
-    app = hydra.main(config_path=str(CONF_DIR), config_name=command, version_base="1.3")(task_of(command, stopped))
-    with answering(command), redirect_stdout(Lasting(sys.stdout)) if command in LONG else nullcontext():
-        app()
+        if command == "train":
+            refuse_several_processes()
+        schema.register()
+        app = hydra.main(config_path=str(CONF_DIR), config_name=command, version_base="1.3")(task_of(command, stopped))
+        with redirect_stdout(Lasting(sys.stdout)) if command in LONG else nullcontext():
+            app()
 
 
 @contextmanager
 def answering(command: str) -> Iterator[None]:
     """Within it what a user caused ends in one message and an exit code, or, with HYDRA_FULL_ERROR=1, in a trace."""
-    from gnn_distill.interruption import Interrupted
-
+    signals = Interruption()
     try:
-        with raw_errors() as full_trace:
+        # The other commands leave nothing to go on with themselves: their runs hear signals, each for itself.
+        with raw_errors() as full_trace, signals if command == "train" else nullcontext():
             yield
     except KeyboardInterrupt:
         sys.exit(130)
     except Interrupted as signal:
-        if command != "train":
-            print(f"gnn-distill {command}: stopped by {signal}. To go on, start it again.", file=sys.stderr)
-        sys.exit(signal.exit_code)
+        end_by(signal, command)
     except (Exception, SystemExit) as stop:
+        if signals.asked:  # it came while something was imported that makes another exception of any
+            end_by(Interrupted(signals.asked), command)
         if isinstance(stop.__cause__ or stop, BrokenPipeError):  # the reader, such as `head`, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return
@@ -165,6 +171,13 @@ def answering(command: str) -> Iterator[None]:
             raise error from stop
         print(printable(f"gnn-distill {command}: {error}"), file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def end_by(signal: Interrupted, command: str) -> NoReturn:
+    """Exit as a signal asked to; with a message, unless the run gave one: that of a table's run is in its log."""
+    if not signal.told or command != "train":
+        print(f"gnn-distill {command}: stopped by {signal}. To go on, start it again.", file=sys.stderr)
+    sys.exit(signal.exit_code)
 
 
 def task_of(command: str, stopped: "Resumption | None" = None) -> Callable[[Any], Any]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -57,7 +56,7 @@ def environment(device: Any = "cpu", config: Any = None) -> dict[str, Any]:
     """Code version of a run, package versions, Python, platform, CPUs, threads, and the name of `device`."""
     import torch
 
-    from gnn_distill.kernels import onednn_is_quicker
+    from gnn_distill.kernels import onednn_is_quicker, usable_cpus
 
     device = torch.device(device)
     return {
@@ -65,7 +64,7 @@ def environment(device: Any = "cpu", config: Any = None) -> dict[str, Any]:
         "packages": package_versions(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "cpus": os.cpu_count(),
+        "cpus": usable_cpus(),
         "threads": torch.get_num_threads(),
         "products": "oneDNN, of shapes that repeat" if onednn_is_quicker() else "PyTorch's choice",
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} ({_cpu_name()})",

@@ -67,3 +67,8 @@ def check_name(key: str, name: str, what: str) -> None:
 def refuse(key: str, value: object, why: str) -> UserError:
     """The error of a key: `key=value: why`."""
     return UserError(f"{key}={'null' if value is None else value}: {why}")
+
+
+def shorten(text: str, width: int = 60) -> str:
+    """The beginning of a long text."""
+    return text if len(text) <= width else f"{text[:width]}… ({len(text):,} characters)"

@@ -17,25 +17,31 @@ class Interrupted(BaseException):
 
     exit_code = 75
     """EX_TEMPFAIL of sysexits.h: the same command may succeed later."""
+    told = False
+    """Whether the user knows by now, and how to go on."""
 
 
 class Interruption:
     """While it is entered, signals raise `Interrupted`: at once, or, while it is held, when the holder looks.
 
-    A signal that something else handles (a launcher that requeues its jobs) is left to that. Only the main thread of
-    a process hears signals.
+    A signal that something else handles (a launcher that requeues its jobs) is left to that; one within another takes
+    over from it, with what that has heard. Only the main thread of a process hears signals.
     """
 
     def __init__(self) -> None:
         self.asked = ""
-        """The signal that came while it was held."""
+        """The signal that came."""
         self._held = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in (getattr(signal, name) for name in SIGNALS if hasattr(signal, name)):
-                if signal.getsignal(number) in OURS_TO_TAKE:
+                handler = signal.getsignal(number)
+                outer = getattr(handler, "__self__", None)
+                if isinstance(outer, Interruption):
+                    self.asked = self.asked or outer.asked
+                if isinstance(outer, Interruption) or handler in OURS_TO_TAKE:
                     self._before[number] = signal.signal(number, self._handle)
         return self
 
@@ -61,7 +67,7 @@ class Interruption:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number).name
-        if self._held and not self.asked:
-            self.asked = name
-        else:
+        waits = self._held and not self.asked
+        self.asked = self.asked or name  # an exception may be lost, in a callback of the garbage collector, say
+        if not waits:
             raise Interrupted(name)

@@ -1,11 +1,13 @@
 """What makes a CPU do its best at float32 training, and changes no result but for the order of its sums."""
 
 import ctypes
+import math
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,49 @@ from torch.nn import functional as F
 
 M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
 """Parameters of glibc's mallopt."""
+
+
+def default_threads() -> int:
+    """CPU threads where a config names none: OMP_NUM_THREADS if it is set, but no more than `usable_cpus`."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # a list has one number a nesting level
+    usable = usable_cpus()
+    return min(int(wanted), usable) if wanted.isdecimal() and int(wanted) else usable
+
+
+def usable_cpus() -> int:
+    """CPUs this process may use, at least 1: those of its affinity, within the quota of its cgroups rounded down."""
+    if hasattr(os, "process_cpu_count"):  # since Python 3.13
+        count = os.process_cpu_count()
+    else:
+        count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, int(min(count or 1, cpu_quota())))
+
+
+def cpu_quota(root: Path = Path("/")) -> float:
+    """CPU seconds a second that the cgroups of this process allow, of versions 1 and 2; infinite where none limits."""
+    groups = root / "proc" / "self" / "cgroup"
+    limits = [math.inf]
+    for line in groups.read_text().splitlines() if groups.exists() else []:
+        _, controllers, group = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        mount = root / "sys" / "fs" / "cgroup" / ("cpu" if controllers else "")
+        # A container may see its own group as the root of the mount, whatever its path is called outside.
+        for path in (PurePosixPath(group), *PurePosixPath(group).parents):
+            limits.append(_quota_of(mount / str(path).lstrip("/")))
+    return min(limits)
+
+
+def _quota_of(folder: Path) -> float:
+    """Quota over period of one cgroup."""
+    try:
+        if (folder / "cpu.max").exists():
+            quota, period = (folder / "cpu.max").read_text().split()
+        else:
+            quota, period = ((folder / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+        return int(quota) / int(period) if int(quota) > 0 else math.inf
+    except (OSError, ValueError, ZeroDivisionError):  # "max", or no such files
+        return math.inf
 
 
 def keep_freed_memory() -> bool:

@@ -7,8 +7,13 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from gnn_distill.errors import UserError
+from gnn_distill.errors import UserError, refuse
+from gnn_distill.quoting import for_hydra
+from gnn_distill.run_directory import RUN, SUMMARY
 from gnn_distill.validation import validate
+
+NUMBERED = "${hydra.job.num}"
+"""hydra.sweep.subdir of conf/train.yaml."""
 
 
 class Check(Callback):
@@ -41,7 +46,7 @@ class Preflight(Check):
     def _claim(self, config: DictConfig, mode: str) -> None:
         try:
             claim(config, mode)
-        except OSError as error:
+        except (UserError, OSError) as error:
             raise SystemExit(1) from error
 
 
@@ -49,12 +54,17 @@ def claim(config: DictConfig, mode: str) -> None:
     """Make the folder that `hydra.<mode>.dir` names, or, where it exists, the first free one with a number behind it.
 
     A folder that the user named is used as it is.
+
+    Raises:
+        UserError: if the user named, for a sweep, a folder that holds something else.
     """
     key = f"hydra.{mode}.dir"
     overrides = config.hydra.overrides.hydra
-    if any(override.startswith(f"{key}=") for override in overrides):
-        return
     wanted = OmegaConf.select(config, key)
+    if any(override.startswith(f"{key}=") for override in overrides):
+        if mode == "sweep":
+            check_free(Path(wanted), numbered=config.hydra.sweep._get_node("subdir")._value() == NUMBERED)
+        return
     for folder in chain([wanted], (f"{wanted}_{number}" for number in count(2))):
         try:
             Path(folder).mkdir(parents=True)
@@ -63,4 +73,12 @@ def claim(config: DictConfig, mode: str) -> None:
             continue
     OmegaConf.update(config, key, folder)
     # Jobs of a sweep compose their configs anew, from the overrides.
-    overrides.append(f"{key}='{folder}'")
+    overrides.append(f"{key}={for_hydra(folder)}")
+
+
+def check_free(folder: Path, numbered: bool) -> None:
+    """Raise UserError unless a sweep may go to a folder; one whose jobs have names of their own may join another."""
+    if any((folder / name).exists() for name in (SUMMARY, RUN)):
+        raise refuse("hydra.sweep.dir", folder, "this folder holds a run. Choose another, or remove it first.")
+    if numbered and (folder / "multirun.yaml").exists():
+        raise refuse("hydra.sweep.dir", folder, "this folder holds a sweep. Choose another, or remove it first.")

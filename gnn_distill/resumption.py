@@ -2,19 +2,20 @@
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gnn_distill.bounded import read_yaml
-from gnn_distill.environment import PLACES
-from gnn_distill.errors import UserError, making_sense, refuse
-from gnn_distill.run_directory import RunDirectory, is_finished
+from gnn_distill.errors import UserError, refuse
+from gnn_distill.quoting import for_hydra
+from gnn_distill.run_directory import RUN, RunDirectory, is_finished
+from gnn_distill.settings import FOLDER, Settings, values, without_places
 
 if TYPE_CHECKING:
     from gnn_distill.console import Console
@@ -40,12 +41,12 @@ class Resumption:
         Raises:
             UserError: if the folder holds no run.
         """
-        folders = [word.removeprefix(WORD).strip("'\"") for word in words if word.startswith(WORD)]
+        folders = [_unquoted(word.removeprefix(WORD)) for word in words if word.startswith(WORD)]
         if len(folders) > 1 or {"-m", "--multirun"} & set(words):
             raise refuse("resume", ", ".join(folders), "one run at a time, and without -m.")
         folder = Path(folders[0])
-        if not (folder / ".hydra" / "overrides.yaml").is_file():
-            raise refuse("resume", folder, "this is no folder of a run: it has no .hydra/overrides.yaml.")
+        if not any((folder / name).is_file() for name in (RUN, f"{FOLDER}/overrides.yaml")):
+            raise refuse("resume", folder, f"this is no folder of a run that has begun: it has no {RUN}.")
         return cls(folder, [word for word in words if not word.startswith(WORD)])
 
     @property
@@ -53,26 +54,24 @@ class Resumption:
         """Whether there is nothing left to do."""
         return is_finished(self.folder)
 
+    @cached_property
+    def settings(self) -> Settings:
+        """Those the run began with."""
+        return Settings.read(self.folder)
+
     def words(self) -> list[str]:
         """The command line that made the run, what was given now coming last."""
-        with making_sense(self.folder / ".hydra", "Restore it, or start the run anew."):
-            overrides = [str(text) for text in self._read("overrides.yaml")]
-            folders = self._read("hydra.yaml").hydra.runtime.config_sources
-            own = [f"--config-dir={folder.path}" for folder in folders if folder.provider == "command-line"]
-        for word in overrides:
+        for word in self.settings.words:
             if word.startswith("-") or _key(word).startswith("hydra"):  # these could name code to be run
-                raise refuse("resume", self.folder, f"its .hydra/overrides.yaml holds '{word}', which no run writes.")
+                raise refuse("resume", self.folder, f"its command line holds '{word}', which no run writes.")
+        own = [f"--config-dir={folder}" for folder in self.settings.config_folders]
         keys = {_key(word) for word in self.given}
         return [
             *(own if not any(word.startswith("--config-dir") for word in self.given) else []),
-            *(word for word in overrides if _key(word) not in keys),
+            *(word for word in self.settings.words if _key(word) not in keys),
             *self.given,
-            f"hydra.run.dir='{self.folder}'",
-            "hydra.output_subdir=null",  # the settings written there stay as they are
+            f"hydra.run.dir={for_hydra(self.folder)}",
         ]
-
-    def _read(self, name: str) -> DictConfig | ListConfig:
-        return read_yaml(self.folder / ".hydra" / name, self.folder, "Restore it, or start the run anew.")
 
     def settle(self, cfg: DictConfig) -> DictConfig:
         """`cfg` with the settings that the run began with.
@@ -80,13 +79,11 @@ class Resumption:
         Raises:
             UserError: if words given now change them, or if this version does not know one of them.
         """
-        with making_sense(self.folder / ".hydra" / "config.yaml", "Restore it, or start the run anew."):
-            saved = self._read("config.yaml")
+        saved = without_places(self.settings.config)
         if any(not word.lstrip("+~").startswith((*MAY_DIFFER, "-")) for word in self.given):
-            before, now = _plain(saved), _plain(cfg)
             if TABLE in map(_key, self.given):
-                saved.dataset.path = before["dataset"]["path"] = cfg.dataset.path
-            changes = list(_differences(before, now))
+                saved["dataset"]["path"] = cfg.dataset.path
+            changes = list(_differences(saved, without_places(values(cfg))))
             if changes:
                 more = f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""
                 raise refuse(
@@ -96,9 +93,8 @@ class Resumption:
                     "Leave these out, or start a run of its own.",
                 )
         try:
-            for key in saved:
-                if key not in PLACES:
-                    OmegaConf.update(cfg, key, saved[key])
+            for key, value in saved.items():
+                OmegaConf.update(cfg, key, value)
         except OmegaConfBaseException as error:
             said = str(error).splitlines()[0]
             raise refuse("resume", self.folder, f"this version cannot read its settings: {said}") from error
@@ -122,8 +118,12 @@ class Seconds:
         self._directory.remember()
 
 
-def begin_or_go_on(directory: RunDirectory, config: str, place: dict[str, Any], console: "Console") -> None:
+def begin_or_go_on(
+    directory: RunDirectory, config: str, settings: Settings, place: dict[str, Any], console: "Console"
+) -> None:
     """Write down what run this is, or, of one that goes on, make sure that it is the same, and tell what has changed.
+
+    run.json comes first: from then on the run can be gone on with, whatever becomes of .hydra/.
 
     Raises:
         UserError: if its settings are others.
@@ -133,28 +133,47 @@ def begin_or_go_on(directory: RunDirectory, config: str, place: dict[str, Any], 
         key: place[key] for key in ("python", "threads", "device")
     }
     if not facts:
-        directory.remember(config_hash=config, id=secrets.token_hex(4), resumed=0, began_on=now)
+        directory.remember(config_hash=config, id=secrets.token_hex(4), resumed=0, began_on=now, **settings.facts())
+        settings.write(directory.path)
         return
     if facts["config_hash"] != config:
         raise UserError(
             f"{directory.path}: the settings are not those of the run in this folder, or the data, weights or modules "
             "that they name have changed since this run began. Choose another folder."
         )
-    if changed := [key for key, value in now.items() if facts["began_on"].get(key) != value]:
-        console.warn(f"This run began with another {', '.join(changed)}: its result may differ in the last digits.")
+    if kept := Settings.among(facts):
+        kept.write(directory.path)
+    for text in told_changes(facts["began_on"], now):
+        console.warn(text)
     directory.remember(resumed=facts["resumed"] + 1)
+
+
+def told_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    """What a process has other than the one that began the run, and what comes of it."""
+    changed = [key for key, value in now.items() if before.get(key) != value]
+    if not changed:
+        return
+    told = [
+        f"{before.get(key)} threads, and not {now[key]}" if key == "threads" else f"another {key}" for key in changed
+    ]
+    if changed == ["python"]:
+        yield f"This run began with {told[0]}: its result may differ in the last digits."
+    else:
+        yield (
+            f"This run began with {', '.join(told)}: it may end elsewhere than it would have. What the store has made "
+            "for it stays; from here on sums may be taken in another order, which training amplifies, and a teacher "
+            "that was not finished begins anew."
+        )
 
 
 def _key(word: str) -> str:
     return word.partition("=")[0].lstrip("+~")
 
 
-def _plain(cfg: DictConfig) -> dict[str, Any]:
-    return {
-        key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-        for key, value in cfg.items()
-        if key not in PLACES
-    }
+def _unquoted(folder: str) -> str:
+    """A folder as it was meant, if it was quoted for Hydra too."""
+    quoted = len(folder) > 1 and folder[0] == folder[-1] and folder[0] in "'\""
+    return folder[1:-1] if quoted and not Path(folder).exists() else folder
 
 
 def _differences(one: Any, other: Any, key: str = "") -> list[str]:

@@ -6,14 +6,17 @@ import json
 import math
 import os
 import traceback
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, SoftFileLock, Timeout
 
 from gnn_distill.bounded import read_csv, reading, stay_inside
 from gnn_distill.errors import UserError
 from gnn_distill.files import append, fingerprint, remove_temporaries, replace_file, set_aside
+from gnn_distill.quoting import resume_command
 from gnn_distill.sealed import Damaged, OtherVersion, read_json, write_json
 
 SUMMARY = "summary.json"
@@ -27,6 +30,10 @@ CONSOLE = "console.log"
 """What the run told, line by line; a run that goes on adds to it."""
 FAILED = "failed.json"
 """Why a run failed: its message as `error`, and, where no user could cause it, the end of the `traceback`."""
+RUNNING = "running.lock"
+"""Held by the process that makes the run, for as long as it lives."""
+WAIT = 1.0
+"""Seconds that a run waits for that lock: whoever asks whether it is held holds it for a moment."""
 KEPT = (METRICS, RUN, SPLIT, "student.*", "checkpoints/*.safetensors", "figures/*", ".hydra/*.yaml")
 """What a manifest tells of; summary.json has a checksum of its own."""
 AGAIN = "Make the run again: remove its folder, or choose another."
@@ -35,11 +42,51 @@ LAST_LINES = 20
 """Of a traceback that is kept."""
 
 
+class Busy(UserError):
+    """Another process makes the run of this folder."""
+
+
+@contextmanager
+def holding(run_dir: Path, patience: float = WAIT) -> Iterator[None]:
+    """Within it no other process writes `run_dir`, which is made if need be; a process may hold it twice.
+
+    The kernel lets go of the lock when its process dies, however it does. A finished run needs none: its file goes.
+
+    Raises:
+        Busy: if another process holds it for longer than `patience` in seconds; -1: waits for ever.
+        UserError: where nothing can be locked.
+    """
+    lock = FileLock((run_dir / RUNNING).resolve(), is_singleton=True)
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=patience)
+    except Timeout:
+        # Where the file system has no locks, a file stands for one, and outlives its process.
+        dead = f" If none is, remove {lock.lock_file}." if isinstance(lock, SoftFileLock) else ""
+        raise Busy(
+            f"hydra.run.dir={run_dir}: another process is making this run. Wait for it, or choose another folder.{dead}"
+        ) from None
+    except (OSError, NotImplementedError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UserError(
+            f"hydra.run.dir={run_dir}: cannot be written, or holds no lock ({why}). Choose a folder that you may write "
+            "to, on a file system that can lock files."
+        ) from error
+    try:
+        yield
+    finally:
+        if (run_dir / SUMMARY).exists():
+            with suppress(OSError):
+                (run_dir / RUNNING).unlink()
+        lock.release()
+
+
 class RunDirectory:
     """Folders and files of one run: metrics.csv, summary.json, run.json, console.log, checkpoints/ and others.
 
     `facts` are what run.json holds, and `told` the epochs, as (stage, epoch), that an earlier process had recorded.
     metrics.csv is written anew from the first row on: a run that goes on records again what its checkpoints hold.
+    For a process that is `holding` the folder.
 
     Raises UserError if the folder cannot be written, or holds a finished run, or, without `resume`, one under way.
     """
@@ -63,10 +110,10 @@ class RunDirectory:
             _stay_inside(self.path)
             self.facts = read_json(self.path / RUN, "Remove the folder, and start the run anew.")
             self.told = _recorded(self.path / METRICS)
-        elif self.last.exists():
+        elif self.last.exists() or ((self.path / RUN).exists() and _has_begun(self.path)):
             raise UserError(
-                f"hydra.run.dir={self.path}: this folder holds an unfinished run. Go on with it: gnn-distill train "
-                f"resume={self.path}; or choose another folder, or remove it first."
+                f"hydra.run.dir={self.path}: this folder holds an unfinished run. Go on with it: "
+                f"{resume_command(self.path)}; or choose another folder, or remove it first."
             )
         try:
             for folder in (self.checkpoints, self.figures):
@@ -197,6 +244,11 @@ def read_metrics(run_dir: Path | str) -> dict[str, dict[str, list[float]]]:
         }
         for stage, of_stage in stages.items()
     }
+
+
+def _has_begun(run_dir: Path) -> bool:
+    """Whether an unfinished run has ended a stage: only then would starting it anew lose something."""
+    return bool(read_json(run_dir / RUN, "Remove the folder, or choose another.").get("seconds"))
 
 
 def _recorded(path: Path) -> set[tuple[str, int]]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -99,7 +100,10 @@ class WandbTracker(Tracker):
         if not self._started:
             self._problem("did not start")
             return ""
-        return self._started["url"] or f"wandb sync {_short(self._started['folder'])}"
+        url, own = self._started["url"], Path(self._started["folder"])
+        offline = [*earlier_folders(own), *([] if url else [own])]
+        hints = [url, shlex.join(["wandb", "sync", *map(_short, map(str, offline))]) if offline else ""]
+        return ", and ".join(hint for hint in hints if hint)
 
     def _send(self, method: str, **arguments: Any) -> None:
         try:
@@ -166,6 +170,13 @@ def start_tracker(
     except Exception as error:  # no tracker is worth a run
         warn(f"Weights & Biases cannot be started ({error}). The run goes on without it.")
         return Tracker()
+
+
+def earlier_folders(own: Path) -> list[Path]:
+    """Where W&B left the parts of a run that are to be synced, beside its `own`: one for each time it was stopped."""
+    run_id = own.name.rpartition("-")[2]
+    parts = sorted(own.parent.glob(f"offline-run-*-{run_id}"))
+    return [part for part in parts if part != own and not list(part.glob("*.wandb.synced"))]  # W&B's own mark
 
 
 def _plain(value: Any) -> Any:

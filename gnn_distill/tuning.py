@@ -25,8 +25,9 @@ from omegaconf.errors import OmegaConfBaseException
 from gnn_distill.complaints import explain
 from gnn_distill.environment import config_hash
 from gnn_distill.errors import UserError, refuse
+from gnn_distill.quoting import for_hydra
 from gnn_distill.results.studies import Study, Trial
-from gnn_distill.run_directory import is_finished, read_summary
+from gnn_distill.run_directory import holding, is_finished, read_summary
 from gnn_distill.schema.data import LOWER_IS_BETTER
 from gnn_distill.schema.tune import TuneConfig
 from gnn_distill.search_space import Knob, keys_of, search_space
@@ -72,7 +73,7 @@ def compose_method(
         UserError: naming row and column, and what is wrong with their config or their search space.
     """
     overrides = [*overrides, *(f"{key}={value}" for key, value in pairs[0].items()), "trainer.test=false"]
-    own = ["hydra/sweeper=optuna", "hydra.job.name=train", f"hydra.sweep.dir='{folder}'", *QUIET, *hydra]
+    own = ["hydra/sweeper=optuna", "hydra.job.name=train", f"hydra.sweep.dir={for_hydra(folder)}", *QUIET, *hydra]
     loader = GlobalHydra.instance().config_loader()
     try:
         config = loader.load_configuration("train", [*own, *overrides], RunMode.MULTIRUN, from_shell=False)
@@ -143,8 +144,9 @@ def run_trial(cfg: DictConfig, pairs: Sequence[Pair], role: str, runs: Path, wor
 def run_once(cfg: DictConfig, role: str, runs: Path) -> float | None:
     """The validation metric of a run, made in runs/<hash of its config> unless it was finished there before."""
     directory = runs / config_hash(cfg)
-    if not is_finished(directory):
-        train_into(directory, cfg)
+    with holding(directory, patience=-1):  # the same settings may be tried twice at once
+        if not is_finished(directory):
+            train_into(directory, cfg)
     summary = read_summary(directory)
     return summary[role]["val"][summary["metric"]]
 
@@ -153,10 +155,7 @@ def train_into(directory: Path, cfg: DictConfig) -> None:
     """Train in `directory`, what is told going to run.log there; raises UserError, which names it, for any fault."""
     from gnn_distill.commands import train
 
-    (directory / ".hydra").mkdir(parents=True, exist_ok=True)
     hydra = HydraConfig.get()
-    OmegaConf.save(cfg, directory / ".hydra" / "config.yaml")
-    OmegaConf.save(hydra.overrides.task, directory / ".hydra" / "overrides.yaml")
     with read_write(hydra.runtime):
         hydra.runtime.output_dir = str(directory.resolve())
     with open(directory / "run.log", "w") as log, redirect_stdout(log), redirect_stderr(log):

@@ -111,6 +111,7 @@ def test_a_run_that_goes_on_takes_settings_and_no_code(gnn_distill: Callable, ov
     (tmp_path / "run" / ".hydra").mkdir(parents=True)
     (tmp_path / "run" / ".hydra" / "overrides.yaml").write_text(overrides)
     (tmp_path / "run" / ".hydra" / "hydra.yaml").write_text(HYDRA)
+    (tmp_path / "run" / ".hydra" / "config.yaml").write_text("seed: 0")
     status, _, err = gnn_distill("train", "resume=run")
     assert (status, err.count("\n")) == (1, 1)
     assert LEFT[overrides] in err

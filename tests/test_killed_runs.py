@@ -1,5 +1,6 @@
 """Runs that are killed (-9), at random moments and in the middle of writing, end as if nothing had happened."""
 
+import csv
 import json
 import multiprocessing
 import os
@@ -83,13 +84,20 @@ def run(folder: Path, plan: dict[str, Any], words: tuple[str, ...]) -> None:
 
 def start(folder: Path, plan: dict[str, Any], *words: str) -> int:
     """Its exit code."""
+    return at_once(1, folder, plan, *words)[0]
+
+
+def at_once(number: int, folder: Path, plan: dict[str, Any], *words: str) -> list[int]:
+    """The exit codes of so many processes of one command, in order."""
     folder.mkdir(exist_ok=True)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["gnn_distill.commands.train"])  # torch is imported once, not eighty times
-    process = context.Process(target=run, args=(folder, plan, words))
-    process.start()
-    process.join(600)
-    return process.exitcode
+    processes = [context.Process(target=run, args=(folder, plan, words)) for _ in range(number)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(600)
+    return sorted(process.exitcode for process in processes)
 
 
 @pytest.mark.slow
@@ -118,3 +126,20 @@ def test_forty_killed_runs_end_as_the_one_that_was_not(tmp_path: Path) -> None:
             assert summary[key] == expected[key], (plan, key)
         assert (folder / "run" / "student.safetensors").read_bytes() == weights, plan
         print(index + 1, plan, log.splitlines()[-1:], flush=True)
+
+
+@pytest.mark.slow
+def test_of_several_processes_of_a_run_one_makes_it(tmp_path: Path) -> None:
+    assert start(tmp_path / "whole", {}, *RUN) == 0
+    assert at_once(3, tmp_path / "anew", {}, *RUN) == [0, 1, 1]
+    assert start(tmp_path / "on", {"stage": "distill", "delay": 0.05}, *RUN) == -signal.SIGKILL
+    assert at_once(3, tmp_path / "on", {}, "train", "resume=run") == [0, 1, 1]
+    for folder in ("anew", "on"):
+        assert (tmp_path / folder / "log").read_text().count("another process is making this run") == 2
+        assert rows_of(tmp_path / folder) == rows_of(tmp_path / "whole")
+
+
+def rows_of(folder: Path) -> list[dict[str, str]]:
+    """Of metrics.csv, without the time they took."""
+    with open(folder / "run" / "metrics.csv", newline="") as file:
+        return [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]

@@ -1,6 +1,7 @@
 import glob
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -112,6 +113,22 @@ def test_everything_reaches_the_run_in_order(tmp_path, stub):
     assert calls[3] == ["summary", {"student": {"test": {"accuracy": 0.5}}}]
     assert calls[4] == ["log", {"figures/loss": str(tmp_path / "loss.png")}]
     assert calls[5] == ["finish"]
+
+
+def test_all_parts_of_a_run_that_went_on_are_to_be_synced(tmp_path, stub):
+    parts = [tmp_path / "wandb's" / f"offline-run-2026010{day}_120000-1a2b" for day in (1, 2, 3)]
+    for folder in (*parts, parts[0].with_name("offline-run-20260102_130000-other")):
+        folder.mkdir(parents=True)
+    (parts[1] / "run-1a2b.wandb.synced").touch()
+    stub(f"Run.settings.sync_dir = {str(parts[2])!r}")
+    kind, command, *folders = shlex.split(track(tmp_path, []))
+    assert (kind, command) == ("wandb", "sync")
+    assert [Path(folder).resolve() for folder in folders] == [parts[0], parts[2]]
+    online = parts[0].with_name("run-20260104_120000-1a2b")
+    stub(f"Run.settings.sync_dir = {str(online)!r}")
+    url, said = track(tmp_path, [], mode="online").split(", and ")
+    assert url == "https://example.org/run"
+    assert [Path(folder).resolve() for folder in shlex.split(said)[2:]] == [parts[0], parts[2]]
 
 
 FAULTS = {

@@ -11,6 +11,7 @@ from rich.console import Console as RichConsole
 
 from gnn_distill.console import Console
 from gnn_distill.errors import UserError
+from gnn_distill.quoting import for_hydra
 from gnn_distill.results.cells import (
     LOG,
     PlannedRun,
@@ -44,7 +45,7 @@ def main(cfg: DictConfig) -> None:
     # All that Hydra is asked for comes before the runs: some launchers leave it with the last run's settings.
     hydra, folder = HydraConfig.get().overrides, Path(HydraConfig.get().runtime.output_dir)
     console = Console(sys.stdout)  # bound here: the runs' own output goes to their logs
-    given = [f"tracker.group='{table.name}'", *given_to_runs(hydra.task)]
+    given = [f"tracker.group={for_hydra(table.name)}", *given_to_runs(hydra.task)]
     runs, remarks = plan(table, given), list(tell_tuned(table))
     # A run counts wherever it lies; those of this table lie in its cells.
     places = [*table.search, table.cells]

@@ -1,6 +1,5 @@
 """`gnn-distill train`: pretrain the teacher, distil it into the student, evaluate both."""
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -21,13 +20,15 @@ from gnn_distill.errors import UserError
 from gnn_distill.interruption import Interrupted, Interruption
 from gnn_distill.losses.labels import make_labels
 from gnn_distill.models import count_parameters
+from gnn_distill.naming import run_name
 from gnn_distill.prediction import save_student
+from gnn_distill.quoting import resume_command
 from gnn_distill.results.figures import learning_curves
 from gnn_distill.resumption import Seconds, begin_or_go_on
-from gnn_distill.run_directory import SPLIT, RunDirectory, write_failure
-from gnn_distill.schema.data import title
+from gnn_distill.run_directory import RUN, SPLIT, RunDirectory, holding, write_failure
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.run import TrainConfig
+from gnn_distill.settings import Settings
 from gnn_distill.stages.distill import check_student, distill
 from gnn_distill.stages.encode import encode
 from gnn_distill.stages.evaluate import evaluate_splits
@@ -47,26 +48,34 @@ def main(cfg: DictConfig, resume: bool = False) -> float:
     Raises:
         Interrupted: once a signal has come; what was finished is on disk.
     """
+    folder, console = Path(HydraConfig.get().runtime.output_dir), Console()
+    with Interruption() as interruption, holding(folder):
+        interruption.stop_if_asked()
+        try:
+            return make_run(cfg, folder, resume, console, interruption)
+        except Interrupted as signal:
+            if (folder / RUN).exists():
+                console.warn(f"Stopped by {signal}. Go on with: {resume_command(folder)}", lasting=False)
+                signal.told = True
+            raise
+
+
+def make_run(cfg: DictConfig, folder: Path, resume: bool, console: Console, interruption: Interruption) -> float:
+    """Set up what all stages share, and run them."""
     config: TrainConfig = OmegaConf.to_object(cfg)
-    console = Console()
-    directory = RunDirectory(HydraConfig.get().runtime.output_dir, resume)
-    fabric = make_fabric(config.trainer)
-    begin_or_go_on(directory, config_hash(cfg), environment(fabric.device, config), console)
+    directory = RunDirectory(folder, resume)
+    fabric = make_fabric(config.trainer, threads=directory.facts.get("began_on", {}).get("threads", 0))
+    begin_or_go_on(directory, config_hash(cfg), Settings.of_job(cfg), environment(fabric.device, config), console)
     console.keep(directory)
     tracker = start_tracker(
         cfg, directory.path, run_name(config), config.experiment or config.dataset.name, warn=console.warn,
         run_id=directory.facts["id"], resumed=directory.facts["resumed"] > 0,
     )  # fmt: skip
-    with Interruption() as interruption, keeping_failure(directory, console):
-        store = Store(config.paths.store, console.notice, maker=directory.facts["id"])
-        runtime = Runtime(fabric, store, console, directory, tracker, interruption)
+    with keeping_failure(directory, console):
         try:
-            return run_stages(runtime, config, cfg)
-        except Interrupted as signal:
-            console.warn(
-                f"Stopped by {signal}. Go on with: gnn-distill train resume={shlex.quote(str(directory.path))}",
-                lasting=False,
-            )
+            store = Store(config.paths.store, console.notice, maker=directory.facts["id"])
+            return run_stages(Runtime(fabric, store, console, directory, tracker, interruption), config, cfg)
+        except Interrupted:
             tracker.finish(5.0)
             raise
 
@@ -190,14 +199,6 @@ def write_split(directory: RunDirectory, task: GraphTask) -> None:
     """Write which graphs (node level: rows of which nodes) are in which part."""
     parts = {part: getattr(task.splits, part) for part in ("train", "val", "test")}
     checkpoint.save_tensors(directory.path / SPLIT, parts)
-
-
-def run_name(config: TrainConfig) -> str:
-    """`graphormer<-gin nci1 s0`."""
-    twin = config.teacher.control == "self"
-    models = [config.student.name, config.student.name if twin else config.teacher.name]
-    models = [name for name in models if name != "none"]
-    return f"{'<-'.join(models)} {title(config.dataset).lower()} s{config.seed}"
 
 
 def told_control(config: TrainConfig, signals: TeacherSignals | None) -> dict[str, str | int] | None:

@@ -13,7 +13,8 @@ from gnn_distill.data.shared_graphs import find_shared_graphs, notices_on
 from gnn_distill.data.splits import keep_fraction
 from gnn_distill.data.task import METRICS, Features, GraphTask, Splits, TaskSpec
 from gnn_distill.errors import UserError
-from gnn_distill.schema.data import LOWER_IS_BETTER, title
+from gnn_distill.naming import title
+from gnn_distill.schema.data import LOWER_IS_BETTER
 
 if TYPE_CHECKING:
     from gnn_distill.data.input_pipeline import InputPipeline

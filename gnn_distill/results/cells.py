@@ -13,13 +13,13 @@ from gnn_distill.environment import code_version, config_hash
 from gnn_distill.errors import UserError, suggest
 from gnn_distill.files import is_held
 from gnn_distill.results.runs import newest
-from gnn_distill.run_directory import FAILED
+from gnn_distill.run_directory import FAILED, RUNNING
 from gnn_distill.schema.table import TableConfig
 from gnn_distill.validation import validate
 
 TO_EVERY_RUN = ("paths.", "trainer.", "tracker.", "tracker=")
 PAIR_KEYS = ("seed", "dataset.fold", "dataset.split_seed")
-RUNNING, LOG = "running.lock", "run.log"
+LOG = "run.log"
 
 
 @dataclass(frozen=True)

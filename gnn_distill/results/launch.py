@@ -11,15 +11,15 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from gnn_distill.bounded import read_plain_json
 from gnn_distill.console import duration
 from gnn_distill.errors import UserError, printable
-from gnn_distill.results.cells import LOG, RUNNING, PlannedRun
-from gnn_distill.run_directory import FAILED, SUMMARY, is_finished, write_failure
+from gnn_distill.quoting import for_hydra
+from gnn_distill.results.cells import LOG, PlannedRun
+from gnn_distill.run_directory import FAILED, SUMMARY, Busy, holding, is_finished, write_failure
 
 
 def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str:
@@ -36,13 +36,18 @@ def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str
     hydra = GlobalHydra.instance().hydra
     config = hydra.compose_config(
         "train",
-        [*given, f"hydra.sweep.dir='{cells.absolute()}'", "hydra/hydra_logging=none", "~hydra.callbacks.preflight"],
+        [
+            *given,
+            f"hydra.sweep.dir={for_hydra(cells.absolute())}",
+            "hydra/hydra_logging=none",
+            "~hydra.callbacks.preflight",
+        ],
         run_mode=RunMode.MULTIRUN,
         with_log_configuration=False,
     )
     context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
     launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=run_quietly, config=config)
-    jobs = [[*run.overrides, f"hydra.sweep.subdir='{run.folder.name}'"] for run in runs]
+    jobs = [[*run.overrides, f"hydra.sweep.subdir={for_hydra(run.folder.name)}"] for run in runs]
     for run in runs:
         (run.folder / FAILED).unlink(missing_ok=True)
         is_finished(run.folder)  # sets a damaged summary aside
@@ -64,16 +69,11 @@ def run_quietly(cfg: Any) -> float:
     from hydra.core.hydra_config import HydraConfig
 
     folder = Path(HydraConfig.get().runtime.output_dir)
-    # A lock goes with its process, however that ends. Whoever asks after it holds it for a moment.
-    lock = FileLock(folder / RUNNING, timeout=2)
     try:
-        lock.acquire()
-    except Timeout:
+        with holding(folder):
+            return math.nan if (folder / SUMMARY).exists() else _train(cfg, folder)
+    except Busy:
         return math.nan
-    try:
-        return math.nan if (folder / SUMMARY).exists() else _train(cfg, folder)
-    finally:
-        lock.release()
 
 
 def _train(cfg: Any, folder: Path) -> float:

@@ -1,7 +1,9 @@
 """Typed schema of the configuration: every key a YAML file or an override may set."""
 
 from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
 
+from gnn_distill.naming import folder_of_models, title_of
 from gnn_distill.schema import data, report, run, store, table, tune
 
 # The other groups are sections of TrainConfig; data sets differ in their keys.
@@ -32,7 +34,9 @@ SCHEMAS = {
 
 
 def register() -> None:
-    """Put every schema where the defaults lists in `conf/` look for it."""
+    """Put every schema where the defaults lists in `conf/` look for it, and name the functions that they call."""
+    OmegaConf.register_new_resolver("models", folder_of_models, replace=True)
+    OmegaConf.register_new_resolver("title", title_of, replace=True)
     # Hydra copies its sources each time it composes a config or lists a group, and with them this singleton, which
     # holds every schema: 25 ms each time. It copies what it reads from it anyway.
     ConfigStore.__deepcopy__ = lambda store, memo: store

@@ -1,7 +1,6 @@
 """Config keys of the data: which graphs, which split, where the files lie."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from omegaconf import MISSING
@@ -60,12 +59,6 @@ class DatasetConfig:
     """Keys of your own, for a loader of your own; null: none."""
     card: CardConfig = section(CardConfig)
     """What `gnn-distill datasets` says of the set."""
-
-
-def title(dataset: DatasetConfig) -> str:
-    """What a data set is called where people read of it: by the name of its file, if it is a CSV without a name."""
-    named = dataset.source != "smiles" or dataset.name != SmilesConfig.name
-    return dataset.name if named else Path(dataset.path).stem
 
 
 @dataclass

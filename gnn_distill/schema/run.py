@@ -51,7 +51,7 @@ class TrainerConfig:
     out_of_memory: str = choice("halve", "halve", "stop")
     """The student, where a GPU's memory runs out: goes on with batches of half the size, or ends. Tables end."""
     threads: int | None = number(None, low=1)
-    """CPU threads; null: one a core."""
+    """CPU threads; null: OMP_NUM_THREADS where that is set, else one for each CPU that the process may use."""
     test: bool = True
     """Read the test split at the end; false while tuning."""
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric, seed_everything
+from lightning_fabric.plugins.environments import LightningEnvironment
 from torch import nn
 
 from gnn_distill.console import BarProgress, Console, LineProgress
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.interruption import Interruption
-from gnn_distill.kernels import keep_freed_memory, onednn_is_quicker
+from gnn_distill.kernels import default_threads, keep_freed_memory, onednn_is_quicker, usable_cpus
 from gnn_distill.models import count_parameters
 from gnn_distill.run_directory import RunDirectory
 from gnn_distill.schema.run import TrainerConfig
@@ -100,9 +101,13 @@ class Runtime:
         return on_epoch
 
 
-def make_fabric(trainer: TrainerConfig) -> Fabric:
-    """One device in the chosen precision, deterministic, with the chosen number of CPU threads."""
-    torch.set_num_threads(trainer.threads or os.cpu_count() or 1)
+def make_fabric(trainer: TrainerConfig, threads: int = 0) -> Fabric:
+    """One device in the chosen precision, deterministic, with the chosen number of CPU threads.
+
+    Where none is chosen, it is `threads`, with which a run began, if this process may use as many.
+    """
+    fallback = threads if 0 < threads <= usable_cpus() else default_threads()
+    torch.set_num_threads(trainer.threads or fallback)
     # A sum whose order is left to chance would make two equal runs differ.
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False
@@ -110,7 +115,9 @@ def make_fabric(trainer: TrainerConfig) -> Fabric:
     if trainer.precision == "16-mixed" and not torch.cuda.is_available():
         raise UserError("trainer.precision=16-mixed: needs a CUDA device. Choose 32-true or bf16-mixed.")
     keep_freed_memory()
-    fabric = Fabric(accelerator=trainer.accelerator, devices=1, precision=trainer.precision)
+    # Fabric would look for SLURM, and refuse what a job may start, although this is one process.
+    alone = LightningEnvironment()
+    fabric = Fabric(accelerator=trainer.accelerator, devices=1, precision=trainer.precision, plugins=alone)
     fabric.launch()
     return fabric
 

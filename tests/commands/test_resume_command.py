@@ -1,21 +1,30 @@
 """`gnn-distill train resume=RUN_DIR`, and what signals do to a run."""
 
+import errno
 import json
+import os
+import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
 from small_tables import SMALL as SMALL_TABLE
 from small_tables import summaries
 
+from gnn_distill import files
 from gnn_distill.interruption import Interruption
 from gnn_distill.keeper import Keeper
+from gnn_distill.naming import folder_of_models
+from gnn_distill.quoting import for_hydra
 from gnn_distill.run_directory import read_metrics
+from gnn_distill.sealed import read_json, write_json
 from gnn_distill.stages.runtime import Runtime
 
 SMALL = (
@@ -106,7 +115,7 @@ def test_a_run_that_kept_nothing_starts_over(gnn_distill: Callable, monkeypatch:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("resume=nowhere",), "resume=nowhere: this is no folder of a run: it has no .hydra/overrides.yaml."),
+        (("resume=nowhere",), "resume=nowhere: this is no folder of a run that has begun: it has no run.json."),
         (("resume=a", "resume=b"), "resume=a, b: one run at a time, and without -m."),
         (("resume=a", "-m"), "resume=a: one run at a time, and without -m."),
     ],
@@ -143,7 +152,7 @@ def test_another_version_of_the_code_is_told(gnn_distill: Callable, monkeypatch:
     monkeypatch.setattr(train, "environment", lambda *_: now | {"code": now["code"] | {"sources": "other"}})
     status, out, _ = gnn_distill("train", "resume=run")
     assert status == 0
-    assert "This run began with another code: its result may differ in the last digits." in out
+    assert "This run began with another code: it may end elsewhere than it would have." in out
 
 
 def test_settings_are_read_from_the_run_and_not_from_todays_configs(
@@ -199,3 +208,231 @@ def test_a_table_that_was_moved_is_gone_on_with(gnn_distill: Callable, monkeypat
     assert (status, err) == (0, "")
     summary = summary_of("run")
     assert (summary["dataset"], summary["name"], summary["resumed"]) == ("other", "graphormer<-gin other s0", 1)
+
+
+def contents(folder: str) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in Path(folder).rglob("*") if file.is_file()}
+
+
+def test_a_refused_command_leaves_the_runs_it_names_as_they_were(
+    gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert gnn_distill(*SMALL, "hydra.run.dir=old/0")[0] == 0
+    with signalled(monkeypatch, "teacher", 1):
+        assert gnn_distill(*SMALL, "hydra.run.dir=new/0", "paths.store=other")[0] == 75
+    Path("sweep").mkdir()
+    Path("sweep/multirun.yaml").touch()
+    before = contents("old"), contents("new")
+    for words, said in {
+        ("optim.lr=0.5", "hydra.run.dir=old/0"): "holds a finished run",
+        ("optim.lr=0.5", "hydra.run.dir=new/0"): "holds an unfinished run",
+        ("optim.lr=-1", "hydra.run.dir=new/0"): "optim.lr=-1.0: must be above 0",
+        ("-m", "optim.lr=0.5,0.6", "hydra.sweep.dir=new/0"): "hydra.sweep.dir=new/0: this folder holds a run",
+        ("-m", "optim.lr=0.5,0.6", "hydra.sweep.dir=sweep"): "hydra.sweep.dir=sweep: this folder holds a sweep",
+        # a sweep whose folders have names of their own may join others, but not write over them
+        ("-m", "seed=7", "hydra.sweep.dir=old", "hydra.sweep.subdir=0"): "holds a finished run",
+        ("-m", "seed=7", "hydra.sweep.dir=new", "hydra.sweep.subdir=0"): "holds an unfinished run",
+    }.items():
+        status, _, err = gnn_distill("train", *words, *SMALL[1:])
+        assert status == 1
+        assert said in err, words
+        for folder, kept in zip(("old", "new"), before, strict=True):
+            assert {name: text for name, text in contents(folder).items() if name != "multirun.yaml"} == kept, words
+    assert not contents("sweep")["multirun.yaml"]
+    assert gnn_distill("train", "resume=new/0")[0] == 0
+    assert summary_of("new/0")["student"] == summary_of("old/0")["student"]
+
+
+LOST = {
+    "all": lambda folder: shutil.rmtree(folder),
+    "empty words": lambda folder: (folder / "overrides.yaml").write_text(""),
+    "torn": lambda folder: (folder / "config.yaml").write_bytes(b"\xff: ["),
+    "half written": lambda folder: (folder / "hydra.yaml").unlink(),
+}
+
+
+def test_a_run_goes_on_whatever_becomes_of_hydras_files(
+    gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("gnn_distill.tracking.WandbTracker.__init__", lambda *_: pytest.fail("W&B is started"))
+    Path("mine/optim").mkdir(parents=True)
+    Path("mine/optim/quick.yaml").write_text("lr: 0.003\n")
+    with signalled(monkeypatch, "teacher", 1):
+        assert gnn_distill("train", "--config-dir=mine", *SMALL[1:], "optim=quick", "hydra.run.dir=run")[0] == 75
+    kept = contents("run/.hydra")
+    assert {*kept} == {"config.yaml", "overrides.yaml", "hydra.yaml"}
+    for damage in LOST.values():
+        damage(tmp_path / "run" / ".hydra")
+        with signalled(monkeypatch, "teacher", 2):
+            assert gnn_distill("train", "resume=run")[0] == 75
+        assert contents("run/.hydra") == kept
+    assert gnn_distill("train", "resume=run")[0] == 0
+    assert max(read_metrics("run")["student"]["lr"]) > 0.001
+    assert summary_of("run")["resumed"] == len(LOST) + 1
+
+
+def test_a_run_of_an_older_version_whose_words_are_lost_is_refused(
+    gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with signalled(monkeypatch, "teacher", 1):
+        assert gnn_distill(*SMALL, "hydra.run.dir=run")[0] == 75
+    facts = read_json(Path("run/run.json"))
+    del facts["settings"]
+    write_json(Path("run/run.json"), facts)
+    words = Path("run/.hydra/overrides.yaml").read_text()
+    Path("run/.hydra/overrides.yaml").write_text("")
+    status, _, err = gnn_distill("train", "resume=run")
+    assert status == 1
+    assert "run/.hydra/overrides.yaml: holds no list of overrides." in err
+    Path("run/.hydra/overrides.yaml").write_text(words)
+    assert gnn_distill("train", "resume=run")[0] == 0
+
+
+@pytest.mark.parametrize("words", [(*SMALL, "hydra.run.dir=run"), ("train", "resume=run")], ids=["anew", "resume"])
+def test_what_another_process_writes_is_left_to_it(
+    words: tuple[str, ...], gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gnn_distill.run_directory.WAIT", 0.05)
+    with signalled(monkeypatch, "teacher", 1):
+        assert gnn_distill(*SMALL, "hydra.run.dir=run")[0] == 75
+    Path("run/checkpoints/.last.safetensors.1.tmp").write_text("what it is about to rename")
+    before = contents("run")
+    with FileLock("run/running.lock"):
+        status, out, err = gnn_distill(*words)
+        assert (status, out) == (1, "")
+        assert "run: another process is making this run. Wait for it, or choose another folder.\n" in err
+        assert contents("run") == before
+
+
+def test_signals_are_heard_from_the_start(gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object, **__: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+
+    def stop_and_fail(*_: object, **__: object) -> None:
+        try:
+            stop()
+        except BaseException as error:  # as the import of a module in C does
+            raise ImportError("initialization failed") from error
+
+    def stop_unheard(*_: object, **__: object) -> None:
+        with suppress(BaseException):  # as in a callback of the garbage collector
+            stop()
+
+    said = "gnn-distill train: stopped by SIGTERM. To go on, start it again.\n"
+    for name, handler in {
+        "preflight.validate": stop,
+        "schema.register": stop_and_fail,
+        "console.Console.__init__": stop_unheard,
+        "run_directory.RunDirectory.__init__": stop,
+    }.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(f"gnn_distill.{name}", handler)
+            assert gnn_distill(*SMALL, "hydra.run.dir=run") == (75, "", said), name
+        assert not contents("run") or [*contents("run")] == ["running.lock"]
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    with monkeypatch.context() as patch:
+        patch.setattr("gnn_distill.settings.Settings.write", stop)
+        status, out, err = gnn_distill(*SMALL, "hydra.run.dir=run")
+    assert (status, err) == (75, "")
+    assert "Go on with: gnn-distill train resume=" in out
+    assert gnn_distill("train", "resume=run")[0] == 0
+
+
+AWKWARD = """it's "a" [b], {c}=1 $d #e é\\'\\"""
+
+
+def test_the_command_to_go_on_with_can_be_pasted_into_a_shell(
+    gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = f"{AWKWARD}/'run'"
+    with signalled(monkeypatch, "teacher", 1):
+        status, out, _ = gnn_distill(*SMALL, f"hydra.run.dir={for_hydra(folder)}")
+    assert status == 75
+    printed = out.partition("Go on with: ")[2].splitlines()[0]
+    status, _, err = gnn_distill(*SMALL, f"hydra.run.dir={for_hydra(folder)}")
+    assert status == 1
+    assert f"Go on with it: {printed}; or choose" in err
+    program, *words = subprocess.run(
+        ["sh", "-c", f'for word in {printed}; do printf "%s\\0" "$word"; done'],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\0")[:-1]
+    assert (program, words) == ("gnn-distill", ["train", f"resume={Path(folder).resolve()}"])
+    assert gnn_distill(*words)[0] == 0
+    assert summary_of(folder)["resumed"] == 1
+    assert "nothing left to do" in gnn_distill("train", f"resume={folder}")[1]
+    assert "nothing left to do" in gnn_distill("train", f"resume='{folder}'")[1]
+
+
+def test_cells_may_lie_in_any_folder(gnn_distill: Callable, tmp_path: Path) -> None:
+    words = ("table.sizes.smoke.rows=[teacher]", "table.sizes.smoke.pairs.seed=[0]", "table.search=[]")
+    status, _, err = gnn_distill(*SMALL_TABLE, *words, f"table.cells={for_hydra(AWKWARD)}")
+    assert (status, err) == (0, "")
+    assert len([*(tmp_path / AWKWARD).glob("*/summary.json")]) == 1
+
+
+def test_a_run_goes_on_with_the_threads_it_began_with(gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gnn_distill.stages.runtime.usable_cpus", lambda: 2)
+    words = [word for word in SMALL if not word.startswith("trainer.threads")]
+    monkeypatch.setattr("gnn_distill.stages.runtime.default_threads", lambda: 1)
+    with signalled(monkeypatch, "student", 1):
+        assert gnn_distill(*words, "hydra.run.dir=run")[0] == 75
+    monkeypatch.setattr("gnn_distill.stages.runtime.default_threads", lambda: 2)
+    with signalled(monkeypatch, "student", 2):
+        status, out, _ = gnn_distill("train", "resume=run")
+    assert status == 75
+    assert "This run began with" not in out
+    facts = read_json(Path("run/run.json"))
+    facts["began_on"]["threads"] = 64
+    write_json(Path("run/run.json"), facts)
+    monkeypatch.setattr("gnn_distill.stages.runtime.default_threads", lambda: 1)
+    status, out, _ = gnn_distill("train", "resume=run")
+    assert status == 0
+    assert "This run began with 64 threads, and not 1: it may end elsewhere than it would have." in out
+
+
+FULL = (
+    *("run.json", "config.yaml", "hydra.yaml", "key.json", "metrics.csv", "last.safetensors", "student.safetensors"),
+    *("student.json", "manifest.json", "summary.json"),
+)
+
+
+def test_a_disk_that_is_full_at_ten_points_costs_no_digit(
+    gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each file is the first that finds no room; the command is given again, as it was or to go on."""
+    monkeypatch.setattr(Keeper, "SHARE", 1e9)
+    assert gnn_distill(*SMALL, "hydra.run.dir=whole", "paths.store=one")[0] == 0
+    sync = files.sync
+    for name in FULL:
+        words = (
+            ("resume=run",) if Path("run/run.json").exists() else (*SMALL[1:], "hydra.run.dir=run", "paths.store=two")
+        )
+
+        def full(path: Path, name: str = name) -> None:
+            if Path(path).name.startswith(f".{name}."):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            sync(path)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "sync", full)
+            status, _, err = gnn_distill("train", *words)
+        assert (status, err.count("\n")) == (1, 1), name
+        assert f"{name}: cannot be written (No space left on device)" in err
+        assert not Path("run/summary.json").exists()
+    assert gnn_distill("train", "resume=run")[0] == 0
+    whole, run = summary_of("whole"), summary_of("run")
+    for key in ("teacher", "student", "best_epoch", "epochs", "config_hash", "reused", "parameters"):
+        assert run[key] == whole[key], key
+    assert contents("run")["student.safetensors"] == contents("whole")["student.safetensors"]
+    assert not [name for name in contents("run") if name.endswith(".tmp")]
+
+
+def test_a_folder_is_named_like_its_run(gnn_distill: Callable, tmp_path: Path) -> None:
+    assert gnn_distill(*SMALL, "student=transformer", "teacher.control=self")[0] == 0
+    (run,) = tmp_path.glob("outputs/train/*")
+    assert run.name.endswith("_typed_edges_transformer-transformer_s0")
+    assert summary_of(str(run))["name"] == "transformer<-transformer typed_edges s0"
+    names = {("gps", "gin", "none"): "gps-gin", ("gps", "none", "none"): "gps", ("none", "gin", "untrained"): "gin"}
+    assert {models: folder_of_models(*models) for models in names} == names
