@@ -72,6 +72,21 @@ def test_molecules_in_every_form(form: str, chemist: Predictor) -> None:
     close(chemist.predict(FORMS[form](SMILES)), chemist.predict(SMILES))
 
 
+@pytest.mark.parametrize("chirality", ["tags", "cip"])
+def test_stereocentres_of_molecules_are_those_of_their_smiles(chirality: str, tmp_path: Path) -> None:
+    spec = make_spec(node_features=ATOM_FEATURES, edge_features=BOND_FEATURES, molecules=True)
+    saved(tmp_path, spec, make_config("transformer", "walk"), InputPipeline(smiles="pyg", chirality=chirality))
+    written = ["OC(=O)[C@@H](N)C", "N[C@@H](C)C(=O)O", "F/C=C\\Cl"]
+    chemist = load(tmp_path)
+    close(chemist.predict(list(map(Chem.MolFromSmiles, written))), chemist.predict(written))
+
+
+def test_molecules_that_cannot_be(chemist: Predictor) -> None:
+    bad = [Chem.MolFromSmiles("CN(C)(C)(C)C", sanitize=False), Chem.Mol()]
+    with pytest.raises(UserError, match=r"Input 1 \(<rdkit.* 2 \(<rdkit.*\): no readable molecule"):
+        chemist.predict(["C", *bad])
+
+
 def test_one_string_is_one_molecule(chemist: Predictor) -> None:
     assert chemist.predict("CCO").shape == (1, 1)
     close(chemist.predict("CCO"), chemist.predict(["CCO"]))

@@ -13,6 +13,7 @@ from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
 
 if TYPE_CHECKING:
+    from rdkit import Chem
     from torch_geometric.data import Data
 
 CODINGS = ("pyg", "ogb")
@@ -75,15 +76,15 @@ class InputPipeline:
         """The inverse of `to_dict`; raises TypeError for other keys and for values of another type."""
         return cls(**values)
 
-    def read_smiles(self, smiles: str) -> "Data | None":
-        """The graph of a molecule in this coding; None where it cannot be read."""
+    def read_smiles(self, molecule: "str | Chem.Mol") -> "Data | None":
+        """The graph of a SMILES, or of an RDKit molecule, in this coding; None where it cannot be read."""
         from gnn_distill.data.molecules import smiles_to_data
         from gnn_distill.data.molecules_ogb import smiles_to_ogb_data
 
         read = smiles_to_ogb_data if self.smiles == "ogb" else smiles_to_data
         try:
-            return read(smiles, self.chirality)
-        except ValueError:  # text that is no Unicode, such as half a surrogate
+            return read(molecule, self.chirality)
+        except ValueError:  # text that is no Unicode, such as half a surrogate; an atom of too many bonds
             return None
 
     def apply(self, graphs: PackedGraphs) -> PackedGraphs:

@@ -187,12 +187,10 @@ def zeros(features: Features, rows: int) -> Tensor:
 
 def _as_data(entry: object, spec: TaskSpec, pipeline: InputPipeline, reads_edges: bool) -> Data:
     """A graph of tensors whose shapes fit; raises Unfit."""
-    if is_molecule(entry):
-        entry = sys.modules["rdkit.Chem"].MolToSmiles(entry)  # so that hydrogens are told as in training
-    if isinstance(entry, str):
+    if isinstance(entry, str) or is_molecule(entry):
         data = pipeline.read_smiles(entry)
         if data is None:
-            raise Unfit("no readable SMILES", repr(entry))
+            raise Unfit("no readable SMILES" if isinstance(entry, str) else "no readable molecule", repr(entry))
         entry = data
     if not isinstance(entry, Data):
         raise Unfit("neither a graph nor a SMILES", repr(entry))

@@ -67,16 +67,22 @@ BOND = (
 )
 
 
-def parse(smiles: str) -> Chem.Mol | None:
-    """RDKit's molecule, odd spaces left out; None for what RDKit does not parse, no atom, or more than LONGEST."""
-    if len(smiles) > LONGEST:
-        return None
+def parse(smiles: str | Chem.Mol) -> Chem.Mol | None:
+    """RDKit's molecule, odd spaces left out; None for what RDKit does not parse, no atom, or more than LONGEST.
+
+    A molecule of RDKit's loses the hydrogens that its SMILES would not have. Raises ValueError for one that cannot be.
+    """
     with BlockLogs():
-        molecule = Chem.MolFromSmiles(ODD_SPACES.sub("", smiles).strip())
+        if not isinstance(smiles, str):
+            molecule = Chem.RemoveHs(smiles)
+        elif len(smiles) > LONGEST:
+            return None
+        else:
+            molecule = Chem.MolFromSmiles(ODD_SPACES.sub("", smiles).strip())
     return molecule if molecule is not None and molecule.GetNumAtoms() else None
 
 
-def smiles_to_data(smiles: str, chirality: str = "tags") -> Data | None:
+def smiles_to_data(smiles: str | Chem.Mol, chirality: str = "tags") -> Data | None:
     """The graph of a molecule with the features of PyG's `from_smiles`; None if it cannot be read.
 
     x: [n, 9] long; edge_index: [2, 2·bonds]; edge_attr: [2·bonds, 3] long. A value that has no place in PyG's

@@ -51,7 +51,7 @@ CODINGS = {
 """By dataset.features: the features of atoms and bonds."""
 
 
-def smiles_to_ogb_data(smiles: str, chirality: str = "tags") -> Data | None:
+def smiles_to_ogb_data(smiles: str | Chem.Mol, chirality: str = "tags") -> Data | None:
     """The graph of a molecule as `ogb.utils.smiles2graph` makes it (Hu et al. 2020, Open Graph Benchmark).
 
     x: [n, 9] long: atomic number, chirality, degree, charge, hydrogens, radical electrons, hybridisation, aromatic,

@@ -90,6 +90,8 @@ def category(pipeline: InputPipeline, what: str, column: int, value: int) -> str
     if pipeline.smiles == "ogb":
         _, codes = (molecules_ogb.ATOM if what == "node" else molecules_ogb.BOND)[column]
         values = [*codes, "other"]
+    if name == "chirality" and pipeline.chirality == "cip":
+        values = {**dict(enumerate(values)), 1: "R", 2: "S"}
     if name == "atomic_num":
         return f"element {symbol(values[value])}"
     return f"{name} {values[value]}"

@@ -14,8 +14,9 @@ from torch_geometric.data import download_url
 from tqdm import tqdm
 
 from gnn_distill.data.assembly import assemble
+from gnn_distill.data.input_pipeline import InputPipeline
 from gnn_distill.data.mirror import folder_of, read
-from gnn_distill.data.molecules_ogb import ATOM_FEATURES, BOND_FEATURES, smiles_to_ogb_data
+from gnn_distill.data.molecules_ogb import ATOM_FEATURES, BOND_FEATURES
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.pickles import read_pickle
 from gnn_distill.data.shared_molecules import with_shared_molecules
@@ -32,6 +33,7 @@ PUBLISHED = {
     MOLECULES: (f"https://www.dropbox.com/s/ol2v01usvaxbsr8/{MOLECULES}?dl=1", "701eb743e899f4d793f0e13c8fa5a1b4"),
     SPLIT: (f"https://www.dropbox.com/s/j4zcnx2eipuo0xz/{SPLIT}?dl=1", "5a0114bdadc80b94fc7ae974f13ef061"),
 }
+PIPELINE = InputPipeline(smiles="ogb")
 FUNCTIONS = (
     *("antifungal", "cell_cell_communication", "anticancer", "drug_delivery_vehicle", "antimicrobial"),
     *("antiviral", "antihypertensive", "antibacterial", "antiparasitic", "toxic"),
@@ -62,6 +64,7 @@ def load(dataset: "PeptidesConfig", paths: "PathsConfig") -> GraphTask:
         node_features=ATOM_FEATURES,
         edge_features=BOND_FEATURES,
         molecules=True,
+        pipeline=PIPELINE,
     )
     return with_shared_molecules(task, [row["smiles"] for row in read_table(raw / MOLECULES)])
 
@@ -106,7 +109,7 @@ def pack(table: Path) -> PackedGraphs:
     molecules = []
     with BlockLogs():
         for number, row in enumerate(tqdm(rows, "Peptides-func", disable=None), start=2):
-            data = smiles_to_ogb_data(row["smiles"])
+            data = PIPELINE.read_smiles(row["smiles"])
             if data is None:
                 raise UserError(f"{table}, line {number}: this version of RDKit cannot read the molecule. Try another.")
             data.y = torch.tensor(json.loads(row["labels"]), dtype=torch.float)
