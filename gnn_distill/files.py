@@ -114,9 +114,9 @@ def remove_temporaries(folder: Path) -> None:
             file.unlink()
 
 
-def set_aside(path: Path) -> Path:
-    """Rename a damaged file or folder to `<name>.damaged`, or `.damaged.2` where that is taken; gives its new path."""
-    endings = chain(["damaged"], (f"damaged.{number}" for number in count(2)))
+def set_aside(path: Path, why: str = "damaged") -> Path:
+    """Rename a file or folder to `<name>.damaged`, or `.damaged.2` where that is taken; gives its new path."""
+    endings = chain([why], (f"{why}.{number}" for number in count(2)))
     aside = next(name for ending in endings if not (name := path.with_name(f"{path.name}.{ending}")).exists())
     os.replace(path, aside)
     return aside

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,8 @@ class Method:
     role: str
     pairs: Sequence[Pair]
     """Those whose mean is a trial's value."""
+    data: Sequence[str]
+    """Fingerprint of each pair's data."""
     config: DictConfig
     knobs: Sequence[Knob]
     folder: Path
@@ -65,7 +67,7 @@ class Method:
 
     def study(self, tune: TuneConfig) -> Study:
         """Its study; whatever changes the meaning of a trial, but not their number, makes it another one."""
-        meaning = [config_hash(self.config), [dict(pair) for pair in self.pairs], tune.seed, tune.startup]
+        meaning = [config_hash(self.config), [dict(pair) for pair in self.pairs], self.data, tune.seed, tune.startup]
         meaning += [[knob.key, knob.values] for knob in self.knobs]
         name = sha256(json.dumps(meaning).encode()).hexdigest()[:16]
         return Study(self.folder, name, self.metric not in LOWER_IS_BETTER)
@@ -91,11 +93,27 @@ def compose_method(
         knobs = search_space(tune.space, config, keys_of(overrides))
         if not knobs:
             raise refuse("tune.space", tune.space, "nothing in it applies here.")
+        data = [fingerprint_of(config, pair) for pair in pairs]
     except (UserError, HydraException, OmegaConfBaseException) as error:
         if (said := error if isinstance(error, UserError) else explain(error)) is None:
             raise
         raise UserError(f"row {row}, column {column}: {said}") from error
-    return Method(column, row, file, role, pairs, config, knobs, folder)
+    return Method(column, row, file, role, pairs, data, config, knobs, folder)
+
+
+def fingerprint_of(config: DictConfig, pair: Pair) -> str:
+    """The fingerprint of the data that a config's runs of a pair would read now: trials on other data are others."""
+    config = deepcopy(config)
+    for key, value in pair.items():
+        OmegaConf.update(config, key, value)
+    return _fingerprint(*(OmegaConf.to_yaml(config[section], resolve=True) for section in ("dataset", "paths")))
+
+
+@cache
+def _fingerprint(dataset: str, paths: str) -> str:
+    from gnn_distill.data.loading import load_task
+
+    return load_task(OmegaConf.create(dataset), OmegaConf.create(paths)).fingerprint
 
 
 def search(method: Method, study: Study, tune: TuneConfig, tell: Callable[[Sequence[Trial]], None]) -> list[Trial]:
@@ -129,6 +147,7 @@ def sweep(method: Method, study: Study, tune: TuneConfig, seed: int, jobs: int) 
         run_trial,
         launcher=os.getpid(),
         pairs=[dict(pair) for pair in method.pairs],
+        data=list(method.data),
         role=method.role,
         runs=method.folder / "runs",
         worst=-math.inf if study.higher_is_better else math.inf,
@@ -139,21 +158,23 @@ def sweep(method: Method, study: Study, tune: TuneConfig, seed: int, jobs: int) 
         sweeper.sweep(list(method.config.hydra.overrides.task))
 
 
-def run_trial(cfg: DictConfig, launcher: int, pairs: Sequence[Pair], role: str, runs: Path, worst: float) -> float:
+def run_trial(
+    cfg: DictConfig, launcher: int, pairs: Sequence[Pair], data: Sequence[str], role: str, runs: Path, worst: float
+) -> float:
     """The mean validation metric over pairs; `worst` where training diverged."""
     values = []
-    for pair in pairs:
+    for pair, told in zip(pairs, data, strict=True):
         one = deepcopy(cfg)
         for key, value in pair.items():
             OmegaConf.update(one, key, value)
         with working_for(launcher):
-            values.append(run_once(one, role, runs))
+            values.append(run_once(one, role, runs, told))
     return worst if None in values else sum(values) / len(values)
 
 
-def run_once(cfg: DictConfig, role: str, runs: Path) -> float | None:
-    """The validation metric of a run, made in runs/<hash of its config> unless it was finished there before."""
-    directory = runs / config_hash(cfg)
+def run_once(cfg: DictConfig, role: str, runs: Path, data: str) -> float | None:
+    """The validation metric of a run, made in runs/<hash of its config and data> unless it was finished before."""
+    directory = runs / f"{config_hash(cfg)}-{data[:8]}"
     with holding(directory, patience=-1):  # the same settings may be tried twice at once
         if not is_finished(directory):
             train_into(directory, cfg)

@@ -69,7 +69,7 @@ def runs_of_cell(table: TableConfig, column: str, row: str, own: pd.DataFrame) -
             schema.register()
             sources = own.set_index("config_hash")["sources"]
             return [replace(run, sources=sources[run.config_hash]) for run in plan_cell(table, row, column, GIVEN)]
-        runs.append(PlannedRun(row, column, tuple(pair.items()), overrides, line.config_hash, line.sources, Path()))
+        runs.append(PlannedRun(row, column, tuple(pair.items()), overrides, line.config_hash, line.sources, "", Path()))
     return runs
 
 

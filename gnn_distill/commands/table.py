@@ -25,6 +25,7 @@ from gnn_distill.results.cells import (
     sized,
     status,
     taken,
+    tell_changed,
 )
 from gnn_distill.results.comparison import make_table
 from gnn_distill.results.launch import failure, launch
@@ -54,6 +55,8 @@ def main(cfg: DictConfig) -> None:
     found = read_runs(places, console.warn)
     known = status(runs, taken(runs, found, table))
     absent = list(tell_absent(known, found, places))
+    for text in tell_changed(runs, found, table):
+        console.warn(text)
     if table.status:
         return tell_status(console, table, known, absent)
     stopped = ""
@@ -88,7 +91,7 @@ def filled(
     """The table of what was found, with all that is said below it; the rows of its runs, and their scores."""
     rows = taken(runs, found, table)
     values = scores(runs, rows, table)
-    limits = [*limits, *left_out(found, rows), *mixed(values, table)]
+    limits = [*limits, *tell_changed(runs, found, table), *left_out(found, rows), *mixed(values, table)]
     return make_table(table, values, [*remarks, *origin(rows)], limits), rows, values
 
 

@@ -13,7 +13,7 @@ from gnn_distill.environment import code_version, config_hash
 from gnn_distill.errors import UserError, suggest
 from gnn_distill.files import is_held
 from gnn_distill.quoting import for_hydra
-from gnn_distill.results.runs import newest
+from gnn_distill.results.runs import newest, of_other_data
 from gnn_distill.results.tuned import pair_name, pairs_of, tuned_file
 from gnn_distill.run_directory import FAILED, RUNNING
 from gnn_distill.schema.table import TableConfig
@@ -38,6 +38,8 @@ class PlannedRun:
     config_hash: str
     sources: str
     """Hash of the code that its numbers depend on."""
+    data: str
+    """Hash of the settings of its data: runs of one are compared, and must have seen the same graphs and split."""
     folder: Path
     """Where it is made; another version of the code makes it somewhere else."""
 
@@ -47,7 +49,12 @@ class PlannedRun:
 
 
 def sized(table: TableConfig) -> TableConfig:
-    """The table in the chosen size."""
+    """The table in the chosen size; what has no label is called by its key."""
+    parts = {
+        part: {key: replace(value, label=value.label or key) for key, value in getattr(table, part).items()}
+        for part in ("rows", "columns")
+    }
+    table = replace(table, title=table.title or table.name, **parts)
     if table.size == "full":
         return table
     if table.size not in table.sizes:
@@ -96,10 +103,10 @@ def plan_cell(table: TableConfig, row: str, column: str, given: Sequence[str] = 
         config, sources = composed[overrides]
         for key, value in pair.items():
             OmegaConf.update(config, key, value)
-        digest = config_hash(config)
+        digest, data = config_hash(config), config_hash(OmegaConf.create({"dataset": config.dataset}))
         folder = Path(table.cells) / f"{column}-{row}-{pair_name(pair)}-{digest[:8]}-{sources[:6]}"
         texts = (*overrides, *(f"{key}={value}" for key, value in pair.items()))
-        runs.append(PlannedRun(row, column, tuple(pair.items()), texts, digest, sources, folder))
+        runs.append(PlannedRun(row, column, tuple(pair.items()), texts, digest, sources, data, folder))
     return runs
 
 
@@ -151,9 +158,25 @@ def compose(overrides: Sequence[str], where: str) -> DictConfig:
 
 
 def taken(runs: Iterable[PlannedRun], found: pd.DataFrame, table: TableConfig) -> pd.DataFrame:
-    """The rows of a table's runs: for each run that is finished the one that counts."""
+    """The rows of a table's runs: for each run that is finished the one that counts; none of data that have changed."""
+    rows, changed = _newest(list(runs), found, table)
+    return rows[~changed]
+
+
+def tell_changed(runs: Iterable[PlannedRun], found: pd.DataFrame, table: TableConfig) -> Iterator[str]:
+    """A sentence where finished runs do not count, since the data have changed after them."""
+    _, changed = _newest(list(runs), found, table)
+    if count := int(changed.sum()):
+        yield (
+            f"{count} runs saw other data than the latest run with the same data settings: the data, or the code that "
+            "reads them, have changed. These runs are left out, and made again where runs are made."
+        )
+
+
+def _newest(runs: Sequence[PlannedRun], found: pd.DataFrame, table: TableConfig) -> tuple[pd.DataFrame, pd.Series]:
     sources = {run.config_hash: run.sources for run in runs}
-    return newest(found[found["config_hash"].isin(sources)], sources, table.name)
+    rows = newest(found[found["config_hash"].isin(sources)], sources, table.name)
+    return rows, of_other_data(rows, {run.config_hash: run.data for run in runs})
 
 
 def status(runs: Iterable[PlannedRun], rows: pd.DataFrame) -> dict[PlannedRun, str]:

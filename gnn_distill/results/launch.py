@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from gnn_distill.bounded import read_plain_json
 from gnn_distill.console import duration
 from gnn_distill.errors import UserError, printable
+from gnn_distill.files import set_aside
 from gnn_distill.interruption import Interruption, working_for
 from gnn_distill.quoting import for_hydra
 from gnn_distill.results.cells import LOG, PlannedRun
@@ -54,7 +55,8 @@ def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str
     jobs = [[*run.overrides, f"hydra.sweep.subdir={for_hydra(run.folder.name)}"] for run in runs]
     for run in runs:
         (run.folder / FAILED).unlink(missing_ok=True)
-        is_finished(run.folder)  # sets a damaged summary aside
+        if is_finished(run.folder):  # of data that have changed; a damaged summary is set aside by looking
+            set_aside(run.folder, "other-data")
     # A launcher waits here for other processes: the signal that ends the wait ends those, too.
     with Interruption(), Watch(runs), warnings.catch_warnings():
         # joblib replaces a worker that has grown by 300 MB, as ours do by what libraries keep, and warns that it did.

@@ -17,8 +17,9 @@ from gnn_distill.sealed import Damaged, OtherVersion
 OVERRIDES = ".hydra/overrides.yaml"
 RUNS = "runs.csv"
 """In the folder of a table the rows of its runs."""
-ADDED = ("constant_test",)
-"""Columns that older CSV files have not: the test score of the best answer that is the same for all."""
+ADDED = ("constant_test", "data")
+"""Columns that older CSV files have not: the test score of the best answer that is the same for all, and the
+fingerprint of the data."""
 PLACED = ("path", "file")
 """Where a row was found: the folder of its run, or the CSV file; CSV files hold neither."""
 ROLES, PARTS = ("teacher", "student"), ("train", "val", "test")
@@ -28,7 +29,7 @@ NUMBERS = (
     *("constant_test", "best_epoch", "epochs", "seconds_total", "threads"),
 )
 TEXTS = (
-    *("config_hash", "name", "dataset", "metric", "higher_is_better", "level", "split"),
+    *("config_hash", "name", "dataset", "metric", "higher_is_better", "level", "split", "data"),
     *("version", "sources", "commit", "torch", "torch_geometric", "python", "device", "finished", "overrides", *PLACED),
 )
 COLUMNS = (
@@ -83,7 +84,7 @@ def row_of(run: Path) -> dict[str, Any] | None:
         scores = {f"{role}_{part}": summary.get(role, {}).get(part, {}).get(metric) for role in ROLES for part in PARTS}
         return {
             **{key: summary[key] for key in ("config_hash", "name", "metric", "seed", "best_epoch", "epochs")},
-            **{key: summary.get(key) for key in ("dataset", "higher_is_better", "level", "finished")},
+            **{key: summary.get(key) for key in ("dataset", "higher_is_better", "level", "finished", "data")},
             **{"split": split["kind"], "fold": split["fold"], "split_seed": split["split_seed"]},
             **{f"n_{part}": split["sizes"][part] for part in PARTS},
             **scores,
@@ -129,6 +130,17 @@ def newest(frame: pd.DataFrame, sources: Mapping[str, str], table: str = "") -> 
     own = keys.isin(keys[[_is_file_of(table, Path(file)) for file in frame["file"]]]) & ~ours
     ranked = frame.assign(ours=ours, own=own).sort_values(["ours", "own", "finished", "path"])
     return ranked.drop_duplicates("config_hash", keep="last").drop(columns=["ours", "own"])
+
+
+def of_other_data(rows: pd.DataFrame, settings: Mapping[str, str]) -> "pd.Series[bool]":
+    """Which rows were made on other data than the latest row of the same data settings, though these are the same.
+
+    settings: a name for the settings of its data, by config hash. Rows that do not tell of their data are left alone.
+    """
+    told = rows[rows["data"] != ""].sort_values("finished")
+    latest = told.groupby(told["config_hash"].map(settings))["data"].last()
+    expected = rows["config_hash"].map(settings).map(latest)
+    return (rows["data"] != "") & (rows["data"] != expected)
 
 
 def left_out(frame: pd.DataFrame, taken: pd.DataFrame) -> Iterator[str]:

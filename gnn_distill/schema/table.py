@@ -13,8 +13,8 @@ from gnn_distill.schema.run import TrackerConfig, TrainerConfig
 class RowConfig:
     """A method."""
 
-    label: str = MISSING
-    """What the table calls it."""
+    label: str | None = None
+    """What the table calls it; null: its key."""
     overrides: list[str] = field(default_factory=list)
     """What it changes in the config of `train`."""
     role: str = choice("student", "student", "teacher")
@@ -27,8 +27,8 @@ class RowConfig:
 class ColumnConfig:
     """A data set or a setting."""
 
-    label: str = MISSING
-    """What the table calls it."""
+    label: str | None = None
+    """What the table calls it; null: its key."""
     overrides: list[str] = field(default_factory=list)
     """What it changes in the config of `train`, before the row does."""
     pairs: dict[str, list[int]] = field(default_factory=dict)
@@ -55,8 +55,8 @@ class TableConfig:
 
     name: str = MISSING
     """Name of the table, and of its folder."""
-    title: str = ""
-    """Caption."""
+    title: str | None = None
+    """Caption; null: its name."""
     rows: dict[str, RowConfig] = field(default_factory=dict)
     """The methods, in order."""
     columns: dict[str, ColumnConfig] = field(default_factory=dict)

@@ -13,6 +13,8 @@ from small_tables import SMALL, summaries
 
 from gnn_distill.results.runs import read_runs
 from gnn_distill.results.studies import write_settings
+from gnn_distill.run_directory import read_summary
+from gnn_distill.sealed import write_json
 from gnn_distill.tracking import Tracker
 
 
@@ -84,6 +86,50 @@ def test_runs_of_other_code_are_marked_and_made_again_on_request(
     assert "1 stale; 1 to be made" in gnn_distill(*SMALL, *few, "table.status=true", "table.rerun=stale")[1]
     _, rendered, _ = gnn_distill(*SMALL, *few, "table.run=false")
     assert "°" in rendered
+
+
+def test_runs_of_data_that_have_changed_since_do_not_count(gnn_distill: Callable, tmp_path: Path) -> None:
+    few = "table.sizes.smoke.rows=[alone]"
+    assert gnn_distill(*SMALL, few)[0] == 0
+    older = min(tmp_path.glob("outputs/cells/*-seed0-*/summary.json"))
+    summary = read_summary(older.parent)
+    (tmp_path / "outputs/tables/main/smoke/runs.csv").unlink()
+    write_json(older, summary | {"data": "0" * 64, "finished": "2020-01-01T00:00:00+00:00"})
+    _, out, _ = gnn_distill(*SMALL, few, "table.run=false")
+    assert "Warning: 1 runs saw other data than the latest run with the same data settings" in out
+    assert "1 runs saw other data" in (tmp_path / "outputs/tables/main/smoke/table.md").read_text()
+    _, out, _ = gnn_distill(*SMALL, few)
+    assert "; 1 to be made" in out
+    assert read_summary(older.parent)["data"] == summary["data"]
+    assert read_summary(older.parent.with_name(f"{older.parent.name}.other-data"))["data"] == "0" * 64
+    assert "2 runs: 2 finished; 0 to be made" in gnn_distill(*SMALL, few)[1]
+
+
+OWN = """
+name: own
+rows:
+  alone: {overrides: [teacher=none, student.num_layers=1, student.hidden_channels=8, student.num_heads=2]}
+columns:
+  own: {overrides: [dataset=smiles, dataset.path=own.csv, trainer.max_epochs=1], pairs: {seed: [0]}}
+"""
+
+
+def test_a_file_of_ones_own_that_was_changed_is_learned_anew(gnn_distill: Callable, tmp_path: Path) -> None:
+    def write(scale: float) -> None:
+        rows = "".join(f"{'C' * n},{scale * n / 2}\n" for n in range(1, 31))
+        Path("own.csv").write_text(f"smiles,y\n{rows}")
+
+    (tmp_path / "conf" / "table").mkdir(parents=True)
+    (tmp_path / "conf" / "table" / "own.yaml").write_text(OWN)
+    words = ("table", "--config-dir=conf", "table=own", "trainer.threads=1", "trainer.accelerator=cpu")
+    write(1.0)
+    status, out, err = gnn_distill(*words)
+    assert (status, err) == (0, "")
+    assert "1 missing; 1 to be made" in out
+    assert "1 finished; 0 to be made" in gnn_distill(*words)[1]
+    write(100.0)
+    assert "1 missing; 1 to be made" in gnn_distill(*words)[1]
+    assert len([*tmp_path.glob("outputs/cells/*/summary.json")]) == 2
 
 
 def test_cells_with_one_config_are_made_once(gnn_distill: Callable, tmp_path: Path) -> None:

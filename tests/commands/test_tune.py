@@ -16,6 +16,7 @@ from filelock import FileLock
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from gnn_distill import tuning
 from gnn_distill.commands import table, tune
 from gnn_distill.results.cells import PlannedRun, plan
 from gnn_distill.results.studies import read_facts, read_trials
@@ -70,6 +71,7 @@ def training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Training:
 
     training = Training()
     monkeypatch.setattr(train, "main", training)
+    monkeypatch.setattr(tuning, "fingerprint_of", lambda config, pair: "0" * 64)
     (tmp_path / "own" / "table").mkdir(parents=True)
     (tmp_path / "own" / "table" / "tiny.yaml").write_text(TABLE)
     return training
@@ -309,3 +311,28 @@ def test_killed_with_kill_9_it_repeats_no_finished_trial_and_reads_no_test_split
     assert len(summaries) == 8
     assert all({"train", "val"} == summary[role].keys() for summary in summaries for role in ("teacher", "student"))
     assert not any("test/" in path.read_text() for path in tmp_path.rglob("metrics.csv"))
+
+
+def test_trials_on_other_data_are_another_study(
+    gnn_distill: Callable, training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = ("tune.columns=[small]", "tune.rows=[kd]", "tune.trials=1")
+    assert gnn_distill(*WORDS, *few)[0] == 0
+    assert "1 of 1 finished" in gnn_distill(*WORDS, *few)[1]
+    monkeypatch.setattr(tuning, "fingerprint_of", lambda config, pair: "1" * 64)
+    assert "0 of 1 finished" in gnn_distill(*WORDS, *few)[1]
+    assert len(training.configs) == 2
+
+
+def test_data_are_known_by_what_they_are() -> None:
+    from hydra import compose, initialize_config_dir
+
+    from gnn_distill import schema
+    from gnn_distill.cli import CONF_DIR
+
+    schema.register()
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3", job_name="train"):
+        config = compose("train", ["dataset.num_train=20", "dataset.num_val=10", "dataset.num_test=10"])
+    told = [tuning.fingerprint_of(config, pair) for pair in ({"seed": 0}, {"seed": 1}, {"dataset.split_seed": 1})]
+    assert told[0] == told[1] != told[2]
+    assert len(told[0]) == 64

@@ -13,7 +13,8 @@ from gnn_distill.schema.table import ColumnConfig, RowConfig, TableConfig
 
 
 def planned(seed: int, *words: str, digest: str = "new") -> PlannedRun:
-    return PlannedRun("kd", "x", (("seed", seed),), (*words, f"seed={seed}"), f"{digest}{seed}", "s1", Path("cell"))
+    words = (*words, f"seed={seed}")
+    return PlannedRun("kd", "x", (("seed", seed),), words, f"{digest}{seed}", "s1", "d1", Path("cell"))
 
 
 def rows(folder: Path, *overrides: str) -> Path:
