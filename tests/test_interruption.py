@@ -12,12 +12,13 @@ from gnn_distill.interruption import Interrupted, Interruption
 WORKER = """
 import os, time
 from gnn_distill.interruption import Interrupted, Interruption, working_for
-try:
-    with working_for(os.getppid()), Interruption():
-        print("works", flush=True)
-        time.sleep(60)
-except Interrupted as signal:
-    print("stops in order", flush=True)
+with working_for(os.getppid()):
+    try:
+        with Interruption():
+            print("works", flush=True)
+            time.sleep(60)
+    except Interrupted as signal:
+        print("stops in order", flush=True)
 time.sleep(60)  # an idle worker
 """
 LAUNCHER = """
