@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from small_tasks import make_graphs, make_spec
 import gnn_distill as package
 from gnn_distill.data.loading import load_task
 from gnn_distill.data.task import Features, GraphTask
+from gnn_distill.errors import UserError
 from gnn_distill.metrics import Metrics
 from gnn_distill.run_directory import read_metrics
 from gnn_distill.schema.data import PathsConfig, SmilesConfig, TUDatasetConfig
@@ -200,16 +202,19 @@ def test_a_run_keeps_what_it_told_and_how_it_was_split(generated: Callable, tmp_
     assert "split.safetensors" in json.loads((run / "manifest.json").read_text())["files"]
 
 
-def test_why_a_run_failed_is_kept_until_it_is_made_again(generated: Callable, tmp_path: Path) -> None:
-    words = ("student=transformer", "pretrain.optim.lr=1e30")
-    assert generated(*words)[0] == 1
+def test_why_a_run_failed_is_kept_until_it_goes_on(
+    generated: Callable, gnn_distill: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr("gnn_distill.commands.train.distill", Mock(side_effect=UserError("Lower the learning rate.")))
+        assert generated("student=transformer")[0] == 1
     failed = json.loads((run / "failed.json").read_text())
     assert "Lower the learning rate" in failed["error"]
     assert "traceback" not in failed
     assert (run / "console.log").read_text().splitlines()[-1] == f"Failed: {failed['error']}"
 
-    assert generated("teacher=none", "student=transformer", "trainer.max_epochs=1")[0] == 0
+    assert gnn_distill("train", "resume=run")[0] == 0
     assert not (run / "failed.json").exists()
 
 

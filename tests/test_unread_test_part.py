@@ -112,9 +112,8 @@ def left(folder: Path) -> dict[str, Any]:
     for path in files:
         for name, value in load_file(path).items():
             found[f"{path.name} {name}"] = value.numpy().tobytes()
-    assert {"student.safetensors", "teacher.safetensors", "last.safetensors", "signals.safetensors"} == {
-        path.name for path in files
-    }
+    kinds = ("student", "teacher", "last", "signals", "split")
+    assert {path.name for path in files} == {f"{kind}.safetensors" for kind in kinds}
     return found
 
 

@@ -25,7 +25,7 @@ def test_statistics_of_the_task_are_applied(role: str, name: str) -> None:
         key: (getattr(graphs, key) - torch.tensor(MEAN)) / torch.tensor(STD) for key in ("x", "edge_attr")
     })  # fmt: skip
     encoding = preset("encoding", "all", rwse=4, lap_pe=3)
-    ids = torch.arange(len(graphs))
+    ids, encodings = torch.arange(len(graphs)), encode(graphs, encoding)
 
     def model(spec: TaskSpec) -> nn.Module:
         torch.manual_seed(0)
@@ -33,6 +33,6 @@ def test_statistics_of_the_task_are_applied(role: str, name: str) -> None:
         return (build_student(config, encoding, spec) if role == "student" else build_teacher(config, spec)).eval()
 
     with torch.no_grad():
-        told = model(scaled)(collate(graphs, encode(graphs, encoding), ids)).logits
-        expected = model(plain)(collate(ready, encode(ready, encoding), ids)).logits
+        told = model(scaled)(collate(graphs, encodings, ids)).logits
+        expected = model(plain)(collate(ready, encodings, ids)).logits
     torch.testing.assert_close(told, expected)

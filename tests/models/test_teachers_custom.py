@@ -164,7 +164,7 @@ def test_outputs_in_original_units_are_standardised() -> None:
     batch = batch_of(task)
     raw = make(Graphs, task.spec, kwargs={"out": 2})(batch).logits
     model = make(Graphs, task.spec, kwargs={"out": 2}, outputs="original")
-    torch.testing.assert_close(task.spec.in_original_units(model(batch).logits), raw)
+    torch.testing.assert_close(task.spec.in_original_units(model(batch).logits).float(), raw)
 
 
 def test_without_a_checkpoint_it_is_trained_like_any_teacher() -> None:
