@@ -197,8 +197,10 @@ def keeping_failure(directory: RunDirectory, console: Console) -> Iterator[None]
 
 
 def write_split(directory: RunDirectory, task: GraphTask) -> None:
-    """Write which graphs (node level: rows of which nodes) are in which part."""
+    """Write which graphs, or at node level which nodes of the data, are in which part."""
     parts = {part: getattr(task.splits, part) for part in ("train", "val", "test")}
+    if task.nodes is not None:
+        parts = {part: task.nodes[rows] for part, rows in parts.items()}
     checkpoint.save_tensors(directory.path / SPLIT, parts)
 
 

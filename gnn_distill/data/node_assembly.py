@@ -126,7 +126,14 @@ def hide_evaluation_nodes(task: GraphTask) -> GraphTask:
     train = train_start + torch.searchsorted(without_both.kept, splits.train)
     val = val_start + torch.searchsorted(without_test.kept, splits.val)
     spec = replace(task.spec, log_degree=mean_log_degree(graphs, train))
-    return replace(task, spec=spec, graphs=graphs, splits=replace(splits, train=train, val=val), setting="inductive")
+    return replace(
+        task,
+        spec=spec,
+        graphs=graphs,
+        splits=replace(splits, train=train, val=val),
+        setting="inductive",
+        nodes=torch.cat([torch.arange(len(whole.x)), without_both.kept, without_test.kept]),
+    )
 
 
 class Part(NamedTuple):

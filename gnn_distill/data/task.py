@@ -133,6 +133,8 @@ class GraphTask:
     """What `find_shared_graphs` counts; None at node level."""
     setting: str = "transductive"
     """Node level: transductive, all nodes are seen in training; or inductive, not those of val and test."""
+    nodes: Tensor | None = None
+    """Inductive: which node of the data each row of `graphs` is, since training and validation read copies."""
     pipeline: "InputPipeline | None" = None
     """What made `graphs` of raw input, saved with the student; None: what `spec` tells."""
     lines: tuple[int, ...] | None = None

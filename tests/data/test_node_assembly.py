@@ -106,6 +106,7 @@ def test_inductive_graphs_lack_the_nodes_that_are_read_later_and_their_edges(dat
     for part, number in (("train", 1), ("val", 2)):
         rows, start = getattr(splits, part), int(graphs.node_ptr[number])
         assert torch.equal(graphs.x[rows], data.x[getattr(whole.splits, part)])
+        assert torch.equal(task.nodes[rows], getattr(whole.splits, part))
         assert int(rows.min()) >= start
         assert int(rows.max()) < int(graphs.node_ptr[number + 1])
         assert torch.equal(rows, rows.sort().values)
