@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -103,18 +104,25 @@ def smiles_to_data(smiles: str | Chem.Mol, chirality: str = "tags") -> Data | No
             row.append(known[value] if value in known else other(value))
         return row
 
-    x = torch.tensor([codes(atom, ATOM) for atom in molecule.GetAtoms()])
+    data = to_graph(molecule, partial(codes, columns=ATOM), partial(codes, columns=BOND), chirality)
+    order = (data.edge_index[0] * len(data.x) + data.edge_index[1]).argsort()
+    data.edge_index, data.edge_attr = data.edge_index[:, order].contiguous(), data.edge_attr[order]
+    data.clipped = clipped
+    return data
+
+
+def to_graph(molecule: Chem.Mol, atom_codes: Callable, bond_codes: Callable, chirality: str) -> Data:
+    """Atoms as nodes, each bond in both directions, bond by bond, and of both the list of codes that is given."""
+    x = torch.tensor([atom_codes(atom) for atom in molecule.GetAtoms()])
     if chirality == "cip":
         set_cip_codes(x, molecule)
     ends, bonds = [], []
     for bond in molecule.GetBonds():
         a, b = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
         ends += [(a, b), (b, a)]
-        bonds += [codes(bond, BOND)] * 2
-    edge_index = torch.tensor(ends, dtype=torch.long).view(-1, 2).t()
-    order = (edge_index[0] * len(x) + edge_index[1]).argsort()
-    edge_attr = torch.tensor(bonds, dtype=torch.long).view(-1, len(BOND))
-    return Data(x=x, edge_index=edge_index[:, order].contiguous(), edge_attr=edge_attr[order], clipped=clipped)
+        bonds += [bond_codes(bond)] * 2
+    edge_index = torch.tensor(ends, dtype=torch.long).view(-1, 2).t().contiguous()
+    return Data(x=x, edge_index=edge_index, edge_attr=torch.tensor(bonds, dtype=torch.long).view(-1, len(BOND)))
 
 
 def set_cip_codes(x: torch.Tensor, molecule: Chem.Mol) -> None:

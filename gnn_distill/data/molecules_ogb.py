@@ -1,13 +1,13 @@
 """Molecules in the integer coding of the Open Graph Benchmark, which PyG's `from_smiles` does not share."""
 
 from collections.abc import Iterable
+from functools import partial
 
-import torch
 from rdkit import Chem
 from torch_geometric.data import Data
 
 from gnn_distill.data import molecules
-from gnn_distill.data.molecules import parse, set_cip_codes
+from gnn_distill.data.molecules import parse, to_graph
 from gnn_distill.data.task import Features
 
 
@@ -63,16 +63,9 @@ def smiles_to_ogb_data(smiles: str | Chem.Mol, chirality: str = "tags") -> Data 
     molecule = parse(smiles)
     if molecule is None:
         return None
-    x = torch.tensor([[codes.get(read(atom), len(codes)) for read, codes in ATOM] for atom in molecule.GetAtoms()])
-    if chirality == "cip":
-        set_cip_codes(x, molecule)
-    ends, bonds = [], []
-    for bond in molecule.GetBonds():
-        a, b = bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()
-        ends += [(a, b), (b, a)]
-        bonds += [[codes.get(read(bond), len(codes)) for read, codes in BOND]] * 2
-    return Data(
-        x=x,
-        edge_index=torch.tensor(ends, dtype=torch.long).view(-1, 2).t().contiguous(),
-        edge_attr=torch.tensor(bonds, dtype=torch.long).view(-1, len(BOND)),
-    )
+    atom_codes, bond_codes = (partial(_codes_of, columns=columns) for columns in (ATOM, BOND))
+    return to_graph(molecule, atom_codes, bond_codes, chirality)
+
+
+def _codes_of(part: Chem.Atom | Chem.Bond, columns: tuple) -> list[int]:
+    return [codes.get(read(part), len(codes)) for read, codes in columns]

@@ -9,7 +9,8 @@ from gnn_distill import __version__
 from gnn_distill.errors import UserError, making_sense, printable, refuse
 from gnn_distill.files import replace_file
 from gnn_distill.results.public import for_page
-from gnn_distill.results.run_page import is_run, run_page
+from gnn_distill.results.run_files import is_run
+from gnn_distill.results.run_page import run_page
 from gnn_distill.results.sweep_page import sweep_page
 from gnn_distill.results.sweeps import is_sweep
 from gnn_distill.results.table_files import is_table

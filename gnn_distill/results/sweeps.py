@@ -8,7 +8,7 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.errors import UserError, making_sense, suggest
-from gnn_distill.results.run_page import CONFIG, Run, read_run
+from gnn_distill.results.run_files import CONFIG, Run, read_run
 from gnn_distill.schema.data import LOWER_IS_BETTER
 
 REPEATS = ("seed", "dataset.fold", "dataset.split_seed")

@@ -17,7 +17,7 @@ from gnn_distill.results.grids import grids
 from gnn_distill.results.inline import png, svg
 from gnn_distill.results.numbers import Format, metric_label
 from gnn_distill.results.public import command
-from gnn_distill.results.run_page import read_run
+from gnn_distill.results.run_files import read_run
 from gnn_distill.results.spreadsheets import restored
 from gnn_distill.results.table_figures import draw_boxes, draw_cell_curves, draw_differences, draw_heat_map, means_of
 from gnn_distill.results.table_files import FILE, SCORES, read_table

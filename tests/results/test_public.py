@@ -14,16 +14,16 @@ from gnn_distill.results.public import ROOT, Verbatim, command, for_page, shorte
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home with a working folder in it."""
     folder = tmp_path / "o'brien"
-    (folder / "work").mkdir(parents=True)
+    (folder / "projects").mkdir(parents=True)
     monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.chdir(folder / "work")
+    monkeypatch.chdir(folder / "projects")
     return folder
 
 
 def test_paths_are_shortened(home: Path) -> None:
     for text, told in {
-        f"{home}/work/outputs/run": "outputs/run",
-        f"Files: {home}/work": "Files: .",
+        f"{home}/projects/outputs/run": "outputs/run",
+        f"Files: {home}/projects": "Files: .",
         f"{home}/data/a.csv: line 3": "~/data/a.csv: line 3",
         f"'{home}/a' and '{home}/b'": "'~/a' and '~/b'",
         "mirror: /scratch/clients/acme": "mirror: …/acme",
@@ -57,7 +57,7 @@ def test_what_is_no_path_stays(text: str) -> None:
 
 def test_commands_work_and_tell_no_places(home: Path) -> None:
     words = [
-        *("gnn-distill", "train", f"dataset.path={home}/data/a b.csv", f"dataset.file='{home}/work/x'"),
+        *("gnn-distill", "train", f"dataset.path={home}/data/a b.csv", f"dataset.file='{home}/projects/x'"),
         *("paths.mirror=/scratch/me/data", f"+paths.store='{home}/store'", "paths.data=data", "tracker=none", "n='$x'"),
         "teacher.checkpoint=/home/alice/net.pt",
     ]

@@ -1,0 +1,108 @@
+"""The files of a run directory, as far as its page shows them."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from gnn_distill.bounded import Damaged, read_plain_json, read_yaml
+from gnn_distill.results.figures import Curves
+from gnn_distill.results.runs import OVERRIDES
+from gnn_distill.run_directory import AGAIN, FAILED, METRICS, RUN, SUMMARY, check, read_metrics, read_summary
+from gnn_distill.sealed import OtherVersion, read_json
+
+CONFIG = Path(".hydra", "config.yaml")
+ROLES = ("student", "teacher")
+REFERENCE = re.compile(r"\$\{[\w.]+\}")
+"""To a key of the same config."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """The files of a run; what is missing is empty."""
+
+    path: Path
+    summary: dict[str, Any]
+    config: DictConfig
+    overrides: list[str]
+    """What was typed, Hydra's own keys left out."""
+    curves: Curves
+    error: str
+    """Why it failed, if that was written down."""
+    notices: list[str]
+    """What it told its user to know."""
+
+    @property
+    def metric(self) -> str:
+        """The primary metric."""
+        return self.summary.get("metric") or OmegaConf.select(self.config, "dataset.metric") or ""
+
+    @property
+    def read_split(self) -> str:
+        """The split whose metric is the result: test, or validation where the test split was not read."""
+        return "test" if any("test" in self.summary.get(role, {}) for role in ROLES) else "val"
+
+    def score(self, role: str, split: str) -> float | None:
+        """The primary metric of a role on a split, if it was measured."""
+        return self.summary.get(role, {}).get(split, {}).get(self.metric)
+
+
+def is_run(folder: Path) -> bool:
+    """Whether the folder is that of a run, finished or not."""
+    return any(_there(folder, name) for name in (SUMMARY, METRICS, CONFIG))
+
+
+def read_run(folder: Path, curves: bool = True) -> Run:
+    """The run in `folder`; its curves only where they are wanted. Raises Damaged or OtherVersion."""
+    check(folder, CONFIG.as_posix(), OVERRIDES)
+    summary = read_summary(folder) if _there(folder, SUMMARY) else {}
+    failed = read_plain_json(folder / FAILED) if _there(folder, FAILED) else {}
+    notices = summary.get("notices") if summary else _notices_so_far(folder)
+    return Run(
+        path=folder,
+        summary=summary,
+        config=OmegaConf.create(inert(read_yaml(folder / CONFIG, folder, AGAIN)) if _there(folder, CONFIG) else {}),
+        overrides=_words(folder) if _there(folder, OVERRIDES) else [],
+        curves=read_metrics(folder) if curves and _there(folder, METRICS) else {},
+        error="\n".join(str(failed[key]) for key in ("error", "traceback") if failed.get(key)),
+        notices=[str(text) for text in notices or ()],
+    )
+
+
+def _there(folder: Path, name: str | Path) -> bool:
+    """Whether there is something of that name, a link to nowhere too: its reader tells what is wrong with it."""
+    return os.path.lexists(folder / name)
+
+
+def _words(folder: Path) -> list[str]:
+    """What was typed. Raises Damaged where it is none of words."""
+    words = list(read_yaml(folder / OVERRIDES, folder, AGAIN))
+    if not all(isinstance(word, str) for word in words):
+        raise Damaged(folder / OVERRIDES, "it holds other things than words", AGAIN)
+    return words
+
+
+def _notices_so_far(folder: Path) -> list[str]:
+    """What a run that has not finished has told."""
+    try:
+        return read_json(folder / RUN).get("notices", []) if _there(folder, RUN) else []
+    except OtherVersion:
+        return []
+
+
+def inert(value: Any) -> Any:
+    """Plain containers with no ${…} but those that name another key.
+
+    OmegaConf's resolvers would read this machine's variables: ${oc.env:…}.
+    """
+    if OmegaConf.is_config(value):
+        return inert(OmegaConf.to_container(value))
+    if isinstance(value, dict):
+        return {key: inert(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [inert(item) for item in value]
+    # What is made of several others could grow without end.
+    return value.replace("${", r"\${") if isinstance(value, str) and not REFERENCE.fullmatch(value) else value
