@@ -19,7 +19,7 @@ from gnn_distill.run_directory import FAILED, RUNNING
 from gnn_distill.schema.table import TableConfig
 from gnn_distill.validation import validate
 
-TO_EVERY_RUN = ("paths.", "trainer.", "tracker.", "tracker=")
+TO_EVERY_RUN = ("paths.", "trainer.", "pretrain.", "tracker.", "tracker=")
 PLAIN = re.compile(r"[\w/.-]+")
 PAIR_KEYS = ("seed", "dataset.fold", "dataset.split_seed")
 LOG = "run.log"

@@ -6,7 +6,7 @@ from omegaconf import MISSING
 
 from gnn_distill.schema.data import PathsConfig
 from gnn_distill.schema.fields import choice, number, section
-from gnn_distill.schema.run import TrackerConfig, TrainerConfig
+from gnn_distill.schema.run import PretrainConfig, TrackerConfig, TrainerConfig
 
 
 @dataclass
@@ -98,6 +98,8 @@ class TableCommand:
     table: TableConfig = MISSING
     """The table: a file of conf/table."""
     trainer: TrainerConfig = section(TrainerConfig)
+    """Keys given on the command line go to every run."""
+    pretrain: PretrainConfig = section(PretrainConfig)
     """Keys given on the command line go to every run."""
     tracker: TrackerConfig = section(TrackerConfig)
     """Where runs are mirrored to."""

@@ -6,7 +6,7 @@ from omegaconf import MISSING
 
 from gnn_distill.schema.data import PathsConfig
 from gnn_distill.schema.fields import number, section
-from gnn_distill.schema.run import TrackerConfig, TrainerConfig
+from gnn_distill.schema.run import PretrainConfig, TrackerConfig, TrainerConfig
 from gnn_distill.schema.table import TableConfig
 
 
@@ -49,6 +49,8 @@ class TuneCommand:
     paths: PathsConfig = section(PathsConfig)
     """Given to every run."""
     trainer: TrainerConfig = section(TrainerConfig)
+    """What is set here is given to every run."""
+    pretrain: PretrainConfig = section(PretrainConfig)
     """What is set here is given to every run."""
     tracker: TrackerConfig = section(TrackerConfig)
     """Given to every run."""

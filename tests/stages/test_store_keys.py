@@ -106,7 +106,7 @@ def content(entry: Path) -> str:
     for file in sorted(entry.glob("*.safetensors")):
         try:
             take(checkpoint.load(file))
-        except KeyError:
+        except UserError:  # tensors alone
             take(checkpoint.load_tensors(file))
     return digest.hexdigest()
 
