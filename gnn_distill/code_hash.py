@@ -68,15 +68,16 @@ class Code(NamedTuple):
         return {"code": self.digest, "packages": self.packages}
 
 
-def code_of(roots: Iterable[str], without: Iterable[str] = ()) -> Code:
+def code_of(roots: Iterable[str], without: Iterable[str] = (), ours: bool = True) -> Code:
     """The modules that `roots` need, the hash of their sources, and the packages that they import.
 
     Roots are full names, of this package's modules or of the user's; `without`: names of modules of this package that
-    take no part here, beside EXEMPT. A parent package of a module is one of its imports.
+    take no part here, beside EXEMPT; not `ours`: none of them does. A parent package of a module is one of its imports.
     """
-    roots, exempt = tuple(dict.fromkeys(roots)), tuple(f"{NAME}.{name}" for name in (*EXEMPT, *without))
-    ours = all(root.partition(".")[0] == NAME for root in roots)  # those of the user may be written while we run
-    return (_known if ours else _code_of)(roots, exempt)
+    exempt = tuple(f"{NAME}.{name}" for name in (*EXEMPT, *without)) if ours else (NAME,)
+    roots = tuple(dict.fromkeys(roots))
+    fixed = all(root.partition(".")[0] == NAME for root in roots)  # those of the user may be written while we run
+    return (_known if fixed else _code_of)(roots, exempt)
 
 
 def _code_of(roots: tuple[str, ...], exempt: tuple[str, ...]) -> Code:

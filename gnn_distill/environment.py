@@ -119,13 +119,16 @@ def config_hash(cfg: DictConfig) -> str:
 
 
 def users_code(config: Any) -> dict[str, str]:
-    """Hashes of the user's modules that a config names, and of those of theirs that they import, by key."""
+    """Hashes of the user's modules that a config names, and of those of theirs that they import, by key.
+
+    Not of this package's: another version of it makes the same run in another way.
+    """
     names = {key: _select(config, key) for key in MODULES} | {
         "teacher.target": (_select(config, "teacher.target") or "").rpartition(".")[0]
     }
     look_here()
     return {
-        key: code_of([name]).digest
+        key: code_of([name], ours=False).digest
         for key, name in names.items()
         if isinstance(name, str) and name and ("." in name or key == "teacher.target")
     }

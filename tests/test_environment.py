@@ -102,7 +102,7 @@ def test_a_run_is_known_by_the_code_of_the_users_that_it_names(
     monkeypatch.setattr("sys.path", [*sys.path])
     folder = tmp_path / f"mine_{key.partition('.')[0]}_{key.partition('.')[2]}"
     folder.mkdir()
-    (folder / "net.py").write_text("from .layers import WIDTH\nraise SystemExit('run')\n")
+    (folder / "net.py").write_text("from .layers import WIDTH\nimport gnn_distill.training\nraise SystemExit('run')\n")
     (folder / "layers.py").write_text("WIDTH = 1\n")
     section, _, name = key.partition(".")
     named = config(**{section: {name: f"{folder.name}.net" + (".Net" if name == "target" else "")}})
@@ -111,3 +111,6 @@ def test_a_run_is_known_by_the_code_of_the_users_that_it_names(
     assert config_hash(named) != before
     (folder / "layers.py").write_text("WIDTH = 1\n")
     assert config_hash(named) == before
+    plain = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: plain(path) + b"#" * (path.name == "training.py"))
+    assert config_hash(named) == before, "another version of this package"

@@ -15,8 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from gnn_distill import load
-from gnn_distill.data.loading import load_task
+from gnn_distill import extending, load
 from gnn_distill.schema.data import DatasetConfig, PathsConfig
 
 PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text()
@@ -53,6 +52,15 @@ def test_the_page_makes_the_folder_that_it_shows(folder: Path) -> None:
     assert sum(map(len, BLOCKS)) == 5
 
 
+def test_files_of_ones_own_build_on_one_module_alone() -> None:
+    text = "\n".join(FILES.values())
+    assert {*re.findall(r"from (gnn_distill[\w.]*) import", text)} == {"gnn_distill.extending"}
+    assert "import gnn_distill" not in text
+    told = {*re.findall(r"`(\w+)", PAGE)} | {*re.findall(r"\b\w+\b", text)}
+    assert {*extending.__all__} - {"Representations", "StructureBatch", "TaskSpec", "GraphTask", "UserError"} <= told
+    assert all(hasattr(extending, name) for name in extending.__all__)
+
+
 def test_own_data_teacher_and_student(folder: Path) -> None:
     (run,) = (folder / "outputs" / "train").glob("*_rings_mine.deep_sets-mine.chain_gnn_s0")
     summary = json.loads((run / "summary.json").read_text())
@@ -68,7 +76,7 @@ def test_the_student_says_of_own_graphs_what_it_said_in_training(folder: Path, m
     random = torch.Generator().manual_seed(0)
     raw = [rings.ring(random) for _ in range(200)]
     dataset = DatasetConfig(source="mine.rings", name="rings", kwargs={"num_graphs": 200})
-    test = load_task(dataset, PathsConfig()).splits.test
+    test = extending.load_task(dataset, PathsConfig()).splits.test
     said = load(run, own_module=True).predict(raw)[test, 0] > 0.5
     right = said == torch.stack([data.y[0] for data in raw])[test].bool()
     score = json.loads((run / "summary.json").read_text())["student"]["test"]["accuracy"]

@@ -6,7 +6,7 @@ import pytest
 CLUB = """
 import torch
 from torch_geometric.datasets import KarateClub
-from gnn_distill.data.node_assembly import assemble_nodes
+from gnn_distill.extending import assemble_nodes
 
 def load(dataset, paths):
     data = KarateClub()[0]

@@ -1,0 +1,42 @@
+"""What modules of your own build on: these names stay, wherever the package keeps its parts.
+
+Data sets: `assemble` or `assemble_nodes` make a task of packed graphs; `choose_split` and `Splits` divide them,
+`Features` describe them, an `InputPipeline` says what was done to raw graphs, and `load_task` reads any set.
+Models: a module maps a `StructureBatch` to `Representations`; `GNN`, encoders and heads are those of the package's own.
+docs/extending.md shows each in use.
+"""
+
+from gnn_distill.data.assembly import assemble
+from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.input_pipeline import InputPipeline
+from gnn_distill.data.loading import load_task
+from gnn_distill.data.node_assembly import assemble_nodes
+from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.splits import choose_split
+from gnn_distill.data.task import Features, GraphTask, Splits, TaskSpec
+from gnn_distill.errors import UserError
+from gnn_distill.models.encoders import FeatureEncoder, StructuralEncoder
+from gnn_distill.models.gnn import GNN
+from gnn_distill.models.heads import Output, readout
+from gnn_distill.models.representations import Representations
+
+__all__ = [
+    "GNN",
+    "FeatureEncoder",
+    "Features",
+    "GraphTask",
+    "InputPipeline",
+    "Output",
+    "PackedGraphs",
+    "Representations",
+    "Splits",
+    "StructuralEncoder",
+    "StructureBatch",
+    "TaskSpec",
+    "UserError",
+    "assemble",
+    "assemble_nodes",
+    "choose_split",
+    "load_task",
+    "readout",
+]
