@@ -140,7 +140,7 @@ def awaken(model: nn.Module, scale: float = 0.1) -> nn.Module:
     return model.eval()
 
 
-def make_runtime(folder: Path, store: Path | None = None, resume: bool = False) -> Any:
+def make_runtime(folder: Path, store: Path | None = None, resume: bool = False, precision: str = "32-true") -> Any:
     """What all stages share, in `folder`; on one thread, tracked nowhere."""
     from gnn_distill.console import Console
     from gnn_distill.run_directory import RunDirectory
@@ -149,6 +149,6 @@ def make_runtime(folder: Path, store: Path | None = None, resume: bool = False) 
     from gnn_distill.store import Store
     from gnn_distill.tracking import Tracker
 
-    fabric = make_fabric(TrainerConfig(accelerator="cpu", threads=1))
+    fabric = make_fabric(TrainerConfig(accelerator="cpu", threads=1, precision=precision))
     store, directory = Store(store or folder / "store"), RunDirectory(folder / "run", resume)
     return Runtime(fabric, store, Console(), directory, Tracker(), Interruption())

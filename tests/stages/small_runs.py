@@ -31,9 +31,9 @@ CONFIG = TrainConfig(
 def run_stages(runtime: Runtime, task: GraphTask, config: TrainConfig) -> tuple[nn.Module, Fitted]:
     """The student, and what its training left; a teacher's stages come first if there is one."""
     labels = make_labels(task, config.task)
-    kept = None
+    kept = teacher = None
     if config.teacher.name != "none":
         teacher, entry = pretrain(runtime, task, None, labels, config)
         kept, _ = signals(runtime, task, None, teacher, entry, config)
     encodings, _ = encode(runtime, task, config.encoding)
-    return distill(runtime, task, encodings, labels, kept, config)
+    return distill(runtime, task, encodings, labels, kept, config, teacher)

@@ -19,7 +19,15 @@ from gnn_distill.interruption import Interrupted
 from gnn_distill.keeper import Keeper
 from gnn_distill.losses.labels import make_labels
 from gnn_distill.run_directory import read_metrics
-from gnn_distill.schema.objective import BaselineConfig, LossConfig
+from gnn_distill.schema.objective import (
+    AlignmentConfig,
+    AlignmentWeights,
+    BaselineConfig,
+    LossConfig,
+    LossWeights,
+    Ramp,
+    ScheduleConfig,
+)
 from gnn_distill.schema.run import PretrainConfig, TrainConfig, TrainerConfig
 from gnn_distill.stages.pretrain import RUNNING, pretrain
 from gnn_distill.stages.runtime import Runtime
@@ -41,7 +49,7 @@ def every_epoch_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run(folder: Path, task: GraphTask, config: TrainConfig, resume: bool = False) -> tuple[Runtime, Any, Fitted]:
-    runtime = make_runtime(folder, resume=resume)
+    runtime = make_runtime(folder, resume=resume, precision=config.trainer.precision)
     if not resume:
         runtime.directory.remember(resumed=0)
     return runtime, *small_runs.run_stages(runtime, task, config)
@@ -63,11 +71,13 @@ def stopped_after(stage: str, epoch: int, monkeypatch: pytest.MonkeyPatch) -> It
             yield
 
 
-def rows_of(runtime: Runtime) -> dict[str, Any]:
+def rows_of(runtime: Runtime) -> dict[str, dict[str, list[str]]]:
+    """All numbers but seconds, to the last digit, as text: a term that does not count yet is NaN."""
     rows = read_metrics(runtime.directory.path)
-    for stage in rows.values():
-        stage.pop("seconds")
-    return rows
+    return {
+        stage: {name: [*map(repr, values)] for name, values in columns.items() if name != "seconds"}
+        for stage, columns in rows.items()
+    }
 
 
 @pytest.mark.parametrize(
@@ -85,8 +95,29 @@ def rows_of(runtime: Runtime) -> dict[str, Any]:
                 trainer=TrainerConfig(max_epochs=4, batch_nodes=5),
             ),
         ),
+        (
+            make_task(),
+            replace(
+                CONFIG,
+                loss=replace(CONFIG.loss, schedule=ScheduleConfig(soft=Ramp([0.2, 0.8]), align=Ramp(leave=[0.2, 0.8]))),
+                alignment=replace(CONFIG.alignment, measure="infonce"),
+                trainer=replace(CONFIG.trainer, patience=2),
+            ),
+        ),
+        (
+            make_task(),
+            replace(
+                CONFIG,
+                loss=LossConfig(weights=LossWeights(task=0.0)),
+                alignment=AlignmentConfig(weights=AlignmentWeights(node=1.0), reuse_head=True),
+                trainer=replace(CONFIG.trainer, precision="bf16-mixed"),
+            ),
+        ),
     ],
-    ids=["full", "balance", "batch norm, sampled negatives", "nodes", "mini-batches of nodes"],
+    ids=[
+        *("full", "balance", "batch norm, sampled negatives", "nodes", "mini-batches of nodes"),
+        *("schedule, patience, InfoNCE", "reused head, bf16"),
+    ],
 )
 def test_a_stage_that_goes_on_is_the_same_to_the_last_bit(
     task: GraphTask, config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -154,7 +185,7 @@ def test_memory_that_runs_out_halves_batches_and_loses_no_epoch(
     monkeypatch.setattr(torch.optim.AdamW, "step", run_out)
     runtime, _, fitted = run(tmp_path, task, CONFIG)
     assert (fitted.parts, fitted.epochs, fitted.resumed) == (4, 4, 1)
-    assert [*rows_of(runtime)["student"]["epoch"]] == [1, 2, 3, 4]
+    assert rows_of(runtime)["student"]["epoch"] == ["1.0", "2.0", "3.0", "4.0"]
     assert len(sizes) == 12 + 3 + 2 + 1 + 3 * 12
     assert checkpoint.load(runtime.directory.last)["parts"] == 4
     assert "batches of 1/4 of their size" in capsys.readouterr().out
