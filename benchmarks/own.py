@@ -13,6 +13,7 @@ from benchmarks.flops import training_flops
 from benchmarks.options import Options
 from benchmarks.processes import resident
 from benchmarks.timing import CLOCKS, wait_for_device
+from gnn_distill.capabilities import capabilities_of
 from gnn_distill.console import Console
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.feed import Beside, Feed, make_feed, nothing
@@ -167,7 +168,7 @@ class OwnTraining:
         return peaks
 
     def _fit(self, feed: TimedFeed) -> float:
-        with products_by_onednn(shapes_repeat(self.task, self.model)):
+        with products_by_onednn(shapes_repeat(self.task, capabilities_of(self.config.student.name))):
             fit(
                 self.runtime.fabric,
                 self.model,

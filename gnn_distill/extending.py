@@ -6,6 +6,7 @@ Models: a module maps a `StructureBatch` to `Representations`; `GNN`, encoders a
 docs/extending.md shows each in use.
 """
 
+from gnn_distill.capabilities import Capabilities
 from gnn_distill.data.assembly import assemble
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.input_pipeline import InputPipeline
@@ -22,6 +23,7 @@ from gnn_distill.models.representations import Representations
 
 __all__ = [
     "GNN",
+    "Capabilities",
     "FeatureEncoder",
     "Features",
     "GraphTask",

@@ -2,11 +2,9 @@
 
 from omegaconf import DictConfig, OmegaConf
 
+from gnn_distill.capabilities import capabilities_of, students_who
 from gnn_distill.errors import UserError, refuse
 from gnn_distill.schema.objective import BASELINES
-
-WITHOUT_PAIRS = ("sgformer", "polynormer", "nagphormer")
-"""Students that know no attention of one node to another."""
 
 
 def projection_fits_widths(cfg: DictConfig) -> None:
@@ -66,12 +64,12 @@ def attention_can_be_taught(cfg: DictConfig) -> None:
     micro, student, teacher = cfg.loss.micro, cfg.student, cfg.teacher
     if not cfg.loss.weights.micro * micro.attention or "none" in (teacher.name, student.name):
         return
-    if student.name in WITHOUT_PAIRS:
+    if not capabilities_of(student.name).attends_pairs:
         raise refuse(
             "loss.micro.attention",
             micro.attention,
             f"student={student.name} has no attention between pairs of nodes that could be taught. Set "
-            "loss.micro.attention=0, or choose student=transformer, graphormer or gps.",
+            f"loss.micro.attention=0, or choose {students_who(attends_pairs=True)}.",
         )
     layers = list(micro.attention_layers)
     if "." not in student.name and max(layers, default=0) > student.num_layers:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gnn_distill import checkpoint
+from gnn_distill.capabilities import capabilities_of
 from gnn_distill.data.input_pipeline import InputPipeline
 from gnn_distill.data.seen import Seen
 from gnn_distill.data.task import METRICS, TaskSpec
@@ -101,7 +102,8 @@ def _rebuilt(run_dir: Path, settings: dict[str, Any], weights: dict[str, Tensor]
     student = build()
     student.load_state_dict(weights)
     pipeline = InputPipeline.from_dict(settings["input"]) if "input" in settings else None
-    return Predictor(student, spec, encoding, settings["max_pairs"], pipeline, Seen(**settings.get("seen", {})))
+    can, seen = capabilities_of(config.name), Seen(**settings.get("seen", {}))
+    return Predictor(student, spec, encoding, settings["max_pairs"], can, pipeline, seen)
 
 
 def _section(schema: type[T], values: dict[str, Any]) -> T:

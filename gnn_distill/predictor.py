@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
+from gnn_distill.capabilities import Capabilities
 from gnn_distill.data.assembly import check_counts
 from gnn_distill.data.batching import collate, evaluation_batches
 from gnn_distill.data.input_pipeline import InputPipeline
@@ -35,10 +36,12 @@ class Predictor:
         spec: TaskSpec,
         encoding: EncodingConfig,
         max_pairs: int,
+        can: Capabilities,
         pipeline: InputPipeline | None = None,
         seen: Seen | None = None,
     ) -> None:
         self.student, self.spec, self.encoding, self.max_pairs = student.eval(), spec, encoding, max_pairs
+        self.can = can
         self.pipeline, self.seen = pipeline or InputPipeline.implied_by(spec), seen or Seen()
 
     def predict(self, graphs: Graphs, on_invalid: str = "error") -> Float[Tensor, "example output"]:
@@ -94,7 +97,7 @@ class Predictor:
         packed = isinstance(given, PackedGraphs)
         inputs = self._taken(given) if packed else read(given, self.spec, self.pipeline, self.student.reads_edges)
         check(inputs, self.spec, InputPipeline() if packed else self.pipeline)
-        if self.spec.level == "graph" or self.student.dense_pairs:
+        if self.spec.level == "graph" or self.can.dense_pairs:
             sizes = inputs.graphs.num_nodes
             large = sizes.double() ** 2 > self.max_pairs
             told = f"more pairs of nodes than max_pairs={self.max_pairs} (set it higher where memory allows)"

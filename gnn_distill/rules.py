@@ -7,6 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from gnn_distill.capabilities import capabilities_of, students_who
 from gnn_distill.errors import UserError, check_name, refuse, suggest
 from gnn_distill.extensions import check_module_path
 from gnn_distill.objective_rules import OBJECTIVE_RULES
@@ -135,33 +136,33 @@ def _data_set_is_sound(cfg: DictConfig) -> None:
 
 
 def _encoding_fits_student(cfg: DictConfig) -> None:
-    if cfg.student.name == "graphormer" and not cfg.encoding.spd:
+    name, encoding, can = cfg.student.name, cfg.encoding, capabilities_of(cfg.student.name)
+    if can.needs_distances and not encoding.spd:
+        others = students_who(reads_bias=True, needs_distances=False)
         raise refuse(
             "encoding.spd",
-            cfg.encoding.spd,
-            "a Graphormer needs hop distances. Choose encoding=graphormer or encoding=all, or student=transformer.",
+            encoding.spd,
+            f"student={name} needs hop distances. Choose encoding=graphormer or encoding=all, or {others}.",
         )
-
-
-def _student_does_what_is_asked(cfg: DictConfig) -> None:
-    student, without_bias = cfg.student, ("gps", "sgformer", "polynormer", "nagphormer")
-    if student.name not in without_bias:
-        return
     for key, what, off in (("spd", "hop distances", "false"), ("edge_hops", "edges along paths", "0")):
-        if cfg.encoding[key]:
+        if encoding[key] and not can.reads_bias:
             raise refuse(
                 f"encoding.{key}",
-                str(cfg.encoding[key]).lower(),
-                f"student={student.name} does not read {what}, which take memory for all pairs of nodes. "
-                f"Set encoding.{key}={off}, or choose student=transformer or student=graphormer.",
+                str(encoding[key]).lower(),
+                f"student={name} does not read {what}, which take memory for all pairs of nodes. "
+                f"Set encoding.{key}={off}, or choose {students_who(reads_bias=True)}.",
             )
-    if student.readout == "token":
+
+
+def _student_has_the_parts_that_are_asked_for(cfg: DictConfig) -> None:
+    student, can = cfg.student, capabilities_of(cfg.student.name)
+    if student.readout == "token" and not can.has_token:
         raise refuse("student.readout", "token", f"student={student.name} has no token. Choose mean or sum.")
-    if student.local == "none" and student.name in ("sgformer", "polynormer"):
+    if student.local == "none" and can.needs_local:
         raise refuse(
             "student.local",
             "none",
-            f"student={student.name} needs message passing. Choose gcn, gat, gine, gin or sage, or student=gps.",
+            f"student={student.name} needs message passing. Choose gcn, gat, gine, gin or sage, or another student.",
         )
 
 
@@ -219,7 +220,7 @@ TRAIN_RULES: Iterable[Callable[[DictConfig], None]] = (
     _pos_weight_is_known,
     _data_set_is_sound,
     _encoding_fits_student,
-    _student_does_what_is_asked,
+    _student_has_the_parts_that_are_asked_for,
     *OBJECTIVE_RULES,
     _gradients_can_be_measured,
     _folders_can_be_used,

@@ -92,14 +92,14 @@ WRONG = {
     "paths.mirror=nowhere": "paths.mirror=nowhere: there is no such folder. Correct it "
     "(or the variable GNN_DISTILL_MIRROR), or do without: paths.mirror=null.",
     "student=gps encoding=all": "encoding.spd=true: student=gps does not read hop distances, which take memory for all "
-    "pairs of nodes. Set encoding.spd=false, or choose student=transformer or student=graphormer.",
+    "pairs of nodes. Set encoding.spd=false, or choose student=graphormer or student=transformer.",
     "student=sgformer encoding.edge_hops=3": "encoding.edge_hops=3: student=sgformer does not read edges along paths, "
-    "which take memory for all pairs of nodes. Set encoding.edge_hops=0, or choose student=transformer or "
-    "student=graphormer.",
+    "which take memory for all pairs of nodes. Set encoding.edge_hops=0, or choose student=graphormer or "
+    "student=transformer.",
     "student=nagphormer student.readout=token": "student.readout=token: student=nagphormer has no token. "
     "Choose mean or sum.",
     "student=sgformer student.local=none": "student.local=none: student=sgformer needs message passing. "
-    "Choose gcn, gat, gine, gin or sage, or student=gps.",
+    "Choose gcn, gat, gine, gin or sage, or another student.",
     "hydra.run.dir=file/run": "cannot write file/run: Not a directory. Choose another folder: hydra.run.dir=…",
 }
 # Lists of choices grow with the project: of these messages the beginning is enough.

@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from small_tasks import choices, preset
 
 from gnn_distill import schema
+from gnn_distill.capabilities import capabilities_of
 from gnn_distill.cli import CONF_DIR
 from gnn_distill.commands import datasets
 from gnn_distill.data.task import GraphTask, Splits
@@ -53,9 +54,9 @@ def test_combinations_of_presets_are_valid(config: Callable) -> None:
         words = [f"{group}={name}" for group, name in chosen.items()] + targets.get(chosen["teacher"], [])
         wrong, distances = None, built_with_distances(chosen["encoding"])
         reuses = chosen["alignment"] == "reuse_head"
-        if chosen["student"] == "graphormer" and not distances:
-            wrong = "a Graphormer needs hop distances"
-        elif chosen["student"] in ("gps", "sgformer", "polynormer", "nagphormer") and distances:
+        if capabilities_of(chosen["student"]).needs_distances and not distances:
+            wrong = "needs hop distances"
+        elif distances and not capabilities_of(chosen["student"]).reads_bias:
             wrong = "does not read hop distances"
         elif chosen["student"] == chosen["teacher"] == "none":
             wrong = "there is nothing to train"

@@ -6,8 +6,8 @@ import pytest
 
 WRONG = {
     "loss.micro.attention=1 student=sgformer": "loss.micro.attention=1.0: student=sgformer has no attention between "
-    "pairs of nodes that could be taught. Set loss.micro.attention=0, or choose student=transformer, graphormer or "
-    "gps.",
+    "pairs of nodes that could be taught. Set loss.micro.attention=0, or choose student=gps, student=graphormer or "
+    "student=transformer.",
     "loss.micro.attention=1 loss.micro.attention_layers=[2,5]": "loss.micro.attention_layers=[2,5]: "
     "student.num_layers=4: choose up to that.",
     "loss.micro.attention_layers=[0]": "loss.micro.attention_layers[0]=0: must be at least 1.",

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from gnn_distill import checkpoint
+from gnn_distill.capabilities import capabilities_of
 from gnn_distill.console import Console
 from gnn_distill.data.loading import load_task
 from gnn_distill.data.seen import Seen
@@ -125,9 +126,11 @@ def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
                 runtime, task, views["student"], labels, teacher_signals, config, models.get("teacher")
             )
 
+    can = {"teacher": plan_teacher(config).can, "student": capabilities_of(config.student.name)}
+
     with seconds.of("evaluation"):
         results = {
-            role: evaluate_splits(runtime, model, task, views[role], labels, config.trainer)
+            role: evaluate_splits(runtime, model, task, views[role], labels, config.trainer, can[role].mini_batches)
             for role, model in models.items()
         }
     if "student" in models:

@@ -185,12 +185,6 @@ def _padded_pairs(
     return padding.to(stored.dtype).expand(pairs.shape).masked_scatter(pairs, values)
 
 
-ALTERNATIVE = {
-    "graph": "leave such graphs out of the data",
-    "node": "choose a student that never forms all pairs: student=sgformer, polynormer or nagphormer",
-}
-
-
 class BatchSampler:
     """Batches of graphs of like size: every graph once an epoch, and other companions in every epoch.
 
@@ -236,10 +230,13 @@ def evaluation_batches(
 def check_budget(
     sizes: Int[Tensor, " graphs"],
     max_pairs: int,
-    level: str = "graph",
+    otherwise: str = "leave such graphs out of the data",
     called: Callable[[int], str] = lambda graph: f"graph {graph}",
 ) -> None:
-    """Raise UserError, in which a graph is `called` so, when one alone has more node pairs than a batch may hold."""
+    """Raise UserError, in which a graph is `called` so, when one alone has more node pairs than a batch may hold.
+
+    otherwise: what to do where memory does not allow for so many.
+    """
     too_large = (sizes * sizes > max_pairs).nonzero().squeeze(1)
     if len(too_large):
         graph = int(too_large[sizes[too_large].argmax()])
@@ -247,7 +244,7 @@ def check_budget(
         raise UserError(
             f"trainer.max_pairs={max_pairs} is too small for {len(too_large)} of {len(sizes)} graphs: the largest, "
             f"{called(graph)}, has {nodes} nodes, so {nodes * nodes} node pairs. Set trainer.max_pairs={nodes * nodes} "
-            f"or more if memory allows, or {ALTERNATIVE[level]}."
+            f"or more if memory allows, or {otherwise}."
         )
 
 

@@ -65,9 +65,7 @@ class ReusingStudent(nn.Module):
         )
         self.reuse = ReusedHead(project, deepcopy(output), standardise)
         self.state_channels, self.graph_channels = student.state_channels, student.graph_channels
-        self.reads_edges, self.dense_pairs = student.reads_edges, student.dense_pairs
-        self.few_shapes = getattr(student, "few_shapes", False)
-        self.mini_batches = student.mini_batches
+        self.reads_edges = student.reads_edges
 
     def forward(self, batch: StructureBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
         out = self.student(batch, attention_layers)

@@ -2,6 +2,7 @@
 
 from torch import nn
 
+from gnn_distill.capabilities import STUDENTS
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.extensions import function_of
@@ -9,7 +10,7 @@ from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.student import StudentConfig
 from gnn_distill.schema.teacher import TeacherConfig
 
-TEACHERS, STUDENTS = "gnn_distill.models.teachers", "gnn_distill.models.students"
+TEACHERS = "gnn_distill.models.teachers"
 
 
 def build_teacher(config: TeacherConfig, spec: TaskSpec) -> nn.Module:

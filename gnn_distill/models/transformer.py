@@ -79,10 +79,6 @@ class Transformer(nn.Module):
     (read by the head as in Graphormer), or the mean or sum of the node states; node-level tasks need no token.
     """
 
-    dense_pairs = True
-    mini_batches = False
-    few_shapes = True
-
     def __init__(self, config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> None:
         super().__init__()
         channels = config.hidden_channels

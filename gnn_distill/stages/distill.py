@@ -4,6 +4,7 @@ from functools import partial
 
 from torch import nn
 
+from gnn_distill.capabilities import capabilities_of, students_who
 from gnn_distill.data.batching import check_budget
 from gnn_distill.data.feed import make_feed, nothing
 from gnn_distill.data.structure import StructuralEncodings
@@ -77,7 +78,7 @@ def distill(
     with (
         runtime.console.progress(trainer.max_epochs, "student") as bar,
         runtime.interruption.held(),
-        products_by_onednn(shapes_repeat(task, student)),
+        products_by_onednn(shapes_repeat(task, capabilities_of(config.student.name))),
     ):
         return student, fit_within_memory(attempt, keeper, halve, runtime.console)
 
@@ -129,5 +130,11 @@ def check_student(task: GraphTask, config: TrainConfig) -> None:
 
         check_molecules(task.spec)
     student = build_student(config.student, config.encoding, task.spec)
-    if task.spec.level == "graph" or student.dense_pairs:
-        check_budget(task.graphs.num_nodes, config.trainer.max_pairs, task.spec.level, task.called)
+    sizes, most = task.graphs.num_nodes, config.trainer.max_pairs
+    if task.spec.level == "graph":
+        check_budget(sizes, most, called=task.called)
+    elif capabilities_of(config.student.name).dense_pairs:
+        otherwise = f"choose a student that never forms all pairs: {students_who(dense_pairs=False)}"
+        if "." in config.student.name:
+            otherwise += ", or, if yours does not, declare dense_pairs=False in its module"
+        check_budget(sizes, most, otherwise, task.called)

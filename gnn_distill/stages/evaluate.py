@@ -24,15 +24,19 @@ def evaluate_splits(
     encodings: "StructuralEncodings | None",
     labels: Labels,
     trainer: TrainerConfig,
+    mini_batches: bool = False,
 ) -> dict[str, dict[str, float]]:
-    """Metrics by split: train, val and, once and last, test (unless trainer.test is false)."""
+    """Metrics by split: train, val and, once and last, test (unless trainer.test is false).
+
+    mini_batches: whether trainer.batch_nodes holds here, too, as for a student that gains by it.
+    """
     feed = make_feed(
         task,
         encodings,
         batch_size=trainer.batch_size,
         max_pairs=trainer.max_pairs,
         seed=0,
-        batch_nodes=trainer.batch_nodes if getattr(model, "mini_batches", False) else 0,
+        batch_nodes=trainer.batch_nodes if mini_batches else 0,
         device=runtime.fabric.device,
     )
     labels = labels.to(runtime.fabric.device)

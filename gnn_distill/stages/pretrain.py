@@ -116,7 +116,7 @@ def train(
     with (
         runtime.console.progress(plan.max_epochs, "teacher") as bar,
         runtime.interruption.held(),
-        products_by_onednn(shapes_repeat(task, model)),
+        products_by_onednn(shapes_repeat(task, plan.can)),
     ):
         return fit(
             runtime.fabric,

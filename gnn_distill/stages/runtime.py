@@ -11,6 +11,7 @@ from lightning_fabric import Fabric, seed_everything
 from lightning_fabric.plugins.environments import LightningEnvironment
 from torch import nn
 
+from gnn_distill.capabilities import Capabilities
 from gnn_distill.console import BarProgress, Console, LineProgress
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.errors import UserError
@@ -127,6 +128,6 @@ def seed_stage(seed: int) -> None:
     seed_everything(seed, verbose=False)
 
 
-def shapes_repeat(task: GraphTask, model: nn.Module) -> bool:
+def shapes_repeat(task: GraphTask, model: Capabilities) -> bool:
     """Whether batches have so few shapes that a kernel for each pays."""
-    return task.spec.level == "node" or getattr(model, "few_shapes", False)
+    return task.spec.level == "node" or model.few_shapes

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from gnn_distill.capabilities import Capabilities, capabilities_of
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.extensions import full_name
 from gnn_distill.models import STUDENTS, TEACHERS, build_student, build_teacher
@@ -15,10 +16,12 @@ from gnn_distill.models.pretrained import checkpoint_hash
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.run import OptimConfig, TrainConfig
 
+GNN_CAPABILITIES = Capabilities(dense_pairs=False, attends_pairs=False, reads_bias=False, has_token=False)
+
 
 @dataclass(frozen=True)
 class TeacherPlan:
-    """How a teacher is built and trained. Everything here but `name` and `build` determines it."""
+    """How a teacher is built and trained. Everything here but `name`, `build` and `can` determines it."""
 
     name: str
     build: Callable[[TaskSpec], nn.Module]
@@ -36,6 +39,8 @@ class TeacherPlan:
     """Hash of the file of its weights, where it comes trained."""
     modules: tuple[str, ...]
     """Full names of the modules that define it, this package's or the user's."""
+    can: Capabilities
+    """What its student's module declares where it is a twin; a GNN sees one shape of batch seldom twice."""
 
 
 def plan_teacher(config: TrainConfig) -> TeacherPlan:
@@ -57,6 +62,7 @@ def _gnn(config: TrainConfig) -> TeacherPlan:
         seed=config.seed,
         checkpoint=checkpoint_hash(teacher),
         modules=(full_name(teacher.name, TEACHERS), *([teacher.target.rpartition(".")[0]] if teacher.target else [])),
+        can=GNN_CAPABILITIES,
     )
 
 
@@ -75,4 +81,5 @@ def _twin(config: TrainConfig) -> TeacherPlan:
         seed=(config.seed + 2**31) % 2**32,
         checkpoint=None,
         modules=(full_name(student.name, STUDENTS),),
+        can=capabilities_of(student.name),
     )

@@ -105,6 +105,8 @@ def test_other_graphs_than_those_of_training_are_never_taught() -> None:
 
 def test_a_graph_beyond_the_budget_is_refused_with_the_students_that_take_it() -> None:
     config = replace(CONFIG, trainer=TrainerConfig(max_pairs=1000))
-    with pytest.raises(UserError, match=r"trainer\.max_pairs=1000.*sgformer, polynormer or nagphormer"):
+    with pytest.raises(
+        UserError, match=r"trainer\.max_pairs=1000.*=nagphormer, student=polynormer or student=sgformer"
+    ):
         check_student(make_node_task(), config)
     check_student(make_node_task(), replace(config, trainer=TrainerConfig(max_pairs=1600)))

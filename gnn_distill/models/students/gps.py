@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from torch_geometric.nn import GPSConv
 from torch_geometric.utils import to_dense_batch
 
+from gnn_distill.capabilities import Capabilities
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.heads import Output
@@ -15,6 +16,8 @@ from gnn_distill.models.norms import NORMS
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.student import StudentConfig
+
+CAPABILITIES = Capabilities(reads_bias=False, has_token=False)
 
 
 class Attention(nn.MultiheadAttention):
@@ -59,9 +62,6 @@ class GPS(nn.Module):
     are encoded once and not updated, there is no choice of linear attention (PyG's counts padding as nodes), and with
     local=gat no node has a loop and the layer no bias (the source's has both).
     """
-
-    dense_pairs = True
-    mini_batches = False
 
     def __init__(self, config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> None:
         super().__init__()

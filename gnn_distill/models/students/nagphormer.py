@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 
+from gnn_distill.capabilities import Capabilities
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.encoders import FeatureEncoder, StructuralEncoder
@@ -13,6 +14,10 @@ from gnn_distill.models.representations import Representations
 from gnn_distill.models.transformer import TransformerLayer
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.student import StudentConfig
+
+CAPABILITIES = Capabilities(
+    dense_pairs=False, attends_pairs=False, reads_bias=False, has_token=False, mini_batches=True
+)
 
 
 class NAGphormer(nn.Module):
@@ -27,8 +32,6 @@ class NAGphormer(nn.Module):
     """
 
     reads_edges = False
-    dense_pairs = False
-    mini_batches = True
 
     def __init__(self, config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> None:
         super().__init__()

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch_geometric.nn.attention import PolynormerAttention
 from torch_geometric.utils import to_dense_batch
 
+from gnn_distill.capabilities import Capabilities
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.heads import Output
@@ -15,6 +16,8 @@ from gnn_distill.models.norms import NORMS
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.student import StudentConfig
+
+CAPABILITIES = Capabilities(dense_pairs=False, attends_pairs=False, reads_bias=False, has_token=False, needs_local=True)
 
 
 class GlobalAttention(PolynormerAttention):
@@ -49,9 +52,6 @@ class Polynormer(nn.Module):
     The norm in x' is PyG's; β is learned as it is, where the source by default learns its logit; the source drops raw
     features, too; the local layer may be another than GAT. See GlobalAttention for its own.
     """
-
-    dense_pairs = False
-    mini_batches = False
 
     def __init__(self, config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> None:
         super().__init__()

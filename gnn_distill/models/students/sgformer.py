@@ -9,6 +9,7 @@ from torch_geometric.nn.attention import SGFormerAttention
 from torch_geometric.nn.models.sgformer import GraphModule, SGModule
 from torch_geometric.utils import to_dense_batch
 
+from gnn_distill.capabilities import Capabilities
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.heads import Output
@@ -18,6 +19,8 @@ from gnn_distill.models.norms import NORMS
 from gnn_distill.models.representations import Representations
 from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.student import StudentConfig
+
+CAPABILITIES = Capabilities(dense_pairs=False, attends_pairs=False, reads_bias=False, has_token=False, needs_local=True)
 
 
 class SimpleAttention(SGFormerAttention):
@@ -83,9 +86,6 @@ class SGFormer(nn.Module):
     is PyG's, with the graphs of a batch kept apart (see SimpleAttention), and the local layer and its norm may be
     others than GCN and batch norm.
     """
-
-    dense_pairs = False
-    mini_batches = False
 
     def __init__(self, config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> None:
         super().__init__()
