@@ -129,7 +129,7 @@ def check_student(task: GraphTask, config: TrainConfig) -> None:
         from gnn_distill.data.fragments import check_molecules  # RDKit is slow to import
 
         check_molecules(task.spec)
-    student = build_student(config.student, config.encoding, task.spec)
+    build_student(config.student, config.encoding, task.spec)
     sizes, most = task.graphs.num_nodes, config.trainer.max_pairs
     if task.spec.level == "graph":
         check_budget(sizes, most, called=task.called)

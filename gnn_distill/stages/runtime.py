@@ -128,6 +128,6 @@ def seed_stage(seed: int) -> None:
     seed_everything(seed, verbose=False)
 
 
-def shapes_repeat(task: GraphTask, model: Capabilities) -> bool:
+def shapes_repeat(task: GraphTask, can: Capabilities) -> bool:
     """Whether batches have so few shapes that a kernel for each pays."""
-    return task.spec.level == "node" or model.few_shapes
+    return task.spec.level == "node" or can.few_shapes
