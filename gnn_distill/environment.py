@@ -13,6 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.code_hash import PACKAGE, Code, code_of
+from gnn_distill.data.node_families import module_behind
 from gnn_distill.extensions import look_here
 from gnn_distill.files import sha256
 
@@ -93,7 +94,9 @@ def code_version(config: Any = None) -> dict[str, Any]:
 def run_code(config: Any = None) -> Code:
     """The code of this package that the numbers of a run with these settings depend on; None: of any run."""
     named = ((_select(config, key), package) for key, package in MODULES.items())
-    chosen = (f"{package}.{name}" for name, package in named if name not in (None, "none") and "." not in name)
+    chosen = (
+        f"{package}.{module_behind(name)}" for name, package in named if name not in (None, "none") and "." not in name
+    )
     return code_of([RUN, *chosen])
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.capabilities import capabilities_of, students_who
+from gnn_distill.data.node_families import sources
 from gnn_distill.errors import UserError, check_name, refuse, suggest
 from gnn_distill.extensions import check_module_path
 from gnn_distill.objective_rules import OBJECTIVE_RULES
@@ -23,9 +24,10 @@ MODULES = {
 
 
 def modules_in(folder: str) -> list[str]:
-    """Names of a package's modules, found without importing it."""
-    found = sorted(path.stem for path in (PACKAGE / folder).glob("[!_]*.py"))
-    return found if folder == MODULES["dataset.source"] else [*found, "none"]
+    """Names that a config may choose of a folder's modules, found without importing one."""
+    if folder == MODULES["dataset.source"]:
+        return sources()
+    return [*sorted(path.stem for path in (PACKAGE / folder).glob("[!_]*.py")), "none"]
 
 
 def _modules_exist(cfg: DictConfig) -> None:

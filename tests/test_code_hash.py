@@ -11,6 +11,8 @@ import pytest
 
 from gnn_distill import code_hash
 from gnn_distill.code_hash import EXEMPT, NAME, PACKAGE, code_of, imports_of, path_of
+from gnn_distill.data.node_families import module_behind, sources
+from gnn_distill.environment import run_code
 from gnn_distill.errors import UserError
 
 TEACHERS = f"{NAME}.models.teachers"
@@ -64,6 +66,7 @@ CHANGES = {
     "losses.micro": {"run"},
     "stages.shuffle": {"run"},
     "data.sources.zinc": {"run"},
+    "data.sources.pyg_nodes": set(),
     "data.sources.smiles": set(),
     "results.table_page": set(),
     "commands.table": set(),
@@ -86,6 +89,19 @@ def test_every_module_that_is_named_counts_to_the_byte(changed: Callable, monkey
         changed(module)
         assert (code_of(*ROOTS["run"]).digest != before.digest) == (module in before.modules), module
         monkeypatch.undo()
+
+
+def test_a_run_counts_the_module_that_reads_its_source(changed: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    def digests() -> dict[str, str]:
+        return {source: run_code({"dataset": {"source": source}}).digest for source in sources()}
+
+    for source in sources():
+        assert f"{NAME}.data.sources.{module_behind(source)}" in run_code({"dataset": {"source": source}}).modules
+    before = digests()
+    changed(f"{NAME}.data.sources.pyg_nodes")
+    after = digests()
+    read_alike = {"actor", "amazon", "heterophilous", "webkb", "wikipedia"}
+    assert {source for source in before if after[source] != before[source]} == read_alike
 
 
 def test_exemptions_are_there_and_have_reasons() -> None:

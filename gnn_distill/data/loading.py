@@ -1,11 +1,10 @@
 """From the config's `dataset` section to a task."""
 
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from omegaconf import OmegaConf
 
-from gnn_distill.data import sources
+from gnn_distill.data.node_families import module_behind, sources
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError, suggest
 from gnn_distill.extensions import function_of
@@ -14,8 +13,11 @@ if TYPE_CHECKING:
     from gnn_distill.schema.data import DatasetConfig, PathsConfig
 
 
+SOURCES = "gnn_distill.data.sources"
+
+
 def load_task(dataset: "DatasetConfig", paths: "PathsConfig") -> GraphTask:
-    """The data set that the config describes, read by `gnn_distill.data.sources.<dataset.source>.load`.
+    """The data set that the config describes, read by the `load` of the module behind `dataset.source`.
 
     A source with a dot is a module of the user's own.
 
@@ -24,8 +26,7 @@ def load_task(dataset: "DatasetConfig", paths: "PathsConfig") -> GraphTask:
     for key in ("source", "name", "path"):
         if OmegaConf.is_config(dataset) and OmegaConf.is_missing(dataset, key):
             raise UserError(f"dataset.{key} is needed: set dataset.{key}=..., or choose another dataset.")
-    choices = [module.name for module in iter_modules(sources.__path__)]
-    if dataset.source not in choices and "." not in dataset.source:
+    if dataset.source not in (choices := sources()) and "." not in dataset.source:
         hint = suggest(dataset.source, choices)
         raise UserError(f"dataset.source={dataset.source}: no such loader.{hint} Choose {', '.join(choices)}.")
-    return function_of("dataset.source", dataset.source, sources.__name__, "load")(dataset, paths)
+    return function_of("dataset.source", module_behind(dataset.source), SOURCES, "load")(dataset, paths)

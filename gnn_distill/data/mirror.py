@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, redi
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from gnn_distill.data.node_families import FAMILIES
 from gnn_distill.data.pickles import tensors_only
 from gnn_distill.data.processed import drop_outdated, looks_outdated, record
 from gnn_distill.errors import UserError, suggest
@@ -27,12 +28,8 @@ FOLDERS = {
     "peptides": "LRGB/peptides-func",
     "csl": "GNNBenchmarkDataset/CSL",
     "planetoid": "Planetoid/{name}",
-    "webkb": "WebKB/{lower}",
-    "actor": "Actor",
-    "wikipedia": "WikipediaNetwork/{lower}/geom_gcn",
-    "heterophilous": "HeterophilousGraphDataset/{lower}",
-    "amazon": "Amazon/{name}",
     "coauthor": "Coauthor/{name}",
+    **{source: family.folder for source, family in FAMILIES.items()},
 }
 """By loader: the folder of a set, below the data folder and the mirror alike; its raw files lie in raw/."""
 PROBE_SECONDS = 5
@@ -58,16 +55,21 @@ def mirror_root(paths: "PathsConfig") -> Path | None:
 
 def folder_of(source: str, name: str) -> str:
     """The folder of a set, as PyG's class lays it out: `<class>/<name>`, or `<class>`."""
-    return FOLDERS[source].format(name=name, lower=name.lower().replace("-", "_"))
+    return FOLDERS[source].format(**spelled(name))
+
+
+def spelled(name: str) -> dict[str, str]:
+    """The spellings of a set's name in paths and addresses."""
+    return {"name": name, "lower": name.lower().replace("-", "_")}
 
 
 def known_name(name: str, collection: str, names: Collection[str]) -> str:
     """`name` as its collection spells it; raises UserError where it is not one of `names`."""
-    spelled = {known.lower(): known for known in names}
-    if name.lower() not in spelled:
+    by_lower = {known.lower(): known for known in names}
+    if name.lower() not in by_lower:
         hint = suggest(name, names)
         raise UserError(f"dataset.name={name}: {collection} has no such set.{hint} Choose {', '.join(names)}.")
-    return spelled[name.lower()]
+    return by_lower[name.lower()]
 
 
 def find(paths: "PathsConfig", relative: str) -> Path | None:

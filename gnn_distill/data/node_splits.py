@@ -17,7 +17,6 @@ SEEDED = ("random", "per_class", "stratified")
 """The choices of `dataset.split` that every node-level set has."""
 VAL_SHARE = TEST_SHARE = 0.2
 TRAIN_PER_CLASS, VAL_PER_CLASS = 20, 30
-GEOM_GCN_GRAPH = ["out1_node_feature_label.txt", "out1_graph_edges.txt"]
 
 
 def choose_node_split(dataset: "NodeDatasetConfig", data: Data, y: Tensor, kind: str) -> Splits:
@@ -60,8 +59,3 @@ def per_class_split(groups: np.ndarray, seed: int) -> Splits:
         )
     train, test = place < TRAIN_PER_CLASS, place >= taken
     return to_splits(*(np.flatnonzero(part) for part in (train, ~train & ~test, test)), kind="per_class")
-
-
-def geom_gcn_files(name: str) -> list[str]:
-    """The files of the ten folds that Pei et al. (2020, Geom-GCN) published: 48/32/20 percent, whatever their name."""
-    return [f"{name}_split_0.6_0.2_{fold}.npz" for fold in range(10)]

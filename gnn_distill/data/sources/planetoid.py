@@ -7,7 +7,8 @@ from torch_geometric.datasets import Planetoid
 
 from gnn_distill.data.mirror import folder_of, known_name, read
 from gnn_distill.data.node_assembly import assemble_nodes
-from gnn_distill.data.node_splits import SEEDED, geom_gcn_files
+from gnn_distill.data.node_families import geom_gcn_files
+from gnn_distill.data.node_splits import SEEDED
 from gnn_distill.data.pickles import matrices, read_pickle
 from gnn_distill.data.splits import check_split_name
 from gnn_distill.data.task import GraphTask

@@ -1,0 +1,31 @@
+"""Node sets that differ by a class of PyG's, a folder and a split: the lines of `data.node_families`."""
+
+from typing import TYPE_CHECKING
+
+from torch_geometric import datasets
+
+from gnn_distill.data.mirror import folder_of, known_name, read, spelled
+from gnn_distill.data.node_assembly import assemble_nodes
+from gnn_distill.data.node_families import FAMILIES
+from gnn_distill.data.node_splits import SEEDED
+from gnn_distill.data.splits import check_split_name
+from gnn_distill.data.task import GraphTask
+
+if TYPE_CHECKING:
+    from gnn_distill.schema.data import NodeDatasetConfig, PathsConfig
+
+
+def load(dataset: "NodeDatasetConfig", paths: "PathsConfig") -> GraphTask:
+    """The set `dataset.name` of the family `dataset.source`; split=auto: its published folds, or a random split."""
+    family = FAMILIES[dataset.source]
+    check_split_name(dataset, "auto", *(["published"] if family.published else []), *SEEDED)
+    name = known_name(dataset.name, family.pyg, family.names)
+    pyg, forms = getattr(datasets, family.pyg), spelled(name)
+    source = read(
+        pyg if len(family.names) == 1 else lambda root: pyg(root, name),
+        folder_of(dataset.source, name),
+        [file.format(**forms) for file in family.files],
+        family.url.format(pyg=pyg, **forms),
+        paths,
+    )
+    return assemble_nodes(dataset, source[0], note=family.notes.get(name, ""))
