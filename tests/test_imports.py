@@ -45,6 +45,17 @@ def test_a_report_of_a_run_needs_no_statistics() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
+def test_choices_and_capabilities_are_known_without_torch() -> None:
+    code = (
+        "import sys, gnn_distill.validation\n"
+        "from gnn_distill.capabilities import capabilities_of\nfrom gnn_distill.rules import modules_in\n"
+        "print(capabilities_of('nagphormer').mini_batches, 'webkb' in modules_in('data/sources'))\n"
+        "print('torch' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert answer == "True True\nFalse\n"
+
+
 def test_hydra_copies_what_it_reads_of_the_schemas_but_not_all_of_them() -> None:
     schema.register()
     store = ConfigStore.instance()
