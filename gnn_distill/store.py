@@ -16,7 +16,8 @@ from filelock import FileLock, Timeout
 from gnn_distill.bounded import stay_inside
 from gnn_distill.errors import UserError
 from gnn_distill.files import fingerprint, remove_temporaries, set_aside, sha256, sync
-from gnn_distill.sealed import SCHEMA_VERSION, Damaged, OtherVersion, read_json, reading, write_json
+from gnn_distill.sealed import Damaged, OlderVersion, read_json, reading, write_json
+from gnn_distill.versions import version_in_keys
 
 MANIFEST = "key.json"
 REMEDY = "It is made again when it is needed."
@@ -58,7 +59,7 @@ class Store:
         `folder` when `make` returns. Of a `make` that fails or is killed `folder` is kept, and given to the next one,
         which may go on from there. `what` says in words what is made.
         """
-        key, what = content_key(parts), what or kind
+        key, what = content_key(kind, parts), what or kind
         if rather and self._usable(self.root / kind / rather):
             key = rather
         path = self.root / kind / key
@@ -97,7 +98,7 @@ class Store:
             return False
         try:
             check(path)
-        except (Damaged, OtherVersion) as error:
+        except (Damaged, OlderVersion) as error:
             if alone:
                 with self._writing():
                     aside = set_aside(path)
@@ -177,7 +178,10 @@ def _check(path: Path, stamps: tuple) -> None:
                 raise Damaged(file, "its content does not match its checksum", REMEDY)
 
 
-def content_key(parts: dict[str, Any]) -> str:
-    """The first 20 hexadecimal digits of the SHA-256 of the store's version and of `parts` as sorted JSON."""
-    text = json.dumps([SCHEMA_VERSION, parts], sort_keys=True, default=str)
+def content_key(kind: str, parts: dict[str, Any]) -> str:
+    """The first 20 hexadecimal digits of the SHA-256 of the oldest version that is read and of `parts`, as sorted JSON.
+
+    So a version that is added makes nothing anew, and one that is dropped only its own kind.
+    """
+    text = json.dumps([version_in_keys(kind), parts], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]

@@ -54,12 +54,12 @@ class Runtime:
         not change while its student learns.
         """
         began_with = self.directory.facts.setdefault("entries", {})
-        same = content_key({"kind": kind, **parts})
+        same = content_key(kind, {"kind": kind, **parts})
         entry = self.store.get(kind, parts | {"made_with": made_with}, make, what, rather=began_with.get(same, ""))
         if began_with.get(same) != entry.path.name:
             began_with[same] = entry.path.name
             self.directory.remember()
-        elif entry.path.name != content_key(parts | {"made_with": made_with}):
+        elif entry.path.name != content_key(kind, parts | {"made_with": made_with}):
             self.console.notice(f"This run goes on with the {what} that it began with; now another would be made.")
         return entry
 
