@@ -1,7 +1,7 @@
 """Files that version 1 of every format wrote are read, whatever becomes of the versions of other formats.
 
-They are in written_by_version_1, made by a run of two epochs, one that was stopped after its first epoch, and both's
-store; what is large was left out. They stay as they are.
+They are in written_by_version_1, made by a run of two epochs, one that was stopped after its first, and both's store;
+figures, and one checkpoint, were left out for their size. They stay as they are.
 """
 
 import json
@@ -52,7 +52,10 @@ def never(folder: Path) -> None:
 
 def find_in_store() -> None:
     for kind, key, parts in entries():
-        assert Store("store").get(kind, parts, never).path == Path("store", kind, key)
+        entry = Store("store").get(kind, parts, never)
+        assert entry.path == Path("store", kind, key)
+        read = checkpoint.load if kind in ("teachers", "signals") else checkpoint.load_tensors
+        assert read(entry.path / CONTENTS[kind])
 
 
 def predict() -> None:
@@ -81,9 +84,9 @@ def read_settings() -> None:
 class Reader(NamedTuple):
     read: Callable[[], object]
     files: tuple[str, ...]
-    """Those that it reads; of one of them each a newer version is refused."""
+    """Those of which a newer version is refused."""
     more: tuple[str, ...] = ()
-    """Formats of other files that it depends on."""
+    """Names of others that it reads, or whose versions keys hold."""
 
 
 READERS = {
@@ -102,7 +105,7 @@ READERS = {
         lambda: checkpoint.load(Path("unfinished/checkpoints/last.safetensors")),
         ("unfinished/checkpoints/last.safetensors",),
     ),
-    "store": Reader(find_in_store, ("store/teachers/*/key.json",), ("teacher.safetensors", "encodings.safetensors")),
+    "store": Reader(find_in_store, ("store/teachers/*/key.json",), tuple(CONTENTS.values())),
 }
 
 
@@ -153,7 +156,7 @@ def test_what_is_no_longer_read_says_so(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_keys_of_the_store_depend_on_their_own_kind_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert {kind for kind, *_ in entries()} == {"teachers", "encodings"}
+    assert {kind for kind, *_ in entries()} == {*CONTENTS}
     for kind, key, parts in entries():
         assert content_key(kind, parts) == key
         with monkeypatch.context() as patch:
@@ -182,8 +185,8 @@ def test_an_unfinished_run_goes_on(
     assert read_summary("unfinished")["epochs"] == 2
     versions = {file.relative_to(written).as_posix(): version_of(file) for file in written.rglob("*.*")}
     wrote = {Path(name).name for name, version in versions.items() if version == 2}
-    kept_or_removed = {"teacher.safetensors", "encodings.safetensors", "running.safetensors"}
-    assert wrote | kept_or_removed == {*FORMATS}, "each file has a format of its own"
+    in_store = {"running.safetensors", MANIFEST, *CONTENTS.values()}
+    assert wrote | in_store == {*FORMATS}, "each file has a format of its own"
 
 
 def version_of(file: Path) -> int | None:
