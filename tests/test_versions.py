@@ -91,9 +91,7 @@ class Reader(NamedTuple):
 
 READERS = {
     "predicting": Reader(predict, ("finished/student.json", "finished/student.safetensors")),
-    "report": Reader(
-        lambda: write_report("finished"), ("finished/summary.json", "finished/manifest.json"), ("run.json",)
-    ),
+    "report": Reader(lambda: write_report("finished"), ("finished/summary.json", "finished/manifest.json")),
     "row": Reader(make_row, ("finished/summary.json",), ("manifest.json",)),
     "manifest": Reader(lambda: check(Path("finished")), ("finished/manifest.json",)),
     "teacher": Reader(read_the_teacher, ("finished/checkpoints/teacher.safetensors",)),
