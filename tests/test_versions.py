@@ -19,7 +19,7 @@ from gnn_distill.results.runs import read_runs, row_of
 from gnn_distill.run_directory import check, read_summary
 from gnn_distill.sealed import NewerVersion, OlderVersion, metadata, read_json, write_json
 from gnn_distill.settings import Settings
-from gnn_distill.store import MANIFEST, Store, content_key
+from gnn_distill.store import MANIFEST, Store, content_key, entry_key
 from gnn_distill.versions import CONTENTS, FORMATS, Format
 
 WRITTEN = Path(__file__).parent / "written_by_version_1"
@@ -156,13 +156,13 @@ def test_what_is_no_longer_read_says_so(monkeypatch: pytest.MonkeyPatch) -> None
 def test_keys_of_the_store_depend_on_their_own_kind_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {kind for kind, *_ in entries()} == {*CONTENTS}
     for kind, key, parts in entries():
-        assert content_key(kind, parts) == key
+        assert entry_key(kind, parts) == key
         with monkeypatch.context() as patch:
             bump(patch, *FORMATS)
             bump(patch, *(FORMATS.keys() - {CONTENTS[kind]}), drop=True)
-            assert content_key(kind, parts) == key
+            assert entry_key(kind, parts) == key
             bump(patch, CONTENTS[kind], drop=True)
-            assert content_key(kind, parts) != key
+            assert entry_key(kind, parts) != key
 
 
 def test_a_run_that_goes_on_finds_what_it_began_with(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +170,7 @@ def test_a_run_that_goes_on_finds_what_it_began_with(monkeypatch: pytest.MonkeyP
     began_with = read_json(Path("unfinished/run.json"))["entries"]
     for kind, key, parts in entries():
         asked = {name: value for name, value in parts.items() if name != "made_with"}
-        assert began_with[content_key(kind, {"kind": kind, **asked})] == key
+        assert began_with[content_key({"kind": kind, **asked})] == key
 
 
 def test_an_unfinished_run_goes_on(
