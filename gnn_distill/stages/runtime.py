@@ -20,7 +20,7 @@ from gnn_distill.kernels import default_threads, keep_freed_memory, onednn_is_qu
 from gnn_distill.models import count_parameters
 from gnn_distill.run_directory import RunDirectory
 from gnn_distill.schema.run import TrainerConfig
-from gnn_distill.store import Entry, Store, content_key
+from gnn_distill.store import Entry, Store, content_key, entry_key
 from gnn_distill.tracking import Tracker
 
 
@@ -55,7 +55,7 @@ class Runtime:
         not change while its student learns.
         """
         began_with = self.directory.facts.setdefault("entries", {})
-        same, now = content_key({"kind": kind, **parts}), content_key(parts | {"made_with": made_with})
+        same, now = content_key({"kind": kind, **parts}), entry_key(kind, parts | {"made_with": made_with})
         before = began_with.get(same, "")
         entry = self.store.get(kind, parts | {"made_with": made_with}, make, what, rather=before)
         if before and before != entry.path.name:
