@@ -3,6 +3,7 @@
 import errno
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import is_dataclass
 from difflib import get_close_matches
 
 from hydra.core.override_parser.types import Override
@@ -20,6 +21,7 @@ TYPES = {
     "valid bool": "must be true or false",
     "to string": "must be one text; put quotes around it",
     "ListConfig": "must be a list, as in [a,b]",
+    "to Dict": "must hold sections by name, as in {name: {key: value}}",
 }
 
 
@@ -54,6 +56,12 @@ def explain(error: BaseException) -> UserError | None:
             )
         case MissingConfigException(options=list() as options), _:
             return UserError(_unknown_choice(error.missing_cfg_file, options))
+        case _, ConfigKeyError() | ConfigAttributeError() if given and _holds_sections(cause.parent_node):
+            return UserError(_unnamed(given, cause.full_key.rpartition(".")[2]))
+        case _, ValidationError() if "is not a subclass of" in str(cause) and "." in cause.full_key:
+            return UserError(f"{cause.full_key}: must be a section, as in {{key: value}}.")
+        case _, ValidationError() if given and "is not a subclass of" in str(cause):
+            return UserError(_unnamed(given, cause.full_key))
         case _, ConfigKeyError() | ConfigAttributeError():
             return UserError(_unknown_key(given, cause))
         case _, ValidationError():
@@ -131,6 +139,20 @@ def _unknown_key(given: str | None, cause: OmegaConfBaseException) -> str:
     name = cause.full_key.rpartition(".")[0]
     keys = ", ".join(str(child) for child in section if child != "hydra")
     return f"{given or key}: there is no such key.{hint} {f'Keys of {name}' if name else 'Keys'}: {keys}."
+
+
+def _holds_sections(node: object) -> bool:
+    """Whether users name the sections below `node`, as in loss.own."""
+    return isinstance(node, DictConfig) and is_dataclass(node._metadata.element_type)
+
+
+def _unnamed(given: str, name: str) -> str:
+    """The message about a section `name` that is not there yet: OmegaConf adds it only from the level above."""
+    key, _, value = given.lstrip("+").partition("=")
+    section, named, rest = key.partition(f".{name}")
+    for part in reversed([name, *rest.split(".")[1:]] if named else []):
+        value = f"{{{part}: {value}}}"
+    return f"{given}: {section} has no {name} yet. Add it: '+{section}={value}'."
 
 
 def leaves(node: DictConfig, prefix: str = "") -> Iterator[str]:

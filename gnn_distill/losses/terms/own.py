@@ -61,7 +61,7 @@ class OwnLoss:
             ) from error
         if fault := _fault(value, student):
             raise UserError(
-                f"{self.called}: returned {fault} of {shapes}. It must return a scalar tensor, as .mean() does."
+                f"{self.called}: returned {fault} for {shapes}. It must return a scalar tensor, as .mean() does."
             )
         return value
 
@@ -120,14 +120,14 @@ def _term(function: OwnLoss, rows: Rows) -> Callable[[Representations, Structure
 def _fault(value: object, student: Tensor) -> str:
     """What is wrong with a function's value, in words; empty where nothing is."""
     if not isinstance(value, Tensor):
-        return f"a {type(value).__name__}, no tensor,"
+        return f"no tensor, but {type(value).__name__},"
     if value.dim():
         return f"a tensor of shape {list(value.shape)}"
     if not value.is_floating_point():
         return f"a tensor of {value.dtype}"
     if student.requires_grad and torch.is_grad_enabled() and not value.requires_grad:
         return (
-            "a value without a gradient (a constant, or made of detached tensors; student.sum() * 0 where a batch has "
-            "nothing to compare)"
+            "a value without a gradient (a constant, or made of detached rows; where a batch has nothing to compare, "
+            "return student.sum() * 0)"
         )
     return ""
