@@ -37,7 +37,7 @@ WRONG = {
     "loss.own.mine.target=my_package.my_function.",
     "+loss.own={mine:{target:mine.loss,weight:-1}}": "loss.own.mine.weight=-1.0: must be at least 0.",
     "+loss.own={mine:{target:mine.loss,reads:edges}}": "loss.own.mine.reads=edges: there is no such choice. Choices: "
-    "nodes, graphs, logits.",
+    "nodes, graphs, logits. Did you mean 'nodes'?",
     "+loss.own={mine:{target:mine.loss,kwargs:3}}": "loss.own.mine.kwargs=3: must be arguments by name: {alpha: 0.5}.",
     "+loss.own={mine:{target:mine.loss,wight:3}}": "+loss.own={mine:{target:mine.loss,wight:3}}: there is no such key. "
     "Did you mean 'loss.own'? Keys of loss.own.mine: target, weight, reads, projection, kwargs.",
@@ -71,6 +71,8 @@ def test_it_is_refused_with_one_message(gnn_distill: Callable, line: str) -> Non
         "loss.micro.attention=1 loss.micro.attention_target=gat teacher=gat teacher.control=untrained",
         "loss=simkd teacher=none loss.weights.task=1",
         "loss=simkd teacher.control=self student=transformer",
+        "loss=simkd loss.baseline.fitnet=0 +loss.own={mine:{target:mine.loss}}",
+        "loss=task loss.weights.task=0 +loss.own={mine:{target:mine.loss,reads:logits}}",
     ],
 )
 def test_what_can_be_is_not_refused(gnn_distill: Callable, line: str) -> None:

@@ -183,6 +183,11 @@ def detached(student: Tensor, teacher: Tensor, batch: StructureBatch) -> Tensor:
     return (student.detach() - teacher).square().mean()
 
 
+def in_place(student: Tensor, teacher: Tensor, batch: StructureBatch) -> Tensor:
+    teacher -= teacher.mean(dim=0)
+    return (student - teacher).square().mean()
+
+
 class Loss:
     """No function."""
 
@@ -211,6 +216,7 @@ WRONG = {
     "no tensor": (number, {}, f"{HERE}.number: returned no tensor, but float, {ROWS}"),
     "whole numbers": (count, {}, f"{HERE}.count: returned a tensor of torch.int64 {ROWS}"),
     "no gradient": (detached, {}, rf"{HERE}.detached: returned a value without a gradient \(a constant, or made of de"),
+    "in place": (in_place, {}, f"{HERE}.in_place: changes its rows in place, and other terms read them"),
     "two widths": (
         squared,
         {"projection": "none"},

@@ -47,9 +47,10 @@ class OwnLoss:
     def __call__(self, student: Tensor, teacher: Tensor, batch: StructureBatch) -> Tensor:
         """The function's value of both sides' rows, in at least single precision; no gradient goes to the teacher.
 
-        Raises UserError where it fails, or returns no scalar with a gradient.
+        Raises UserError where it fails, changes the rows, or returns no scalar with a gradient.
         """
         student, teacher = prepare(student, teacher)
+        versions = student._version, teacher._version
         shapes = f"student rows {list(student.shape)} and teacher rows {list(teacher.shape)}"
         try:
             value = self.function(student, teacher, batch, **self.kwargs)
@@ -59,6 +60,10 @@ class OwnLoss:
             raise UserError(
                 f"{self.called}: fails on {shapes}{self._where(error)}.{self._hint(student, teacher)}"
             ) from error
+        if (student._version, teacher._version) != versions:
+            raise UserError(
+                f"{self.called}: changes its rows in place, and other terms read them, too. Write x = x / 2 for x /= 2."
+            )
         if fault := _fault(value, student):
             raise UserError(
                 f"{self.called}: returned {fault} for {shapes}. It must return a scalar tensor, as .mean() does."
