@@ -31,6 +31,7 @@ BAD = {
     "table table.size=../up": "table.size=../up: must be a name, not a path",
     "table table.rows.kd.tuned=/etc/x": "table.rows.*.tuned=/etc/x: must be a name, not a path",
     "tune table.name=a/b": "table.name=a/b: must be a name, not a path",
+    "table +table.rows={mine:{role:taecher}}": "table.rows.mine.role=taecher: there is no such choice.",
     "report": "report.path has no value. Give it one: report.path=…",
     "report nowhere": "report.path=nowhere: there is no such folder. Give that of a run, a table or a sweep.",
     "report file": "report.path=file: there is no such folder.",
@@ -45,6 +46,7 @@ FOREIGN = {
     "student.name=json.decoder": "student.name=json.decoder: this module has no function build().",
     "teacher=custom teacher.target=os.path": "teacher.target=os.path: this is no class or function of a Python",
     "teacher=custom teacher.target=os.system": "teacher.target=os.system: this is no class or function of",
+    "+loss.own={mine:{target:json.decoder.loss}}": "loss.own.mine.target=json.decoder.loss: json.decoder has no loss.",
     "teacher=custom teacher.target=..x": "teacher.target=.: must be the path of a module",
 }
 
