@@ -1,6 +1,7 @@
 """Hydra's and OmegaConf's errors about a config, in this project's words."""
 
 import errno
+import re
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import is_dataclass
@@ -21,10 +22,11 @@ TYPES = {
     "valid bool": "must be true or false",
     "to string": "must be one text; put quotes around it",
     "ListConfig": "must be a list, as in [a,b]",
+    "not Optional": "may not be null",
     "to Dict": "must hold sections by name, as in {name: {key: value}}",
 }
-
-
+NO_SECTION = re.compile(r"\b(?!NoneType)\w+ is not a subclass of \w+Config")
+"""OmegaConf's words for a value where a section of the schema belongs."""
 SHOWN = 5
 
 
@@ -58,9 +60,9 @@ def explain(error: BaseException) -> UserError | None:
             return UserError(_unknown_choice(error.missing_cfg_file, options))
         case _, ConfigKeyError() | ConfigAttributeError() if given and _holds_sections(cause.parent_node):
             return UserError(_unnamed(given, cause.full_key.rpartition(".")[2]))
-        case _, ValidationError() if "is not a subclass of" in str(cause) and "." in cause.full_key:
-            return UserError(f"{cause.full_key}: must be a section, as in {{key: value}}.")
-        case _, ValidationError() if given and "is not a subclass of" in str(cause):
+        case _, ValidationError() if given and NO_SECTION.search(str(cause)):
+            if "." in cause.full_key:
+                return UserError(f"{cause.full_key}: must be a section, as in {{key: value}}.")
             return UserError(_unnamed(given, cause.full_key))
         case _, ConfigKeyError() | ConfigAttributeError():
             return UserError(_unknown_key(given, cause))

@@ -15,6 +15,7 @@ from gnn_distill.validation import check_folders_of_table
 BAD = {
     "train tracker.tags=a": "tracker.tags=a: must be a list, as in [a,b].",
     "train tracker.tags=[null]": "tracker.tags[0]=null: may not be null.",
+    "train +loss.own={mine:null}": "loss.own.mine=None: may not be null.",
     "train optim.lr=1e-400": "optim.lr=0.0: must be above 0.",
     "train trainer.max_epochs=1e3": "trainer.max_epochs=1000.0: must be a whole number.",
     "train teacher.rwse=100000": "teacher.rwse=100000: must be at least 0 and at most 1000.",
