@@ -13,7 +13,8 @@ from torch import Tensor
 
 from gnn_distill.errors import UserError
 from gnn_distill.files import replacing
-from gnn_distill.sealed import AGAIN, BLANK, SCHEMA_VERSION, SECTION, Damaged, metadata
+from gnn_distill.sealed import AGAIN, BLANK, SECTION, Damaged, metadata
+from gnn_distill.versions import version_to_write
 
 DTYPES = {
     torch.float64: "F64",
@@ -39,7 +40,7 @@ def load(path: Path, verify: bool = True, remedy: str = AGAIN) -> dict[str, Any]
     """Read what `save` wrote; tensors are on the CPU and mapped from the file.
 
     Its checksum is tested first, unless that was done already (`verify`). Raises UserError for a file that is missing,
-    damaged, or of another version, ending in `remedy`.
+    damaged, or of a version that is not read, ending in `remedy`.
     """
     ours = _ours(path, verify, remedy)
     with _tensors(path, remedy) as file:
@@ -83,7 +84,7 @@ def _write(path: Path, tensors: dict[str, Tensor], ours: dict[str, Any]) -> None
     """
     # What is wide comes first: so every tensor begins at a multiple of its items.
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
-    section = json.dumps({"schema_version": SCHEMA_VERSION, "checksum": BLANK, **ours})
+    section = json.dumps({"schema_version": version_to_write(path.name), "checksum": BLANK, **ours})
     header: dict[str, Any] = {"__metadata__": {SECTION: section}}
     end = 0
     for name in names:

@@ -31,6 +31,7 @@ EXEMPT = {
     "sealed": "how bytes come to the disk; checksums guard them",
     "bounded": "how bytes come from the disk; checksums guard them",
     "store": "where results lie",
+    "versions": "which files are read; keys hold what counts of it",
     "run_directory": "where results lie",
     "resumption": "how a run that was stopped is found again; it ends as if it had not been",
     "settings": "how a run's settings are kept; their values count",

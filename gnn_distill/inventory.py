@@ -11,12 +11,13 @@ from filelock import FileLock, Timeout
 
 from gnn_distill.files import is_held, writing
 from gnn_distill.run_directory import RUN, SUMMARY
-from gnn_distill.sealed import Damaged, OtherVersion, read_json
+from gnn_distill.sealed import Damaged, NewerVersion, OlderVersion, read_json
 from gnn_distill.store import MANIFEST, check
 
-WHOLE, MAKING, PARTIAL, DAMAGED, ASIDE, OTHER = "", "in the making", "partial", "damaged", "set aside", "other version"
+WHOLE, MAKING, PARTIAL, DAMAGED, ASIDE = "", "in the making", "partial", "damaged", "set aside"
+OLDER, NEWER = "older version", "newer version"
 """States of an item: an entry; what a process fills, or has left unfinished; an entry that cannot be used as it lies
-there; one that was set aside for that; one that another version of this package has written."""
+there; one that was set aside for that; one of a version that is no longer read, or not yet known."""
 Users = dict[tuple[str, str], list[Path]]
 """Run directories, by kind and key of the entries that they use."""
 
@@ -86,8 +87,10 @@ def examine(folder: Path, users: Users, verify: bool = False) -> Item:
             check(folder)
     except Damaged as error:
         return replace(item, state=DAMAGED, trouble=f"{error.path.name}: {error.why}")
-    except OtherVersion:
-        return replace(item, state=OTHER)
+    except OlderVersion:
+        return replace(item, state=OLDER)
+    except NewerVersion:
+        return replace(item, state=NEWER)
     return replace(item, what=told["what"])
 
 
@@ -108,10 +111,10 @@ def alone(item: Item) -> Iterator[bool]:
             lock.release()
 
 
-def users_in(folders: Iterable[Path]) -> tuple[Users, list[Path]]:
-    """Which runs below `folders`, finished or not, use which entries; and the files of runs that cannot be read."""
+def users_in(folders: Iterable[Path]) -> tuple[Users, dict[Path, str]]:
+    """Which runs below `folders`, finished or not, use which entries; and why files of others cannot be read."""
     users: Users = {}
-    unreadable: list[Path] = []
+    unreadable: dict[Path, str] = {}
     for folder in folders:
         for file in sorted(Path(place, name) for place, _, names in os.walk(folder) for name in names):
             if file.name not in (RUN, SUMMARY):
@@ -119,9 +122,12 @@ def users_in(folders: Iterable[Path]) -> tuple[Users, list[Path]]:
             try:
                 used = _keys_by_kind(file)
             except Damaged:
-                unreadable.append(file)
+                unreadable[file] = "is damaged"
                 continue
-            except OtherVersion:  # it used entries of its own version
+            except NewerVersion:
+                unreadable[file] = "is of a newer version"
+                continue
+            except OlderVersion:  # it used entries of its own version
                 continue
             for kind, keys in used.items():
                 for key in keys:

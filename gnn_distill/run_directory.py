@@ -17,7 +17,7 @@ from gnn_distill.bounded import read_csv, reading, stay_inside
 from gnn_distill.errors import UserError
 from gnn_distill.files import append, fingerprint, remove_temporaries, replace_file, set_aside
 from gnn_distill.quoting import resume_command
-from gnn_distill.sealed import Damaged, OtherVersion, read_json, write_json
+from gnn_distill.sealed import Damaged, OlderVersion, read_json, write_json
 
 SUMMARY = "summary.json"
 METRICS = "metrics.csv"
@@ -175,10 +175,10 @@ def read_summary(run_dir: Path | str) -> dict[str, Any]:
 
 
 def is_finished(run_dir: Path) -> bool:
-    """Whether a run ended; a summary that is not whole is set aside, so that the run can be made again."""
+    """Whether a run ended; a summary that is not whole, or too old, is set aside, so that the run can be made again."""
     try:
         return (run_dir / SUMMARY).exists() and bool(read_summary(run_dir))
-    except (Damaged, OtherVersion):
+    except (Damaged, OlderVersion):
         with suppress(FileNotFoundError):  # another process was faster
             set_aside(run_dir / SUMMARY)
         return False

@@ -1,6 +1,7 @@
-"""Files that carry a schema version and a SHA-256 of themselves: JSON, and safetensors in their header.
+"""Files that carry the version of their format and a SHA-256 of themselves: JSON, and safetensors in their header.
 
-The checksum is that of the whole file with 64 zeros in the checksum's place, so no byte can change unseen.
+The name of a file says what its format is. The checksum is that of the whole file with 64 zeros in
+the checksum's place, so no byte can change unseen.
 """
 
 import hashlib
@@ -14,8 +15,8 @@ from typing import Any
 from gnn_distill.bounded import AGAIN, MOST_HEADER, MOST_JSON, Damaged, opened, parsed, read_bytes, reading
 from gnn_distill.errors import UserError
 from gnn_distill.files import replace_file
+from gnn_distill.versions import FORMATS, version_to_write
 
-SCHEMA_VERSION = 1
 BLANK = "0" * 64
 SECTION = "gnn_distill"
 """Where safetensors' metadata hold a JSON object of ours."""
@@ -24,18 +25,32 @@ IN_HEADER = re.compile(rb'\\"checksum\\": \\"([0-9a-f]{64})\\"')
 
 
 class OtherVersion(UserError):
-    """A whole file, as far as one can tell, of another version of its schema."""
+    """A whole file, as far as one can tell, of a version that is not read."""
+
+
+class OlderVersion(OtherVersion):
+    """One that is no longer read: what it holds can be made again."""
 
     def __init__(self, path: Path, version: Any, remedy: str = AGAIN) -> None:
-        told = "an older version" if version is None else f"another version (its schema is {version})"
+        told = f" (version {version} of such files)" if type(version) is int else ""
         super().__init__(
-            f"{path}: was written by {told} of gnn-distill; this one reads schema {SCHEMA_VERSION}. {remedy}"
+            f"{path}: was written by an older version of gnn-distill{told}, which this one cannot read. {remedy}"
+        )
+
+
+class NewerVersion(OtherVersion):
+    """One that is not yet known: nothing is wrong with it, so nobody sets it aside."""
+
+    def __init__(self, path: Path, version: int) -> None:
+        super().__init__(
+            f"{path}: was written by a newer version of gnn-distill (version {version} of such files; this one reads "
+            f"up to {FORMATS[path.name].current}). It is whole: update gnn-distill, or use another folder."
         )
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write an object of strict JSON, its schema version first, its checksum last."""
-    values = {"schema_version": SCHEMA_VERSION, **value, "checksum": BLANK}
+    """Write an object of strict JSON, the version of its format first, its checksum last."""
+    values = {"schema_version": version_to_write(path.name), **value, "checksum": BLANK}
     text = json.dumps(values, indent=2, allow_nan=False) + "\n"
     head, _, tail = text.rpartition(BLANK)
     replace_file(path, head + hashlib.sha256(text.encode()).hexdigest() + tail)
@@ -49,7 +64,7 @@ def read_json(path: Path, remedy: str = AGAIN) -> dict[str, Any]:
         value = parsed(raw)
         # Of a file of ours one flipped byte leaves one of the two words.
         if isinstance(value, dict) and value and value.keys().isdisjoint({"schema_version", "checksum"}):
-            raise OtherVersion(path, None, remedy)
+            raise OlderVersion(path, None, remedy)
         raise Damaged(path, "it ends too early" if value is None else "its checksum is missing", remedy)
     blank = raw[: found.start(1)] + BLANK.encode() + raw[found.end(1) :]
     if hashlib.sha256(blank).hexdigest().encode() != found[1]:
@@ -57,8 +72,7 @@ def read_json(path: Path, remedy: str = AGAIN) -> dict[str, Any]:
     value = parsed(raw)
     if not isinstance(value, dict):
         raise Damaged(path, "it holds no JSON object, or one of too much depth", remedy)
-    if value.get("schema_version") != SCHEMA_VERSION:
-        raise OtherVersion(path, value.get("schema_version"), remedy)
+    _check_version(path, value.get("schema_version"), remedy)
     return {key: item for key, item in value.items() if key not in ("schema_version", "checksum")}
 
 
@@ -80,7 +94,7 @@ def metadata(path: Path, remedy: str = AGAIN, verify: bool = True, folder: Path 
         found = IN_HEADER.search(header)
         if found is None:
             if _metadata(header).keys() == {"state"}:
-                raise OtherVersion(path, None, remedy)
+                raise OlderVersion(path, None, remedy)
             raise Damaged(path, "it has no checksum, or is none of gnn-distill's files", remedy)
         if verify:
             digest = hashlib.sha256(start + header[: found.start(1)] + BLANK.encode() + header[found.end(1) :])
@@ -92,9 +106,20 @@ def metadata(path: Path, remedy: str = AGAIN, verify: bool = True, folder: Path 
     value = parsed(section) if isinstance(section, str) else None
     if not isinstance(value, dict):
         raise Damaged(path, "it has no whole header", remedy)
-    if value.get("schema_version") != SCHEMA_VERSION:
-        raise OtherVersion(path, value.get("schema_version"), remedy)
+    _check_version(path, value.get("schema_version"), remedy)
     return value
+
+
+def _check_version(path: Path, version: Any, remedy: str) -> None:
+    """Raise OlderVersion or NewerVersion unless that version of the file's format is read.
+
+    Of a copy that somebody has named otherwise no version is refused.
+    """
+    form = FORMATS.get(path.name)
+    if type(version) is not int or version < (form.oldest if form else 1):
+        raise OlderVersion(path, version, remedy)
+    if form and version > form.current:
+        raise NewerVersion(path, version)
 
 
 def _metadata(header: bytes) -> dict[str, Any]:

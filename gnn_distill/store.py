@@ -16,7 +16,8 @@ from filelock import FileLock, Timeout
 from gnn_distill.bounded import stay_inside
 from gnn_distill.errors import UserError
 from gnn_distill.files import fingerprint, remove_temporaries, set_aside, sha256, sync
-from gnn_distill.sealed import SCHEMA_VERSION, Damaged, OtherVersion, read_json, reading, write_json
+from gnn_distill.sealed import Damaged, OlderVersion, read_json, reading, write_json
+from gnn_distill.versions import version_in_keys
 
 MANIFEST = "key.json"
 REMEDY = "It is made again when it is needed."
@@ -52,14 +53,14 @@ class Store:
     ) -> Entry:
         """The entry that `parts` determine, its files tested; `make(folder)` fills it where it is missing or damaged.
 
-        Where the entry of the key `rather` is there and whole, it is taken instead.
+        Where the entry of the key `rather` is there, whole, and of a version that is read, it is taken instead.
 
         Others who want the same entry wait for it. It appears under its name only when it is whole: what lies in
         `folder` when `make` returns. Of a `make` that fails or is killed `folder` is kept, and given to the next one,
         which may go on from there. `what` says in words what is made.
         """
-        key, what = content_key(parts), what or kind
-        if rather and self._usable(self.root / kind / rather):
+        key, what = entry_key(kind, parts), what or kind
+        if rather and self._usable(self.root / kind / rather) and self._is_read(kind, rather):
             key = rather
         path = self.root / kind / key
         found = self._usable(path)
@@ -97,13 +98,17 @@ class Store:
             return False
         try:
             check(path)
-        except (Damaged, OtherVersion) as error:
+        except (Damaged, OlderVersion) as error:
             if alone:
                 with self._writing():
                     aside = set_aside(path)
                 self.tell(f"{error} What there was is now {aside.name}.")
             return False
         return True
+
+    def _is_read(self, kind: str, key: str) -> bool:
+        """Whether the version of a whole entry's content is still read: it would have the same key today."""
+        return entry_key(kind, read_json(self.root / kind / key / MANIFEST, REMEDY)["parts"]) == key
 
     @contextmanager
     def _alone(self, path: Path, what: str) -> Iterator[None]:
@@ -177,7 +182,12 @@ def _check(path: Path, stamps: tuple) -> None:
                 raise Damaged(file, "its content does not match its checksum", REMEDY)
 
 
-def content_key(parts: dict[str, Any]) -> str:
-    """The first 20 hexadecimal digits of the SHA-256 of the store's version and of `parts` as sorted JSON."""
-    text = json.dumps([SCHEMA_VERSION, parts], sort_keys=True, default=str)
+def entry_key(kind: str, parts: dict[str, Any]) -> str:
+    """The key of an entry: a version that is added to its kind's content changes none, one that is dropped does."""
+    return content_key(parts, version_in_keys(kind))
+
+
+def content_key(parts: dict[str, Any], version: int = 1) -> str:
+    """The first 20 hexadecimal digits of the SHA-256 of `version` and of `parts` as sorted JSON."""
+    text = json.dumps([version, parts], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:20]

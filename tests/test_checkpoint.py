@@ -9,7 +9,8 @@ from test_files import file_size_limit
 
 from gnn_distill import checkpoint
 from gnn_distill.errors import UserError
-from gnn_distill.sealed import Damaged, OtherVersion
+from gnn_distill.sealed import Damaged, NewerVersion, OlderVersion
+from gnn_distill.versions import FORMATS, Format
 
 
 def test_a_training_state_comes_back(tmp_path: Path) -> None:
@@ -140,9 +141,10 @@ def test_other_files_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(UserError, match="is none of gnn-distill's files"):
         checkpoint.load(tmp_path / "foreign")
     save_file({"weights": torch.zeros(2)}, tmp_path / "old", metadata={"state": "{}"})
-    with pytest.raises(OtherVersion, match="older version"):
-        checkpoint.load(tmp_path / "old")
-    monkeypatch.setattr(checkpoint, "SCHEMA_VERSION", 2)
-    checkpoint.save(tmp_path / "new", {})
-    with pytest.raises(OtherVersion, match=r"new: was written by another version .*schema is 2.*Make it again"):
-        checkpoint.load(tmp_path / "new", remedy="Make it again.")
+    with pytest.raises(OlderVersion, match=r"older version.*Make it again"):
+        checkpoint.load(tmp_path / "old", remedy="Make it again.")
+    with monkeypatch.context() as patch:
+        patch.setitem(FORMATS, "last.safetensors", Format(("a", "b")))
+        checkpoint.save(tmp_path / "last.safetensors", {})
+    with pytest.raises(NewerVersion, match=r"last\.safetensors: was written by a newer version .*update gnn-distill"):
+        checkpoint.load(tmp_path / "last.safetensors", remedy="Make it again.")

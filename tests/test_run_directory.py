@@ -28,7 +28,8 @@ from gnn_distill.run_directory import (
     read_metrics,
     read_summary,
 )
-from gnn_distill.sealed import read_json, write_json
+from gnn_distill.sealed import NewerVersion, read_json, write_json
+from gnn_distill.versions import FORMATS, Format
 
 
 def rows_of(path):
@@ -193,6 +194,17 @@ def test_a_run_with_a_damaged_summary_is_not_finished(finished):
     assert not is_finished(finished)
     assert not is_finished(finished)
     assert (finished / "summary.json.damaged").read_text() == "{}"
+
+
+def test_a_summary_of_a_newer_version_is_not_set_aside(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setitem(FORMATS, "summary.json", Format(("a", "b")))
+        RunDirectory(tmp_path).write_summary({"metric": "accuracy"})
+    with pytest.raises(NewerVersion, match=r"summary\.json: was written by a newer version"):
+        is_finished(tmp_path)
+    monkeypatch.setitem(FORMATS, "summary.json", Format(("a", "b", "c"), oldest=3))
+    assert not is_finished(tmp_path)
+    assert (tmp_path / "summary.json.damaged").exists()
 
 
 def test_what_killed_writers_left_is_removed(tmp_path):

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from damage import assert_noticed
 
-from gnn_distill import sealed
 from gnn_distill.errors import UserError
-from gnn_distill.sealed import Damaged, OtherVersion, read_json, write_json
+from gnn_distill.sealed import Damaged, NewerVersion, OlderVersion, read_json, write_json
+from gnn_distill.versions import FORMATS, Format
 
 VALUE = {"name": "größe", "numbers": [1, 0.1, None], "nested": {"checksum": "0" * 64, "schema_version": 7}}
 
@@ -27,15 +27,22 @@ def test_every_byte_of_json_counts(tmp_path: Path) -> None:
 
 
 def test_other_versions_and_other_files_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "a.json"
+    path = tmp_path / "run.json"
     path.write_text('{"metric": "accuracy"}')
-    with pytest.raises(OtherVersion, match=r"a\.json: was written by an older version.*Make it again\."):
+    with pytest.raises(OlderVersion, match=r"run\.json: was written by an older version.*Make it again\."):
         read_json(path, "Make it again.")
-    monkeypatch.setattr(sealed, "SCHEMA_VERSION", 2)
-    write_json(path, {})
-    monkeypatch.undo()
-    with pytest.raises(OtherVersion, match=r"another version \(its schema is 2\).*this one reads schema 1"):
-        read_json(path)
+    write_json(path, {"a": 1})
+    with monkeypatch.context() as patch:
+        patch.setitem(FORMATS, "run.json", Format(("a", "b"), oldest=2))
+        with pytest.raises(OlderVersion, match=r"older version .*\(version 1 of such files\).*Make it again\."):
+            read_json(path, "Make it again.")
+        patch.setitem(FORMATS, "run.json", Format(("a", "b")))
+        assert read_json(path) == {"a": 1}
+        write_json(path, {"a": 2})
+        assert read_json(path) == {"a": 2}
+    with pytest.raises(NewerVersion, match=r"version 2 of such files; this one reads up to 1.*whole: update gnn-dist"):
+        read_json(path, "Make it again.")
+    assert read_json(path.rename(tmp_path / "a.json")) == {"a": 2}
     for text in ("[]", "{}", "nothing", "[" * 100_000):
         path.write_text(text)
         with pytest.raises(Damaged):

@@ -13,8 +13,9 @@ from damage import harm
 from gnn_distill import store as module
 from gnn_distill.errors import UserError
 from gnn_distill.files import replace_file
-from gnn_distill.sealed import read_json
+from gnn_distill.sealed import NewerVersion, read_json
 from gnn_distill.store import MANIFEST, Store, content_key
+from gnn_distill.versions import FORMATS, Format
 
 FORK = multiprocessing.get_context("fork")
 
@@ -60,10 +61,14 @@ def test_entries_differ_by_kind_and_by_every_part(tmp_path: Path) -> None:
     assert store.get("teachers", dict(reversed(parts[0].items())), put("")).found
 
 
-def test_entries_of_another_schema_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Store(tmp_path).get("teachers", {}, put("first"))
-    monkeypatch.setattr(module, "SCHEMA_VERSION", 2)
-    assert not Store(tmp_path).get("teachers", {}, put("second")).found
+def test_entries_that_are_no_longer_read_are_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in ("teachers", "signals"):
+        Store(tmp_path).get(kind, {}, put("first"))
+    monkeypatch.setitem(FORMATS, "teacher.safetensors", Format(("a", "b")))
+    assert Store(tmp_path).get("teachers", {"threads": 2}, never, rather=content_key({})).found
+    monkeypatch.setitem(FORMATS, "teacher.safetensors", Format(("a", "b"), oldest=2))
+    assert not Store(tmp_path).get("teachers", {}, put("second"), rather=content_key({})).found
+    assert Store(tmp_path).get("signals", {}, never).found
 
 
 def test_the_next_maker_goes_on_from_what_a_failure_left(tmp_path: Path) -> None:
@@ -98,6 +103,15 @@ def test_a_failure_that_left_nothing_leaves_nothing(tmp_path: Path) -> None:
 def make_two(folder: Path) -> None:
     put("content")(folder)
     (folder / "other").write_bytes(bytes(300))
+
+
+def test_an_entry_of_a_newer_version_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setitem(FORMATS, MANIFEST, Format(("a", "b")))
+        path = Store(tmp_path).get("teachers", {}, put("newer")).path
+    with pytest.raises(NewerVersion, match=r"key\.json: was written by a newer version"):
+        Store(tmp_path).get("teachers", {}, never)
+    assert (path / "content").read_text() == "newer"
 
 
 @pytest.mark.parametrize("name", ["other", MANIFEST])

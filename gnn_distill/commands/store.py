@@ -15,7 +15,7 @@ from gnn_distill.files import set_aside
 from gnn_distill.inventory import (
     ASIDE,
     DAMAGED,
-    OTHER,
+    OLDER,
     PARTIAL,
     WHOLE,
     Item,
@@ -45,8 +45,8 @@ def main(cfg: DictConfig) -> None:
     if not root.is_dir():
         raise refuse("paths.store", root, "there is no such folder. Runs make it; name theirs.")
     users, unreadable = users_in(map(Path, config.runs))
-    for file in unreadable:
-        console.warn(f"{file}: is damaged. What its run uses is not known.")
+    for file, why in unreadable.items():
+        console.warn(f"{file}: {why}. What its run uses is not known.")
     {"list": tell, "verify": verify, "prune": prune}[config.action](console, root, users, config)
 
 
@@ -114,7 +114,7 @@ def prune(console: Console, root: Path, users: Users, config: StoreConfig) -> No
 
 def is_superfluous(item: Item, config: StoreConfig, days: float | None = None) -> bool:
     """Whether `prune` takes it."""
-    if item.state in (DAMAGED, ASIDE, OTHER):
+    if item.state in (DAMAGED, ASIDE, OLDER):
         return True
     old = item.age >= DAY * (config.days if days is None else days)
     return old and (item.state == PARTIAL or (item.state == WHOLE and not (config.unused and item.runs)))

@@ -23,7 +23,7 @@ from gnn_distill.schema.encoding import EncodingConfig
 from gnn_distill.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.schema.run import TrainConfig
 from gnn_distill.schema.teacher import TeacherConfig
-from gnn_distill.sealed import Damaged, OtherVersion
+from gnn_distill.sealed import Damaged, OlderVersion
 from gnn_distill.stages.runtime import Runtime, seed_stage, shapes_repeat
 from gnn_distill.stages.teacher import TeacherPlan, plan_teacher
 from gnn_distill.store import Entry
@@ -110,7 +110,7 @@ def train(
     keeper = Keeper(running, runtime.interruption)
     try:
         keeper.load()
-    except (Damaged, OtherVersion) as error:  # a store mends itself
+    except (Damaged, OlderVersion) as error:  # a store mends itself
         runtime.console.notice(f"{error} It is now {set_aside(running).name}.")
     alone = Objective(labels, LossConfig(), AlignmentConfig())
     with (

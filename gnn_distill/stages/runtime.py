@@ -19,7 +19,7 @@ from gnn_distill.kernels import default_threads, keep_freed_memory, onednn_is_qu
 from gnn_distill.models import count_parameters
 from gnn_distill.run_directory import RunDirectory
 from gnn_distill.schema.run import TrainerConfig
-from gnn_distill.store import Entry, Store, content_key
+from gnn_distill.store import Entry, Store, content_key, entry_key
 from gnn_distill.tracking import Tracker
 
 
@@ -54,13 +54,16 @@ class Runtime:
         not change while its student learns.
         """
         began_with = self.directory.facts.setdefault("entries", {})
-        same = content_key({"kind": kind, **parts})
-        entry = self.store.get(kind, parts | {"made_with": made_with}, make, what, rather=began_with.get(same, ""))
-        if began_with.get(same) != entry.path.name:
+        same, now = content_key({"kind": kind, **parts}), entry_key(kind, parts | {"made_with": made_with})
+        before = began_with.get(same, "")
+        entry = self.store.get(kind, parts | {"made_with": made_with}, make, what, rather=before)
+        if before and before != entry.path.name:
+            self.console.warn(f"The {what} that this run began with is gone from the store: it goes on with another.")
+        elif entry.path.name != now:
+            self.console.notice(f"This run goes on with the {what} that it began with; now another would be made.")
+        if before != entry.path.name:
             began_with[same] = entry.path.name
             self.directory.remember()
-        elif entry.path.name != content_key(parts | {"made_with": made_with}):
-            self.console.notice(f"This run goes on with the {what} that it began with; now another would be made.")
         return entry
 
     def introduce(self, role: str, name: str, model: nn.Module, spec: TaskSpec) -> None:

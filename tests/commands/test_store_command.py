@@ -14,6 +14,7 @@ from filelock import FileLock
 from gnn_distill.run_directory import RunDirectory
 from gnn_distill.sealed import write_json
 from gnn_distill.store import Store
+from gnn_distill.versions import FORMATS, Format
 
 HOUR, DAY = 3600, 86400
 
@@ -163,9 +164,25 @@ def test_entries_of_older_versions_can_be_pruned(store: Callable, place: Place) 
     old = place.used.with_name("89ab")
     old.mkdir()
     (old / "key.json").write_text('{"seed": 0}')
-    assert "other version" in line_of(store("list")[1], "89ab")
+    assert "older version" in line_of(store("list")[1], "89ab")
     assert store("prune", "store.delete=true")[0] == 0
     assert not old.exists()
+
+
+def test_what_a_newer_version_has_written_is_told_and_kept(
+    store: Callable, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        for name in ("key.json", "run.json"):
+            patch.setitem(FORMATS, name, Format(("a", "b")))
+        newer = place.entry("teachers", 2, "teacher 2")
+        write_json(place.run / "run.json", {"store": {"teachers": [newer.name]}})
+    make_old(newer, 9 * DAY)
+    out = store("list")[1]
+    assert "newer version" in line_of(out, newer.name)
+    assert "Warning: outputs/train/run/run.json: is of a newer version. What its run uses is not known." in out
+    assert store("prune", "store.delete=true", "store.unused=false")[0] == 0
+    assert newer.is_dir()
 
 
 @pytest.mark.parametrize("used", [3, {"teachers": 3}])

@@ -1,6 +1,7 @@
 """A stage that is stopped, after whatever epoch, ends with the numbers of one that was not."""
 
 import math
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -217,5 +218,7 @@ def test_a_run_goes_on_with_what_it_began_with(
     assert {kind for kind, keys in runtime.store.used.items() if keys != whole.store.used[kind]} == set()
     assert all(torch.equal(a, b) for a, b in zip(student.parameters(), same.parameters(), strict=True))
     assert rows_of(runtime) == rows_of(whole)
-    fresh, *_ = run(tmp_path / "fresh", task, config)
-    assert fresh.store.used["teachers"] != whole.store.used["teachers"]
+    shutil.rmtree(tmp_path / "store" / "teachers")
+    runtime, *_ = run(tmp_path, task, config, resume=True)
+    assert "gin teacher of small that this run began with is gone from the store" in capsys.readouterr().out
+    assert runtime.store.used["teachers"] != whole.store.used["teachers"]
