@@ -1,8 +1,10 @@
 """Hydra's and OmegaConf's errors about a config, in this project's words."""
 
 import errno
+import re
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import is_dataclass
 from difflib import get_close_matches
 
 from hydra.core.override_parser.types import Override
@@ -20,9 +22,11 @@ TYPES = {
     "valid bool": "must be true or false",
     "to string": "must be one text; put quotes around it",
     "ListConfig": "must be a list, as in [a,b]",
+    "not Optional": "may not be null",
+    "to Dict": "must hold sections by name, as in {name: {key: value}}",
 }
-
-
+NO_SECTION = re.compile(r"\b(?!NoneType)\w+ is not a subclass of \w+Config")
+"""OmegaConf's words for a value where a section of the schema belongs."""
 SHOWN = 5
 
 
@@ -54,6 +58,12 @@ def explain(error: BaseException) -> UserError | None:
             )
         case MissingConfigException(options=list() as options), _:
             return UserError(_unknown_choice(error.missing_cfg_file, options))
+        case _, ConfigKeyError() | ConfigAttributeError() if given and _holds_sections(cause.parent_node):
+            return UserError(_unnamed(given, cause.full_key.rpartition(".")[2]))
+        case _, ValidationError() if given and NO_SECTION.search(str(cause)):
+            if "." in cause.full_key:
+                return UserError(f"{cause.full_key}: must be a section, as in {{key: value}}.")
+            return UserError(_unnamed(given, cause.full_key))
         case _, ConfigKeyError() | ConfigAttributeError():
             return UserError(_unknown_key(given, cause))
         case _, ValidationError():
@@ -131,6 +141,20 @@ def _unknown_key(given: str | None, cause: OmegaConfBaseException) -> str:
     name = cause.full_key.rpartition(".")[0]
     keys = ", ".join(str(child) for child in section if child != "hydra")
     return f"{given or key}: there is no such key.{hint} {f'Keys of {name}' if name else 'Keys'}: {keys}."
+
+
+def _holds_sections(node: object) -> bool:
+    """Whether users name the sections below `node`, as in loss.own."""
+    return isinstance(node, DictConfig) and is_dataclass(node._metadata.element_type)
+
+
+def _unnamed(given: str, name: str) -> str:
+    """The message about a section `name` that is not there yet: OmegaConf adds it only from the level above."""
+    key, _, value = given.lstrip("+").partition("=")
+    section, named, rest = key.partition(f".{name}")
+    for part in reversed([name, *rest.split(".")[1:]] if named else []):
+        value = f"{{{part}: {value}}}"
+    return f"{given}: {section} has no {name} yet. Add it: '+{section}={value}'."
 
 
 def leaves(node: DictConfig, prefix: str = "") -> Iterator[str]:

@@ -39,6 +39,7 @@ LATER = {
     "dataset.add_reverses": True,
     "dataset.features": "pyg",
     "dataset.positive": None,
+    "loss.own": {},
 }
 """Keys that came later, with the value that says what was so before: with it, a config keeps its hash."""
 MEANS = ("trainer.out_of_memory",)
@@ -110,8 +111,8 @@ def config_hash(cfg: DictConfig) -> str:
     kept = {key: value for key, value in values.items() if key not in PLACES}
     for key in (*MEANS, *LATER):
         section, _, name = key.rpartition(".")
-        if key in MEANS or kept.get(section, {}).get(name) == LATER[key]:
-            kept.get(section, {}).pop(name, None)
+        if key in MEANS or _select(kept, key) == LATER[key]:
+            (_select(kept, section) or {}).pop(name, None)
     for key in FILES:
         section, _, name = key.partition(".")
         if isinstance(path := _select(kept, key), str):
@@ -126,15 +127,14 @@ def users_code(config: Any) -> dict[str, str]:
 
     Not of this package's: another version of it makes the same run in another way.
     """
-    names = {key: _select(config, key) for key in MODULES} | {
-        "teacher.target": (_select(config, "teacher.target") or "").rpartition(".")[0]
-    }
+    named = {key: _select(config, key) for key in MODULES}
+    modules = {key: name for key, name in named.items() if isinstance(name, str) and "." in name}
+    own = _select(config, "loss.own") or {}
+    targets = ["teacher.target", *(f"loss.own.{name}.target" for name in own)]
+    paths = {key: _select(config, key) for key in targets}
+    modules |= {key: path.rpartition(".")[0] for key, path in paths.items() if isinstance(path, str) and "." in path}
     look_here()
-    return {
-        key: code_of([name], ours=False).digest
-        for key, name in names.items()
-        if isinstance(name, str) and name and ("." in name or key == "teacher.target")
-    }
+    return {key: code_of([name], ours=False).digest for key, name in modules.items()}
 
 
 def file_hash(path: str) -> str:

@@ -7,7 +7,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from gnn_distill.errors import UserError, suggest
+from gnn_distill.errors import UserError, refuse, suggest
+
+EXAMPLES = {"class": "my_package.MyClass", "function": "my_package.my_function"}
 
 
 def module_of(key: str, name: str, package: str) -> ModuleType:
@@ -23,19 +25,31 @@ def function_of(key: str, name: str, package: str, function: str) -> Callable[..
     return getattr(module, function)
 
 
-def object_of(key: str, path: str) -> Any:
+def object_of(key: str, path: str, kind: str = "class") -> Any:
     """The user's class or function `module.name`. Raises UserError where there is none."""
     name, _, attribute = path.rpartition(".")
     if not name or not attribute:
-        raise UserError(f"{key}={path}: must be the path of a class in a module: {key}=my_package.MyClass.")
+        raise no_path(key, path, kind)
     module = users_module(key, name)
     if not hasattr(module, attribute):
         hint = suggest(attribute, vars(module))
         raise UserError(f"{key}={path}: {name} has no {attribute}.{hint}")
     found = getattr(module, attribute)
     if not callable(found) or source_of(found) is None:
-        raise UserError(f"{key}={path}: this is no class or function of a Python file. Give the path of your class.")
+        raise UserError(f"{key}={path}: this is no class or function of a Python file. Give the path of your {kind}.")
     return found
+
+
+def check_object_path(key: str, path: str, kind: str) -> None:
+    """Raise UserError unless `path` is written as that of something in a module."""
+    parts = path.split(".")
+    if len(parts) < 2 or not all(part.isidentifier() for part in parts):
+        raise no_path(key, path, kind)
+
+
+def no_path(key: str, path: str, kind: str) -> UserError:
+    """The error of a path that leads to no class or function."""
+    return refuse(key, path, f"must be the path of a {kind} in a module: {key}={EXAMPLES[kind]}.")
 
 
 def source_of(thing: Any) -> str | None:

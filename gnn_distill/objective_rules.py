@@ -4,6 +4,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.capabilities import capabilities_of, students_who
 from gnn_distill.errors import UserError, refuse
+from gnn_distill.extensions import check_object_path
 from gnn_distill.schema.objective import BASELINES
 
 
@@ -31,10 +32,22 @@ def signals_hold_what_is_aligned(cfg: DictConfig) -> None:
         raise refuse("signals.layers", "last", "alignment.layers=true reads all layers. Choose auto or all.")
 
 
+def own_losses_are_named(cfg: DictConfig) -> None:
+    """Names that a column of metrics.csv can bear, paths that a function can have, arguments by name."""
+    for name, own in cfg.loss.own.items():
+        key = f"loss.own.{name}"
+        if not name.isidentifier():
+            raise UserError(f"{key}: must be named as in Python, by letters, digits and _: the term is own_<name>.")
+        check_object_path(f"{key}.target", own.target, "function")
+        if own.kwargs is not None and not isinstance(own.kwargs, DictConfig):
+            raise refuse(f"{key}.kwargs", own.kwargs, "must be arguments by name: {alpha: 0.5}.")
+
+
 def something_is_learned(cfg: DictConfig) -> None:
     """There is a model and a loss."""
     loss, align = cfg.loss, cfg.alignment
-    weights = [*loss.weights.values(), *align.weights.values(), *(loss.baseline[name] for name in BASELINES)]
+    own = [term for term in loss.own.values() if term.weight]
+    weights = [*loss.weights.values(), *align.weights.values(), *(loss.baseline[name] for name in BASELINES), *own]
     if not any(weights):
         raise UserError("all of loss.weights and alignment.weights are 0: nothing would be learned. Set one above 0.")
     if cfg.teacher.name == cfg.student.name == "none":
@@ -43,6 +56,8 @@ def something_is_learned(cfg: DictConfig) -> None:
         raise refuse("loss.weights.task", 0, "without a teacher the labels are all there is to learn from.")
     if loss.weights.task or loss.weights.soft or cfg.student.name == "none":
         return
+    if any(term.reads == "logits" for term in own):
+        return
     if not align.reuse_head:
         raise refuse(
             "loss.weights.task",
@@ -50,7 +65,7 @@ def something_is_learned(cfg: DictConfig) -> None:
             "with loss.weights.soft=0, too, nothing teaches the student's head. Set one above 0, or let it predict by "
             "its teacher's: alignment.reuse_head=true.",
         )
-    if not align.weights.node and not loss.baseline.fitnet:
+    if not align.weights.node and not loss.baseline.fitnet and not any(term.reads == "nodes" for term in own):
         raise refuse(
             "alignment.reuse_head",
             "true",
@@ -114,6 +129,7 @@ def head_can_be_reused(cfg: DictConfig) -> None:
 
 
 OBJECTIVE_RULES = (
+    own_losses_are_named,
     projection_fits_widths,
     signals_hold_what_is_aligned,
     something_is_learned,

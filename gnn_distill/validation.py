@@ -55,6 +55,9 @@ def _check_section(section: DictConfig, prefix: str) -> None:
             raise UserError(f"{key}: {str(error).splitlines()[0]}.") from error
         if isinstance(value, DictConfig) and is_dataclass(OmegaConf.get_type(value)):
             _check_section(value, f"{key}.")
+        elif isinstance(value, DictConfig) and is_dataclass(value._metadata.element_type):
+            for item in value:
+                _check_section(value[item], f"{key}.{item}.")
         else:
             _check_value(key, value, schema[name])
 

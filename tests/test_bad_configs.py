@@ -15,6 +15,7 @@ from gnn_distill.validation import check_folders_of_table
 BAD = {
     "train tracker.tags=a": "tracker.tags=a: must be a list, as in [a,b].",
     "train tracker.tags=[null]": "tracker.tags[0]=null: may not be null.",
+    "train +loss.own={mine:null}": "loss.own.mine=None: may not be null.",
     "train optim.lr=1e-400": "optim.lr=0.0: must be above 0.",
     "train trainer.max_epochs=1e3": "trainer.max_epochs=1000.0: must be a whole number.",
     "train teacher.rwse=100000": "teacher.rwse=100000: must be at least 0 and at most 1000.",
@@ -31,6 +32,7 @@ BAD = {
     "table table.size=../up": "table.size=../up: must be a name, not a path",
     "table table.rows.kd.tuned=/etc/x": "table.rows.*.tuned=/etc/x: must be a name, not a path",
     "tune table.name=a/b": "table.name=a/b: must be a name, not a path",
+    "table +table.rows={mine:{role:taecher}}": "table.rows.mine.role=taecher: there is no such choice.",
     "report": "report.path has no value. Give it one: report.path=…",
     "report nowhere": "report.path=nowhere: there is no such folder. Give that of a run, a table or a sweep.",
     "report file": "report.path=file: there is no such folder.",
@@ -45,6 +47,7 @@ FOREIGN = {
     "student.name=json.decoder": "student.name=json.decoder: this module has no function build().",
     "teacher=custom teacher.target=os.path": "teacher.target=os.path: this is no class or function of a Python",
     "teacher=custom teacher.target=os.system": "teacher.target=os.system: this is no class or function of",
+    "+loss.own={mine:{target:json.decoder.loss}}": "loss.own.mine.target=json.decoder.loss: json.decoder has no loss.",
     "teacher=custom teacher.target=..x": "teacher.target=.: must be the path of a module",
 }
 

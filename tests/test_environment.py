@@ -34,6 +34,23 @@ def test_config_hash_ignores_only_places(changes):
     assert (config_hash(config()) == config_hash(config(**changes))) is same
 
 
+def test_a_key_that_came_later_changes_no_hash_until_it_is_set():
+    for key, before in module.LATER.items():
+        named = config(trainer={}, dataset={}, loss={})
+        old = config_hash(named)
+        OmegaConf.update(named, key, before)
+        assert config_hash(named) == old, key
+        OmegaConf.update(named, key, {"mine": {"weight": 0.5}} if before == {} else "other")
+        assert config_hash(named) != old, key
+
+
+def test_a_key_that_came_later_may_lie_in_a_section_of_a_section(monkeypatch):
+    monkeypatch.setitem(module.LATER, "loss.schedule.own", {"enter": 0})
+    old = config(loss={"schedule": {"form": "linear"}})
+    new = config(loss={"schedule": {"form": "linear", "own": {"enter": 0}}})
+    assert config_hash(new) == config_hash(old)
+
+
 def test_config_hash_depends_on_settings_not_on_their_order_or_spelling():
     spelled = OmegaConf.create({"optim": {"lr": "${rate}"}, "rate": 1e-3, "seed": 0})
     plain = OmegaConf.create({"seed": 0, "rate": 0.001, "optim": {"lr": 0.001}})
@@ -94,18 +111,20 @@ def test_a_run_is_known_by_what_is_in_the_files_it_names(tmp_path: Path, monkeyp
     assert hashed(other, "moved.csv") != before
 
 
-@pytest.mark.parametrize("key", ["dataset.source", "teacher.name", "student.name", "teacher.target"])
+@pytest.mark.parametrize(
+    "key", ["dataset.source", "teacher.name", "student.name", "teacher.target", "loss.own.mine.target"]
+)
 def test_a_run_is_known_by_the_code_of_the_users_that_it_names(
     key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sys.path", [*sys.path])
-    folder = tmp_path / f"mine_{key.partition('.')[0]}_{key.partition('.')[2]}"
+    folder = tmp_path / f"mine_{key.replace('.', '_')}"
     folder.mkdir()
     (folder / "net.py").write_text("from .layers import WIDTH\nimport gnn_distill.training\nraise SystemExit('run')\n")
     (folder / "layers.py").write_text("WIDTH = 1\n")
-    section, _, name = key.partition(".")
-    named = config(**{section: {name: f"{folder.name}.net" + (".Net" if name == "target" else "")}})
+    named = config()
+    OmegaConf.update(named, key, f"{folder.name}.net" + (".Net" if key.endswith(".target") else ""))
     before = config_hash(named)
     (folder / "layers.py").write_text("WIDTH = 2\n")
     assert config_hash(named) != before

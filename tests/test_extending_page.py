@@ -49,7 +49,7 @@ def test_the_page_makes_the_folder_that_it_shows(folder: Path) -> None:
     tree = re.search(r"```text\n(.*?)```", PAGE, flags=re.DOTALL)[1]
     shown = {line.split()[0] for line in tree.splitlines()} - {"mine/", "conf/"}
     assert shown == {name.removeprefix("mine/").removeprefix("conf/") for name in FILES}
-    assert sum(map(len, BLOCKS)) == 5
+    assert sum(map(len, BLOCKS)) == 6
 
 
 def test_files_of_ones_own_build_on_one_module_alone() -> None:
@@ -59,6 +59,15 @@ def test_files_of_ones_own_build_on_one_module_alone() -> None:
     told = {*re.findall(r"`(\w+)", PAGE)} | {*re.findall(r"\b\w+\b", text)}
     assert {*extending.__all__} - {"Representations", "StructureBatch", "TaskSpec", "GraphTask", "UserError"} <= told
     assert all(hasattr(extending, name) for name in extending.__all__)
+
+
+def test_own_loss_is_a_term_of_the_run(folder: Path) -> None:
+    (run,) = (folder / "outputs" / "train").glob("*_typed_edges_graphormer-gin_s0")
+    with (run / "metrics.csv").open() as file:
+        (row,) = (row for row in csv.DictReader(file) if row["stage"] == "student")
+    assert float(row["train/own_hubs"]) > 0
+    assert float(row["train/own_hubs.weighted"]) == pytest.approx(0.5 * float(row["train/own_hubs"]))
+    assert not any("align" in column and value for column, value in row.items())
 
 
 def test_own_data_teacher_and_student(folder: Path) -> None:

@@ -30,6 +30,28 @@ WRONG = {
     "no head of this package's that could be used again. Set alignment.reuse_head=false.",
     "loss=lsp loss.baseline.projection=none student.hidden_channels=32": "loss.baseline.projection=none: "
     "teacher.hidden_channels=64 and student.hidden_channels=32 differ. Choose linear or mlp, or equal widths.",
+    "+loss.own={my-loss:{target:mine.loss}}": "loss.own.my-loss: must be named as in Python, by letters, digits and _: "
+    "the term is own_<name>.",
+    "+loss.own={mine:{weight:1}}": "loss.own.mine.target has no value. Give it one: loss.own.mine.target=…",
+    "+loss.own={mine:{target:loss}}": "loss.own.mine.target=loss: must be the path of a function in a module: "
+    "loss.own.mine.target=my_package.my_function.",
+    "+loss.own={mine:{target:mine.loss,weight:-1}}": "loss.own.mine.weight=-1.0: must be at least 0.",
+    "+loss.own={mine:{target:mine.loss,reads:edges}}": "loss.own.mine.reads=edges: there is no such choice. Choices: "
+    "nodes, graphs, logits. Did you mean 'nodes'?",
+    "+loss.own={mine:{target:mine.loss,kwargs:3}}": "loss.own.mine.kwargs=3: must be arguments by name: {alpha: 0.5}.",
+    "+loss.own={mine:{target:mine.loss,wight:3}}": "+loss.own={mine:{target:mine.loss,wight:3}}: there is no such key. "
+    "Did you mean 'loss.own'? Keys of loss.own.mine: target, weight, reads, projection, kwargs.",
+    "+loss.own={mine:3}": "loss.own.mine: must be a section, as in {key: value}.",
+    "loss.own=3": "loss.own=3: must hold sections by name, as in {name: {key: value}}.",
+    "loss.own={mine:{target:mine.loss}}": "loss.own={mine:{target:mine.loss}}: loss.own has no mine yet. Add it: "
+    "'+loss.own={mine:{target:mine.loss}}'.",
+    "+loss.own.mine={target:mine.loss}": "+loss.own.mine={target:mine.loss}: loss.own has no mine yet. Add it: "
+    "'+loss.own={mine: {target:mine.loss}}'.",
+    "loss.own.mine.target=mine.loss": "loss.own.mine.target=mine.loss: loss.own has no mine yet. Add it: "
+    "'+loss.own={mine: {target: mine.loss}}'.",
+    "loss=simkd loss.baseline.fitnet=0 +loss.own={mine:{target:mine.loss,reads:graphs}}": "alignment.reuse_head=true: "
+    "nothing teaches the states that the head reads. Set alignment.weights.node, loss.baseline.fitnet or "
+    "loss.weights.task above 0.",
     "alignment.source=egg": "alignment.source=egg: there is no such choice. Choices: ego, walk, cluster, fragment. "
     "Did you mean 'ego'?",
 }
@@ -49,6 +71,8 @@ def test_it_is_refused_with_one_message(gnn_distill: Callable, line: str) -> Non
         "loss.micro.attention=1 loss.micro.attention_target=gat teacher=gat teacher.control=untrained",
         "loss=simkd teacher=none loss.weights.task=1",
         "loss=simkd teacher.control=self student=transformer",
+        "loss=simkd loss.baseline.fitnet=0 +loss.own={mine:{target:mine.loss}}",
+        "loss=task loss.weights.task=0 +loss.own={mine:{target:mine.loss,reads:logits}}",
     ],
 )
 def test_what_can_be_is_not_refused(gnn_distill: Callable, line: str) -> None:

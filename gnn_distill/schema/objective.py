@@ -1,6 +1,9 @@
 """Config keys of the objective: what the student matches, how much, and when."""
 
 from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
 
 from gnn_distill.schema.fields import choice, number, positive, section, weight, weights
 
@@ -132,6 +135,22 @@ BASELINES = weights(BaselineConfig)
 
 
 @dataclass
+class OwnLossConfig:
+    """A loss of your own: a function of student rows, teacher rows and the batch that returns a scalar."""
+
+    target: str = MISSING
+    """Import path of the function, my_package.my_losses.my_loss."""
+    weight: float = number(1.0, low=0.0)
+    """0 switches it off at no cost; counts over time as loss.schedule.baseline says."""
+    reads: str = choice("nodes", "nodes", "graphs", "logits")
+    """Which rows it gets, of both sides: last node states, graph states (graph level only), or logits."""
+    projection: str = choice("linear", "linear", "mlp", "none")
+    """nodes, graphs: map from student to teacher width, learned, not part of the student; none: states as they are."""
+    kwargs: Any = None
+    """Further arguments of the function; null: none."""
+
+
+@dataclass
 class Ramp:
     """When a weight counts, in shares of the training: it rises over `enter` and falls over `leave`."""
 
@@ -158,7 +177,7 @@ class ScheduleConfig:
     align: Ramp = section(Ramp)
     """Alignment at every scale."""
     baseline: Ramp = section(Ramp)
-    """Published losses."""
+    """Published losses, and your own."""
 
 
 @dataclass
@@ -177,6 +196,8 @@ class LossConfig:
     """Global terms."""
     baseline: BaselineConfig = section(BaselineConfig)
     """Published losses."""
+    own: dict[str, OwnLossConfig] = field(default_factory=dict)
+    """Losses of your own, by name: a term own_<name> each."""
     schedule: ScheduleConfig = section(ScheduleConfig)
     """Weights over time."""
     balance: str = choice("none", "none", "gradient")

@@ -16,6 +16,7 @@ from gnn_distill.losses.bridge import StudentShape
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.reuse import ReusingStudent
+from gnn_distill.losses.terms.own import own_losses
 from gnn_distill.models import build_student
 from gnn_distill.models.heads import Output
 from gnn_distill.schema.run import TrainConfig
@@ -124,6 +125,8 @@ def check_student(task: GraphTask, config: TrainConfig) -> None:
     """Raise UserError unless the student can be built, its largest batch fits the budget, and it can be taught."""
     if config.student.name == "none":
         return
+    if config.teacher.name != "none":
+        own_losses(config.loss, task.spec.level)
     align = config.alignment
     if align.weights.subgraph and align.source == "fragment" and config.teacher.name != "none":
         from gnn_distill.data.fragments import check_molecules  # RDKit is slow to import

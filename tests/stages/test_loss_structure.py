@@ -29,6 +29,7 @@ from gnn_distill.schema.objective import (
     LossWeights,
     MacroConfig,
     MicroConfig,
+    OwnLossConfig,
 )
 from gnn_distill.schema.run import SignalsConfig, TrainConfig
 from gnn_distill.stages.distill import check_student, distill
@@ -167,6 +168,14 @@ def test_fragments_of_graphs_that_are_no_molecules_are_refused_before_the_teache
     align = AlignmentConfig(weights=AlignmentWeights(subgraph=1.0), source="fragment")
     with pytest.raises(UserError, match=r"alignment\.source=fragment: small does not hold molecules"):
         check_student(make_task(), replace(CONFIG, alignment=align))
+
+
+def test_a_loss_of_ones_own_is_looked_for_before_the_teacher_is_trained() -> None:
+    config = replace(CONFIG, loss=LossConfig(own={"mine": OwnLossConfig("nowhere.loss")}))
+    with pytest.raises(UserError, match=r"loss\.own\.mine\.target=nowhere: there is no module"):
+        check_student(make_task(), config)
+    check_student(make_task(), replace(config, loss=LossConfig(own={"mine": OwnLossConfig("nowhere.loss", weight=0)})))
+    check_student(make_task(), replace(config, teacher=replace(CONFIG.teacher, name="none")))
 
 
 SIMKD = replace(
