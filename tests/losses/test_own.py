@@ -195,7 +195,11 @@ class Loss:
 HERE = f"loss.own.mine.target={__name__}"
 ROWS = r"for student rows \[\d+, 6\] and teacher rows \[\d+, 6\]\. It must return a scalar tensor"
 WRONG = {
-    "no module": ("nowhere.loss", {}, "loss.own.mine.target=nowhere: there is no module nowhere. Run from the folder"),
+    "no module": (
+        "no_losses.loss",
+        {},
+        "loss.own.mine.target=no_losses: there is no module no_losses. Run from the folder",
+    ),
     "no function": (f"{__name__}.square", {}, f"{HERE}.square: {__name__} has no square. Did you mean 'squared'?"),
     "no path": ("squared", {}, "loss.own.mine.target=squared: must be the path of a function in a module"),
     "a value": (f"{__name__}.WRONG", {}, f"{HERE}.WRONG: this is no class or function of a Python file"),
