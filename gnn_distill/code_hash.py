@@ -11,6 +11,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import metadata, util
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -166,14 +167,18 @@ def places_of(top: str) -> tuple[Path, ...]:
     """The folders of a top-level package; none for a module that is a file, or that there is not."""
     if top == NAME:
         return (PACKAGE,)
-    spec = util.find_spec(top) if top.isidentifier() else None
+    spec = _spec(top)
     return tuple(map(Path, spec.submodule_search_locations or ())) if spec is not None else ()
 
 
 def file_of(top: str) -> Path | None:
     """The file of a top-level module."""
-    spec = util.find_spec(top) if top.isidentifier() else None
+    spec = _spec(top)
     return Path(spec.origin) if spec is not None and spec.has_location else None
+
+
+def _spec(top: str) -> ModuleSpec | None:
+    return util.find_spec(top) if top.isidentifier() else None
 
 
 def is_installed(top: str) -> bool:

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from small_tasks import make_graphs, make_spec
 
 import gnn_distill as package
+from gnn_distill.commands import train
 from gnn_distill.data.loading import load_task
 from gnn_distill.data.task import Features, GraphTask
 from gnn_distill.errors import UserError
@@ -216,6 +217,24 @@ def test_why_a_run_failed_is_kept_until_it_goes_on(
 
     assert gnn_distill("train", "resume=run")[0] == 0
     assert not (run / "failed.json").exists()
+
+
+def test_a_run_is_that_of_the_file_it_has_read(
+    gnn_distill: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = tmp_path / "own.csv"
+    table.write_text("smiles,y\n" + "".join(f"{'C' * n},{n / 2}\n" for n in range(1, 31)))
+    evaluate = train.evaluate_splits
+
+    def write_anew(*given: Any, **more: Any) -> Any:
+        table.write_text(table.read_text() + "CCO,3\n")
+        return evaluate(*given, **more)
+
+    monkeypatch.setattr(train, "evaluate_splits", write_anew)
+    words = ("train", "dataset=smiles", "dataset.path=own.csv", "teacher=none", "trainer.max_epochs=1", *QUICK)
+    assert gnn_distill(*words)[0] == 0
+    began_as = json.loads((tmp_path / "run" / "run.json").read_text())["config_hash"]
+    assert summary_of(tmp_path / "run")["config_hash"] == began_as
 
 
 def test_a_job_that_is_refused_keeps_why(gnn_distill: Callable, tmp_path: Path) -> None:

@@ -75,13 +75,13 @@ def make_run(cfg: DictConfig, folder: Path, resume: bool, console: Console, inte
     with keeping_failure(directory, console):
         try:
             store = Store(config.paths.store, console.notice, maker=directory.facts["id"])
-            return run_stages(Runtime(fabric, store, console, directory, tracker, interruption), config, cfg)
+            return run_stages(Runtime(fabric, store, console, directory, tracker, interruption), config)
         except Interrupted:
             tracker.finish(5.0)
             raise
 
 
-def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
+def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     """Data, teacher, signals, encodings, student, evaluation; then the summary, which makes a run a finished one."""
     console, directory, tracker = runtime.console, runtime.directory, runtime.tracker
     name, seconds = run_name(config), Seconds(directory)
@@ -146,8 +146,9 @@ def run_stages(runtime: Runtime, config: TrainConfig, cfg: DictConfig) -> float:
         "metric": task.spec.metric,
         "higher_is_better": task.spec.higher_is_better,
         "note": task.spec.note,
+        # As it began: files that the settings name may have been written anew since they were read.
         # Smaller batches than the settings say make another run.
-        "config_hash": config_hash(cfg) + (f"-{fitted.parts}" if fitted and fitted.parts > 1 else ""),
+        "config_hash": directory.facts["config_hash"] + (f"-{fitted.parts}" if fitted and fitted.parts > 1 else ""),
         "batch_parts": fitted.parts if fitted else None,
         "seed": config.seed,
         "split": {
