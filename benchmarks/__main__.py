@@ -20,7 +20,7 @@ from rich.table import Table
 
 from benchmarks.figures import draw_scaling
 from benchmarks.options import Options, Report
-from gnn_distill.environment import environment
+from gnn_distill.storage.provenance import environment
 
 PARTS = {
     "preprocessing": "hop distances beside NetworkX and scipy, and how long whole sets take",

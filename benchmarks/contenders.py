@@ -14,9 +14,9 @@ from benchmarks.peers.gps import GPS, GPSShape
 from benchmarks.peers.graphormer import Graphormer, GraphormerShape
 from benchmarks.peers.training import PeerTraining
 from benchmarks.timing import CLOCKS, wait_for_device
+from gnn_distill.config.schema.run import TrainConfig
+from gnn_distill.cpu import default_threads, products_by_onednn
 from gnn_distill.data.task import GraphTask
-from gnn_distill.kernels import default_threads, products_by_onednn
-from gnn_distill.schema.run import TrainConfig
 
 GPS_PEERS = {"GPSConv with GINE": True, "GPSConv, attention alone": False}
 """Whether there is message passing."""

@@ -17,7 +17,7 @@ def leave(*_: Any) -> None:
 
 def listen(event: str, arguments: tuple) -> None:
     """Once training is imported, wait for the first step of any optimizer."""
-    if event == "import" and arguments[0] == "gnn_distill.training" and not listening:
+    if event == "import" and arguments[0] == "gnn_distill.training.loop" and not listening:
         listening.append(event)
         from torch.optim.optimizer import register_optimizer_step_post_hook
 
@@ -28,6 +28,6 @@ listening: list[str] = []
 
 if __name__ == "__main__":
     sys.addaudithook(listen)
-    from gnn_distill.cli import main
+    from gnn_distill.cli.main import main
 
     main()

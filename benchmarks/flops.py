@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from gnn_distill.schema.student import StudentConfig
+from gnn_distill.config.schema.student import StudentConfig
 
 
 def training_flops(student: StudentConfig, tokens: Tensor) -> float:

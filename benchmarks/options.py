@@ -7,9 +7,9 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from gnn_distill import schema
-from gnn_distill.cli import CONF_DIR
-from gnn_distill.schema.run import TrainConfig
+from gnn_distill.cli.main import CONF_DIR
+from gnn_distill.config import schema
+from gnn_distill.config.schema.run import TrainConfig
 
 PLAIN = ("loss=task", "alignment=none", "teacher=none")
 """Overrides of training from labels alone."""

@@ -13,26 +13,26 @@ from benchmarks.flops import training_flops
 from benchmarks.options import Options
 from benchmarks.processes import resident
 from benchmarks.timing import CLOCKS, wait_for_device
-from gnn_distill.capabilities import capabilities_of
-from gnn_distill.console import Console
+from gnn_distill.config.capabilities import capabilities_of
+from gnn_distill.config.schema.run import TrainConfig
+from gnn_distill.cpu import products_by_onednn
 from gnn_distill.data.batching import StructureBatch
-from gnn_distill.data.feed import Beside, Feed, make_feed, nothing
-from gnn_distill.data.loading import load_task
+from gnn_distill.data.loaders import Beside, Feed, make_feed, nothing
+from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask
 from gnn_distill.interruption import Interruption
-from gnn_distill.kernels import products_by_onednn
 from gnn_distill.losses.labels import make_labels
-from gnn_distill.run_directory import RunDirectory
-from gnn_distill.schema.run import TrainConfig
-from gnn_distill.stages.distill import student_and_objective
-from gnn_distill.stages.encode import encode
-from gnn_distill.stages.pretrain import pretrain
-from gnn_distill.stages.runtime import Runtime, make_fabric, shapes_repeat
-from gnn_distill.stages.signals import signals
-from gnn_distill.stages.structure import with_distances
-from gnn_distill.store import Store
-from gnn_distill.tracking import Tracker
-from gnn_distill.training import fit
+from gnn_distill.pipeline.encodings import encode
+from gnn_distill.pipeline.runtime import Runtime, make_fabric, shapes_repeat
+from gnn_distill.pipeline.student import student_and_objective
+from gnn_distill.pipeline.subgraphs import with_distances
+from gnn_distill.pipeline.teacher import pretrain
+from gnn_distill.pipeline.teacher_outputs import signals
+from gnn_distill.storage.run_directory import RunDirectory
+from gnn_distill.storage.store import Store
+from gnn_distill.training.console import Console
+from gnn_distill.training.loop import fit
+from gnn_distill.training.tracking import Tracker
 
 
 def make_runtime(options: Options, config: TrainConfig) -> Runtime:

@@ -15,13 +15,13 @@ from benchmarks.peers.batches import to_data
 from benchmarks.peers.preprocessing import graphormer_recipe, scipy_distances
 from benchmarks.processes import remotes
 from benchmarks.timing import interleave, times_faster
-from gnn_distill.data.loading import load_task
-from gnn_distill.data.structure import compute_encodings
+from gnn_distill.config.schema.encoding import EncodingConfig
+from gnn_distill.config.schema.run import TrainConfig
+from gnn_distill.data.encodings.structural import compute_encodings
+from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask
-from gnn_distill.schema.encoding import EncodingConfig
-from gnn_distill.schema.run import TrainConfig
-from gnn_distill.stages.encode import encode
-from gnn_distill.stages.runtime import make_fabric
+from gnn_distill.pipeline.encodings import encode
+from gnn_distill.pipeline.runtime import make_fabric
 
 DISTANCE = 20
 ENCODINGS = {

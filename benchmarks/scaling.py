@@ -9,8 +9,8 @@ from benchmarks.options import PLAIN, Options, Report
 from benchmarks.processes import remotes
 from benchmarks.throughput import DROPOUT, NARROW, PAIRS, WARM_UP
 from benchmarks.timing import interleave, timed
-from gnn_distill.data.structure import compute_encodings
-from gnn_distill.schema.encoding import EncodingConfig
+from gnn_distill.config.schema.encoding import EncodingConfig
+from gnn_distill.data.encodings.structural import compute_encodings
 
 MODEL = (*PLAIN, *PAIRS, *NARROW, "student.num_layers=4", *DROPOUT)
 PEERS = ("textbook Graphormer", "GPSConv, attention alone")

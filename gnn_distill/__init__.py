@@ -10,5 +10,5 @@ __all__ = ["__version__", "load"]
 def __getattr__(name: str) -> Any:
     # `load` brings torch with it, which takes seconds: the command line must not pay for that.
     if name == "load":
-        return import_module("gnn_distill.prediction").load
+        return import_module("gnn_distill.predict").load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,7 +2,7 @@
 
 import sys
 
-from gnn_distill.cli import main
+from gnn_distill.cli.main import main
 
 if __name__ == "__main__":
     sys.argv[0] = "gnn-distill"  # usage lines would name __main__.py

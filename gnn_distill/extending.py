@@ -6,19 +6,19 @@ Models: a module maps a `StructureBatch` to `Representations`; `GNN`, encoders a
 docs/extending.md shows each in use.
 """
 
-from gnn_distill.capabilities import Capabilities
-from gnn_distill.data.assembly import assemble
+from gnn_distill.config.capabilities import Capabilities
+from gnn_distill.data.assembly.graphs import assemble
+from gnn_distill.data.assembly.input_pipeline import InputPipeline
+from gnn_distill.data.assembly.nodes import assemble_nodes
+from gnn_distill.data.assembly.splits import choose_split
 from gnn_distill.data.batching import StructureBatch
-from gnn_distill.data.input_pipeline import InputPipeline
-from gnn_distill.data.loading import load_task
-from gnn_distill.data.node_assembly import assemble_nodes
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.splits import choose_split
+from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import Features, GraphTask, Splits, TaskSpec
 from gnn_distill.errors import UserError
-from gnn_distill.models.encoders import FeatureEncoder, StructuralEncoder
-from gnn_distill.models.gnn import GNN
-from gnn_distill.models.heads import Output, readout
+from gnn_distill.models.gnn_backbone import GNN
+from gnn_distill.models.layers.encoders import FeatureEncoder, StructuralEncoder
+from gnn_distill.models.layers.heads import Output, readout
 from gnn_distill.models.representations import Representations
 
 __all__ = [

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from gnn_distill.run_directory import read_summary
+from gnn_distill.storage.run_directory import read_summary
 
 
 def row(run: Path) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Write docs/configuration.md from the schema: python scripts/write_configuration.py
 
-Run it after any change to gnn_distill/schema; a test holds the page to it.
+Run it after any change to gnn_distill/config/schema; a test holds the page to it.
 """
 
 import ast
@@ -15,15 +15,15 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from omegaconf import MISSING as REQUIRED
 
-from gnn_distill.schema import SCHEMAS
-from gnn_distill.schema.data import DatasetConfig
+from gnn_distill.config.schema import SCHEMAS
+from gnn_distill.config.schema.data import DatasetConfig
 
 PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
 HEAD = """\
 # Configuration
 
-Every key, from `gnn_distill/schema/`. This page is written by `python scripts/write_configuration.py`: change the
-schema, not the page.
+Every key, from `gnn_distill/config/schema/`. This page is written by `python scripts/write_configuration.py`: change
+the schema, not the page.
 
 On the command line a key is set by `key=value` (`optim.lr=1e-3`), and a section is filled from a file of the folder of
 its name by `section=file` (`teacher=gcn` reads `conf/teacher/gcn.yaml`). Defaults below are those of the schema; the

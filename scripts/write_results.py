@@ -15,18 +15,18 @@ import hydra
 import pandas as pd
 from omegaconf import OmegaConf
 
-from gnn_distill import schema
-from gnn_distill.cli import CONF_DIR
-from gnn_distill.commands.table import filled
-from gnn_distill.environment import MEANS
-from gnn_distill.results.cells import PlannedRun, cell_overrides, plan_cell, sized
-from gnn_distill.results.numbers import Format
+from gnn_distill.cli.main import CONF_DIR
+from gnn_distill.cli.table import filled
+from gnn_distill.config import schema
+from gnn_distill.config.schema.table import TableConfig
+from gnn_distill.experiments.cells import PlannedRun, cell_overrides, plan_cell, sized
+from gnn_distill.experiments.tuned import pairs_of, tell_overlap, tell_tuned
+from gnn_distill.formatting import Format
 from gnn_distill.results.rendering import to_markdown
 from gnn_distill.results.runs import read_rows
 from gnn_distill.results.significance import differences
 from gnn_distill.results.tables import Table
-from gnn_distill.results.tuned import pairs_of, tell_overlap, tell_tuned
-from gnn_distill.schema.table import TableConfig
+from gnn_distill.storage.provenance import MEANS
 
 ROOT = Path(__file__).parents[1]
 PAGE, ROWS = ROOT / "docs" / "results.md", Path("docs/results")

@@ -32,7 +32,7 @@ def mirror() -> Path:
 @pytest.fixture
 def gnn_distill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Iterator[Callable]:
     """Call the command line in this process, in an empty folder; gives its status, output and errors."""
-    from gnn_distill import cli
+    from gnn_distill.cli import main as cli
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GNN_DISTILL_MIRROR", raising=False)

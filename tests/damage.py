@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from gnn_distill.sealed import Damaged
+from gnn_distill.storage.checksums import Damaged
 
 
 def harm(raw: bytes, every_byte: bool = False) -> Iterator[tuple[str, bytes]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gnn_distill import cli
+from gnn_distill.cli import main as cli
 from gnn_distill.errors import UserError
 
 

@@ -10,14 +10,14 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
-from gnn_distill.cli import CONF_DIR
+from gnn_distill.cli.main import CONF_DIR
+from gnn_distill.config.schema.encoding import EncodingConfig
+from gnn_distill.config.schema.student import StudentConfig
+from gnn_distill.config.schema.teacher import TeacherConfig
+from gnn_distill.data.encodings.structural import StructuralEncodings, compute_encodings
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.structure import StructuralEncodings, compute_encodings
 from gnn_distill.data.task import METRICS, Features, GraphTask, Splits, TaskSpec
 from gnn_distill.interruption import Interruption
-from gnn_distill.schema.encoding import EncodingConfig
-from gnn_distill.schema.student import StudentConfig
-from gnn_distill.schema.teacher import TeacherConfig
 
 ODD = (
     nx.empty_graph(1),
@@ -142,12 +142,12 @@ def awaken(model: nn.Module, scale: float = 0.1) -> nn.Module:
 
 def make_runtime(folder: Path, store: Path | None = None, resume: bool = False, precision: str = "32-true") -> Any:
     """What all stages share, in `folder`; on one thread, tracked nowhere."""
-    from gnn_distill.console import Console
-    from gnn_distill.run_directory import RunDirectory
-    from gnn_distill.schema.run import TrainerConfig
-    from gnn_distill.stages.runtime import Runtime, make_fabric
-    from gnn_distill.store import Store
-    from gnn_distill.tracking import Tracker
+    from gnn_distill.config.schema.run import TrainerConfig
+    from gnn_distill.pipeline.runtime import Runtime, make_fabric
+    from gnn_distill.storage.run_directory import RunDirectory
+    from gnn_distill.storage.store import Store
+    from gnn_distill.training.console import Console
+    from gnn_distill.training.tracking import Tracker
 
     fabric = make_fabric(TrainerConfig(accelerator="cpu", threads=1, precision=precision))
     store, directory = Store(store or folder / "store"), RunDirectory(folder / "run", resume)

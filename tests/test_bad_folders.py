@@ -15,17 +15,17 @@ from safetensors.torch import save_file
 from small_tasks import make_spec, preset
 
 from gnn_distill import load
-from gnn_distill.bounded import MOST_JSON
+from gnn_distill.config.schema.run import TrainConfig
+from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.errors import UserError
 from gnn_distill.models import build_student, build_teacher
 from gnn_distill.models.pretrained import load_pretrained
-from gnn_distill.prediction import SETTINGS, WEIGHTS, save_student
+from gnn_distill.predict import SETTINGS, WEIGHTS, save_student
 from gnn_distill.results.report import write_report
 from gnn_distill.results.runs import COLUMNS, read_runs
-from gnn_distill.run_directory import RunDirectory, check
-from gnn_distill.schema.run import TrainConfig
-from gnn_distill.schema.teacher import TeacherConfig
-from gnn_distill.sealed import BLANK, write_json
+from gnn_distill.storage.bounded import MOST_JSON
+from gnn_distill.storage.checksums import BLANK, write_json
+from gnn_distill.storage.run_directory import RunDirectory, check
 
 
 class Bomb:

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 from torch_geometric.nn import SAGEConv, global_mean_pool
 
-from gnn_distill.commands import train
-from gnn_distill.data.loading import load_task
 from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask, Splits
+from gnn_distill.pipeline import run as train
 
 TEACHERS = [name for name in choices("teacher") if name != "none"]
 STUDENTS = [name for name in choices("student") if name != "none"]

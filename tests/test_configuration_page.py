@@ -7,7 +7,7 @@ from typing import get_type_hints
 
 import pytest
 
-from gnn_distill.schema import SCHEMAS
+from gnn_distill.config.schema import SCHEMAS
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = runpy.run_path(str(ROOT / "scripts" / "write_configuration.py"))

@@ -17,13 +17,13 @@ from safetensors.torch import load_file
 from small_tasks import make_graphs, make_spec
 
 import gnn_distill as package
-from gnn_distill.commands import train
-from gnn_distill.data.loading import load_task
+from gnn_distill.config.schema.data import PathsConfig, SmilesConfig, TUDatasetConfig
+from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import Features, GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.metrics import Metrics
-from gnn_distill.run_directory import read_metrics
-from gnn_distill.schema.data import PathsConfig, SmilesConfig, TUDatasetConfig
+from gnn_distill.pipeline import run as train
+from gnn_distill.storage.run_directory import read_metrics
+from gnn_distill.training.metrics import Metrics
 
 QUICK = ("trainer.threads=1", "trainer.accelerator=cpu", "tracker=none", "hydra.run.dir=run")
 MUTAG = ("train", "dataset=mutag", "trainer.max_epochs=3", "pretrain.max_epochs=3", "seed=5", *QUICK)
@@ -208,7 +208,7 @@ def test_why_a_run_failed_is_kept_until_it_goes_on(
 ) -> None:
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr("gnn_distill.commands.train.distill", Mock(side_effect=UserError("Lower the learning rate.")))
+        patch.setattr("gnn_distill.pipeline.run.distill", Mock(side_effect=UserError("Lower the learning rate.")))
         assert generated("student=transformer")[0] == 1
     failed = json.loads((run / "failed.json").read_text())
     assert "Lower the learning rate" in failed["error"]
@@ -263,7 +263,7 @@ def test_a_training_outlives_its_reader(
 def test_a_run_returns_its_validation_metric(
     generated: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from gnn_distill.commands import train
+    from gnn_distill.cli import train
 
     returned, main = [], train.main
     monkeypatch.setattr(train, "main", lambda cfg: returned.append(main(cfg)))

@@ -11,14 +11,14 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 from small_tasks import choices, preset
 
-from gnn_distill import schema
-from gnn_distill.capabilities import capabilities_of
-from gnn_distill.cli import CONF_DIR
-from gnn_distill.commands import datasets
+from gnn_distill.cli import datasets
+from gnn_distill.cli.main import CONF_DIR
+from gnn_distill.config import schema
+from gnn_distill.config.capabilities import capabilities_of
+from gnn_distill.config.check import validate
 from gnn_distill.data.task import GraphTask, Splits
 from gnn_distill.errors import UserError
 from gnn_distill.losses.schedule import ramp_factor
-from gnn_distill.validation import validate
 
 EXPERIMENTS = choices("experiment")
 
@@ -127,7 +127,7 @@ def test_every_experiment_runs(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from gnn_distill.commands import train
+    from gnn_distill.pipeline import run as train
 
     load_task = train.load_task
 

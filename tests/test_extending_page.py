@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from gnn_distill import extending, load
-from gnn_distill.schema.data import DatasetConfig, PathsConfig
+from gnn_distill.config.schema.data import DatasetConfig, PathsConfig
 
 PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text()
 FILES = dict(re.findall(r"^`([\w/.]+)`:\n\n```\w+\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE))

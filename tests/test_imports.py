@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 
-from gnn_distill import schema
+from gnn_distill.config import schema
 
 HEAVY = {"sklearn", "networkx", "rdkit", "wandb"}
 """Not needed by a step of the default run; PyTorch, PyG and torchmetrics bring others with them."""
@@ -47,8 +47,9 @@ def test_a_report_of_a_run_needs_no_statistics() -> None:
 
 def test_choices_and_capabilities_are_known_without_torch() -> None:
     code = (
-        "import sys, gnn_distill.validation\n"
-        "from gnn_distill.capabilities import capabilities_of\nfrom gnn_distill.rules import modules_in\n"
+        "import sys, gnn_distill.config.check\n"
+        "from gnn_distill.config.capabilities import capabilities_of\n"
+        "from gnn_distill.config.rules_run import modules_in\n"
         "print(capabilities_of('nagphormer').mini_batches, 'webkb' in modules_in('data/sources'))\n"
         "print('torch' in sys.modules)"
     )

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from gnn_distill import cli
+from gnn_distill.cli import main as cli
 
 RUN = (
     *("train", "hydra.run.dir=run", "tracker=none", "trainer.threads=1", "trainer.accelerator=cpu"),
@@ -42,7 +42,7 @@ def die() -> None:
 
 def die_in_stage(name: str, delay: float) -> None:
     """Let the clock run from the moment at which the stage begins."""
-    from gnn_distill.commands import train
+    from gnn_distill.pipeline import run as train
 
     stage: Callable = getattr(train, name)
 
@@ -91,7 +91,7 @@ def at_once(number: int, folder: Path, plan: dict[str, Any], *words: str) -> lis
     """The exit codes of so many processes of one command, in order."""
     folder.mkdir(exist_ok=True)
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["gnn_distill.commands.train"])  # torch is imported once, not eighty times
+    context.set_forkserver_preload(["gnn_distill.pipeline.run"])  # torch is imported once, not eighty times
     processes = [context.Process(target=run, args=(folder, plan, words)) for _ in range(number)]
     for process in processes:
         process.start()

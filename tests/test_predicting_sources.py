@@ -26,25 +26,25 @@ from torch_geometric.datasets import (
     WikipediaNetwork,
 )
 
-from gnn_distill.data.assembly import assemble
-from gnn_distill.data.feed import make_feed
-from gnn_distill.data.input_pipeline import InputPipeline
-from gnn_distill.data.loading import load_task
-from gnn_distill.data.molecules_ogb import smiles_to_ogb_data
-from gnn_distill.data.node_families import sources
+from gnn_distill.config.node_families import sources
+from gnn_distill.config.schema import SCHEMAS
+from gnn_distill.config.schema.data import DatasetConfig, PathsConfig
+from gnn_distill.config.schema.run import TrainConfig
+from gnn_distill.config.schema.teacher import TeacherConfig
+from gnn_distill.data.assembly.graphs import assemble
+from gnn_distill.data.assembly.input_pipeline import InputPipeline
+from gnn_distill.data.assembly.molecules_ogb import smiles_to_ogb_data
+from gnn_distill.data.assembly.seen import Seen
+from gnn_distill.data.assembly.splits import to_splits
+from gnn_distill.data.loaders import make_feed
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.seen import Seen
-from gnn_distill.data.splits import to_splits
+from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import Features, GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.metrics import Metrics
 from gnn_distill.models import build_student
-from gnn_distill.prediction import load, save_student
-from gnn_distill.predictor import Predictor
-from gnn_distill.schema import SCHEMAS
-from gnn_distill.schema.data import DatasetConfig, PathsConfig
-from gnn_distill.schema.run import TrainConfig
-from gnn_distill.schema.teacher import TeacherConfig
+from gnn_distill.models.predictor import Predictor
+from gnn_distill.predict import load, save_student
+from gnn_distill.training.metrics import Metrics
 
 pytestmark = pytest.mark.filterwarnings("ignore:What no training graph held")
 

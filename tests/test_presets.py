@@ -8,11 +8,11 @@ import pytest
 from small_tasks import choices
 from test_combinations import few
 
-from gnn_distill.commands import train
-from gnn_distill.data.loading import load_task
+from gnn_distill.config.schema.data import DatasetConfig, PathsConfig
+from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask
-from gnn_distill.run_directory import read_metrics
-from gnn_distill.schema.data import DatasetConfig, PathsConfig
+from gnn_distill.pipeline import run as train
+from gnn_distill.storage.run_directory import read_metrics
 
 GROUPS = ("loss", "alignment", "schedule", "experiment")
 PRESETS = [f"{group}={name}" for group in GROUPS for name in choices(group) if name != "zinc"]  # a data set of its own

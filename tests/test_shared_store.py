@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from gnn_distill import cli
-from gnn_distill.run_directory import METRICS, SUMMARY, read_summary
+from gnn_distill.cli import main as cli
+from gnn_distill.storage.run_directory import METRICS, SUMMARY, read_summary
 
 RUNS = 16
 WORDS = (
@@ -35,7 +35,7 @@ def train(folder: Path, number: int) -> None:
 
 def start(folder: Path) -> list[BaseProcess]:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["gnn_distill.commands.train"])  # torch is imported once, not sixteen times
+    context.set_forkserver_preload(["gnn_distill.pipeline.run"])  # torch is imported once, not sixteen times
     runs = [context.Process(target=train, args=(folder, number)) for number in range(RUNS)]
     for run in runs:
         run.start()

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from test_tracking import STUB
 
-from gnn_distill.run_directory import read_metrics, read_summary
-from gnn_distill.stages.runtime import Runtime
-from gnn_distill.tracking import WandbTracker
+from gnn_distill.pipeline.runtime import Runtime
+from gnn_distill.storage.run_directory import read_metrics, read_summary
+from gnn_distill.training.tracking import WandbTracker
 
 RUN = (
     *("train", "dataset.num_train=24", "dataset.num_val=12", "dataset.num_test=12", "trainer.max_epochs=3"),

@@ -8,10 +8,10 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from benchmarks.peers.preprocessing import Recipe, graphormer_recipe, pair_index
-from gnn_distill.data.distances import UNREACHABLE
+from gnn_distill.config.schema.encoding import EncodingConfig
+from gnn_distill.data.encodings.distances import UNREACHABLE
+from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.structure import compute_encodings
-from gnn_distill.schema.encoding import EncodingConfig
 
 
 def to_data(graphs: PackedGraphs, graph: int) -> Data:

@@ -16,7 +16,7 @@ from gnn_distill.data.packed import PackedGraphs, gather_ranges, pointers
 from gnn_distill.errors import UserError
 
 if TYPE_CHECKING:
-    from gnn_distill.data.structure import StructuralEncodings
+    from gnn_distill.data.encodings.structural import StructuralEncodings
 
 
 @dataclass

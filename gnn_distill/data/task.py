@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from gnn_distill.data.input_pipeline import InputPipeline
+    from gnn_distill.data.assembly.input_pipeline import InputPipeline
     from gnn_distill.data.packed import PackedGraphs
 
 METRICS = {

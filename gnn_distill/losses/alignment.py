@@ -1,14 +1,12 @@
 """Feature alignment: the student's projected states match the teacher's standardised ones."""
 
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
+from jaxtyping import Float
+from torch import Tensor
 from torch.nn import functional as F
 
-from gnn_distill.kernels import Linear
 from gnn_distill.losses.prepare import prepare, unit
-
-States = Float[Tensor, "row channel"]
+from gnn_distill.models.layers.projection import States
 
 
 def align_mse(student: States, teacher: States) -> Float[Tensor, ""]:
@@ -66,23 +64,3 @@ def _hsic(x: Float[Tensor, "row left"], y: Float[Tensor, "row right"]) -> Float[
 def teacher_layer(student_layer: int, student_layers: int, teacher_layers: int) -> int:
     """⌈l·L_T/L_S⌉: the teacher layer (from 1) that student layer l (from 1) is aligned to."""
     return -(-student_layer * teacher_layers // student_layers)
-
-
-def projection(kind: str, student_channels: int, teacher_channels: int) -> nn.Module:
-    """A learned map from student to teacher width: linear, or an mlp of two layers."""
-    if kind == "linear":
-        return Linear(student_channels, teacher_channels)
-    return nn.Sequential(
-        Linear(student_channels, teacher_channels), nn.ReLU(), Linear(teacher_channels, teacher_channels)
-    )
-
-
-class Keep(nn.Module):
-    """No map: of equal widths, the dimensions that are alive in the teacher."""
-
-    def __init__(self, alive: Int[Tensor, "alive"]) -> None:
-        super().__init__()
-        self.register_buffer("alive", alive, persistent=False)
-
-    def forward(self, states: States) -> Float[Tensor, "row alive"]:
-        return states[:, self.alive]

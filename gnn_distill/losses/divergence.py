@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from gnn_distill.data.batching import StructureBatch
-from gnn_distill.losses.bridge import TeacherRows, Term
 from gnn_distill.losses.gradients import gradient
+from gnn_distill.losses.projectors import TeacherRows, Term
 from gnn_distill.models.representations import Representations
 
 

@@ -6,12 +6,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from gnn_distill.config.schema.data import TaskConfig
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.losses.task import balanced_pos_weight, task_loss
 from gnn_distill.models.representations import Representations
-from gnn_distill.schema.data import TaskConfig
 
 
 class Labels(nn.Module):

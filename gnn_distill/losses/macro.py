@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from gnn_distill.data.distances import UNREACHABLE
+from gnn_distill.data.encodings.distances import UNREACHABLE
 from gnn_distill.losses.prepare import prepare, unit
 
 GraphStates = Float[Tensor, "graph channel"]

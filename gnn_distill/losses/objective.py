@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.losses.balance import Balance
-from gnn_distill.losses.bridge import Bridge, Reads, StudentShape, TeacherRows, TeacherShape, Term
+from gnn_distill.losses.graph_lookups import Structure
 from gnn_distill.losses.labels import Labels
+from gnn_distill.losses.projectors import Bridge, Reads, StudentShape, TeacherRows, TeacherShape, Term
 from gnn_distill.losses.schedule import ramp_factor, settles
-from gnn_distill.losses.structure import Structure
 from gnn_distill.losses.terms import FAMILIES
 from gnn_distill.models.representations import Representations
-from gnn_distill.schema.objective import AlignmentConfig, LossConfig
 
 
 class Objective(nn.Module):

@@ -2,7 +2,7 @@
 
 import math
 
-from gnn_distill.schema.objective import Ramp
+from gnn_distill.config.schema.objective import Ramp
 
 
 def ramp_factor(ramp: Ramp, form: str, progress: float) -> float:

@@ -2,13 +2,13 @@
 
 from torch import nn
 
-from gnn_distill.capabilities import STUDENTS
+from gnn_distill.config.capabilities import STUDENTS
+from gnn_distill.config.plugins import function_of
+from gnn_distill.config.schema.encoding import EncodingConfig
+from gnn_distill.config.schema.student import StudentConfig
+from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
-from gnn_distill.extensions import function_of
-from gnn_distill.schema.encoding import EncodingConfig
-from gnn_distill.schema.student import StudentConfig
-from gnn_distill.schema.teacher import TeacherConfig
 
 TEACHERS = "gnn_distill.models.teachers"
 

@@ -9,10 +9,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.errors import UserError
-from gnn_distill.files import sha256
-from gnn_distill.schema.teacher import TeacherConfig
-from gnn_distill.sealed import is_ours, metadata
+from gnn_distill.storage.checksums import is_ours, metadata
+from gnn_distill.storage.files import sha256
 
 WRAPPERS = ("state_dict", "model_state_dict", "model_state", "model", "net", "weights")
 """Keys under which others save weights beside what else they save: Lightning's, many a tutorial's, GraphGym's, ours."""

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
 
+from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.structure import compute_encodings
 from gnn_distill.data.task import Features, TaskSpec
 from gnn_distill.errors import UserError
-from gnn_distill.schema.encoding import EncodingConfig
 
 SCALES = (1.0, 10.0, -10.0)
 """What the weights are multiplied by: logits do not stay between 0 and 1 under all of these."""

@@ -23,7 +23,7 @@ from gnn_distill.results.significance import (
 from gnn_distill.results.tables import Cell, Column, Comparison, Table
 
 if TYPE_CHECKING:
-    from gnn_distill.schema.table import TableConfig
+    from gnn_distill.config.schema.table import TableConfig
 
 BETTER, WORSE = "*", "†"
 Cells = dict[tuple[str, str], Cell]

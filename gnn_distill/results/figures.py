@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gnn_distill.errors import printable
-from gnn_distill.results.numbers import PERCENT, metric_label
-from gnn_distill.run_directory import read_metrics
+from gnn_distill.formatting import PERCENT, metric_label
+from gnn_distill.storage.run_directory import read_metrics
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

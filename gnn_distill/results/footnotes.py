@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from gnn_distill.results.numbers import Format
+from gnn_distill.formatting import Format
 from gnn_distill.results.significance import BOOTSTRAP_FROM, CONFIDENCE, smallest_effect, smallest_p
 
 if TYPE_CHECKING:

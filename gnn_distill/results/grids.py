@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from gnn_distill.results.numbers import NOTHING, Format, metric_label, p_value
+from gnn_distill.formatting import NOTHING, Format, metric_label, p_value
 from gnn_distill.results.tables import Cell, Column, Table
 
 STALE = "°"

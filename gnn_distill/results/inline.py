@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
-from gnn_distill.bounded import MOST_IMAGE, read_bytes
+from gnn_distill.storage.bounded import MOST_IMAGE, read_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from gnn_distill.files import replace_file
 from gnn_distill.results import spreadsheets
 from gnn_distill.results.rendering import to_csv, to_json, to_latex, to_markdown
 from gnn_distill.results.report import write_report
 from gnn_distill.results.runs import RUNS, write_rows
 from gnn_distill.results.table_files import FILE, SCORES
 from gnn_distill.results.tables import Table
+from gnn_distill.storage.files import replace_file
 
 
 def publish(folder: Path, table: Table, runs: pd.DataFrame, scores: pd.DataFrame) -> list[Path]:

@@ -6,16 +6,16 @@ from typing import Any
 import jinja2
 
 from gnn_distill import __version__
+from gnn_distill.config.schema.report import ReportConfig
 from gnn_distill.errors import UserError, making_sense, printable, refuse
-from gnn_distill.files import replace_file
-from gnn_distill.results.public import for_page
 from gnn_distill.results.run_files import is_run
 from gnn_distill.results.run_page import run_page
 from gnn_distill.results.sweep_page import sweep_page
 from gnn_distill.results.sweeps import is_sweep
 from gnn_distill.results.table_files import is_table
 from gnn_distill.results.table_page import table_page
-from gnn_distill.schema.report import ReportConfig
+from gnn_distill.storage.files import replace_file
+from gnn_distill.storage.privacy import for_page
 
 FILE = "report.html"
 

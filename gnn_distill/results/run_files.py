@@ -8,11 +8,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from gnn_distill.bounded import Damaged, read_plain_json, read_yaml
 from gnn_distill.results.figures import Curves
 from gnn_distill.results.runs import OVERRIDES
-from gnn_distill.run_directory import AGAIN, FAILED, METRICS, RUN, SUMMARY, check, read_metrics, read_summary
-from gnn_distill.sealed import OtherVersion, read_json
+from gnn_distill.storage.bounded import Damaged, read_plain_json, read_yaml
+from gnn_distill.storage.checksums import OtherVersion, read_json
+from gnn_distill.storage.run_directory import AGAIN, FAILED, METRICS, RUN, SUMMARY, check, read_metrics, read_summary
 
 CONFIG = Path(".hydra", "config.yaml")
 ROLES = ("student", "teacher")

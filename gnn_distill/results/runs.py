@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from gnn_distill.bounded import lies_inside, read_yaml
-from gnn_distill.environment import PLACES
 from gnn_distill.errors import UserError
-from gnn_distill.files import replace_file
 from gnn_distill.results import spreadsheets
-from gnn_distill.run_directory import SUMMARY, check, read_summary
-from gnn_distill.sealed import Damaged, OtherVersion
+from gnn_distill.storage.bounded import lies_inside, read_yaml
+from gnn_distill.storage.checksums import Damaged, OtherVersion
+from gnn_distill.storage.files import replace_file
+from gnn_distill.storage.provenance import PLACES
+from gnn_distill.storage.run_directory import SUMMARY, check, read_summary
 
 OVERRIDES = ".hydra/overrides.yaml"
 RUNS = "runs.csv"

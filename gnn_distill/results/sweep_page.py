@@ -9,14 +9,14 @@ import pandas as pd
 from markupsafe import Markup
 from omegaconf import OmegaConf
 
-from gnn_distill.bounded import read_yaml
+from gnn_distill.config.schema.report import ReportConfig
 from gnn_distill.errors import refuse, suggest
+from gnn_distill.formatting import Format, metric_label
 from gnn_distill.results.inline import svg
-from gnn_distill.results.numbers import Format, metric_label
-from gnn_distill.results.public import command
 from gnn_distill.results.sweeps import Sweep, read_sweep
 from gnn_distill.results.table_figures import draw_dots, draw_heat_map
-from gnn_distill.schema.report import ReportConfig
+from gnn_distill.storage.bounded import read_yaml
+from gnn_distill.storage.privacy import command
 
 MOST_LINES = 200
 SPLITS = {"val": "validation", "test": "test"}

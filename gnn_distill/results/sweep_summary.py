@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from gnn_distill.listing import show
-from gnn_distill.results.numbers import Format, metric_label
+from gnn_distill.config.catalogue import show
+from gnn_distill.formatting import Format, metric_label
 from gnn_distill.results.sweeps import Sweep, read_sweep
 
 SPLITS = {"val": "validation", "test": "test"}

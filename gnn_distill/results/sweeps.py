@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
+from gnn_distill.config.schema.data import LOWER_IS_BETTER
 from gnn_distill.errors import UserError, making_sense, suggest
 from gnn_distill.results.run_files import CONFIG, Run, read_run
-from gnn_distill.schema.data import LOWER_IS_BETTER
 
 REPEATS = ("seed", "dataset.fold", "dataset.split_seed")
 """Keys that repeat a setting; they are averaged over."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from gnn_distill.formatting import NOTHING, Format, metric_label
 from gnn_distill.results.figures import COLOURS, plain
-from gnn_distill.results.numbers import NOTHING, Format, metric_label
 from gnn_distill.results.tables import Table
 
 if TYPE_CHECKING:

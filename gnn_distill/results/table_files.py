@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-from gnn_distill.bounded import read_plain_json
 from gnn_distill.errors import UserError
 from gnn_distill.results.significance import Interval, Outcome, Share
 from gnn_distill.results.tables import Cell, Column, Comparison, Table
+from gnn_distill.storage.bounded import read_plain_json
 
 FILE = "table.json"
 SCORES = "scores.csv"

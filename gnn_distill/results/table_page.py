@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from markupsafe import Markup
 
-from gnn_distill.bounded import lies_inside, read_csv
+from gnn_distill.config.schema.report import ReportConfig
+from gnn_distill.formatting import Format, metric_label
 from gnn_distill.results.figures import Curves
 from gnn_distill.results.grids import grids
 from gnn_distill.results.inline import png, svg
-from gnn_distill.results.numbers import Format, metric_label
-from gnn_distill.results.public import command
 from gnn_distill.results.run_files import read_run
 from gnn_distill.results.spreadsheets import restored
 from gnn_distill.results.table_figures import draw_boxes, draw_cell_curves, draw_differences, draw_heat_map, means_of
 from gnn_distill.results.table_files import FILE, SCORES, read_table
 from gnn_distill.results.tables import Table
-from gnn_distill.run_directory import METRICS, read_metrics
-from gnn_distill.schema.report import ReportConfig
-from gnn_distill.sealed import Damaged
+from gnn_distill.storage.bounded import lies_inside, read_csv
+from gnn_distill.storage.checksums import Damaged
+from gnn_distill.storage.privacy import command
+from gnn_distill.storage.run_directory import METRICS, read_metrics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

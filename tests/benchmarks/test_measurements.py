@@ -14,11 +14,11 @@ from benchmarks.__main__ import PARTS, cell, main
 from benchmarks.flops import training_flops
 from benchmarks.graphs import drawn_task
 from benchmarks.timing import interleave, times_faster
+from gnn_distill.config.schema.encoding import EncodingConfig
+from gnn_distill.config.schema.student import StudentConfig
 from gnn_distill.data.batching import collate
-from gnn_distill.data.structure import compute_encodings
+from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.models import build_student
-from gnn_distill.schema.encoding import EncodingConfig
-from gnn_distill.schema.student import StudentConfig
 
 
 def test_contenders_take_turns_and_the_first_round_warms_up() -> None:

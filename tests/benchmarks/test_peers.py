@@ -10,11 +10,11 @@ from benchmarks.peers.batches import data_with_distances, data_with_paths, plain
 from benchmarks.peers.gps import GPS, GPSShape
 from benchmarks.peers.graphormer import Graphormer, GraphormerShape
 from benchmarks.peers.preprocessing import graphormer_recipe, scipy_distances
+from gnn_distill.config.schema.encoding import EncodingConfig
+from gnn_distill.config.schema.student import StudentConfig
 from gnn_distill.data.batching import collate
-from gnn_distill.data.structure import compute_encodings
+from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.models import build_student
-from gnn_distill.schema.encoding import EncodingConfig
-from gnn_distill.schema.student import StudentConfig
 
 # The recipe hands PyTorch two masks of different types.
 pytestmark = pytest.mark.filterwarnings("ignore:Support for mismatched key_padding_mask")

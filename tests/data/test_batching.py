@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_graphs import pack, random_networks
 
+from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.data.batching import BatchSampler, check_budget, collate, evaluation_batches
-from gnn_distill.data.structure import compute_encodings
+from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.errors import UserError
-from gnn_distill.schema.encoding import EncodingConfig
 
 GRAPHS = pack([*random_networks(), nx.empty_graph(1), nx.empty_graph(3)])
 ENCODINGS = compute_encodings(GRAPHS, EncodingConfig(degree=True, spd=True, edge_hops=1, rwse=4, lap_pe=3))

@@ -15,12 +15,12 @@ from test_random_walks import expected
 from torch_geometric.data import Batch, Data
 from torch_geometric.utils import to_dense_adj, to_dense_batch
 
-from gnn_distill.data import distances, random_walks
+from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.data.batching import collate
+from gnn_distill.data.encodings import distances, random_walks
+from gnn_distill.data.encodings.structural import StructuralEncodings, compute_encodings
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.structure import StructuralEncodings, compute_encodings
 from gnn_distill.losses.prepare import pad
-from gnn_distill.schema.encoding import EncodingConfig
 
 LISTS = st.lists(networks(), min_size=1, max_size=6)
 STEPS = 5

@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 from worlds import HEADS, World
 
-from gnn_distill.losses import alignment, attention, baselines, macro, micro, structure_baselines
+from gnn_distill.losses import alignment, attention, macro, micro
 from gnn_distill.losses.prepare import pad
 from gnn_distill.losses.prototypes import class_means
+from gnn_distill.losses.published import states as baselines
+from gnn_distill.losses.published import structure as structure_baselines
 
 SIGMAS = (0.5, 1.0, 3.0)
 

@@ -9,16 +9,7 @@ import torch
 from small_tasks import make_graphs, make_spec
 from torch import Tensor
 
-from gnn_distill.data.anchors import Anchors, sample_anchors
-from gnn_distill.data.batching import StructureBatch, collate
-from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.subgraphs import Subgraphs, compute_subgraphs, compute_walks
-from gnn_distill.losses.bridge import StudentShape, TeacherRows, TeacherShape
-from gnn_distill.losses.labels import Labels
-from gnn_distill.losses.objective import Objective
-from gnn_distill.losses.standardise import Moments
-from gnn_distill.models.representations import Representations
-from gnn_distill.schema.objective import (
+from gnn_distill.config.schema.objective import (
     AlignmentConfig,
     AlignmentWeights,
     LossConfig,
@@ -27,6 +18,15 @@ from gnn_distill.schema.objective import (
     MicroConfig,
     SoftConfig,
 )
+from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.subgraphs.anchors import Anchors, sample_anchors
+from gnn_distill.data.subgraphs.subgraphs import Subgraphs, compute_subgraphs, compute_walks
+from gnn_distill.losses.labels import Labels
+from gnn_distill.losses.objective import Objective
+from gnn_distill.losses.projectors import StudentShape, TeacherRows, TeacherShape
+from gnn_distill.models.layers.standardise import Moments
+from gnn_distill.models.representations import Representations
 
 STUDENT_LAYERS, STUDENT_CHANNELS = 3, 4
 WIDTHS = StudentShape((STUDENT_CHANNELS,) * STUDENT_LAYERS, STUDENT_CHANNELS)

@@ -19,19 +19,16 @@ from small_tasks import make_graphs, make_node_task, make_spec
 from torch import Tensor
 from worlds import World
 
+from gnn_distill.config.schema.encoding import EncodingConfig
+from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.data.batching import collate
-from gnn_distill.data.node_sets import communities
-from gnn_distill.data.structure import compute_encodings
-from gnn_distill.data.subgraphs import batch_walks, compute_subgraphs
-from gnn_distill.losses.bridge import TeacherRows, TeacherShape
+from gnn_distill.data.encodings.structural import compute_encodings
+from gnn_distill.data.subgraphs.node_sets import communities
+from gnn_distill.data.subgraphs.subgraphs import batch_walks, compute_subgraphs
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective
+from gnn_distill.losses.projectors import TeacherRows, TeacherShape
 from gnn_distill.models.representations import Representations
-from gnn_distill.schema.encoding import EncodingConfig
-from gnn_distill.schema.objective import (
-    AlignmentConfig,
-    LossConfig,
-)
 
 HEADS, WALK, MEDIAN = 4, 3, 1.7
 GRAPHS = tuple(range(8))

@@ -11,7 +11,7 @@ from objective_cases import DEAD, STUDENT_LAYERS, TEACHER_CHANNELS, make_moments
 from scenes import HEADS, LEVELS, MEDIAN, WALK, Scene, standard
 from torch import Tensor
 
-from gnn_distill.schema.objective import (
+from gnn_distill.config.schema.objective import (
     AlignmentConfig,
     AlignmentWeights,
     BaselineConfig,

@@ -6,9 +6,9 @@ import pytest
 import torch
 from objective_cases import ALL_SCALES, ALL_WEIGHTS, TERMS, make_batch, make_objective, make_student, make_teacher
 
+from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig, Ramp, ScheduleConfig
 from gnn_distill.losses.balance import MOMENTUM, MOST, Balance
 from gnn_distill.losses.gradients import gradient
-from gnn_distill.schema.objective import AlignmentConfig, LossConfig, Ramp, ScheduleConfig
 
 THETA = torch.tensor([3.0, 4.0], requires_grad=True)
 

@@ -8,11 +8,13 @@ import torch
 from small_tasks import make_spec
 from worlds import make_world, padded, states
 
-from gnn_distill.losses import alignment, attention, baselines, macro, micro, structure_baselines
+from gnn_distill.losses import alignment, attention, macro, micro
 from gnn_distill.losses.prepare import pad
-from gnn_distill.losses.reuse import ReusedHead
-from gnn_distill.losses.standardise import Moments, Standardise
-from gnn_distill.models.heads import Output
+from gnn_distill.losses.published import states as baselines
+from gnn_distill.losses.published import structure as structure_baselines
+from gnn_distill.models.layers.heads import Output
+from gnn_distill.models.layers.standardise import Moments, Standardise
+from gnn_distill.models.reused_head import ReusedHead
 
 WORLD = make_world()
 BATCH = WORLD.batch

@@ -10,8 +10,10 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from gnn_distill.cli import CONF_DIR
-from gnn_distill.losses import alignment, baselines, macro, micro, soft_targets, structure_baselines
+from gnn_distill.cli.main import CONF_DIR
+from gnn_distill.losses import alignment, macro, micro, soft_targets
+from gnn_distill.losses.published import states as baselines
+from gnn_distill.losses.published import structure as structure_baselines
 
 # Two graphs: a ring of four with one chord, and a path of three; both directions of every edge.
 PAIRS = [(0, 1), (1, 2), (2, 3), (3, 0), (0, 2), (4, 5), (5, 6)]

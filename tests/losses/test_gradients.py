@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from gnn_distill.losses.bridge import Term
+from gnn_distill.config.schema.objective import Ramp
 from gnn_distill.losses.gradients import compare_gradients, gradient
+from gnn_distill.losses.projectors import Term
 from gnn_distill.models.representations import Representations
-from gnn_distill.schema.objective import Ramp
 
 
 def test_a_gradient_is_one_vector_of_all_parameters() -> None:

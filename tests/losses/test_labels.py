@@ -5,13 +5,13 @@ import pytest
 import torch
 from small_tasks import make_task
 
-from gnn_distill.data.assembly import standardisation
+from gnn_distill.config.schema.data import TaskConfig
+from gnn_distill.data.assembly.graphs import standardisation
 from gnn_distill.data.batching import StructureBatch, collate
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
 from gnn_distill.losses.labels import Labels, make_labels
 from gnn_distill.models.representations import Representations
-from gnn_distill.schema.data import TaskConfig
 
 
 def of(task: GraphTask, ids: torch.Tensor) -> StructureBatch:

@@ -23,12 +23,19 @@ from objective_cases import (
 )
 from small_tasks import make_graphs, make_spec
 
+from gnn_distill.config.schema.objective import (
+    AlignmentConfig,
+    LossConfig,
+    LossWeights,
+    Ramp,
+    ScheduleConfig,
+    SoftConfig,
+)
 from gnn_distill.losses.alignment import teacher_layer
-from gnn_distill.losses.bridge import Reads, StudentShape, TeacherRows
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.objective import Objective
+from gnn_distill.losses.projectors import Reads, StudentShape, TeacherRows
 from gnn_distill.models.representations import Representations
-from gnn_distill.schema.objective import AlignmentConfig, LossConfig, LossWeights, Ramp, ScheduleConfig, SoftConfig
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -8,13 +8,7 @@ import torch
 from scenes import Scene
 from torch import Tensor
 
-from gnn_distill.data.batching import StructureBatch
-from gnn_distill.errors import UserError
-from gnn_distill.losses.baselines import mugsi_graph, similarity_preserving
-from gnn_distill.losses.divergence import blamed
-from gnn_distill.losses.gradients import gradient
-from gnn_distill.losses.soft_targets import soft_binary
-from gnn_distill.schema.objective import (
+from gnn_distill.config.schema.objective import (
     AlignmentConfig,
     BaselineConfig,
     LossConfig,
@@ -23,6 +17,12 @@ from gnn_distill.schema.objective import (
     Ramp,
     ScheduleConfig,
 )
+from gnn_distill.data.batching import StructureBatch
+from gnn_distill.errors import UserError
+from gnn_distill.losses.divergence import blamed
+from gnn_distill.losses.gradients import gradient
+from gnn_distill.losses.published.states import mugsi_graph, similarity_preserving
+from gnn_distill.losses.soft_targets import soft_binary
 
 CALLS: list[tuple[Tensor, Tensor, StructureBatch]] = []
 

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
+from gnn_distill.config.schema.objective import Ramp
 from gnn_distill.losses.schedule import ramp_factor
-from gnn_distill.schema.objective import Ramp
 
 ALWAYS, NEVER = Ramp(), Ramp(enter=[1.0, 1.0])
 RISE, FALL = Ramp(enter=[0.2, 0.6]), Ramp(leave=[0.5, 0.9])

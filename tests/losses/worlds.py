@@ -7,10 +7,10 @@ from small_tasks import ODD
 from torch import Tensor
 from torch_geometric.data import Data
 
+from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.structure import compute_encodings
-from gnn_distill.schema.encoding import EncodingConfig
 
 CHANNELS = 4
 HEADS = 3

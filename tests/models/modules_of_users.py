@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.nn import GATConv, GCNConv, GINEConv, MessagePassing, global_add_pool, global_mean_pool
 
+from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.batching import collate
 from gnn_distill.extending import GraphTask, Representations, StructureBatch, TaskSpec
 from gnn_distill.models import build_teacher
-from gnn_distill.schema.teacher import TeacherConfig
 
 
 class Nodes(nn.Module):

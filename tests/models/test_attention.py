@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gnn_distill.models.transformer import SelfAttention
+from gnn_distill.models.transformer_backbone import SelfAttention
 
 GRAPHS, NODES, CHANNELS, HEADS = 3, 7, 20, 4
 SIZES = (7, 4, 1)

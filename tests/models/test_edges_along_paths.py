@@ -11,11 +11,11 @@ from small_tasks import NETWORKS, awaken, encode, make_graphs, make_spec
 from torch import Tensor
 from torch.nn import functional as F
 
+from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.data.batching import collate
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.models.encoders import PathEncoder
-from gnn_distill.models.paths import FEW_ROWS, Walks, sums_along
-from gnn_distill.schema.encoding import EncodingConfig
+from gnn_distill.models.layers.encoders import PathEncoder
+from gnn_distill.models.layers.path_sums import FEW_ROWS, Walks, sums_along
 
 PATHS = EncodingConfig(edge_hops=3, bias_scale=1.0, bias_gain=4.0)
 CROSSED = nx.gnp_random_graph(9, 0.2, seed=4, directed=True)  # directed, with pairs far apart and out of reach

@@ -9,13 +9,13 @@ from lightning_fabric import Fabric
 from small_tasks import awaken, choices, encode, make_graphs, make_spec, preset
 from torch import Tensor, nn
 
+from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.data.encodings.structural import StructuralEncodings
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.structure import StructuralEncodings
 from gnn_distill.models import build_student, build_teacher
-from gnn_distill.models.norms import BatchNorm
+from gnn_distill.models.layers.norms import BatchNorm
 from gnn_distill.models.representations import Representations
-from gnn_distill.schema.encoding import EncodingConfig
 
 TEACHERS = {
     **{name: {"name": name} for name in choices("teacher") if name not in ("none", "custom")},

@@ -17,20 +17,20 @@ from torch_geometric.nn import GPSConv, Polynormer, SGFormer
 from torch_geometric.nn.attention import PolynormerAttention
 
 from gnn_distill import models
-from gnn_distill.cli import CONF_DIR
+from gnn_distill.cli.main import CONF_DIR
+from gnn_distill.config.schema.data import PathsConfig, TypedEdgesConfig
+from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.data.batching import StructureBatch, collate
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.sources.typed_edges import load
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.models import build_student
-from gnn_distill.models.heads import Output
-from gnn_distill.models.linear_attention import linear_attention
+from gnn_distill.models.layers.heads import Output
+from gnn_distill.models.layers.linear_attention import linear_attention
 from gnn_distill.models.representations import Representations
 from gnn_distill.models.students.nagphormer import hop_tokens
 from gnn_distill.models.students.polynormer import GlobalAttention
-from gnn_distill.schema.data import PathsConfig, TypedEdgesConfig
-from gnn_distill.schema.encoding import EncodingConfig
 
 STUDENTS = [name for name in choices("student") if name != "none"]
 WIDTH = 16

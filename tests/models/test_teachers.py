@@ -12,11 +12,11 @@ from small_teachers import TEACHERS, WIDTH, batch_of, make
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gnn_distill.config.schema.data import PathsConfig, TypedEdgesConfig
 from gnn_distill.data.batching import StructureBatch, collate
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.sources.typed_edges import load
-from gnn_distill.models.gnn import teacher_encoding
-from gnn_distill.schema.data import PathsConfig, TypedEdgesConfig
+from gnn_distill.models.gnn_backbone import teacher_encoding
 
 
 def learn(model: nn.Module, batch: StructureBatch, labels: Tensor, steps: int) -> float:

@@ -7,13 +7,13 @@ from small_teachers import TEACHERS, WIDTH, make
 from torch import Tensor
 from torch_geometric.nn import PNAConv as PyGPNAConv
 
+from gnn_distill.config.schema.data import PathsConfig, TypedEdgesConfig
 from gnn_distill.data.batching import collate
 from gnn_distill.data.packed import mean_log_degree
 from gnn_distill.data.sources.typed_edges import load
 from gnn_distill.models import count_parameters
 from gnn_distill.models.teachers.gatedgcn import GatedGCNConv
 from gnn_distill.models.teachers.pna import AGGREGATORS, PNAConv
-from gnn_distill.schema.data import PathsConfig, TypedEdgesConfig
 
 CONVOLUTIONS = {  # parameters of one convolution of width C, without and with edge features
     "gat": lambda c, edges: 2 * (c * c + c) + 2 * c + edges * c * c,

@@ -9,11 +9,11 @@ from safetensors.torch import save_file
 from small_tasks import make_node_task, make_spec, make_task
 from torch import Tensor, nn
 
-from gnn_distill import checkpoint
+from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.errors import UserError
 from gnn_distill.models import build_teacher
 from gnn_distill.models.pretrained import checkpoint_hash, load_pretrained, pretrained, read_weights
-from gnn_distill.schema.teacher import TeacherConfig
+from gnn_distill.storage import checkpoint
 
 
 def behind(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -15,10 +15,10 @@ from small_tasks import choices, encode, make_spec, preset
 from torch import nn
 from torch_geometric.data import Data
 
+from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.data.batching import collate
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.models import build_student, build_teacher
-from gnn_distill.schema.encoding import EncodingConfig
 
 # A ring of five with one chord, and a path of three beside a lonely node.
 NETWORKS = (nx.Graph([(0, 1), (1, 2), (2, 3), (3, 4), (4, 0), (1, 3)]), nx.Graph([(0, 1), (1, 2)]))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import yaml
 
+from gnn_distill.config.schema.report import ReportConfig
 from gnn_distill.results.report import render
-from gnn_distill.run_directory import RunDirectory
-from gnn_distill.schema.report import ReportConfig
+from gnn_distill.storage.run_directory import RunDirectory
 
 EVIL = "<script>alert(1)</script>\"'&$x$"
 VOID = {"meta", "link", "br", "img"}

@@ -13,8 +13,8 @@ from pages import Page, make_run, page_of
 from rich.console import Console as RichConsole
 from scores_of_runs import runs, scores, table
 
-from gnn_distill import listing
-from gnn_distill.console import Console
+from gnn_distill.config import catalogue as listing
+from gnn_distill.config.schema.report import ReportConfig
 from gnn_distill.errors import printable
 from gnn_distill.results.publish import publish
 from gnn_distill.results.rendering import to_csv, to_latex, to_markdown, to_rich
@@ -23,7 +23,7 @@ from gnn_distill.results.runs import COLUMNS, read_rows, read_runs, write_rows
 from gnn_distill.results.spreadsheets import restored
 from gnn_distill.results.spreadsheets import to_csv as as_csv
 from gnn_distill.results.tables import Table
-from gnn_distill.schema.report import ReportConfig
+from gnn_distill.training.console import Console
 
 FORMULAS = (
     '=HYPERLINK("http://example.org","click")', "+cmd|' /C calc'!A0", "-2+3", "@SUM(1)", "\t=1", "＝1", "'=1"

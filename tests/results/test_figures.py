@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from gnn_distill.results.figures import draw_losses, draw_metric, draw_terms, learning_curves
-from gnn_distill.run_directory import RunDirectory, read_metrics
+from gnn_distill.storage.run_directory import RunDirectory, read_metrics
 
 
 @pytest.fixture

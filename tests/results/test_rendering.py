@@ -8,9 +8,9 @@ import pytest
 from rich.console import Console
 from scores_of_runs import FOLDS, NAN, RMSE, SEEDS, config, runs, scores, table
 
+from gnn_distill.formatting import Format, metric_label, p_value
 from gnn_distill.results.comparison import make_table
 from gnn_distill.results.grids import grids
-from gnn_distill.results.numbers import Format, metric_label, p_value
 from gnn_distill.results.rendering import FORMATS, to_csv, to_json, to_latex, to_markdown, to_rich
 
 NASTY = r"50%_a & b #1 {x} \cmd $y$ ~^ <i>|</i> [bold]z[/] *q* “τ ≤ 2”" + "\nline"

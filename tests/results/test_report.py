@@ -6,10 +6,10 @@ import yaml
 from damage import assert_noticed
 from pages import EVIL, make_run, page_of
 
+from gnn_distill.config.schema.report import ReportConfig
 from gnn_distill.errors import UserError
 from gnn_distill.results.report import render, write_report
-from gnn_distill.run_directory import RunDirectory, write_failure
-from gnn_distill.schema.report import ReportConfig
+from gnn_distill.storage.run_directory import RunDirectory, write_failure
 
 
 def test_a_run(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from gnn_distill.errors import UserError
 from gnn_distill.results.runs import COLUMNS, left_out, newest, origin, read_runs, write_rows
-from gnn_distill.sealed import write_json
+from gnn_distill.storage.checksums import write_json
 
 
 def make_run(

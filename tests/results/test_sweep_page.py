@@ -5,8 +5,8 @@ import yaml
 from pages import make_run, page_of
 
 from gnn_distill.errors import UserError
-from gnn_distill.run_directory import read_summary, write_failure
-from gnn_distill.sealed import write_json
+from gnn_distill.storage.checksums import write_json
+from gnn_distill.storage.run_directory import read_summary, write_failure
 
 
 def sweep_of(folder: Path, **changes) -> Path:

@@ -50,7 +50,7 @@ def test_settings_are_averaged_over_seeds_and_the_best_is_first(tmp_path: Path, 
 
 
 def test_a_multirun_ends_with_its_summary(gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gnn_distill.commands import train
+    from gnn_distill.cli import train
 
     def fake(cfg: DictConfig) -> float:
         job = HydraConfig.get()

@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 from pages import EVIL, make_run, page_of
 
+from gnn_distill.config.schema.report import ReportConfig
 from gnn_distill.errors import UserError
 from gnn_distill.results.comparison import make_table
 from gnn_distill.results.rendering import to_json
 from gnn_distill.results.report import render
 from gnn_distill.results.table_files import read_table
-from gnn_distill.schema.report import ReportConfig
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 from torch_geometric.datasets import Coauthor
 from torch_geometric.io import read_npz
 
-from gnn_distill.data.mirror import folder_of, known_name, read
-from gnn_distill.data.node_assembly import assemble_nodes
-from gnn_distill.data.node_splits import SEEDED
-from gnn_distill.data.splits import check_split_name
+from gnn_distill.data.assembly.node_splits import SEEDED
+from gnn_distill.data.assembly.nodes import assemble_nodes
+from gnn_distill.data.assembly.splits import check_split_name
+from gnn_distill.data.reading.mirror import folder_of, known_name, read
 from gnn_distill.data.task import GraphTask
 
 if TYPE_CHECKING:
-    from gnn_distill.schema.data import CoauthorConfig, PathsConfig
+    from gnn_distill.config.schema.data import CoauthorConfig, PathsConfig
 
 NAMES = ("CS", "Physics")
 

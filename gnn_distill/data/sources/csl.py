@@ -9,16 +9,16 @@ from scipy.sparse import coo_matrix
 from torch_geometric.data import Data, download_url, extract_zip
 from torch_geometric.datasets import GNNBenchmarkDataset
 
-from gnn_distill.data.assembly import assemble
-from gnn_distill.data.input_pipeline import InputPipeline
-from gnn_distill.data.mirror import folder_of, read
+from gnn_distill.data.assembly.graphs import assemble
+from gnn_distill.data.assembly.input_pipeline import InputPipeline
+from gnn_distill.data.assembly.splits import check_fold, check_split_name, choose_split, to_splits
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.pickles import matrices, read_pickle
-from gnn_distill.data.splits import check_fold, check_split_name, choose_split, to_splits
+from gnn_distill.data.reading.mirror import folder_of, read
+from gnn_distill.data.reading.pickles import matrices, read_pickle
 from gnn_distill.data.task import Features, GraphTask
 
 if TYPE_CHECKING:
-    from gnn_distill.schema.data import CSLConfig, PathsConfig
+    from gnn_distill.config.schema.data import CSLConfig, PathsConfig
 
 GRAPHS, LABELS = "graphs_Kary_Deterministic_Graphs.pkl", "y_Kary_Deterministic_Graphs.pt"
 FOLDS = ("CSL_train.index", "CSL_val.index", "CSL_test.index")

@@ -10,19 +10,19 @@ import torch
 from torch_geometric.data import Data
 from torch_geometric.datasets import MoleculeNet
 
-from gnn_distill.data.assembly import assemble
-from gnn_distill.data.input_pipeline import InputPipeline
-from gnn_distill.data.mirror import folder_of, read
-from gnn_distill.data.molecules import handle_invalid, murcko_scaffold, scaffold_split
-from gnn_distill.data.molecules_ogb import CODINGS
-from gnn_distill.data.pyg import pack_dataset
-from gnn_distill.data.shared_molecules import with_shared_molecules
-from gnn_distill.data.splits import check_split_name, choose_split
+from gnn_distill.data.assembly.graphs import assemble
+from gnn_distill.data.assembly.input_pipeline import InputPipeline
+from gnn_distill.data.assembly.molecules import handle_invalid, murcko_scaffold, scaffold_split
+from gnn_distill.data.assembly.molecules_ogb import CODINGS
+from gnn_distill.data.assembly.shared_molecules import with_shared_molecules
+from gnn_distill.data.assembly.splits import check_split_name, choose_split
+from gnn_distill.data.reading.mirror import folder_of, read
+from gnn_distill.data.reading.pyg import pack_dataset
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError, suggest
 
 if TYPE_CHECKING:
-    from gnn_distill.schema.data import MoleculeNetConfig, PathsConfig
+    from gnn_distill.config.schema.data import MoleculeNetConfig, PathsConfig
 
 REGRESSION = ("esol", "freesolv", "lipo")
 AVERAGE_PRECISION = ("pcba", "muv")
@@ -57,7 +57,7 @@ def load(dataset: "MoleculeNetConfig", paths: "PathsConfig") -> GraphTask:
         files=[f"{stem}.csv"],
         url=MoleculeNet.url.format(download),
         paths=paths,
-        code=["gnn_distill.data.molecules", "gnn_distill.data.molecules_ogb"],
+        code=["gnn_distill.data.assembly.molecules", "gnn_distill.data.assembly.molecules_ogb"],
     )
     target_names, notices = _read_table(source, dataset.on_invalid)
     graphs = pack_dataset(source, num_targets=len(target_names))

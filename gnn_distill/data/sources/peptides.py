@@ -13,19 +13,19 @@ from torch import Tensor
 from torch_geometric.data import download_url
 from tqdm import tqdm
 
-from gnn_distill.data.assembly import assemble
-from gnn_distill.data.input_pipeline import InputPipeline
-from gnn_distill.data.mirror import folder_of, read
-from gnn_distill.data.molecules_ogb import ATOM_FEATURES, BOND_FEATURES
+from gnn_distill.data.assembly.graphs import assemble
+from gnn_distill.data.assembly.input_pipeline import InputPipeline
+from gnn_distill.data.assembly.molecules_ogb import ATOM_FEATURES, BOND_FEATURES
+from gnn_distill.data.assembly.shared_molecules import with_shared_molecules
+from gnn_distill.data.assembly.splits import check_fold, check_split_name, to_splits
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.pickles import read_pickle
-from gnn_distill.data.shared_molecules import with_shared_molecules
-from gnn_distill.data.splits import check_fold, check_split_name, to_splits
+from gnn_distill.data.reading.mirror import folder_of, read
+from gnn_distill.data.reading.pickles import read_pickle
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
 
 if TYPE_CHECKING:
-    from gnn_distill.schema.data import PathsConfig, PeptidesConfig
+    from gnn_distill.config.schema.data import PathsConfig, PeptidesConfig
 
 MOLECULES, SPLIT = "peptide_multi_class_dataset.csv.gz", "splits_random_stratified_peptide.pickle"
 # Address and MD5 of LRGB's own code.
@@ -51,7 +51,7 @@ def load(dataset: "PeptidesConfig", paths: "PathsConfig") -> GraphTask:
         list(PUBLISHED),
         PUBLISHED[MOLECULES][0],
         paths,
-        code=["gnn_distill.data.molecules_ogb"],
+        code=["gnn_distill.data.assembly.molecules_ogb"],
     )
     parts = read_pickle(raw / SPLIT)
     task = assemble(

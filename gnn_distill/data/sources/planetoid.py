@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 
 from torch_geometric.datasets import Planetoid
 
-from gnn_distill.data.mirror import folder_of, known_name, read
-from gnn_distill.data.node_assembly import assemble_nodes
-from gnn_distill.data.node_families import geom_gcn_files
-from gnn_distill.data.node_splits import SEEDED
-from gnn_distill.data.pickles import matrices, read_pickle
-from gnn_distill.data.splits import check_split_name
+from gnn_distill.config.node_families import geom_gcn_files
+from gnn_distill.data.assembly.node_splits import SEEDED
+from gnn_distill.data.assembly.nodes import assemble_nodes
+from gnn_distill.data.assembly.splits import check_split_name
+from gnn_distill.data.reading.mirror import folder_of, known_name, read
+from gnn_distill.data.reading.pickles import matrices, read_pickle
 from gnn_distill.data.task import GraphTask
 
 if TYPE_CHECKING:
-    from gnn_distill.schema.data import PathsConfig, PlanetoidConfig
+    from gnn_distill.config.schema.data import PathsConfig, PlanetoidConfig
 
 NAMES = ("Cora", "CiteSeer", "PubMed")
 PARTS = ("x", "tx", "allx", "y", "ty", "ally", "graph", "test.index")

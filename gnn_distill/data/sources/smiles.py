@@ -10,25 +10,20 @@ import pandas as pd
 import torch
 from torch_geometric.data import Data
 
-from gnn_distill.data.assembly import assemble
-from gnn_distill.data.columns import Column
-from gnn_distill.data.input_pipeline import InputPipeline
-from gnn_distill.data.molecules import (
-    describe_clipped,
-    handle_invalid,
-    murcko_scaffold,
-    scaffold_split,
-)
-from gnn_distill.data.molecules_ogb import CODINGS
+from gnn_distill.data.assembly.graphs import assemble
+from gnn_distill.data.assembly.input_pipeline import InputPipeline
+from gnn_distill.data.assembly.molecules import describe_clipped, handle_invalid, murcko_scaffold, scaffold_split
+from gnn_distill.data.assembly.molecules_ogb import CODINGS
+from gnn_distill.data.assembly.shared_molecules import with_shared_molecules
+from gnn_distill.data.assembly.splits import check_fold, check_split_name, random_split, strata, stratified_split
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.shared_molecules import with_shared_molecules
-from gnn_distill.data.splits import check_fold, check_split_name, random_split, strata, stratified_split
-from gnn_distill.data.targets import read_targets
+from gnn_distill.data.reading.columns import Column
+from gnn_distill.data.reading.targets import read_targets
 from gnn_distill.data.task import GraphTask, Splits
 from gnn_distill.errors import UserError, refuse, suggest
 
 if TYPE_CHECKING:
-    from gnn_distill.schema.data import PathsConfig, SmilesConfig
+    from gnn_distill.config.schema.data import PathsConfig, SmilesConfig
 
 METRIC = {"binary": "roc_auc", "multilabel": "roc_auc", "multiclass": "accuracy", "regression": "rmse"}
 

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 import torch
 from torch_geometric.datasets import TUDataset
 
-from gnn_distill.data.assembly import assemble
-from gnn_distill.data.input_pipeline import InputPipeline
-from gnn_distill.data.mirror import folder_of, read
-from gnn_distill.data.pyg import pack_dataset
-from gnn_distill.data.splits import check_split_name, choose_split
+from gnn_distill.data.assembly.graphs import assemble
+from gnn_distill.data.assembly.input_pipeline import InputPipeline
+from gnn_distill.data.assembly.splits import check_split_name, choose_split
+from gnn_distill.data.reading.mirror import folder_of, read
+from gnn_distill.data.reading.pyg import pack_dataset
+from gnn_distill.data.reading.tu_files import Facts, tidy
 from gnn_distill.data.task import Features, GraphTask
-from gnn_distill.data.tu_files import Facts, tidy
 from gnn_distill.errors import UserError
 
 if TYPE_CHECKING:
-    from gnn_distill.schema.data import PathsConfig, TUDatasetConfig
+    from gnn_distill.config.schema.data import PathsConfig, TUDatasetConfig
 
 
 FACTS = "facts.json"
@@ -75,7 +75,7 @@ def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
         files=[f"{name}_A.txt", f"{name}_graph_indicator.txt"],
         url=f"{TUDataset.url}/{name}.zip",
         paths=paths,
-        code=["gnn_distill.data.tu_files"],
+        code=["gnn_distill.data.reading.tu_files"],
     )
     y = source._data.y
     if y is None:

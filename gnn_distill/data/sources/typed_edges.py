@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gnn_distill.data.assembly import assemble
+from gnn_distill.data.assembly.graphs import assemble
+from gnn_distill.data.assembly.splits import check_fold, check_split_name, to_splits
 from gnn_distill.data.packed import PackedGraphs, pointers
-from gnn_distill.data.splits import check_fold, check_split_name, to_splits
 from gnn_distill.data.task import Features, GraphTask
 from gnn_distill.errors import UserError
 
 if TYPE_CHECKING:
-    from gnn_distill.schema.data import PathsConfig, TypedEdgesConfig
+    from gnn_distill.config.schema.data import PathsConfig, TypedEdgesConfig
 
 SEED = 2503_01888
 """The data's own seed, so that `seed` never changes a graph."""

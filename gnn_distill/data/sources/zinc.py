@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch_geometric.datasets import ZINC
 
-from gnn_distill.data.assembly import assemble
-from gnn_distill.data.mirror import folder_of, read
+from gnn_distill.data.assembly.graphs import assemble
+from gnn_distill.data.assembly.splits import check_fold, check_split_name
 from gnn_distill.data.packed import PackedGraphs, pointers
-from gnn_distill.data.pickles import arrays, read_pickle
-from gnn_distill.data.pyg import pack_dataset
-from gnn_distill.data.splits import check_fold, check_split_name
+from gnn_distill.data.reading.mirror import folder_of, read
+from gnn_distill.data.reading.pickles import arrays, read_pickle
+from gnn_distill.data.reading.pyg import pack_dataset
 from gnn_distill.data.task import Features, GraphTask, Splits
 
 if TYPE_CHECKING:
-    from gnn_distill.schema.data import PathsConfig, ZINCConfig
+    from gnn_distill.config.schema.data import PathsConfig, ZINCConfig
 
 PARTS = ("train", "val", "test")
 ATOM_TYPES = Features("categorical", (28,))

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.losses.alignment import MEASURES, infonce, teacher_layer
-from gnn_distill.losses.bridge import Bridge, TeacherRows, Term
 from gnn_distill.losses.labels import Labels
-from gnn_distill.losses.terms.rows import Rows, drawn, graph_rows, node_rows, pooled, predicting_rows
+from gnn_distill.losses.projectors import Bridge, TeacherRows, Term
+from gnn_distill.losses.rows import Rows, drawn, graph_rows, node_rows, pooled, predicting_rows
 from gnn_distill.models.representations import Representations
-from gnn_distill.schema.objective import AlignmentConfig, LossConfig
 
 
 def alignment_terms(bridge: Bridge, labels: Labels, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from gnn_distill.config.schema.objective import MicroConfig
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.errors import UserError
 from gnn_distill.losses.attention import (
@@ -15,13 +16,12 @@ from gnn_distill.losses.attention import (
     message_matrix,
     propagation_target,
 )
-from gnn_distill.losses.attention_rows import cosine_rows, rows_of_power, steps_from
-from gnn_distill.losses.bridge import Bridge, Target, TeacherRows
+from gnn_distill.losses.attention_targets import cosine_rows, rows_of_power, steps_from
+from gnn_distill.losses.graph_lookups import Recent
 from gnn_distill.losses.prepare import pad
-from gnn_distill.losses.structure import Recent
-from gnn_distill.losses.terms.rows import drawn
+from gnn_distill.losses.projectors import Bridge, Target, TeacherRows
+from gnn_distill.losses.rows import drawn
 from gnn_distill.models.representations import Representations
-from gnn_distill.schema.objective import MicroConfig
 
 Goals = dict[int, tuple[Tensor, Tensor]]
 """By number of hops: the target, and the support."""

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig, MacroConfig
 from gnn_distill.data.batching import StructureBatch
-from gnn_distill.losses.bridge import Bridge, TeacherRows, Term
+from gnn_distill.losses.graph_lookups import Recent
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.macro import (
     bandwidths,
@@ -16,10 +17,9 @@ from gnn_distill.losses.macro import (
     graph_relation_pkt,
 )
 from gnn_distill.losses.prepare import pad
-from gnn_distill.losses.structure import Recent
-from gnn_distill.losses.terms.rows import graph_rows, node_rows
+from gnn_distill.losses.projectors import Bridge, TeacherRows, Term
+from gnn_distill.losses.rows import graph_rows, node_rows
 from gnn_distill.models.representations import Representations
-from gnn_distill.schema.objective import AlignmentConfig, LossConfig, MacroConfig
 
 GRAPH_RELATIONS = {"cosine": graph_relation_cosine, "pkt": graph_relation_pkt}
 

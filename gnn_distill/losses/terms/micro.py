@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
+from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.data.batching import StructureBatch
-from gnn_distill.losses.bridge import Bridge, TeacherRows, Term
 from gnn_distill.losses.labels import Labels
 from gnn_distill.losses.micro import edge_difference, neighbourhood_relation
+from gnn_distill.losses.projectors import Bridge, TeacherRows, Term
+from gnn_distill.losses.rows import node_rows
 from gnn_distill.losses.terms.attention import attention_loss
-from gnn_distill.losses.terms.rows import node_rows
 from gnn_distill.models.representations import Representations
-from gnn_distill.schema.objective import AlignmentConfig, LossConfig
 
 
 def micro_terms(bridge: Bridge, labels: Labels, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
+from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.data.batching import StructureBatch
-from gnn_distill.losses.bridge import Bridge, TeacherRows, Term
 from gnn_distill.losses.labels import Labels
+from gnn_distill.losses.projectors import Bridge, TeacherRows, Term
 from gnn_distill.losses.soft_targets import soft_binary, soft_classes, soft_regression
 from gnn_distill.models.representations import Representations
-from gnn_distill.schema.objective import AlignmentConfig, LossConfig
 
 
 def soft_terms(bridge: Bridge, labels: Labels, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:

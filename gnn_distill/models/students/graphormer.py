@@ -1,10 +1,10 @@
 """Graphormer (Ying et al. 2021): degree encoding, hop-distance and edge bias, graph token."""
 
-from gnn_distill.capabilities import Capabilities
+from gnn_distill.config.capabilities import Capabilities
+from gnn_distill.config.schema.encoding import EncodingConfig
+from gnn_distill.config.schema.student import StudentConfig
 from gnn_distill.data.task import TaskSpec
-from gnn_distill.models.transformer import Transformer
-from gnn_distill.schema.encoding import EncodingConfig
-from gnn_distill.schema.student import StudentConfig
+from gnn_distill.models.transformer_backbone import Transformer
 
 CAPABILITIES = Capabilities(needs_distances=True, few_shapes=True)
 

@@ -5,15 +5,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 
-from gnn_distill.capabilities import Capabilities
+from gnn_distill.config.capabilities import Capabilities
+from gnn_distill.config.schema.encoding import EncodingConfig
+from gnn_distill.config.schema.student import StudentConfig
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
-from gnn_distill.models.encoders import FeatureEncoder, StructuralEncoder
-from gnn_distill.models.heads import Output
+from gnn_distill.models.layers.encoders import FeatureEncoder, StructuralEncoder
+from gnn_distill.models.layers.heads import Output
 from gnn_distill.models.representations import Representations
-from gnn_distill.models.transformer import TransformerLayer
-from gnn_distill.schema.encoding import EncodingConfig
-from gnn_distill.schema.student import StudentConfig
+from gnn_distill.models.transformer_backbone import TransformerLayer
 
 CAPABILITIES = Capabilities(
     dense_pairs=False, attends_pairs=False, reads_bias=False, has_token=False, mini_batches=True

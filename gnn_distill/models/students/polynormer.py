@@ -6,16 +6,16 @@ from torch import Tensor, nn
 from torch_geometric.nn.attention import PolynormerAttention
 from torch_geometric.utils import to_dense_batch
 
-from gnn_distill.capabilities import Capabilities
+from gnn_distill.config.capabilities import Capabilities
+from gnn_distill.config.schema.encoding import EncodingConfig
+from gnn_distill.config.schema.student import StudentConfig
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
-from gnn_distill.models.heads import Output
-from gnn_distill.models.linear_attention import linear_attention
-from gnn_distill.models.local import Inputs, local_layer
-from gnn_distill.models.norms import NORMS
+from gnn_distill.models.layers.heads import Output
+from gnn_distill.models.layers.linear_attention import linear_attention
+from gnn_distill.models.layers.message_passing import Inputs, local_layer
+from gnn_distill.models.layers.norms import NORMS
 from gnn_distill.models.representations import Representations
-from gnn_distill.schema.encoding import EncodingConfig
-from gnn_distill.schema.student import StudentConfig
 
 CAPABILITIES = Capabilities(dense_pairs=False, attends_pairs=False, reads_bias=False, has_token=False, needs_local=True)
 

@@ -1,10 +1,10 @@
 """Plain Transformer: structure only through node encodings (random walks, Laplacian eigenvectors)."""
 
-from gnn_distill.capabilities import Capabilities
+from gnn_distill.config.capabilities import Capabilities
+from gnn_distill.config.schema.encoding import EncodingConfig
+from gnn_distill.config.schema.student import StudentConfig
 from gnn_distill.data.task import TaskSpec
-from gnn_distill.models.transformer import Transformer
-from gnn_distill.schema.encoding import EncodingConfig
-from gnn_distill.schema.student import StudentConfig
+from gnn_distill.models.transformer_backbone import Transformer
 
 CAPABILITIES = Capabilities(few_shapes=True)
 

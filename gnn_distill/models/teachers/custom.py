@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from torch_geometric.data import Batch
 from torch_geometric.nn import MessagePassing
 
+from gnn_distill.config.plugins import object_of
+from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError, suggest
-from gnn_distill.extensions import object_of
-from gnn_distill.models.gnn import teacher_encoding
-from gnn_distill.models.heads import readout
+from gnn_distill.models.gnn_backbone import teacher_encoding
+from gnn_distill.models.layers.heads import readout
 from gnn_distill.models.probe import check_outputs_repeat, gives_probabilities, small_batch, told
 from gnn_distill.models.representations import Representations
-from gnn_distill.schema.teacher import TeacherConfig
 
 ARGUMENTS = ("x", "edge_index", "edge_attr", "batch", "batch_size", "rwse", "lap_pe", "data")
 SMALLEST = 1e-6

@@ -3,9 +3,9 @@
 from torch import Tensor
 from torch_geometric.nn import GATConv, GATv2Conv
 
+from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.task import TaskSpec
-from gnn_distill.models.gnn import GNN
-from gnn_distill.schema.teacher import TeacherConfig
+from gnn_distill.models.gnn_backbone import GNN
 
 VERSIONS = {"v1": GATConv, "v2": GATv2Conv}
 

@@ -4,11 +4,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.batching import StructureBatch
 from gnn_distill.data.task import TaskSpec
-from gnn_distill.models.gnn import GNN
-from gnn_distill.models.norms import NORMS
-from gnn_distill.schema.teacher import TeacherConfig
+from gnn_distill.models.gnn_backbone import GNN
+from gnn_distill.models.layers.norms import NORMS
 
 
 def build(config: TeacherConfig, spec: TaskSpec) -> "GatedGCN":

@@ -2,9 +2,9 @@
 
 from torch_geometric.nn import GCNConv
 
+from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.task import TaskSpec
-from gnn_distill.models.gnn import GNN
-from gnn_distill.schema.teacher import TeacherConfig
+from gnn_distill.models.gnn_backbone import GNN
 
 
 def build(config: TeacherConfig, spec: TaskSpec) -> GNN:

@@ -3,10 +3,10 @@
 from torch import nn
 from torch_geometric.nn import GINConv, GINEConv
 
+from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.task import TaskSpec
-from gnn_distill.models.gnn import GNN
-from gnn_distill.models.norms import BatchNorm
-from gnn_distill.schema.teacher import TeacherConfig
+from gnn_distill.models.gnn_backbone import GNN
+from gnn_distill.models.layers.norms import BatchNorm
 
 
 def build(config: TeacherConfig, spec: TaskSpec) -> GNN:

@@ -5,9 +5,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch_geometric.nn.aggr import MultiAggregation
 
+from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.task import TaskSpec
-from gnn_distill.models.gnn import GNN
-from gnn_distill.schema.teacher import TeacherConfig
+from gnn_distill.models.gnn_backbone import GNN
 
 AGGREGATORS = ["mean", "min", "max", "std"]
 NUM_SCALERS = 3

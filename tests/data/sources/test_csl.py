@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from gnn_distill.config.schema.data import CSLConfig, PathsConfig
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.sources.csl import FOLDS, SKIPS, load
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.schema.data import CSLConfig, PathsConfig
 
 
 @pytest.fixture(scope="module")

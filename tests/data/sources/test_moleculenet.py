@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch_geometric.datasets import MoleculeNet
 
-from gnn_distill.data.molecules import murcko_scaffold, smiles_to_data
-from gnn_distill.data.molecules_ogb import ATOM_FEATURES, smiles_to_ogb_data
+from gnn_distill.config.schema.data import MoleculeNetConfig, PathsConfig
+from gnn_distill.data.assembly.molecules import murcko_scaffold, smiles_to_data
+from gnn_distill.data.assembly.molecules_ogb import ATOM_FEATURES, smiles_to_ogb_data
 from gnn_distill.data.sources.moleculenet import key_of, load
 from gnn_distill.errors import UserError
-from gnn_distill.schema.data import MoleculeNetConfig, PathsConfig
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ import torch
 from torch_geometric.datasets import Coauthor
 from torch_geometric.utils import is_undirected
 
-from gnn_distill.data.loading import load_task
+from gnn_distill.config.schema import SCHEMAS
+from gnn_distill.config.schema.data import PathsConfig
+from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.schema import SCHEMAS
-from gnn_distill.schema.data import PathsConfig
 
 # Source; nodes, directed edges of the files, and features; nodes by class; sizes of the parts.
 COUNTS = {

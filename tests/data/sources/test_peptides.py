@@ -6,10 +6,10 @@ import pytest
 import torch
 from raw_files import AMINO_ACIDS, write_peptides
 
-from gnn_distill.data.molecules_ogb import smiles_to_ogb_data
+from gnn_distill.config.schema.data import PathsConfig, PeptidesConfig
+from gnn_distill.data.assembly.molecules_ogb import smiles_to_ogb_data
 from gnn_distill.data.sources import peptides
 from gnn_distill.errors import UserError
-from gnn_distill.schema.data import PathsConfig, PeptidesConfig
 
 
 @pytest.fixture

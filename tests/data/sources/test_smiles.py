@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from gnn_distill.data.molecules_ogb import CODINGS
+from gnn_distill.config.schema.data import PathsConfig, SmilesConfig
+from gnn_distill.data.assembly.molecules_ogb import CODINGS
 from gnn_distill.data.sources.smiles import load
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.schema.data import PathsConfig, SmilesConfig
 
 MOLECULES = ["CCO", "CCN", "c1ccccc1", "CC(C)O", "CCCC", "CCCCC", "CCCl", "CCBr", "CC=O", "CC#N"]
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch_geometric.datasets import TUDataset
 
-from gnn_distill.data.input_pipeline import with_reverses
+from gnn_distill.config.schema.data import PathsConfig, TUDatasetConfig
+from gnn_distill.data.assembly.input_pipeline import with_reverses
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.sources.tudataset import load
 from gnn_distill.errors import UserError
-from gnn_distill.schema.data import PathsConfig, TUDatasetConfig
 
 # Graphs, nodes and undirected edges a graph, node features, edge features, graphs by class: the published counts.
 COUNTS = {

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from gnn_distill.config.schema.data import PathsConfig, TypedEdgesConfig
 from gnn_distill.data.sources.typed_edges import load
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.schema.data import PathsConfig, TypedEdgesConfig
 
 
 def make(**changes: object) -> GraphTask:

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from raw_files import write_zinc
 
+from gnn_distill.config.schema.data import PathsConfig, ZINCConfig
 from gnn_distill.data.sources import zinc
 from gnn_distill.errors import UserError
-from gnn_distill.schema.data import PathsConfig, ZINCConfig
 
 
 @pytest.fixture

@@ -1,0 +1,256 @@
+"""Command line: `gnn-distill COMMAND [overrides]`, where each COMMAND is a Hydra application."""
+
+import errno
+import gc
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from gnn_distill import __version__
+from gnn_distill.cli.launchers import refuse_several_processes
+from gnn_distill.config.quoting import for_hydra
+from gnn_distill.errors import UserError, printable, suggest
+from gnn_distill.interruption import Interrupted, Interruption
+from gnn_distill.training.terminal import Lasting
+
+if TYPE_CHECKING:
+    from gnn_distill.storage.resume import Resumption
+
+PACKAGE = Path(__file__).parents[1]
+# A wheel carries conf/ inside the package; a checkout keeps it beside the package.
+CONF_DIR = next(path for path in (PACKAGE / "conf", PACKAGE.parent / "conf") if path.is_dir())
+
+COMMANDS = {
+    "train": "Pretrain a teacher, distil it into a student, evaluate both; resume=FOLDER goes on with a run.",
+    "datasets": "List the data sets: task, metric, size, and whether the files are here.",
+    "models": "List the teachers, students and encodings: what each is, and what it reads.",
+    "table": "Make the runs of a results table that are missing, and render it.",
+    "tune": "Search the settings of a table's methods on validation, with equal budgets (needs the extra tune).",
+    "report": "Write a run, a table or a sweep as one HTML page: report FOLDER.",
+    "store": "Look after what runs share, such as trained teachers: store list, verify or prune.",
+}
+
+
+def main() -> None:
+    """Run the command named by the first argument; the rest belongs to Hydra."""
+    # Imports make a million objects, all of which stay: looking through them for garbage is a quarter of the start.
+    gc.disable()
+    try:
+        dispatch()
+    finally:
+        gc.enable()
+
+
+def collect_garbage() -> None:
+    """From the first task on, but not among what has been imported."""
+    if not gc.isenabled():
+        if not gc.get_freeze_count():  # once a process: later there is garbage that would be kept
+            gc.freeze()
+        gc.enable()
+
+
+def dispatch() -> None:
+    """Run the command named by the first argument."""
+    os.environ["MPLBACKEND"] = "agg"  # figures go to files: no window, whatever the environment asks for
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (it stays open)
+        if hasattr(getattr(sys, name), "reconfigure"):
+            getattr(sys, name).reconfigure(errors="backslashreplace")  # a terminal without arrows gets its numbers
+    match sys.argv[1:]:
+        case [] | ["-h" | "--help", *_]:
+            print(usage())
+        case ["--version", *_]:
+            print(f"gnn-distill {__version__}")
+        case ["-sc" | "--shell-completion", *_]:
+            complete()
+        case ["train", *words] if any(word.startswith("resume=") for word in words):
+            resume(words)
+        case [command, *words] if command in COMMANDS:
+            sys.argv[1:] = POSITIONAL.get(command, list)(words)
+            run(command)
+        case [word, *_]:
+            hint = suggest(word, COMMANDS)
+            print(printable(f"gnn-distill: unknown command '{word}'.{hint}\n\n{usage()}"), file=sys.stderr)
+            sys.exit(2)
+
+
+LONG = ("train", "table", "tune")
+"""Commands whose work outlives whoever reads what they print."""
+
+
+def usage() -> str:
+    """What `gnn-distill --help` prints."""
+    rows = "\n".join(f"  {name:<10}{what}" for name, what in COMMANDS.items())
+    return (
+        "Usage: gnn-distill COMMAND [key=value ...] [-m] [--cfg job] [--help]\n\n"
+        f"Commands:\n{rows}\n\n'gnn-distill COMMAND --help' lists its config groups and defaults."
+    )
+
+
+def named_path(words: list[str]) -> list[str]:
+    """The words after `report`; a path in front becomes report.path=PATH."""
+    match words:
+        case [path, *rest] if not path.startswith("-") and ("=" not in path or Path(path).exists()):
+            return [f"report.path={for_hydra(path)}", *rest]
+    return words
+
+
+def named_action(words: list[str]) -> list[str]:
+    """The words after `store`; a plain word in front becomes store.action=WORD."""
+    match words:
+        case [action, *rest] if action.isalpha():
+            return [f"store.action={action}", *rest]
+    return words
+
+
+POSITIONAL = {"report": named_path, "store": named_action}
+"""What becomes of the words behind a command that takes one without a key."""
+
+
+def resume(words: list[str]) -> None:
+    """Go on with the run that `resume=FOLDER` names; one that is finished is left as it is."""
+    with answering("train"):
+        from gnn_distill.storage.resume import Resumption
+
+        refuse_several_processes()
+        try:
+            stopped = Resumption.among(words)
+            if stopped.finished:
+                print(f"{stopped.folder}: this run is finished; there is nothing left to do.")
+                return
+            sys.argv[1:] = stopped.words()
+        except UserError as error:
+            raise SystemExit(1) from error
+    run("train", stopped)
+
+
+def run(command: str, stopped: "Resumption | None" = None) -> None:
+    """Hand `command` to Hydra, with `conf/<command>.yaml` as its primary config; say what is wrong in one message."""
+    with answering(command):
+        import hydra
+
+        from gnn_distill.config import schema
+
+        if command == "train":
+            refuse_several_processes()
+        schema.register()
+        app = hydra.main(config_path=str(CONF_DIR), config_name=command, version_base="1.3")(task_of(command, stopped))
+        with redirect_stdout(Lasting(sys.stdout)) if command in LONG else nullcontext():
+            app()
+
+
+@contextmanager
+def answering(command: str) -> Iterator[None]:
+    """Within it what a user caused ends in one message and an exit code, or, with HYDRA_FULL_ERROR=1, in a trace."""
+    signals = Interruption()
+    try:
+        # The other commands leave nothing to go on with themselves: their runs hear signals, each for itself.
+        with raw_errors() as full_trace, signals if command == "train" else nullcontext():
+            yield
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Interrupted as signal:
+        end_by(signal, command)
+    except (Exception, SystemExit) as stop:
+        if signals.asked:  # it came while something was imported that makes another exception of any
+            end_by(Interrupted(signals.asked), command)
+        if isinstance(stop.__cause__ or stop, BrokenPipeError):  # the reader, such as `head`, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return
+        from gnn_distill.config.hydra_errors import explain
+
+        error = explain(stop)
+        if error is None:
+            raise
+        if full_trace:
+            raise error from stop
+        print(printable(f"gnn-distill {command}: {error}"), file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def end_by(signal: Interrupted, command: str) -> NoReturn:
+    """Exit as a signal asked to; with a message, unless the run gave one: that of a table's run is in its log."""
+    if not signal.told or command != "train":
+        print(f"gnn-distill {command}: stopped by {signal}. To go on, start it again.", file=sys.stderr)
+    sys.exit(signal.exit_code)
+
+
+def task_of(command: str, stopped: "Resumption | None" = None) -> Callable[[Any], Any]:
+    """The function that Hydra calls with the config of each job; its value is what a sweeper optimises."""
+
+    launcher = os.getpid()
+
+    def task(cfg: Any) -> Any:
+        from hydra.core.hydra_config import HydraConfig
+        from hydra.types import RunMode
+
+        from gnn_distill.interruption import working_for
+
+        try:
+            main = import_module(f"gnn_distill.cli.{command}").main
+            collect_garbage()
+            with working_for(launcher):
+                return main(checked(stopped.settle(cfg)), resume=True) if stopped else main(checked(cfg))
+        except (UserError, OSError) as error:
+            if HydraConfig.get().mode == RunMode.MULTIRUN or not (isinstance(error, UserError) or of_output(error)):
+                raise  # the sweeper decides whether the other jobs go on
+            # Hydra prints a line of its own about any other exception.
+            raise SystemExit(1) from error
+
+    # Hydra names the job, and with it the run directory, after the task's module.
+    task.__module__ = f"gnn_distill.cli.{command}"
+    return task
+
+
+def checked(cfg: Any) -> Any:
+    """The config, once it is a valid one; of a sweep's job that has none its folder, which is there, keeps why."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from gnn_distill.config.check import validate
+    from gnn_distill.storage.run_directory import SUMMARY, write_failure
+
+    try:
+        return validate(cfg)
+    except UserError as error:
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        if HydraConfig.get().mode == RunMode.MULTIRUN and not (folder / SUMMARY).exists():
+            with suppress(UserError):
+                write_failure(folder, error)
+        raise
+
+
+def of_output(error: OSError) -> bool:
+    """Whether it comes from a stream that takes no more: its disk is full, its reader or terminal gone."""
+    return error.filename is None and error.errno in (errno.EPIPE, errno.ENOSPC, errno.EIO)
+
+
+@contextmanager
+def raw_errors() -> Iterator[bool]:
+    """Let Hydra raise its errors instead of printing them; yields whether the user asked for full traces."""
+    name = "HYDRA_FULL_ERROR"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield before == "1"
+    finally:
+        os.environ.pop(name)
+        if before is not None:
+            os.environ[name] = before
+
+
+def complete() -> None:
+    """Answer shell completion: command names first, then that command's overrides."""
+    if "COMP_LINE" not in os.environ:
+        return run("train")  # prints the shell's set-up script, the same for every command
+    program, *words = os.environ["COMP_LINE"].split(" ")
+    if len(words) > 1 and words[0] in COMMANDS:
+        os.environ["COMP_LINE"] = " ".join([program, *words[1:]])
+        run(words[0])
+    else:
+        print(*COMMANDS)

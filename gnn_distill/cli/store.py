@@ -1,0 +1,181 @@
+"""`gnn-distill store`: list, verify or prune what runs share."""
+
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from gnn_distill.config.catalogue import show
+from gnn_distill.config.schema.store import StoreCommand, StoreConfig
+from gnn_distill.errors import UserError, refuse
+from gnn_distill.storage.checksums import Damaged, OtherVersion
+from gnn_distill.storage.files import set_aside
+from gnn_distill.storage.inventory import (
+    ASIDE,
+    DAMAGED,
+    OLDER,
+    PARTIAL,
+    WHOLE,
+    Item,
+    Users,
+    alone,
+    examine,
+    inventory,
+    users_in,
+)
+from gnn_distill.storage.run_directory import SUMMARY, check, read_summary
+from gnn_distill.training.console import Console, duration
+
+COLUMNS = ("kind", "entry", "size", "age", "state", "what", "used by")
+DAY = 86400
+
+
+def main(cfg: DictConfig) -> None:
+    """Do what `store.action` says.
+
+    Raises:
+        UserError: if there is no such store, or something in it is damaged.
+    """
+    command: StoreCommand = OmegaConf.to_object(cfg)
+    root, config, console = Path(command.paths.store), command.store, Console(sys.stdout)
+    if not root.is_dir():
+        raise refuse("paths.store", root, "there is no such folder. Runs make it; name theirs.")
+    users, unreadable = users_in(map(Path, config.runs))
+    for file, why in unreadable.items():
+        console.warn(f"{file}: {why}. What its run uses is not known.")
+    {"list": tell, "verify": verify, "prune": prune}[config.action](console, root, users, config)
+
+
+def tell(console: Console, root: Path, users: Users, config: StoreConfig) -> None:
+    """A line for everything in the store."""
+    items = inventory(root, users)
+    list_items(items)
+    kinds = Counter(item.kind for item in items)
+    told = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
+    console.say(f"{root}: {told or 'empty'}, {told_size(items)}")
+
+
+def verify(console: Console, root: Path, users: Users, config: StoreConfig) -> None:
+    """Read every file of the store, and of the finished runs in `store.runs`, against its checksum."""
+    with console.work("reading") as work:
+        items = inventory(root, users, verify=True, progress=work.update)
+    damaged = [item for item in items if item.state == DAMAGED]
+    for item in damaged:
+        console.warn(f"{item.path}: is damaged: {item.trouble}. {mend(item) if config.fix else ''}".rstrip())
+    whole = [item for item in items if item.state == WHOLE]
+    console.say(f"{root}: {len(whole)} entries are whole, {len(damaged)} damaged, {told_size(items)}")
+    runs = sorted(path.parent for folder in config.runs for path in Path(folder).rglob(SUMMARY))
+    broken = [told for run in runs if (told := trouble_of(run))]
+    for told in broken:
+        console.warn(told)
+    if runs:
+        console.say(
+            f"{', '.join(config.runs)}: {len(runs) - len(broken)} finished runs are whole, {len(broken)} damaged"
+        )
+    if damaged and not config.fix:
+        raise UserError(
+            f"{len(damaged)} of {len(damaged) + len(whole)} entries are damaged. A run that needs one makes it again; "
+            "store.fix=true sets them aside now."
+        )
+    if damaged or broken:
+        raise UserError(f"{len(damaged)} entries and {len(broken)} runs are damaged, as told above.")
+
+
+def prune(console: Console, root: Path, users: Users, config: StoreConfig) -> None:
+    """Delete, or tell what would be deleted: what is unused, damaged or left over."""
+    if config.unused and not any(Path(folder).is_dir() for folder in config.runs):
+        raise refuse(
+            "store.runs",
+            config.runs,
+            "there are no such folders, so every entry would count as unused. Name the folders of your runs, or say "
+            "store.unused=false.",
+        )
+    items = inventory(root, users)
+    wanted = [item for item in items if is_superfluous(item, config)]
+    list_items(wanted)
+    young = [item for item in items if item not in wanted and is_superfluous(item, config, days=0)]
+    if young:
+        told = (
+            f"{len(young)} more, {told_size(young)}, are younger than {config.days:g} days (store.days=0 takes them)."
+        )
+        console.say(told)
+    if not config.delete:
+        console.say(
+            f"{root}: {len(wanted)} of {len(items)} would be deleted, {told_size(wanted)}; store.delete=true does it"
+        )
+        return
+    gone = [item for item in wanted if remove(item, users, config)]
+    console.say(f"{root}: {len(gone)} of {len(items)} deleted, {told_size(gone)}")
+
+
+def is_superfluous(item: Item, config: StoreConfig, days: float | None = None) -> bool:
+    """Whether `prune` takes it."""
+    if item.state in (DAMAGED, ASIDE, OLDER):
+        return True
+    old = item.age >= DAY * (config.days if days is None else days)
+    return old and (item.state == PARTIAL or (item.state == WHOLE and not (config.unused and item.runs)))
+
+
+def remove(item: Item, users: Users, config: StoreConfig) -> bool:
+    """Delete a folder of the store, if nobody holds its lock and it is still as it was found; whether that was done."""
+    with alone(item) as free:
+        if not free or not item.path.is_dir() or not is_superfluous(examine(item.path, users), config):
+            return False
+        # Renamed first: what is killed in the middle of deleting leaves no half an entry.
+        away = item.path.with_name(f"{item.path.name}.deleted")
+        os.replace(item.path, away)
+        shutil.rmtree(away)
+        item.lock.unlink(missing_ok=True)
+    return True
+
+
+def mend(item: Item) -> str:
+    """Set a damaged entry aside, unless somebody is at it; what was done, in words."""
+    with alone(item) as free:
+        return f"It is now {set_aside(item.path).name}." if free else "Another process is at it."
+
+
+def trouble_of(run: Path) -> str:
+    """What is wrong with the files of a finished run; nothing of a run of another version."""
+    try:
+        read_summary(run)
+        check(run)
+    except Damaged as error:
+        return str(error)
+    except OtherVersion:
+        pass
+    return ""
+
+
+def list_items(items: Iterable[Item]) -> None:
+    """A table of them."""
+    rows = [
+        (
+            *(item.kind, item.path.name, told_size([item]), told_age(item.age), item.state),
+            *(item.what or item.trouble, told_runs(item)),
+        )
+        for item in items
+    ]
+    if rows:
+        show(COLUMNS, rows)
+
+
+def told_runs(item: Item) -> str:
+    """`outputs/train/a and 2 more`."""
+    first, *more = [*map(str, item.runs), ""]
+    return f"{first} and {len(more) - 1} more" if len(more) > 1 else first
+
+
+def told_age(seconds: float) -> str:
+    """`3 days`, `2 h 5 min`."""
+    return f"{seconds / DAY:.0f} days" if seconds >= 2 * DAY else duration(seconds)
+
+
+def told_size(items: Iterable[Item]) -> str:
+    """`1.7 GB`, `12.3 MB`."""
+    size = sum(item.size for item in items)
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

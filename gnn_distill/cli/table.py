@@ -1,0 +1,154 @@
+"""`gnn-distill table`: make the runs of a table that are missing, and render it."""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console as RichConsole
+
+from gnn_distill.config.quoting import for_hydra
+from gnn_distill.config.schema.table import TableCommand, TableConfig
+from gnn_distill.errors import UserError
+from gnn_distill.experiments.absent import tell_absent
+from gnn_distill.experiments.cells import (
+    LOG,
+    PlannedRun,
+    given_to_launcher,
+    given_to_runs,
+    mixed,
+    plan,
+    scores,
+    sized,
+    status,
+    taken,
+    tell_changed,
+)
+from gnn_distill.experiments.launch import failure, launch
+from gnn_distill.experiments.tuned import tell_overlap, tell_tuned
+from gnn_distill.results.comparison import make_table
+from gnn_distill.results.publish import publish
+from gnn_distill.results.rendering import to_markdown, to_rich
+from gnn_distill.results.runs import left_out, origin, read_runs
+from gnn_distill.results.tables import Table
+from gnn_distill.training.console import Console
+from gnn_distill.training.tracking import start_tracker
+
+RERUN = {"none": ["missing"], "failed": ["missing", "failed"], "stale": ["missing", "stale"]}
+State = dict[PlannedRun, str]
+
+
+def main(cfg: DictConfig) -> None:
+    """Plan, run what is missing, write the table to Hydra's output folder."""
+    command: TableCommand = OmegaConf.to_object(cfg)
+    table = sized(command.table)
+    # All that Hydra is asked for comes before the runs: some launchers leave it with the last run's settings.
+    hydra, folder = HydraConfig.get().overrides, Path(HydraConfig.get().runtime.output_dir)
+    console = Console(sys.stdout)  # bound here: the runs' own output goes to their logs
+    given = [f"tracker.group={for_hydra(table.name)}", *given_to_runs(hydra.task)]
+    runs, remarks, limits = plan(table, given), list(tell_tuned(table)), list(tell_overlap(table))
+    # A run counts wherever it lies; those of this table lie in its cells.
+    places = [*table.search, table.cells]
+    found = read_runs(places, console.warn)
+    known = status(runs, taken(runs, found, table))
+    absent = list(tell_absent(known, found, places))
+    for text in tell_changed(runs, found, table):
+        console.warn(text)
+    if table.status:
+        return tell_status(console, table, known, absent)
+    stopped = ""
+    if table.run:
+        wanted = to_make(table, known)
+        tell_plan(console, table, known, len(wanted))
+        for text in absent[:-1]:
+            console.notice(text)
+        if wanted:
+            stopped = launch(wanted, Path(table.cells), given_to_launcher(hydra.hydra))
+            found = read_runs(places)
+            known = status(runs, taken(runs, found, table))
+            if not stopped and any(known[run] == "missing" for run in wanted):
+                stopped = "it left out runs without a word"
+
+    made, rows, values = filled(table, runs, found, remarks, limits)
+    figures = publish(folder, made, rows, values)
+    terminal = RichConsole()
+    terminal.print(to_rich(made)) if terminal.is_terminal else print(to_markdown(made))
+    console.say(f"Files: {folder}")
+    mirror(cfg, made, folder, figures, console)
+    tell_holes(console, table, known, absent, stopped)
+
+
+def filled(
+    table: TableConfig,
+    runs: Sequence[PlannedRun],
+    found: pd.DataFrame,
+    remarks: Sequence[str] = (),
+    limits: Sequence[str] = (),
+) -> tuple[Table, pd.DataFrame, pd.DataFrame]:
+    """The table of what was found, with all that is said below it; the rows of its runs, and their scores."""
+    rows = taken(runs, found, table)
+    values = scores(runs, rows, table)
+    limits = [*limits, *tell_changed(runs, found, table), *left_out(found, rows), *mixed(values, table)]
+    return make_table(table, values, [*remarks, *origin(rows)], limits), rows, values
+
+
+def to_make(table: TableConfig, known: State) -> list[PlannedRun]:
+    """The runs to be made now; of cells with the same config only one."""
+    wanted = [run for run, state in known.items() if state in RERUN[table.rerun]]
+    return [*{run.config_hash: run for run in reversed(wanted)}.values()][::-1]
+
+
+def mirror(cfg: DictConfig, table: Table, folder: Path, figures: Sequence[Path], console: Console) -> None:
+    """Send the table and its figures where the runs went, into their group."""
+    name, size = cfg.table.name, cfg.table.size
+    tracker = start_tracker(cfg, folder, f"table {name} {size}", group=name, warn=console.warn)
+    tracker.table("table", table.frame())
+    for figure in figures:
+        tracker.image(figure.stem, figure)
+    if hint := tracker.finish():
+        console.say(f"Weights & Biases: {hint}")
+
+
+def tell_plan(console: Console, table: TableConfig, known: State, wanted: int) -> None:
+    """How many runs there are, of which kind, and how many will be made."""
+    told = ", ".join(f"{count} {kind}" for kind, count in Counter(known.values()).items())
+    console.stage(f"{table.title or table.name}", f"{len(known)} runs: {told}; {wanted} to be made")
+
+
+def tell_status(console: Console, table: TableConfig, known: State, absent: Sequence[str]) -> None:
+    """A line for each run that is not finished, with its folder, and the counts."""
+    for run, kind in known.items():
+        if kind != "finished":
+            why = f"  {failure(run)}  Log: {run.folder / LOG}" if kind == "failed" else ""
+            console.say(f"{kind:<8}  {run}{why}")
+    tell_plan(console, table, known, len(to_make(table, known)) if table.run else 0)
+    for text in absent:
+        console.notice(text)
+
+
+def tell_holes(console: Console, table: TableConfig, known: State, absent: Sequence[str], stopped: str) -> None:
+    """What the table still lacks, and why.
+
+    Raises:
+        UserError: if runs failed, or could not be made.
+    """
+    failed = [run for run, state in known.items() if state == "failed"]
+    for run in failed:
+        console.warn(f"{run}: {failure(run)}  Log: {run.folder / LOG}")
+    if running := sum(state == "running" for state in known.values()):
+        console.notice(f"{running} runs are being made by another process. Start again when it has ended.")
+    if not table.run:
+        for text in absent:
+            console.notice(text)
+        return
+    if stopped:
+        missing = sum(state == "missing" for state in known.values())
+        raise UserError(f"the launcher stopped ({stopped}). {missing} runs are missing; to go on, start again.")
+    if failed:
+        raise UserError(
+            f"table={table.name}: {len(failed)} of {len(known)} runs failed; they are missing in the table. Read their "
+            "logs above, and try them again with table.rerun=failed."
+        )

@@ -1,0 +1,106 @@
+"""Checks of a composed config before anything is read or written: types are OmegaConf's, the rest is here."""
+
+import math
+from dataclasses import Field, fields, is_dataclass
+from typing import Any
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError
+
+from gnn_distill.config.rules_run import MODULES, TRAIN_RULES, modules_in
+from gnn_distill.config.schema.run import TrainConfig
+from gnn_distill.errors import UserError, check_name, refuse, suggest
+
+
+def validate(cfg: DictConfig) -> DictConfig:
+    """`cfg` itself, once every key has a value that it may have.
+
+    Raises:
+        UserError: naming the first key that has not, its value, the choices, and what to do.
+    """
+    _check_section(cfg, prefix="")
+    if issubclass(OmegaConf.get_type(cfg), TrainConfig):
+        for rule in TRAIN_RULES:
+            rule(cfg)
+    if "table" in cfg:
+        check_folders_of_table(cfg.table)
+    return cfg
+
+
+def check_folders_of_table(table: DictConfig) -> None:
+    """The names that a table's folders, and those of its runs, are made of."""
+    names = {"table.name": [table.name], "table.size": [table.size]}
+    names |= {f"table.{part}": [*table[part]] for part in ("rows", "columns", "sizes")}
+    names["table.rows.*.tuned"] = [row.tuned for row in table.rows.values() if row.tuned]
+    for key, values in names.items():
+        for name in values:
+            check_name(key, name, "the names of folders")
+
+
+def _check_section(section: DictConfig, prefix: str) -> None:
+    """Every key of a section against its dataclass, and of the sections below it."""
+    schema = {field.name: field for field in fields(OmegaConf.get_type(section))}
+    for name in section:
+        key = f"{prefix}{name}"
+        if key == "hydra":  # Hydra's own section is there until the job starts
+            continue
+        if name not in schema:
+            hint = suggest(name, schema)
+            raise UserError(f"{key}: there is no such key.{hint} Keys here: {', '.join(schema)}.")
+        if OmegaConf.is_missing(section, name):
+            raise UserError(f"{key} has no value. Give it one: {key}=…{_choices_of(key)}")
+        try:
+            value = section[name]
+        except InterpolationResolutionError as error:
+            raise UserError(f"{key}: {str(error).splitlines()[0]}.") from error
+        if isinstance(value, DictConfig) and is_dataclass(OmegaConf.get_type(value)):
+            _check_section(value, f"{key}.")
+        elif isinstance(value, DictConfig) and is_dataclass(value._metadata.element_type):
+            for item in value:
+                _check_section(value[item], f"{key}.{item}.")
+        else:
+            _check_value(key, value, schema[name])
+
+
+def _choices_of(key: str) -> str:
+    """The modules that a missing section or its name may stand for."""
+    folder = MODULES.get(key if "." in key else f"{key}.name")
+    return f" Choices: {', '.join(modules_in(folder))}." if folder else ""
+
+
+def _check_value(key: str, value: Any, field: Field) -> None:
+    if isinstance(value, ListConfig):
+        for index, item in enumerate(value):
+            _check_value(f"{key}[{index}]", item, field)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise refuse(key, value, f"must be a finite number{_bounds(field, ',')}.")
+    elif isinstance(value, str) and not value.strip():
+        raise refuse(key, value, f"is empty. Give it a value{_or_null(field)}.")
+    elif "choices" in field.metadata:
+        choices = field.metadata["choices"]
+        if value not in choices and value != field.default:
+            known = [*choices, "null"] if field.default is None else choices
+            raise refuse(key, value, f"there is no such choice. Choices: {', '.join(known)}.{suggest(value, choices)}")
+    elif isinstance(value, int | float) and not isinstance(value, bool) and not _within(value, field):
+        raise refuse(key, value, f"must be{_bounds(field)}.")
+
+
+def _or_null(field: Field) -> str:
+    return ", or null" if field.default is None else ""
+
+
+def _within(value: float, field: Field) -> bool:
+    bounds = {name: bound for name, bound in field.metadata.items() if bound is not None}
+    return (
+        value >= bounds.get("low", -math.inf)
+        and value <= bounds.get("high", math.inf)
+        and value > bounds.get("above", -math.inf)
+    )
+
+
+def _bounds(field: Field, before: str = "") -> str:
+    words = {"low": "at least", "above": "above", "high": "at most"}
+    told = [
+        f"{words[name]} {bound:.10g}" for name, bound in field.metadata.items() if name in words and bound is not None
+    ]
+    return f"{before} {' and '.join(told)}" if told else ""

@@ -1,0 +1,53 @@
+"""Files of modules, found by their names without importing anything."""
+
+import sysconfig
+from importlib import util
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+NAME = __name__.partition(".")[0]
+PACKAGE = Path(__file__).parents[1]
+INSTALLED = tuple({Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib", "stdlib")})
+
+
+def path_of(name: str) -> Path | None:
+    """The file of a module, found without importing anything; None for what is no module."""
+    top, *rest = name.split(".")
+    places = places_of(top)
+    if not rest:
+        return next((place / "__init__.py" for place in places if (place / "__init__.py").is_file()), file_of(top))
+    folders = [place.joinpath(*rest) for place in places]
+    files = (file for folder in folders for file in (folder.with_suffix(".py"), folder / "__init__.py"))
+    return next((file for file in files if file.is_file()), None)
+
+
+def places_of(top: str) -> tuple[Path, ...]:
+    """The folders of a top-level package; none for a module that is a file, or that there is not."""
+    if top == NAME:
+        return (PACKAGE,)
+    spec = _spec(top)
+    return tuple(map(Path, spec.submodule_search_locations or ())) if spec is not None else ()
+
+
+def file_of(top: str) -> Path | None:
+    """The file of a top-level module."""
+    spec = _spec(top)
+    return Path(spec.origin) if spec is not None and spec.has_location else None
+
+
+def _spec(top: str) -> ModuleSpec | None:
+    return util.find_spec(top) if top.isidentifier() else None
+
+
+def is_installed(top: str) -> bool:
+    """Whether a top-level package was installed: then its version says all."""
+    if top == NAME:
+        return False
+    places = places_of(top) or tuple(filter(None, [file_of(top)]))
+    return any(installed in place.resolve().parents for place in places for installed in INSTALLED)
+
+
+def source_of(name: str) -> bytes | None:
+    """The bytes of a module's file."""
+    path = path_of(name)
+    return path.read_bytes() if path is not None and path.is_file() else None

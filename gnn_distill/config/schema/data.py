@@ -1,0 +1,230 @@
+"""Config keys of the data: which graphs, which split, where the files lie."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+from gnn_distill.config.schema.fields import choice, number, positive, section
+
+LOWER_IS_BETTER = ("mae", "rmse")
+"""Metrics of errors; of all others more is better."""
+
+
+@dataclass
+class PathsConfig:
+    """Where files are read and written."""
+
+    data: str = "data"
+    """Your data folder: downloads and PyG's processed files, made anew when raw files change; created when missing."""
+    mirror: str | None = None
+    """Read-only folder of raw files, laid out <PyG class>/<name>/raw; looked into before any download."""
+    store: str = "outputs/store"
+    """Trained teachers, their signals and structural encodings, shared by all runs."""
+
+
+@dataclass
+class CardConfig:
+    """What `gnn-distill datasets` says of a data set; training reads none of it."""
+
+    task: str = "any"
+    """Kind of task."""
+    size: str = "any"
+    """Number of graphs, or of nodes at node level."""
+    about: str = "your own"
+    """What the graphs are, in a few words."""
+
+
+@dataclass
+class DatasetConfig:
+    """Keys that every data set has."""
+
+    source: str = MISSING
+    """The loader: a module of gnn_distill.data.sources, or, with a dot in its name, one of your own."""
+    name: str = MISSING
+    """The set's name, as its PyG class spells it."""
+    split: str = choice("auto", "auto", "published", "stratified", "random", "scaffold", "geom-gcn", "per_class")
+    """How graphs or nodes are divided; auto: the set's published or scaffold split, else a seeded stratified one."""
+    fold: int = number(0, low=0)
+    """Which fold of a published, stratified or scaffold split."""
+    folds: int = number(10, low=2)
+    """Number of folds of a seeded stratified split or of a scaffold split."""
+    split_seed: int = number(0, low=0)
+    """Seed of a seeded split; `seed` never touches the split."""
+    train_fraction: float = positive(1.0, high=1.0)
+    """Share of the training part that is kept (stratified, seeded by split_seed), for low-label studies."""
+    metric: str | None = choice(None, "accuracy", "roc_auc", "average_precision", "macro_f1", "mae", "rmse")
+    """Primary metric; null: the set's own."""
+    kwargs: Any = None
+    """Keys of your own, for a loader of your own; null: none."""
+    card: CardConfig = section(CardConfig)
+    """What `gnn-distill datasets` says of the set."""
+
+
+@dataclass
+class TypedEdgesConfig(DatasetConfig):
+    """Generated graphs whose label is read off their edges."""
+
+    source: str = "typed_edges"
+    name: str = "typed_edges"
+    num_train: int = number(500, low=10)
+    """Training graphs."""
+    num_val: int = number(200, low=10)
+    """Validation graphs."""
+    num_test: int = number(1000, low=10)
+    """Test graphs."""
+    num_types: int = number(5, low=2)
+    """Node types, one-hot features."""
+    min_nodes: int = number(14, low=6)
+    """Fewest nodes of a graph."""
+    max_nodes: int = number(25, low=6)
+    """Most nodes of a graph."""
+
+
+@dataclass
+class TUDatasetConfig(DatasetConfig):
+    """Any set of the TUDataset collection, by name."""
+
+    source: str = "tudataset"
+    use_node_attr: bool = True
+    """Read continuous node attributes beside node labels, where the set has them."""
+    use_edge_attr: bool = True
+    """Read edge labels and attributes, where the set has them."""
+    standardise: bool = True
+    """Scale continuous node attributes to mean 0 and standard deviation 1 over the training nodes."""
+    add_reverses: bool = True
+    """Add the reverses of edges that the files list in one direction only; the format lists both."""
+    max_degree: int = number(64, low=1)
+    """Sets without node features get the degree as a categorical feature, capped here."""
+
+
+@dataclass
+class MoleculesConfig(DatasetConfig):
+    """Molecules read from SMILES strings."""
+
+    on_invalid: str = choice("skip", "skip", "error")
+    """What to do with SMILES that RDKit does not parse; skipped ones are counted and announced."""
+    features: str = choice("pyg", "pyg", "ogb")
+    """Integer coding of atoms and bonds: PyG's, or that of the Open Graph Benchmark, for models that came with it."""
+
+
+@dataclass
+class MoleculeNetConfig(MoleculesConfig):
+    """Any set of MoleculeNet, by name."""
+
+    source: str = "moleculenet"
+
+
+@dataclass
+class ZINCConfig(DatasetConfig):
+    """ZINC-12k: regression of the constrained solubility, the set's own split."""
+
+    source: str = "zinc"
+    name: str = "ZINC"
+
+
+@dataclass
+class PeptidesConfig(DatasetConfig):
+    """Peptides-func: ten functions of 15,535 peptides, the set's own split."""
+
+    source: str = "peptides"
+    name: str = "Peptides-func"
+
+
+@dataclass
+class CSLConfig(DatasetConfig):
+    """CSL: circular skip-link graphs that no 1-WL test tells apart; split=auto has five folds."""
+
+    source: str = "csl"
+    name: str = "CSL"
+
+
+@dataclass
+class SmilesConfig(MoleculesConfig):
+    """Your own molecules, from a CSV file; split=auto is a random split, stratified where there are classes."""
+
+    source: str = "smiles"
+    name: str = "smiles"
+    path: str = MISSING
+    """The CSV file."""
+    smiles_column: str = "smiles"
+    """Column that holds the SMILES strings."""
+    target_columns: list[str] = field(default_factory=list)
+    """Columns to predict; empty: every column of numbers or truth values that is no id, empty or constant."""
+    kind: str = choice("auto", "auto", "binary", "multiclass", "multilabel", "regression")
+    """Kind of task; auto: columns of 0/1 or truth values are binary or multilabel, one of words multiclass, else
+    regression."""
+    positive: str | None = None
+    """The class that counts as 1, of two; null: 1, true, yes, active, positive, toxic, hit or +, else the later one."""
+
+
+@dataclass
+class NodeDatasetConfig(DatasetConfig):
+    """One graph whose nodes have labels; split=random is 60/20/20, per_class 20 / 30 nodes a class / the rest."""
+
+    setting: str = choice("transductive", "transductive", "inductive")
+    """transductive: training sees the whole graph; inductive: no validation or test nodes, validation no test nodes."""
+    undirected: bool = True
+    """Add the reverse of every edge where the files hold a directed graph, as most of the literature does."""
+    normalize_features: bool = False
+    """Divide the features of every node by their sum. Bags of words become so small that first layers learn slowly."""
+
+
+@dataclass
+class PlanetoidConfig(NodeDatasetConfig):
+    """Citation graphs: Cora, CiteSeer or PubMed; split=published is the public one, geom-gcn has ten folds."""
+
+    source: str = "planetoid"
+
+
+@dataclass
+class WebKBConfig(NodeDatasetConfig):
+    """Web pages of a university: Cornell, Texas or Wisconsin; ten published folds."""
+
+    source: str = "webkb"
+
+
+@dataclass
+class ActorConfig(NodeDatasetConfig):
+    """Actors who share Wikipedia pages; ten published folds."""
+
+    source: str = "actor"
+    name: str = "Actor"
+
+
+@dataclass
+class WikipediaConfig(NodeDatasetConfig):
+    """Wikipedia articles: chameleon or squirrel; ten published folds."""
+
+    source: str = "wikipedia"
+
+
+@dataclass
+class HeterophilousConfig(NodeDatasetConfig):
+    """Roman-empire, Amazon-ratings, Minesweeper, Tolokers or Questions; ten published folds."""
+
+    source: str = "heterophilous"
+
+
+@dataclass
+class AmazonConfig(NodeDatasetConfig):
+    """Products bought together: Computers or Photo; no published split."""
+
+    source: str = "amazon"
+
+
+@dataclass
+class CoauthorConfig(NodeDatasetConfig):
+    """Authors who wrote together: CS or Physics; no published split."""
+
+    source: str = "coauthor"
+
+
+@dataclass
+class TaskConfig:
+    """How labels become a loss."""
+
+    pos_weight: str = "none"
+    """Weight of positive labels: none, auto (negatives / positives of the training part), or a number."""
+    label_smoothing: float = number(0.0, low=0.0, high=0.999)
+    """Share of the target's mass spread evenly over classes (classification only)."""

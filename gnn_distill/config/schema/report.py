@@ -1,0 +1,31 @@
+"""Config keys of `gnn-distill report`."""
+
+from dataclasses import dataclass
+
+from omegaconf import MISSING
+
+from gnn_distill.config.schema.fields import section
+
+
+@dataclass
+class ReportConfig:
+    """What is reported, and how a sweep is drawn."""
+
+    path: str = MISSING
+    """Folder of a run, a table or a sweep; `gnn-distill report FOLDER` sets it."""
+    output: str | None = None
+    """HTML file to write; null: report.html in that folder."""
+    metric: str | None = None
+    """Sweep: what is drawn; null: the data set's primary metric."""
+    x: str | None = None
+    """Sweep: key along the map, such as loss.weights.micro; null: the one with the most values, seeds apart."""
+    y: str | None = None
+    """Sweep: key up the map; null: the next one."""
+
+
+@dataclass
+class ReportCommand:
+    """`gnn-distill report`: write a page about a run, a table or a sweep."""
+
+    report: ReportConfig = section(ReportConfig)
+    """The page."""

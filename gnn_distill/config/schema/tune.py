@@ -1,0 +1,56 @@
+"""Config keys of `gnn-distill tune`."""
+
+from dataclasses import dataclass
+
+from omegaconf import MISSING
+
+from gnn_distill.config.schema.data import PathsConfig
+from gnn_distill.config.schema.fields import number, section
+from gnn_distill.config.schema.run import PretrainConfig, TrackerConfig, TrainerConfig
+from gnn_distill.config.schema.table import TableConfig
+
+
+@dataclass
+class TuneConfig:
+    """The search for settings, with one budget for every method."""
+
+    trials: int = number(8, low=1)
+    """Trials of every method; the first is the method as it stands."""
+    rows: list[str] | None = None
+    """Methods to tune; null: every row of the table that takes settings of its own."""
+    columns: list[str] | None = None
+    """Columns to tune on; null: all."""
+    pairs: int = number(1, low=1)
+    """A trial's value is the mean over so many pairs of its column, the first ones."""
+    each_pair: bool = False
+    """A search inside each pair of the column, whose settings are for that pair alone; needed where pairs are folds."""
+    space: str = "auto"
+    """The file of conf/tune that says what is searched; auto: graph or node, by the level of the data set."""
+    startup: int = number(4, low=1)
+    """Trials before TPE learns from them; all but the first are drawn at random."""
+    seed: int = number(0, low=0, high=2**31 - 1)
+    """Seed of the search; methods with the same seed share the random draws of what they share."""
+    jobs: int = number(1, low=1)
+    """Trials at once, for a launcher that can: hydra/launcher=joblib."""
+    studies: str = "outputs/tune"
+    """Folder of the studies, each in <table>/<column>_<row>."""
+    folder: str | None = None
+    """Where the best settings are written, as <column>/<row>.yaml; null: conf/tuned of the checkout, else of here."""
+
+
+@dataclass
+class TuneCommand:
+    """`gnn-distill tune`: search every method's settings on validation, with equal budgets."""
+
+    table: TableConfig = MISSING
+    """Whose rows and columns are tuned: a file of conf/table."""
+    tune: TuneConfig = section(TuneConfig)
+    """The search."""
+    paths: PathsConfig = section(PathsConfig)
+    """Given to every run."""
+    trainer: TrainerConfig = section(TrainerConfig)
+    """What is set here is given to every run."""
+    pretrain: PretrainConfig = section(PretrainConfig)
+    """What is set here is given to every run."""
+    tracker: TrackerConfig = section(TrackerConfig)
+    """Given to every run."""

@@ -1,0 +1,148 @@
+"""How raw input becomes packed graphs: the steps that training and prediction share."""
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch_geometric.utils import coalesce, remove_self_loops, to_undirected
+
+from gnn_distill.data.assembly.graphs import check_edges
+from gnn_distill.data.packed import PackedGraphs, degree_column, pointers
+from gnn_distill.data.task import TaskSpec
+from gnn_distill.errors import UserError
+
+if TYPE_CHECKING:
+    from rdkit import Chem
+    from torch_geometric.data import Data
+
+CODINGS = ("pyg", "ogb")
+CHIRALITIES = ("tags", "cip")
+
+
+@dataclass(frozen=True)
+class InputPipeline:
+    """What is done to raw graphs before a model reads them, in the order of the fields; it is saved with the student.
+
+    A source passes its graphs through `apply` and gives the pipeline to `assemble`.
+    """
+
+    smiles: str | None = None
+    """How atoms and bonds of SMILES are coded: pyg or ogb; None: the graphs are no molecules."""
+    chirality: str = "tags"
+    """How stereocentres are: by RDKit's tags, which depend on how a SMILES is written, or cip, by R and S."""
+    drop_loops: bool = False
+    """Leave out edges from a node to itself."""
+    merge_edges: bool = False
+    """Parallel edges become one, with the mean of their features; edges are sorted by source and target."""
+    add_reverses: bool = False
+    """The reverse of every edge that has none is added, with the same features; edges are sorted."""
+    undirected: bool = False
+    """As `merge_edges`, once every edge has its reverse."""
+    normalize_features: bool = False
+    """Divide the features of every node by their sum."""
+    max_degree: int | None = None
+    """The feature of every node is its in-degree, capped here, whatever features it has; None: its own features."""
+    origin: str = ""
+    """Who gives such graphs: told where the features of a graph do not fit."""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, field.type):
+                raise TypeError(f"InputPipeline.{field.name}={value!r}: must be {field.type}")
+        if self.smiles is not None and self.smiles not in CODINGS:
+            raise ValueError(f"InputPipeline.smiles={self.smiles!r}: choose {', '.join(CODINGS)}")
+        if self.chirality not in CHIRALITIES:
+            raise ValueError(f"InputPipeline.chirality={self.chirality!r}: choose {', '.join(CHIRALITIES)}")
+
+    @classmethod
+    def implied_by(cls, spec: TaskSpec) -> "InputPipeline":
+        """What a task's description tells by itself: molecules and their coding, degrees as features."""
+        from gnn_distill.data.assembly import molecules_ogb
+
+        coding = "ogb" if spec.node_features == molecules_ogb.ATOM_FEATURES else "pyg"
+        return cls(
+            smiles=coding if spec.molecules else None,
+            max_degree=spec.node_features.sizes[0] - 1 if spec.degree_features else None,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Strings, numbers and truth values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "InputPipeline":
+        """The inverse of `to_dict`; raises TypeError for other keys and for values of another type."""
+        return cls(**values)
+
+    def read_smiles(self, molecule: "str | Chem.Mol") -> "Data | None":
+        """The graph of a SMILES, or of an RDKit molecule, in this coding; None where it cannot be read."""
+        from gnn_distill.data.assembly.molecules import smiles_to_data
+        from gnn_distill.data.assembly.molecules_ogb import smiles_to_ogb_data
+
+        read = smiles_to_ogb_data if self.smiles == "ogb" else smiles_to_data
+        try:
+            return read(molecule, self.chirality)
+        except ValueError:  # text that is no Unicode, such as half a surrogate; an atom of too many bonds
+            return None
+
+    def apply(self, graphs: PackedGraphs) -> PackedGraphs:
+        """The graphs as models read them; features are normalised in place.
+
+        Raises UserError for edges that leave their graph, and for negative features that are to be normalised.
+        """
+        graphs = self._with_clean_edges(graphs)
+        if self.normalize_features:
+            normalize_rows(graphs.x)
+        return graphs if self.max_degree is None else replace(graphs, x=degree_column(graphs, self.max_degree))
+
+    def _with_clean_edges(self, graphs: PackedGraphs) -> PackedGraphs:
+        if not (self.drop_loops or self.merge_edges or self.add_reverses or self.undirected):
+            return graphs
+        check_edges(graphs)
+        edge_index, edge_attr, num_nodes = graphs.global_edge_index, graphs.edge_attr, len(graphs.x)
+        if self.drop_loops and (edge_index[0] == edge_index[1]).any():
+            edge_index, edge_attr = remove_self_loops(edge_index, edge_attr)
+        if self.undirected:
+            edge_index, edge_attr = to_undirected(edge_index, edge_attr, num_nodes=num_nodes, reduce="mean")
+        elif self.merge_edges and not (_keys(edge_index, num_nodes).diff() > 0).all():
+            edge_index, edge_attr = coalesce(edge_index, edge_attr, num_nodes=num_nodes, reduce="mean")
+        owner = torch.searchsorted(graphs.node_ptr, edge_index[0].contiguous(), right=True) - 1
+        graphs = replace(
+            graphs,
+            edge_index=edge_index - graphs.node_ptr[owner],
+            edge_attr=edge_attr,
+            edge_ptr=pointers(torch.bincount(owner, minlength=len(graphs))),
+        )
+        return with_reverses(graphs) if self.add_reverses else graphs
+
+
+def with_reverses(graphs: PackedGraphs) -> PackedGraphs:
+    """The graphs with the reverse of every edge that has none, of the same features; edges sorted by both nodes.
+
+    edge_index: without repeated edges.
+    """
+    size = graphs.x.size(0)
+    source, target = graphs.global_edge_index
+    alone = (~torch.isin(target * size + source, source * size + target)).nonzero().flatten()
+    place = torch.cat([source * size + target, (target * size + source)[alone]]).argsort()
+    edges = torch.cat([graphs.edge_index, graphs.edge_index[:, alone].flip(0)], dim=1)[:, place]
+    edge_attr = graphs.edge_attr
+    if edge_attr is not None:
+        edge_attr = torch.cat([edge_attr, edge_attr[alone]])[place]
+    counts = graphs.num_edges.index_add(0, graphs.node_graph[source[alone]], torch.ones_like(alone))
+    return replace(graphs, edge_index=edges, edge_attr=edge_attr, edge_ptr=pointers(counts))
+
+
+def normalize_rows(x: Tensor) -> None:
+    """Divide each row by its sum, in place; rows of zeros stay. x: [N, C], no negative values."""
+    if x.numel() and x.min() < 0:
+        raise UserError("dataset.normalize_features=true: there are negative features. Set it to false.")
+    total = x.sum(dim=1, keepdim=True)
+    x /= total.masked_fill_(total == 0, 1)
+
+
+def _keys(edge_index: Tensor, num_nodes: int) -> Tensor:
+    """A number for each edge, ascending by source and target."""
+    return edge_index[0] * num_nodes + edge_index[1]

@@ -1,0 +1,115 @@
+"""The same molecule in more than one part of a split, however it is written."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations
+
+import torch
+from jaxtyping import Int
+from rdkit import Chem
+from torch import Tensor
+
+from gnn_distill.data.assembly.molecules import LARGEST_CANONICAL, parse
+from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.task import GraphTask
+from gnn_distill.errors import shorten
+
+PARTS = ("train", "val", "test")
+CHIRALITY, STEREO = 1, 1
+"""Columns of atom and bond features, in PyG's coding, that the order of writing decides."""
+
+
+def with_shared_molecules(task: GraphTask, smiles: Sequence[str]) -> GraphTask:
+    """`task` with `shared`: by pair of parts, how many molecules (canonical SMILES) stand in both; and a notice of it.
+
+    smiles: one a graph. Only molecules whose atoms and bonds another part has as well are written canonically: of most
+    sets few, which takes milliseconds.
+    """
+    parts = {part: getattr(task.splits, part) for part in PARTS}
+    keys = composition(task.graphs)
+    places: dict[int, set[str]] = defaultdict(set)
+    for part, ids in parts.items():
+        for key in keys[ids].tolist():
+            places[key].add(part)
+    found: dict[str, set[str]] = {}
+    for part, ids in parts.items():
+        alike = [index for index in ids.tolist() if len(places[int(keys[index])]) > 1]
+        found[part] = {canonical(smiles[index]) for index in alike}
+    shared = {f"{one}_{other}": len(found[one] & found[other]) for one, other in combinations(PARTS, 2)}
+    task = replace(task, notices=[*task.notices, *contradictions(task, smiles, keys)])
+    if not any(shared.values()):
+        return replace(task, shared=shared)
+    told = ", ".join(f"{pair.replace('_', ' and ')} {count}" for pair, count in shared.items() if count)
+    first = min(set.union(*(found[one] & found[other] for one, other in combinations(PARTS, 2))))
+    notice = (
+        f"The same molecule stands in more than one part ({told}; first: '{shorten(first)}'): scores may be too good."
+    )
+    return replace(task, shared=shared, notices=[*task.notices, notice])
+
+
+def contradictions(task: GraphTask, smiles: Sequence[str], keys: Int[Tensor, " graphs"]) -> list[str]:
+    """A notice of molecules that stand there more than once, with labels that differ.
+
+    keys: the `composition` of each graph; only molecules of one composition with different labels are written
+    canonically.
+    """
+    alike: dict[int, list[int]] = defaultdict(list)
+    for index, key in enumerate(keys.tolist()):
+        alike[key].append(index)
+    rows: dict[str, list[int]] = defaultdict(list)
+    for ids in alike.values():
+        if len(ids) > 1 and _differ(task.graphs.y[ids]):
+            for index in ids:
+                rows[canonical(smiles[index])].append(index)
+    torn = {molecule: ids for molecule, ids in rows.items() if _differ(task.graphs.y[ids])}
+    if not torn:
+        return []
+    molecule, ids = next(iter(torn.items()))
+    where = [f"line {task.lines[index]}" if task.lines else f"graph {index}" for index in ids[:3]]
+    count = sum(map(len, torn.values()))
+    return [
+        f"Molecules that stand there more than once, with different labels: {len(torn)} ({count} rows; first: "
+        f"'{shorten(molecule)}', {', '.join(where)})."
+    ]
+
+
+def _differ(y: Tensor) -> bool:
+    """Whether rows of labels [N, T] disagree in one that is not missing."""
+    low, high = y.nan_to_num(torch.inf).amin(0), y.nan_to_num(-torch.inf).amax(0)
+    return bool((low < high).any())
+
+
+def composition(graphs: PackedGraphs) -> Int[Tensor, " graphs"]:
+    """A number for each graph, equal for the same molecule however it is written: a sum over its atoms and bonds."""
+    atom = _kinds(_without(graphs.x, CHIRALITY))
+    source, target = atom[graphs.global_edge_index]
+    bond = _kinds(torch.cat([source[:, None], target[:, None], _without(graphs.edge_attr, STEREO)], dim=1))
+    owner = graphs.node_graph
+    of_atoms = torch.zeros(len(graphs), dtype=torch.long).index_add_(0, owner, _scattered(atom))
+    return of_atoms.index_add_(0, owner[graphs.global_edge_index[0]], _scattered(bond) * 3)
+
+
+def canonical(smiles: str) -> str:
+    """RDKit's canonical SMILES; of more than LARGEST_CANONICAL atoms the SMILES itself."""
+    molecule = parse(smiles)
+    if molecule is None or molecule.GetNumAtoms() > LARGEST_CANONICAL:
+        return smiles
+    return Chem.MolToSmiles(molecule)
+
+
+def _without(columns: Tensor, index: int) -> Tensor:
+    return torch.cat([columns[:, :index], columns[:, index + 1 :]], dim=1)
+
+
+def _kinds(rows: Int[Tensor, "rows columns"]) -> Int[Tensor, " rows"]:
+    """A number for each row, equal for equal rows."""
+    base = rows.max(dim=0).values + 1 if len(rows) else rows.new_ones(rows.size(1))
+    return rows @ torch.cat([base.new_ones(1), base[:-1].cumprod(0)])
+
+
+def _scattered(kinds: Int[Tensor, " rows"]) -> Int[Tensor, " rows"]:
+    """The kinds spread over all of int64, so that sums of different ones hardly ever meet."""
+    mixed = (kinds + 1) * -7046029254386353131  # the golden ratio, as splitmix64 has it
+    mixed = (mixed ^ (mixed >> 30)) * -4658895280553007687
+    return mixed ^ (mixed >> 27)

@@ -1,0 +1,198 @@
+"""The batches of one task, for one stage of training."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from gnn_distill.data.batching import BatchSampler, StructureBatch, check_budget, collate, evaluation_batches
+from gnn_distill.data.prefetch import prefetched
+from gnn_distill.data.task import GraphTask
+
+if TYPE_CHECKING:
+    from gnn_distill.data.encodings.structural import StructuralEncodings
+
+Beside = Callable[[StructureBatch], Any]
+"""What is loaded with a batch, such as its rows of a teacher's signals; has `to` and `pin_memory`, or is None."""
+
+
+def nothing(batch: StructureBatch) -> None:
+    """Loads nothing beside a batch."""
+
+
+class Feed(Protocol):
+    """Training batches, drawn anew every epoch, and fixed batches of any split."""
+
+    task: GraphTask
+
+    def train(self, epoch: int, beside: Beside = nothing) -> Iterator[tuple[float, StructureBatch, Any]]:
+        """The batches of an epoch, each behind the share of the epoch that lies before it, and with what `beside`
+        finds for it."""
+
+    def fixed(self, split: str) -> Iterator[StructureBatch]:
+        """All examples of a split, the same on every call."""
+
+
+def make_feed(
+    task: GraphTask,
+    encodings: "StructuralEncodings | None",
+    *,
+    batch_size: int,
+    max_pairs: int,
+    seed: int,
+    limit_batches: int = 0,
+    batch_nodes: int = 0,
+    taught: str = "train",
+    device: torch.device | str = "cpu",
+) -> Feed:
+    """The feed that suits the level of the task, with batches on `device`; `batch_nodes`, `taught`: node level.
+
+    Raises UserError where one graph alone exceeds the budget of `max_pairs` padded node pairs.
+    """
+    if task.spec.level == "graph":
+        return GraphFeed(task, encodings, batch_size, max_pairs, seed, limit_batches, device)
+    return NodeFeed(task, encodings, batch_nodes, seed, limit_batches, taught, device)
+
+
+class GraphFeed:
+    """Batches of graphs of like size within the budget of pairs."""
+
+    def __init__(
+        self,
+        task: GraphTask,
+        encodings: "StructuralEncodings | None",
+        batch_size: int,
+        max_pairs: int,
+        seed: int,
+        limit_batches: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.task, self.encodings, self.device = task, encodings, torch.device(device)
+        self.batch_size, self.max_pairs, self.limit_batches = batch_size, max_pairs, limit_batches
+        self._sizes = task.graphs.num_nodes
+        check_budget(self._sizes, max_pairs, called=task.called)
+        self._sampler = BatchSampler(self._sizes, batch_size, max_pairs, seed, ids=task.splits.train)
+
+    def train(self, epoch: int, beside: Beside = nothing) -> Iterator[tuple[float, StructureBatch, Any]]:
+        """The batches of an epoch, each behind the share of the epoch that lies before it, and with what `beside`
+        finds for it.
+
+        For a GPU a thread collates them ahead, in page-locked memory, and copies them while the GPU computes. A CPU
+        has nothing to gain: it would do the same work at the same time.
+        """
+        chosen = self._sampler.epoch(epoch)
+        chosen = chosen[: self.limit_batches or None]
+
+        def loaded() -> Iterator[tuple[float, StructureBatch, Any]]:
+            for index, ids in enumerate(chosen):
+                batch = collate(self.task.graphs, self.encodings, ids)
+                yield index / len(chosen), *(self._sent(what) for what in (batch, beside(batch)))
+
+        return prefetched(loaded()) if self.device.type == "cuda" else loaded()
+
+    def fixed(self, split: str) -> Iterator[StructureBatch]:
+        """All graphs of a split, sorted by size."""
+        ids = getattr(self.task.splits, split)
+        chosen = evaluation_batches(self._sizes, ids, 2 * self.batch_size, self.max_pairs)
+        for some in chosen[: self.limit_batches or None]:
+            yield self._sent(collate(self.task.graphs, self.encodings, some))
+
+    def _sent(self, what: Any) -> Any:
+        """A batch, or what lies beside it, on the device."""
+        if what is None or self.device.type == "cpu":
+            return what
+        return (
+            what.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else what.to(self.device)
+        )
+
+
+class NodeFeed:
+    """Whole graphs with the nodes that count: all of them in every step, or `batch_nodes` at a time.
+
+    taught: whether the rows of a step are the training nodes only (train), or all nodes of their graphs (all), of
+    which only the training nodes' labels count. Every mini-batch has its share of both.
+    """
+
+    def __init__(
+        self,
+        task: GraphTask,
+        encodings: "StructuralEncodings | None",
+        batch_nodes: int,
+        seed: int,
+        limit_batches: int = 0,
+        taught: str = "train",
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.task, self.encodings, self.device = task, encodings, device
+        self.batch_nodes, self.seed, self.limit_batches, self.taught = batch_nodes, seed, limit_batches, taught
+        self._graphs: dict[tuple[int, ...], StructureBatch] = {}
+        self._undivided: StructureBatch | None = None
+
+    def train(self, epoch: int, beside: Beside = nothing) -> Iterator[tuple[float, StructureBatch, Any]]:
+        """The batches of an epoch, each behind the share of the epoch that lies before it, and with what `beside`
+        finds for it."""
+        graphs, labelled = self._graphs_of("train")
+        num_nodes = len(graphs.node_rows)
+        rows = num_nodes if self.taught == "all" else len(labelled)
+        parts = -(-rows // self.batch_nodes) if self.batch_nodes else 1
+        if parts == 1:
+            if self._undivided is None:  # kept, with all that terms derive from it
+                everything = self.taught == "all"
+                self._undivided = replace(graphs, labelled=labelled) if everything else restrict(graphs, labelled)
+            yield 0.0, self._undivided, self._beside(beside, self._undivided)
+            return
+        others = labelled.new_empty(0)
+        if self.taught == "all":
+            others = torch.ones(num_nodes, dtype=torch.bool).index_fill_(0, labelled.cpu(), False).nonzero().squeeze(1)
+        random = np.random.default_rng((self.seed, epoch))
+        shares = [
+            ids.cpu()[torch.from_numpy(random.permutation(len(ids)))].tensor_split(parts) for ids in (labelled, others)
+        ]
+        # The larger parts of one kind meet the smaller of the other, so that batches are equal.
+        chosen = list(zip(shares[0], reversed(shares[1]), strict=True))[: self.limit_batches or None]
+        for index, (examples, more) in enumerate(chosen):
+            batch = restrict(graphs, torch.cat([examples, more]).to(self.device))
+            batch = replace(batch, labelled=torch.arange(len(examples), device=self.device))
+            yield index / len(chosen), batch, self._beside(beside, batch)
+
+    def fixed(self, split: str) -> Iterator[StructureBatch]:
+        """All nodes of a split, in order."""
+        graphs, nodes = self._graphs_of(split)
+        for some in nodes.split(self.batch_nodes or len(nodes))[: self.limit_batches or None]:
+            yield restrict(graphs, some)
+
+    def _beside(self, beside: Beside, batch: StructureBatch) -> Any:
+        found = beside(batch)
+        return None if found is None else found.to(self.device)
+
+    def _graphs_of(self, split: str) -> tuple[StructureBatch, Int[Tensor, " nodes"]]:
+        """The graphs that hold a split, as one batch that is made once, and the places of its nodes in there."""
+        packed, rows = self.task.graphs, getattr(self.task.splits, split)
+        ids = packed.graphs_of(rows)
+        key = tuple(ids.tolist())
+        if key not in self._graphs:
+            graphs = collate(packed, self.encodings, ids)
+            if not self.task.spec.node_features.std:  # zeros that are shifted are no longer zeros
+                graphs = replace(graphs, x=sparse_where_worth(graphs.x))
+            self._graphs[key] = graphs.to(self.device)
+        graphs = self._graphs[key]
+        return graphs, torch.searchsorted(graphs.node_rows, rows.to(self.device))
+
+
+def sparse_where_worth(x: Tensor) -> Tensor:
+    """Features in CSR form if fewer than one in ten is not zero, as in bags of words; else as they are."""
+    if not x.is_floating_point() or x.count_nonzero() > 0.1 * x.numel():
+        return x
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        return x.to_sparse_csr()
+
+
+def restrict(batch: StructureBatch, outputs: Int[Tensor, " rows"]) -> StructureBatch:
+    """The same graphs, where only the nodes `outputs` are wanted."""
+    return replace(batch, outputs=outputs, y=batch.y[outputs])

@@ -1,0 +1,32 @@
+"""From the config's `dataset` section to a task."""
+
+from typing import TYPE_CHECKING
+
+from omegaconf import OmegaConf
+
+from gnn_distill.config.node_families import module_behind, sources
+from gnn_distill.config.plugins import function_of
+from gnn_distill.data.task import GraphTask
+from gnn_distill.errors import UserError, suggest
+
+if TYPE_CHECKING:
+    from gnn_distill.config.schema.data import DatasetConfig, PathsConfig
+
+
+SOURCES = "gnn_distill.data.sources"
+
+
+def load_task(dataset: "DatasetConfig", paths: "PathsConfig") -> GraphTask:
+    """The data set that the config describes, read by the `load` of the module behind `dataset.source`.
+
+    A source with a dot is a module of the user's own.
+
+    Raises UserError when files are missing, or the data cannot be learned from.
+    """
+    for key in ("source", "name", "path"):
+        if OmegaConf.is_config(dataset) and OmegaConf.is_missing(dataset, key):
+            raise UserError(f"dataset.{key} is needed: set dataset.{key}=..., or choose another dataset.")
+    if dataset.source not in (choices := sources()) and "." not in dataset.source:
+        hint = suggest(dataset.source, choices)
+        raise UserError(f"dataset.source={dataset.source}: no such loader.{hint} Choose {', '.join(choices)}.")
+    return function_of("dataset.source", module_behind(dataset.source), SOURCES, "load")(dataset, paths)

@@ -1,0 +1,230 @@
+"""From the columns of a table to targets: which columns, what kind of task, and their labels."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gnn_distill.data.reading.columns import ABSENT, NEGATIVE, POSITIVE, Column, need_numbers
+from gnn_distill.errors import UserError, refuse
+
+if TYPE_CHECKING:
+    from gnn_distill.config.schema.data import SmilesConfig
+
+FEW = 10
+"""A regression target with no more different whole numbers than this may be a class: announced."""
+CHOOSE = "Mend the file, or choose other columns by dataset.target_columns."
+
+
+@dataclass
+class Targets:
+    """What the target columns say: the kind of task, labels [rows, T] with NaN where missing, and names."""
+
+    kind: str
+    y: np.ndarray
+    target_names: tuple[str, ...]
+    """One an output: the columns, of a multi-class task the classes."""
+    class_names: tuple[str, ...] = ()
+    notices: list[str] = field(default_factory=list)
+    columns: tuple[str, ...] = ()
+
+
+def read_targets(columns: list[Column], dataset: "SmilesConfig") -> Targets:
+    """The targets among the columns of the file `dataset.path`, its SMILES left out.
+
+    Raises UserError for columns that are missing, empty, constant or of several kinds, and for cells that do not fit.
+    """
+    chosen, notices = choose_targets(columns, dataset)
+    kind, more = choose_kind(chosen, dataset)
+    if dataset.positive is not None and kind not in ("binary", "multilabel"):
+        raise refuse("dataset.positive", dataset.positive, f"the task is {kind}; only two classes have a positive one.")
+    targets = {"regression": numbers, "multiclass": classes, "binary": binary, "multilabel": multilabel}[kind](
+        chosen, dataset.positive
+    )
+    targets.columns = tuple(column.name for column in chosen)
+    targets.notices = [*more, *notices, *targets.notices, *describe_absent(chosen, kind)]
+    return targets
+
+
+def choose_targets(columns: list[Column], dataset: "SmilesConfig") -> tuple[list[Column], list[str]]:
+    """`dataset.target_columns`, else what can be learned, and a notice of what was left out and why."""
+    if dataset.target_columns:
+        by_name = {column.name: column for column in columns}
+        chosen = [by_name[name] for name in dataset.target_columns]
+        for column in chosen:
+            if column.unusable():
+                raise nothing_to_learn(column)
+        return chosen, []
+    why = {column.name: column.unusable() or ("words" if column.kind == "words" else "") for column in columns}
+    chosen = [column for column in columns if not why[column.name]]
+    for column in chosen:
+        if column.kind == "mixed":
+            need_numbers(column, f"dataset.path={dataset.path}", CHOOSE)
+    notices = []
+    if ids := [column for column in chosen if column.counts_rows]:
+        if len(ids) < len(chosen):
+            chosen = [column for column in chosen if column not in ids]
+            why |= {column.name: "numbers the rows" for column in ids}
+        else:
+            notices = [f"'{ids[0].name}' looks like a number of the row, not like something to predict."]
+    if not chosen:
+        lone = next((c for c in columns if len(columns) == 1 and c.kind != "words"), None)
+        if lone:
+            raise nothing_to_learn(lone)
+        names = ", ".join(f"{name} ({reason})" for name, reason in why.items())
+        raise UserError(
+            f"dataset.path={dataset.path}: no column of numbers or truth values to predict. "
+            f"Set dataset.target_columns to some of {names or 'its columns; there are none'}."
+        )
+    left = [f"{name} ({reason})" for name, reason in why.items() if reason]
+    if left:
+        notices.append(f"Left out: {', '.join(left)}. dataset.target_columns names what is to be predicted.")
+    return chosen, notices
+
+
+def nothing_to_learn(column: Column) -> UserError:
+    """The error of a column that is empty or constant."""
+    return UserError(
+        f"dataset.target_columns: '{column.name}' is {column.unusable()}: nothing to learn. Choose other columns."
+    )
+
+
+def choose_kind(columns: list[Column], dataset: "SmilesConfig") -> tuple[str, list[str]]:
+    """The kind of task, given or read from the columns, and a notice where it was read.
+
+    Truth values, 0 and 1 among them: binary, or multilabel if there are several columns; one column of words:
+    multiclass, binary if there are two; other numbers: regression, whole numbers too.
+    """
+    names = ", ".join(column.name for column in columns)
+    if dataset.kind in ("binary", "multiclass") and len(columns) > 1:
+        raise UserError(f"dataset.kind={dataset.kind}: it needs one target column, not {len(columns)}: {names}.")
+    if dataset.kind != "auto":
+        return dataset.kind, []
+    for column in columns:
+        if column.kind == "mixed":
+            need_numbers(column, "dataset.target_columns", "Mend the file, or set dataset.kind=multiclass.")
+    by_kind = {kind: [c for c in columns if c.kind == kind] for kind in ("truth", "words", "numbers")}
+    pairs = [column for column in by_kind["words"] if len(column.classes) == 2]
+    if len(by_kind["truth"]) == len(columns):
+        zero_one = all(column.classes == ["0", "1"] for column in columns)
+        kind, why = "binary" if len(columns) == 1 else "multilabel", "0 and 1 only" if zero_one else "truth values"
+    elif len(by_kind["numbers"]) == len(columns):
+        kind, why = "regression", "numbers"
+    elif len(columns) == 1:
+        kind, why = ("binary" if pairs else "multiclass"), "words"
+    elif len(pairs) == len(columns) and dataset.positive is not None:
+        kind, why = "multilabel", "two words"
+    else:
+        what = {"truth": "truth values or 0 and 1 only", "words": "words", "numbers": "numbers"}
+        held = "; ".join(f"{what[k]}: {', '.join(c.name for c in held)}" for k, held in by_kind.items() if held)
+        raise UserError(
+            f"dataset.target_columns: the columns hold different things ({held}). Choose columns of one kind, or set "
+            "dataset.kind; words in several columns need dataset.positive, too."
+        )
+    notices = [f"Task: {kind}; dataset.kind=auto found {why} in {names}."]
+    for column in columns if kind == "regression" else []:
+        if len(column.classes) <= FEW and (column.values[np.isfinite(column.values)] % 1 == 0).all():
+            notices.append(
+                f"'{column.name}' holds {len(column.classes)} different whole numbers: set dataset.kind="
+                f"{'binary' if len(column.classes) == 2 else 'multiclass'} if they are classes."
+            )
+    return kind, notices
+
+
+def numbers(columns: list[Column], positive: str | None) -> Targets:
+    """A regression. Raises UserError for cells that are no numbers, or infinite."""
+    for column in columns:
+        need_numbers(column, "dataset.kind=regression", CHOOSE)
+        if (infinite := np.isinf(column.values)).any():
+            raise UserError(f"Column '{column.name}' holds infinite numbers ({column.told(infinite)}). {CHOOSE}")
+    return Targets("regression", np.stack([c.values for c in columns], axis=1), tuple(c.name for c in columns))
+
+
+def classes(columns: list[Column], positive: str | None) -> Targets:
+    """One column of classes, numbered by size or by the alphabet."""
+    (column,) = columns
+    names = tuple(column.classes)
+    codes = {name: float(code) for code, name in enumerate(names)}
+    y = np.array([codes.get(name, np.nan) for name in column.names])[:, None]
+    return Targets("multiclass", y, names, names, [describe_classes(names)])
+
+
+def binary(columns: list[Column], positive: str | None) -> Targets:
+    """One column of two classes."""
+    (column,) = columns
+    if len(column.classes) != 2:
+        raise UserError(
+            f"dataset.kind=binary: column '{column.name}' has {len(column.classes)} different values, not 2."
+        )
+    names, sure = two_classes(column, positive)
+    y = np.array([np.nan if name is None else float(name == names[1]) for name in column.names])[:, None]
+    notices = [] if names == ("0", "1") else [describe_classes(names, sure)]
+    return Targets("binary", y, (column.name,), names, notices)
+
+
+def multilabel(columns: list[Column], positive: str | None) -> Targets:
+    """Several columns of two classes each."""
+    for column in columns:
+        pairs = column.kind == "truth" or (len(column.classes) == 2 and positive is not None)
+        if not pairs:
+            what = "other values than 0 and 1" if column.kind == "numbers" else "other values than truth values"
+            raise UserError(
+                f"dataset.kind=multilabel: column '{column.name}' holds {what}: {', '.join(column.classes[:5])}. "
+                "Two words a column, of which dataset.positive names one, will do as well."
+            )
+    named = [two_classes(column, positive)[0] for column in columns]
+    labels = [
+        [np.nan if name is None else float(name == names[1]) for name in column.names]
+        for column, names in zip(columns, named, strict=True)
+    ]
+    alike = len({tuple(name.lower() for name in names) for names in named}) == 1
+    notices = []
+    if not alike:
+        notices = [f"{column.name}: {describe_classes(names)}" for column, names in zip(columns, named, strict=True)]
+    elif named[0] != ("0", "1"):
+        notices = [describe_classes(named[0])]
+    names = tuple(column.name for column in columns)
+    return Targets("multilabel", np.array(labels).T, names, named[0] if alike else (), notices)
+
+
+def two_classes(column: Column, positive: str | None) -> tuple[tuple[str, str], bool]:
+    """The classes 0 and 1 of a column that has two, and whether it is known, not guessed, which is which."""
+    one, other = column.classes
+    if positive is not None:
+        chosen = [name for name in (one, other) if name.lower() == positive.strip().lower()]
+        if not chosen:
+            raise refuse("dataset.positive", positive, f"column '{column.name}' holds {one} and {other}. Choose one.")
+        return ((other, one) if chosen == [one] else (one, other)), True
+    if column.kind != "words":
+        return (one, other), column.kind == "truth"
+    positives = [name.lower() in POSITIVE for name in (one, other)]
+    negatives = [name.lower() in NEGATIVE for name in (one, other)]
+    for known, turned in ((positives, [True, False]), (negatives, [False, True])):
+        if sum(known) == 1:
+            return ((other, one) if known == turned else (one, other)), True
+    return (one, other), False
+
+
+def describe_classes(names: tuple[str, ...], sure: bool = True) -> str:
+    """`Classes: 0 = no, 1 = yes.`, and how to turn them round where that was a guess."""
+    told = "Classes: " + ", ".join(f"{index} = {name}" for index, name in enumerate(names)) + "."
+    return told if sure else f"{told} Which is 1 is a guess: dataset.positive={names[0]} turns them round."
+
+
+def describe_absent(columns: Iterable[Column], kind: str) -> list[str]:
+    """Notices of cells that are taken for missing labels, or are not although they look so, and of like classes."""
+    notices = []
+    for column in columns:
+        if column.kind == "words":
+            for name in (name for name in column.classes if name.lower() in ABSENT):
+                rows = sum(cell == name for cell in column.names)
+                notices.append(
+                    f"'{name}' is a class of '{column.name}' ({rows} rows): a missing label is a blank cell."
+                )
+            small = [name.lower() for name in column.classes]
+            if like := [name for name in column.classes if small.count(name.lower()) > 1]:
+                notices.append(f"Classes of '{column.name}' that differ in capitals only: {', '.join(like)}.")
+        elif (words := column.absent & ~column.blank).any():
+            notices.append(f"{int(words.sum())} cells of '{column.name}' count as missing ({column.told(words)}).")
+    return notices

@@ -1,0 +1,44 @@
+"""What terms read of the graphs beside a batch: found once for a data set, and looked up batch by batch."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from jaxtyping import Int32
+from torch import Tensor
+
+from gnn_distill.config.schema.objective import AlignmentConfig
+from gnn_distill.data.batching import StructureBatch
+
+if TYPE_CHECKING:  # what finds them is slow to import
+    from gnn_distill.data.subgraphs.anchors import Anchors
+    from gnn_distill.data.subgraphs.subgraphs import Subgraphs
+
+T = TypeVar("T")
+
+
+class Structure(Protocol):
+    """Finds it when a term asks, and never before."""
+
+    def subgraphs(self, source: str, align: AlignmentConfig) -> Subgraphs:
+        """Subgraphs of all graphs: ego networks and walks as `align` has them, clusters, fragments."""
+
+    def walks(self, length: int) -> Int32[Tensor, "nodes steps"]:
+        """A random walk from every node of all graphs."""
+
+    def anchors(self, count: int) -> Anchors:
+        """Nodes, among those that are taught, whose distances to each other are known."""
+
+
+class Recent:
+    """A function of batches that remembers its last value, for a batch that comes in every step."""
+
+    def __init__(self, derive: Callable[[StructureBatch], T]) -> None:
+        self.derive, self.batch, self.value = derive, lambda: None, None
+
+    def __call__(self, batch: StructureBatch) -> T:
+        if self.batch() is not batch:
+            self.batch, self.value = weakref.ref(batch), self.derive(batch)
+        return self.value

@@ -1,0 +1,138 @@
+"""Losses of the user's own as terms: a function f(student rows, teacher rows, batch, ...) that returns a scalar."""
+
+import inspect
+import traceback
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from gnn_distill.config.plugins import object_of, source_of
+from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig, OwnLossConfig
+from gnn_distill.data.batching import StructureBatch
+from gnn_distill.errors import UserError, refuse
+from gnn_distill.losses.labels import Labels
+from gnn_distill.losses.prepare import prepare
+from gnn_distill.losses.projectors import Bridge, TeacherRows, Term
+from gnn_distill.losses.rows import Rows, graph_rows, node_rows, predicting_rows
+from gnn_distill.models.representations import Representations
+
+
+def own_terms(bridge: Bridge, labels: Labels, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
+    """`own_<name>` of every loss of the user's whose weight is not 0."""
+    for function in own_losses(loss, bridge.level):
+        rows = _rows(bridge, labels, f"own_{function.name}", function.config, align)
+        yield Term(f"own_{function.name}", function.config.weight, loss.schedule.baseline, _term(function, rows))
+
+
+def own_losses(loss: LossConfig, level: str) -> list["OwnLoss"]:
+    """The functions whose weight is not 0. Raises UserError where one cannot be found or called, or has no rows."""
+    return [OwnLoss(name, config, level) for name, config in loss.own.items() if config.weight]
+
+
+class OwnLoss:
+    """Calls a function of the user's, and looks at what it returns."""
+
+    def __init__(self, name: str, config: OwnLossConfig, level: str) -> None:
+        self.name, self.config, self.key = name, config, f"loss.own.{name}"
+        self.called = f"{self.key}.target={config.target}"
+        self.kwargs = config.kwargs or {}
+        self.function = object_of(f"{self.key}.target", config.target, "function")
+        self._check_signature()
+        if config.reads == "graphs" and level == "node":
+            raise refuse(
+                f"{self.key}.reads", "graphs", "the task is about the nodes of one graph. Choose nodes or logits."
+            )
+
+    def __call__(self, student: Tensor, teacher: Tensor, batch: StructureBatch) -> Tensor:
+        """The function's value of both sides' rows, in at least single precision; no gradient goes to the teacher.
+
+        Raises UserError where it fails, changes the rows, or returns no scalar with a gradient.
+        """
+        student, teacher = prepare(student, teacher)
+        versions = student._version, teacher._version
+        shapes = f"student rows {list(student.shape)} and teacher rows {list(teacher.shape)}"
+        try:
+            value = self.function(student, teacher, batch, **self.kwargs)
+        except (UserError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            raise UserError(
+                f"{self.called}: fails on {shapes}{self._where(error)}.{self._hint(student, teacher)}"
+            ) from error
+        if (student._version, teacher._version) != versions:
+            raise UserError(
+                f"{self.called}: changes its rows in place, and other terms read them, too. Write x = x / 2 for x /= 2."
+            )
+        if fault := _fault(value, student):
+            raise UserError(
+                f"{self.called}: returned {fault} for {shapes}. It must return a scalar tensor, as .mean() does."
+            )
+        return value
+
+    def _check_signature(self) -> None:
+        if inspect.isclass(self.function):
+            raise UserError(f"{self.called}: this is a class. Give the path of a function.")
+        try:
+            signature = inspect.signature(self.function)
+        except ValueError:  # written in C, and silent about its arguments
+            return
+        try:
+            signature.bind(None, None, None, **self.kwargs)
+        except TypeError as error:
+            called = ", ".join(
+                ["student", "teacher", "batch", *(f"{name}={value!r}" for name, value in self.kwargs.items())]
+            )
+            raise UserError(
+                f"{self.called}: takes {signature}, but is called with ({called}): {error}. Correct the function, or "
+                f"{self.key}.kwargs."
+            ) from error
+
+    def _where(self, error: Exception) -> str:
+        """The kind and text of an error, and the last line of the function's own file that led to it."""
+        file = source_of(self.function)
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+        where = f", in line {lines[-1]} of {file}" if lines else ""
+        return f"{where} ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+
+    def _hint(self, student: Tensor, teacher: Tensor) -> str:
+        if self.config.projection == "none" and student.size(1) != teacher.size(1):
+            return f" Where it needs rows of one width, set {self.key}.projection=linear."
+        return ""
+
+
+def _rows(bridge: Bridge, labels: Labels, name: str, config: OwnLossConfig, align: AlignmentConfig) -> Rows:
+    """What a loss reads: the teacher's states in its own units; without a projection both sides may differ in width.
+
+    Of a student that predicts by its teacher's head, the node states that it hands to that head.
+    """
+    if config.reads == "logits":
+        bridge.reads.logits = True
+        return lambda out, batch, teacher: (out.logits, teacher.logits)
+    kind = None if config.projection == "none" else config.projection
+    if config.reads == "graphs":
+        return graph_rows(bridge, labels, name, kind, align, raw=True)
+    return predicting_rows(bridge, raw=True) if align.reuse_head else node_rows(bridge, name, kind, raw=True)
+
+
+def _term(function: OwnLoss, rows: Rows) -> Callable[[Representations, StructureBatch, TeacherRows], Tensor]:
+    def own(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> Tensor:
+        return function(*rows(out, batch, teacher), batch)
+
+    return own
+
+
+def _fault(value: object, student: Tensor) -> str:
+    """What is wrong with a function's value, in words; empty where nothing is."""
+    if not isinstance(value, Tensor):
+        return f"no tensor, but {type(value).__name__},"
+    if value.dim():
+        return f"a tensor of shape {list(value.shape)}"
+    if not value.is_floating_point():
+        return f"a tensor of {value.dtype}"
+    if student.requires_grad and torch.is_grad_enabled() and not value.requires_grad:
+        return (
+            "a value without a gradient (a constant, or made of detached rows; where a batch has nothing to compare, "
+            "return student.sum() * 0)"
+        )
+    return ""

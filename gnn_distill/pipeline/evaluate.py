@@ -1,0 +1,69 @@
+"""Stage 4: metrics of the selected models; the only place that reads the test split."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from gnn_distill.config.schema.run import TrainerConfig
+from gnn_distill.data.loaders import make_feed
+from gnn_distill.data.task import GraphTask
+from gnn_distill.losses.labels import Labels
+from gnn_distill.pipeline.runtime import Runtime
+from gnn_distill.training.loop import evaluate
+from gnn_distill.training.metrics import Metrics
+
+if TYPE_CHECKING:
+    from gnn_distill.data.encodings.structural import StructuralEncodings
+
+
+def evaluate_splits(
+    runtime: Runtime,
+    model: nn.Module,
+    task: GraphTask,
+    encodings: "StructuralEncodings | None",
+    labels: Labels,
+    trainer: TrainerConfig,
+    mini_batches: bool = False,
+) -> dict[str, dict[str, float]]:
+    """Metrics by split: train, val and, once and last, test (unless trainer.test is false).
+
+    mini_batches: whether trainer.batch_nodes holds here, too, as for a student that gains by it.
+    """
+    feed = make_feed(
+        task,
+        encodings,
+        batch_size=trainer.batch_size,
+        max_pairs=trainer.max_pairs,
+        seed=0,
+        batch_nodes=trainer.batch_nodes if mini_batches else 0,
+        device=runtime.fabric.device,
+    )
+    labels = labels.to(runtime.fabric.device)
+    scores = {}
+    for split in ["train", "val", *(["test"] if trainer.test else [])]:
+        scores[split] = evaluate(model, feed.fixed(split), task.spec, labels)
+        del scores[split]["loss"]
+    return scores
+
+
+def constant_scores(task: GraphTask, test: bool = True) -> dict[str, dict[str, float]]:
+    """Metrics by split of the best answer that is the same for every example: below it nothing was learned.
+
+    It is told by the training part: how often each class is there, the mean of a target, its median for the MAE.
+    """
+    spec, y = task.spec, task.graphs.y.double()
+    taught = y[task.splits.train]
+    if spec.kind == "multiclass":
+        answer = torch.bincount(taught[:, 0].nan_to_num(0).long(), minlength=spec.num_outputs).add(1e-9).log()
+    elif spec.kind == "regression":
+        value = taught.nanmedian(0).values if spec.metric == "mae" else taught.nanmean(0)
+        answer = (value - value.new_tensor(spec.target_mean)) / value.new_tensor(spec.target_std)
+    else:
+        answer = taught.nanmean(0).logit(eps=1e-9)
+    scores = {}
+    for split in ["train", "val", *(["test"] if test else [])]:
+        metrics, labels = Metrics(spec), y[getattr(task.splits, split)]
+        metrics.update(answer.nan_to_num(0.0).expand(len(labels), -1), labels)
+        scores[split] = metrics.compute()
+    return scores

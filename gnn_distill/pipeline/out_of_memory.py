@@ -1,0 +1,42 @@
+"""What happens when a device runs out of memory: the same stage goes on with smaller batches."""
+
+import gc
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+
+from gnn_distill.errors import UserError
+from gnn_distill.training.checkpointer import Keeper
+from gnn_distill.training.console import Console
+from gnn_distill.training.loop import Fitted
+
+MOST_PARTS = 16
+
+
+def fit_within_memory(attempt: Callable[[int], Fitted], keeper: Keeper, halve: bool, console: Console) -> Fitted:
+    """`attempt(parts)` fits with batches of 1/parts of their size: all of it, and a half as often as memory runs out.
+
+    The epoch that ran out is begun anew, from what `keeper` holds.
+
+    Raises:
+        UserError: where a sixteenth is too much, or with halve=False.
+    """
+    kept = keeper.load()
+    keeper.parts = kept["parts"] if kept else 1
+    while True:
+        try:
+            return replace(attempt(keeper.parts), parts=keeper.parts)
+        except torch.OutOfMemoryError as error:
+            if not halve or 2 * keeper.parts > MOST_PARTS:
+                raise UserError(
+                    f"The device is out of memory, with batches of 1/{keeper.parts} of their size "
+                    f"({str(error).splitlines()[0]}). Lower trainer.batch_size, trainer.max_pairs or "
+                    "student.hidden_channels, or choose trainer.accelerator=cpu."
+                ) from error
+        # Outside of the handler, where the error no longer holds the tensors of its frames.
+        keeper.parts *= 2
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        console.warn(f"Out of memory; the student goes on with batches of 1/{keeper.parts} of their size.")

@@ -1,0 +1,248 @@
+"""Stage 2: run the teacher once over the training graphs and keep what it says on disk."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from gnn_distill.config.schema.run import TrainConfig
+from gnn_distill.data.batching import StructureBatch, collate, evaluation_batches
+from gnn_distill.data.packed import gather_ranges, pointers
+from gnn_distill.data.task import GraphTask, taught_graphs
+from gnn_distill.errors import UserError
+from gnn_distill.losses.macro import median_distance
+from gnn_distill.losses.projectors import Reads, TeacherRows, TeacherShape
+from gnn_distill.models.layers.standardise import Moments, Standardise
+from gnn_distill.pipeline.runtime import Runtime
+from gnn_distill.pipeline.shuffled_teacher import Foreign, foreign_graphs, foreign_nodes
+from gnn_distill.pipeline.teacher import NOT_TEACHERS, teacher_code, untrained_teacher
+from gnn_distill.pipeline.teacher_plan import plan_teacher
+from gnn_distill.storage import checkpoint
+from gnn_distill.storage.code_hash import code_of
+from gnn_distill.storage.store import Entry
+
+if TYPE_CHECKING:
+    from gnn_distill.data.encodings.structural import StructuralEncodings
+
+
+@dataclass
+class Attention:
+    """How a GAT teacher weighs the edges of some graphs, and the nodes themselves, in its last layer."""
+
+    edges: Float[Tensor, " edges"]
+    loops: Float[Tensor, " nodes"]
+    edge_ptr: Int[Tensor, " rows+1"]
+
+    def of(self, batch: StructureBatch, rows: Tensor, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """Along the edges between the wanted nodes of a batch, and of these themselves."""
+        edges = gather_ranges(self.edge_ptr, rows)
+        if batch.outputs is not None:
+            edges = edges[batch.joins_rows.cpu()]
+        return self.edges[edges], self.loops[nodes]
+
+
+@dataclass
+class TeacherSignals:
+    """The teacher's logits and states of some graphs, mapped from disk, row by row as these graphs are packed."""
+
+    row: Int[Tensor, " all_graphs"]
+    """Row of every graph of the data set, or -1."""
+    node_ptr: Int[Tensor, " rows+1"]
+    logits: Float[Tensor, "examples output"]
+    """One row a graph, or a node at node level."""
+    graph: Float[Tensor, "rows channel"]
+    nodes: dict[int, Float[Tensor, "nodes channel"]]
+    """By layer, counted from 1."""
+    num_layers: int
+    moments: list[Moments]
+    """Of the states of each layer in `nodes`, then of `graph`, over the units that are taught."""
+    level: str = "graph"
+    taught: Int[Tensor, " taught"] | None = None
+    """Node level: the nodes of these graphs that the student is taught; None: all."""
+    foreign: Foreign | None = None
+    """Where the states are read that stand in for each unit's own; None: they are its own."""
+    attention: Attention | None = None
+    """Kept only if a term reads it."""
+
+    def rows(self, batch: StructureBatch, reads: Reads | None = None) -> TeacherRows:
+        """What belongs to a batch, in its order: of what is kept what is read, or all (None)."""
+        rows = self.row[batch.graph_ids.cpu()]
+        nodes = gather_ranges(self.node_ptr, rows)
+        if batch.outputs is not None:
+            nodes = nodes[batch.outputs.cpu()]
+        reads = reads or Reads(set(self.nodes), logits=True, graph=True, attention=self.attention is not None)
+        logits = self.logits[rows if self.level == "graph" else nodes] if reads.logits else None
+        attention = self.attention.of(batch, rows, nodes) if reads.attention else ()
+        if self.foreign is not None:
+            rows, nodes = self.foreign.graphs[rows], self.foreign.nodes[nodes]
+        states = {layer: self.nodes[layer][nodes].float() for layer in reads.layers}
+        return TeacherRows(logits, states, self.graph[rows] if reads.graph else None, *attention)
+
+    def shape(self) -> TeacherShape:
+        """Depth, and the moments of all states over the units that are taught."""
+        some = slice(None) if self.taught is None else self.taught
+        nodes = dict(zip(self.nodes, self.moments[:-1], strict=True))
+
+        def median() -> float:
+            states, ptr = self.nodes[self.num_layers][some], self.node_ptr
+            if self.taught is not None:  # of each graph the nodes that are taught
+                ptr = torch.searchsorted(self.taught, ptr)
+            return median_distance(Standardise(nodes[self.num_layers])(states), ptr)
+
+        return TeacherShape(self.num_layers, nodes, self.moments[-1], median)
+
+
+def signals(
+    runtime: Runtime,
+    task: GraphTask,
+    encodings: "StructuralEncodings | None",
+    teacher: nn.Module,
+    trained: Entry,
+    config: TrainConfig,
+) -> tuple[TeacherSignals, Entry]:
+    """Signals of the selected teacher over the graphs of the training part (found in the store, or computed now).
+
+    Logits stay whatever teacher.control is; with untrained, states are those of the architecture as initialised, and
+    with shuffled those of another unit of the same predicted class, the same one throughout.
+    """
+    everything = config.signals.layers == "all" or (config.signals.layers == "auto" and config.alignment.layers)
+    micro = config.loss.micro
+    attention = config.loss.weights.micro * micro.attention > 0 and micro.attention_target == "gat"
+    parts = {
+        "teacher": trained.path.name,
+        "untrained": config.seed if config.teacher.control == "untrained" else None,
+        "layers": "all" if everything else "last",
+        "attention": attention,
+        "dtype": config.signals.dtype,
+    }
+    made_with = code_of([__name__, *teacher_code(plan_teacher(config)).modules], without=NOT_TEACHERS).to_key()
+    made_with["numerics"] = runtime.numerics
+    ids = taught_graphs(task)
+
+    def compute(folder: Path) -> None:
+        state_source = teacher
+        if config.teacher.control == "untrained":
+            state_source = runtime.fabric.to_device(untrained_teacher(config.teacher, task, config.seed))
+        if task.spec.level == "graph":
+            batches = evaluation_batches(task.graphs.num_nodes, ids, 256, config.trainer.max_pairs)
+        else:
+            batches = list(ids.split(1))
+        collated = (collate(task.graphs, encodings, some).to(runtime.fabric.device) for some in batches)
+        dtype = getattr(torch, config.signals.dtype)
+        said = read_teacher(teacher, state_source, collated, task, everything, dtype, attention)
+        said["moments"] = [moments(states) for states in (*said["nodes"].values(), said["graph"])]
+        checkpoint.save(folder / "signals.safetensors", said)
+
+    what = f"signals of {config.teacher.name} on {task.spec.name}"
+    entry = runtime.entry("signals", parts, made_with, compute, what)
+    state = checkpoint.load(entry.path / "signals.safetensors", verify=False)
+    row, node_ptr = layout(task)
+    measured = [Moments(*pair) for pair in state["moments"]]
+    taught = None
+    if visibility(task, config.signals.on) == "train" and task.spec.level == "node":
+        taught = places(task.graphs.node_ptr, ids, task.splits.train)
+        measured = [*(moments(states[taught]) for states in state["nodes"].values()), measured[-1]]
+    kept = (state["logits"], state["graph"], state["nodes"], state["num_layers"], measured)
+    foreign = None
+    if config.teacher.control == "shuffled":
+        logits, kind = state["logits"], task.spec.kind
+        if task.spec.level == "graph":
+            foreign = foreign_graphs(logits, kind, node_ptr, config.seed)
+        else:
+            foreign = foreign_nodes(logits, kind, taught, len(ids), config.seed)
+    weights = None
+    if attention:
+        edge_ptr = pointers(task.graphs.num_edges[ids])
+        weights = Attention(state["edge_attention"], state["self_attention"], edge_ptr)
+    return TeacherSignals(row, node_ptr, *kept, task.spec.level, taught, foreign, weights), entry
+
+
+def visibility(task: GraphTask, on: str) -> str:
+    """What `signals.on` comes to: all nodes that training sees (auto at node level), or those of the training part.
+
+    Which nodes training sees is the data set's `setting`: transductive, all; inductive, none of validation and test.
+    Raises UserError where all is asked for at graph level.
+    """
+    if task.spec.level == "graph" and on == "all":
+        raise UserError(
+            f"signals.on=all: {task.spec.name} is a graph-level task, and training sees no graph but its own. Choose "
+            "auto or train."
+        )
+    return "train" if task.spec.level == "graph" or on == "train" else "all"
+
+
+def places(
+    node_ptr: Int[Tensor, " graphs+1"], ids: Int[Tensor, " chosen"], rows: Int[Tensor, " some"]
+) -> Int[Tensor, " some"]:
+    """Where nodes `rows` of all graphs lie when only the graphs `ids`, which hold them, are laid end to end."""
+    return torch.searchsorted(gather_ranges(node_ptr, ids), rows)
+
+
+def layout(task: GraphTask) -> tuple[Int[Tensor, " all_graphs"], Int[Tensor, " rows+1"]]:
+    """Where signals lie: the row of every graph (-1 outside the training part), and where each row's nodes begin."""
+    ids = taught_graphs(task)
+    row = torch.full((len(task.graphs),), -1).index_copy(0, ids, torch.arange(len(ids)))
+    return row, pointers(task.graphs.num_nodes[ids])
+
+
+@torch.inference_mode()
+def read_teacher(
+    teacher: nn.Module,
+    state_source: nn.Module,
+    batches: Iterable[StructureBatch],
+    task: GraphTask,
+    everything: bool,
+    dtype: torch.dtype,
+    attention: bool = False,
+) -> dict:
+    """Logits of `teacher` and states of `state_source`, in the order in which the training graphs are packed.
+
+    Raises UserError where `attention` is asked of a model that has none.
+    """
+    row, node_ptr = layout(task)
+    graphs, num_nodes = len(node_ptr) - 1, int(node_ptr[-1])
+    edge_ptr = pointers(task.graphs.num_edges[taught_graphs(task)])
+    kept: dict[str, Tensor] = {}
+    nodes: dict[int, Tensor] = {}
+    num_layers = 0
+
+    def put(target: dict, key: str | int, length: int, rows: Tensor, values: Tensor, dtype: torch.dtype) -> None:
+        if key not in target:
+            target[key] = torch.zeros(length, *values.shape[1:], dtype=dtype)
+        target[key][rows] = values.to("cpu", dtype)
+
+    for batch in batches:
+        rows = row[batch.graph_ids.cpu()]
+        node_rows = gather_ranges(node_ptr, rows)
+        out, states = teacher(batch), state_source(batch)
+        num_layers = len(states.nodes)
+        if task.spec.level == "graph":
+            put(kept, "logits", graphs, rows, out.logits, torch.float32)
+        else:
+            put(kept, "logits", num_nodes, node_rows, out.logits, torch.float32)
+        put(kept, "graph", graphs, rows, states.graph, torch.float32)
+        for layer in range(1 if everything else num_layers, num_layers + 1):
+            put(nodes, layer, num_nodes, node_rows, states.nodes[layer - 1], dtype)
+        if attention:
+            if states.edge_attention is None or states.self_attention is None:
+                raise UserError(
+                    "loss.micro.attention_target=gat: the teacher tells no attention of its own. Choose teacher=gat, "
+                    "or loss.micro.attention_target=propagation or cosine."
+                )
+            edges = gather_ranges(edge_ptr, rows)
+            put(kept, "edge_attention", int(edge_ptr[-1]), edges, states.edge_attention, torch.float32)
+            put(kept, "self_attention", num_nodes, node_rows, states.self_attention, torch.float32)
+    return {**kept, "nodes": nodes, "num_layers": num_layers}
+
+
+def moments(states: Float[Tensor, "rows channel"]) -> Moments:
+    """Mean and standard deviation of every dimension, in float64 inside."""
+    mean = states.mean(dim=0, dtype=torch.float64)
+    square = torch.zeros_like(mean)
+    for chunk in states.split(65536):
+        square += (chunk.double() - mean).square().sum(dim=0)
+    return Moments(mean.float(), (square / max(len(states), 1)).sqrt().float())

@@ -1,0 +1,116 @@
+"""A finished run's student, ready to predict, without its teacher (but for a head that it reuses) or projections."""
+
+import warnings
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from gnn_distill.config.capabilities import capabilities_of
+from gnn_distill.config.schema.encoding import EncodingConfig
+from gnn_distill.config.schema.run import TrainConfig
+from gnn_distill.config.schema.student import StudentConfig
+from gnn_distill.data.assembly.input_pipeline import InputPipeline
+from gnn_distill.data.assembly.seen import Seen
+from gnn_distill.data.task import METRICS, TaskSpec
+from gnn_distill.errors import UserError, making_sense
+from gnn_distill.models import build_student
+from gnn_distill.models.extent import check_depth, check_extent
+from gnn_distill.models.predictor import Predictor
+from gnn_distill.models.reused_head import ReusingStudent, rebuild
+from gnn_distill.storage import checkpoint
+from gnn_distill.storage.checksums import read_json, write_json
+from gnn_distill.storage.run_directory import AGAIN
+
+WEIGHTS, SETTINGS = "student.safetensors", "student.json"
+MOST_HOPS = 1000
+T = TypeVar("T")
+
+
+def save_student(
+    run_dir: Path,
+    student: nn.Module,
+    spec: TaskSpec,
+    config: TrainConfig,
+    pipeline: InputPipeline | None = None,
+    seen: Seen | None = None,
+) -> None:
+    """Write the student's weights and what `load` needs to build it again and to read graphs as in training."""
+    settings = {
+        "spec": spec.to_dict(),
+        "student": asdict(config.student),
+        "encoding": asdict(config.encoding),
+        "max_pairs": config.trainer.max_pairs,
+        "input": (pipeline or InputPipeline.implied_by(spec)).to_dict(),
+        "seen": (seen or Seen()).to_dict(),
+    }
+    if isinstance(student, ReusingStudent):
+        settings["reuse_head"] = student.settings
+    write_json(run_dir / SETTINGS, settings)
+    checkpoint.save_tensors(run_dir / WEIGHTS, student.state_dict())
+
+
+def load(run_dir: str | Path, own_module: bool = False) -> Predictor:
+    """The student of a finished run directory, on the CPU.
+
+    own_module: import the student's module where it is none of this package's, which runs it.
+
+    Raises UserError where the folder holds no finished run, or its files are damaged or hold what no run writes.
+    """
+    run_dir = Path(run_dir)
+    if not (run_dir / WEIGHTS).is_file() or not (run_dir / SETTINGS).is_file():
+        raise UserError(f"{run_dir}: no finished run lies here ({WEIGHTS} and {SETTINGS} are wanted).")
+    with making_sense(run_dir / SETTINGS, AGAIN):
+        settings = read_json(run_dir / SETTINGS, AGAIN)
+    with making_sense(run_dir / WEIGHTS, AGAIN):
+        weights = checkpoint.load_tensors(run_dir / WEIGHTS, remedy=AGAIN, folder=run_dir)
+    with making_sense(run_dir / SETTINGS, AGAIN), torch.random.fork_rng(devices=[]):
+        predictor = _rebuilt(run_dir, settings, weights, own_module)
+        predictor.rehearse()
+    if "input" not in settings and not predictor.spec.molecules:
+        warnings.warn(
+            f"{run_dir / SETTINGS}: an older version left out how raw graphs are prepared (reverses of edges, features "
+            "divided by their sum and the like): graphs are taken as they are.",
+            stacklevel=2,
+        )
+    return predictor
+
+
+def _rebuilt(run_dir: Path, settings: dict[str, Any], weights: dict[str, Tensor], own_module: bool) -> Predictor:
+    config, encoding = _section(StudentConfig, settings["student"]), _section(EncodingConfig, settings["encoding"])
+    own = "." in config.name
+    if own and not own_module:
+        raise UserError(
+            f"{run_dir / SETTINGS}: this student is a module of somebody's own, {config.name}, and loading it runs "
+            "that module. If it is yours: load(run_dir, own_module=True)."
+        )
+    spec = TaskSpec.from_dict(settings["spec"])
+    if spec.kind not in METRICS or spec.level not in ("graph", "node"):
+        raise ValueError(f"a task of kind {spec.kind} and level {spec.level}")
+
+    def build() -> nn.Module:
+        student, reuse = build_student(config, encoding, spec), settings.get("reuse_head")
+        return rebuild(student, spec, weights, reuse) if reuse else student
+
+    if config.hops > MOST_HOPS:
+        raise ValueError(f"{config.hops} hops")
+    if not own:
+        check_depth(run_dir / SETTINGS, max(config.num_layers, config.global_layers), weights)
+        check_extent(run_dir / SETTINGS, build, weights)
+    student = build()
+    student.load_state_dict(weights)
+    pipeline = InputPipeline.from_dict(settings["input"]) if "input" in settings else None
+    can, seen = capabilities_of(config.name), Seen(**settings.get("seen", {}))
+    return Predictor(student, spec, encoding, settings["max_pairs"], can, pipeline, seen)
+
+
+def _section(schema: type[T], values: dict[str, Any]) -> T:
+    """A section of the config, once its values have their types; keys that came later have their defaults."""
+    made = schema(**values)
+    for field in fields(schema):
+        value, kinds = getattr(made, field.name), (int, float) if field.type is float else field.type
+        if field.type is not Any and (not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool)):
+            raise TypeError(f"{field.name}={value!r}")
+    return made

@@ -1,0 +1,164 @@
+"""Which code a result depends on: the modules that its maker imports, directly or through others, and their hash.
+
+Read from the sources, without importing anything: a module that takes part cannot be forgotten, and what nobody
+imports changes no key.
+"""
+
+import ast
+import hashlib
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gnn_distill.config.module_files import NAME, is_installed, path_of, source_of
+
+EXEMPT = {
+    "config.schema": "its values stand in the key themselves",
+    "errors": "says what is wrong, and computes nothing",
+    "training.console": "shows what happens",
+    "training.terminal": "shows what happens",
+    "training.tracking": "copies what was recorded",
+    "training.wandb_process": "copies what was recorded",
+    "storage.provenance": "describes the machine",
+    "storage.code_hash": "names what is hashed here",
+    "config.module_files": "finds modules by their names, and those are hashed",
+    "config.plugins": "finds modules by their names, and those are hashed",
+    "storage.files": "how bytes come to the disk; checksums guard them",
+    "storage.checksums": "how bytes come to the disk; checksums guard them",
+    "storage.bounded": "how bytes come from the disk; checksums guard them",
+    "storage.store": "where results lie",
+    "storage.versions": "which files are read; keys hold what counts of it",
+    "storage.run_directory": "where results lie",
+    "storage.resume": "how a run that was stopped is found again; it ends as if it had not been",
+    "storage.settings": "how a run's settings are kept; their values count",
+    "config.naming": "what a run is called",
+    "config.quoting": "how a command line is written",
+    "interruption": "how a run is stopped",
+    "formatting": "how numbers are shown",
+    "storage.privacy": "what leaves this machine",
+    "results": "draws pages and tables from what there is",
+    "predict": "uses a student that is finished",
+    "data.assembly.seen": "tells a finished student what its training part held",
+}
+"""Modules and packages that may change without changing a result, and why."""
+ANNOTATIONS = ("jaxtyping", "omegaconf", "hydra", "rich", "filelock")
+"""Packages that compute nothing."""
+
+
+class Imports(NamedTuple):
+    """What the source of a module imports, anywhere in it but for annotations alone."""
+
+    modules: frozenset[str]
+    """Names of modules whose source is hashed: this package's and the user's."""
+    packages: frozenset[str]
+    """Top-level names of installed packages."""
+
+
+class Code(NamedTuple):
+    """What a result was made with."""
+
+    modules: tuple[str, ...]
+    digest: str
+    packages: dict[str, str]
+    """Versions of the installed packages that these modules import."""
+
+    def to_key(self) -> dict[str, Any]:
+        """What enters a key of the store."""
+        return {"code": self.digest, "packages": self.packages}
+
+
+def code_of(roots: Iterable[str], without: Iterable[str] = (), ours: bool = True) -> Code:
+    """The modules that `roots` need, the hash of their sources, and the packages that they import.
+
+    Roots are full names, of this package's modules or of the user's; `without`: names of modules of this package that
+    take no part here, beside EXEMPT; not `ours`: none of them does. A parent package of a module is one of its imports.
+    """
+    exempt = tuple(f"{NAME}.{name}" for name in (*EXEMPT, *without)) if ours else (NAME,)
+    roots = tuple(dict.fromkeys(roots))
+    fixed = all(root.partition(".")[0] == NAME for root in roots)  # those of the user may be written while we run
+    return (_known if fixed else _code_of)(roots, exempt)
+
+
+def _code_of(roots: tuple[str, ...], exempt: tuple[str, ...]) -> Code:
+    found: set[str] = set()
+    packages: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        name = waiting.pop()
+        left_out = any(name == other or name.startswith(f"{other}.") for other in exempt)
+        if name in found or name == NAME or (left_out and name not in roots):
+            continue
+        found.add(name)
+        imports = imports_of(name)
+        waiting += imports.modules
+        packages |= imports.packages
+        waiting += [parent] if (parent := name.rpartition(".")[0]) else []
+    digest, sources = hashlib.sha256(), {name: source_of(name) for name in sorted(found)}
+    modules = tuple(name for name, source in sources.items() if source is not None)  # a folder may have none
+    for name in modules:
+        digest.update(name.encode() + b"\0" + sources[name] + b"\0")
+    versions = {name: version for name in sorted(packages) if (version := version_of(name)) is not None}
+    return Code(modules, digest.hexdigest()[:20], versions)
+
+
+_known = cache(_code_of)
+
+
+def imports_of(name: str) -> Imports:
+    """What a module imports; nothing where it has no Python source."""
+    source, path = source_of(name), path_of(name)
+    if source is None or path.suffix != ".py":
+        return Imports(frozenset(), frozenset())
+    return (_read_once if name.partition(".")[0] == NAME else _read)(name, path, source)
+
+
+def _read(name: str, path: Path, source: bytes) -> Imports:
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    modules, packages = set(), set()
+    for imported in _imported(ast.parse(source), package):
+        top, module = imported.partition(".")[0], imported
+        if top in sys.stdlib_module_names:
+            continue
+        if top != name.partition(".")[0] and is_installed(top):
+            packages.add(top)
+            continue
+        while module and path_of(module) is None:  # a class or function, or a folder without __init__.py
+            module = module.rpartition(".")[0]
+        modules |= {module} if module else set()
+        packages |= set() if module else {top}
+    return Imports(frozenset(modules), frozenset(packages))
+
+
+_read_once = cache(_read)
+
+
+def _imported(tree: ast.AST, package: str) -> Iterator[str]:
+    """Full names, of modules or of what is in them; `if TYPE_CHECKING` is passed over."""
+    for node in ast.iter_child_nodes(tree):
+        match node:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                for other in node.orelse:
+                    yield from _imported(other, package)
+            case ast.Import():
+                yield from (alias.name for alias in node.names)
+            case ast.ImportFrom():
+                above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+                base = ".".join([*above, *([node.module] if node.module else [])])
+                yield from (f"{base}.{alias.name}" for alias in node.names)
+            case _:
+                yield from _imported(node, package)
+
+
+@cache
+def version_of(package: str) -> str | None:
+    """The version of the distribution that a package comes from; None where it is unknown, or computes nothing."""
+    if package in ANNOTATIONS:
+        return None
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        names = metadata.packages_distributions().get(package)
+        return metadata.version(names[0]) if names else None

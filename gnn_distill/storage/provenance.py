@@ -1,0 +1,194 @@
+"""What a run ran on: packages, code, machine; and the hash of its settings."""
+
+import hashlib
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from gnn_distill.config.module_files import PACKAGE
+from gnn_distill.config.node_families import module_behind
+from gnn_distill.config.plugins import look_here
+from gnn_distill.storage.code_hash import Code, code_of
+from gnn_distill.storage.files import sha256
+
+PACKAGES = (
+    "torch",
+    "torch_geometric",
+    "lightning-fabric",
+    "lightning",
+    "torchmetrics",
+    "hydra-core",
+    "omegaconf",
+    "numpy",
+    "scipy",
+    "safetensors",
+    "rdkit",
+    "wandb",
+)
+RUN = "gnn_distill.pipeline.run"
+PLACES = ("paths", "tracker", "hydra")
+"""Sections that say where a run is kept, not what it is."""
+LATER = {
+    "trainer.nonfinite": "stop",
+    "dataset.add_reverses": True,
+    "dataset.features": "pyg",
+    "dataset.positive": None,
+    "loss.own": {},
+}
+"""Keys that came later, with the value that says what was so before: with it, a config keeps its hash."""
+MEANS = ("trainer.out_of_memory",)
+"""Keys that say how a result is come by, not what it is."""
+FILES = ("dataset.path", "teacher.checkpoint")
+"""Keys that name a file of the user's: what is in it counts, not where it lies."""
+MODULES = {
+    "dataset.source": "gnn_distill.data.sources",
+    "teacher.name": "gnn_distill.models.teachers",
+    "student.name": "gnn_distill.models.students",
+}
+"""Keys that name a module, and the package of those that are not the user's."""
+
+
+def environment(device: Any = "cpu", config: Any = None) -> dict[str, Any]:
+    """Code version of a run, package versions, Python, platform, CPUs, threads, and the name of `device`."""
+    import torch
+
+    from gnn_distill.cpu import onednn_is_quicker, usable_cpus
+
+    device = torch.device(device)
+    return {
+        "code": code_version(config),
+        "packages": package_versions(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpus": usable_cpus(),
+        "threads": torch.get_num_threads(),
+        "products": "oneDNN, of shapes that repeat" if onednn_is_quicker() else "PyTorch's choice",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} ({_cpu_name()})",
+    }
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that results may depend on, those that are installed."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def code_version(config: Any = None) -> dict[str, Any]:
+    """`version` of the package, hash of a run's `sources`; in a checkout also the `commit` and whether it is `dirty`.
+
+    A run is not of another version because the code of a table, or of a model that it does not have, has changed.
+    """
+    return _release() | {"sources": run_code(config).digest[:16]}
+
+
+def run_code(config: Any = None) -> Code:
+    """The code of this package that the numbers of a run with these settings depend on; None: of any run."""
+    named = ((_select(config, key), package) for key, package in MODULES.items())
+    chosen = (
+        f"{package}.{module_behind(name)}" for name, package in named if name not in (None, "none") and "." not in name
+    )
+    return code_of([RUN, *chosen])
+
+
+def config_hash(cfg: DictConfig) -> str:
+    """Sixteen hex digits of the SHA-256 of what a run is: its resolved config, and what this names of the user's own.
+
+    Left out is what PLACES, MEANS and LATER leave out. Of files the content counts, of modules also their source and
+    that of what they import; nothing of it is run.
+    """
+    values = OmegaConf.to_container(cfg, resolve=True)
+    kept = {key: value for key, value in values.items() if key not in PLACES}
+    for key in (*MEANS, *LATER):
+        section, _, name = key.rpartition(".")
+        if key in MEANS or _select(kept, key) == LATER[key]:
+            (_select(kept, section) or {}).pop(name, None)
+    for key in FILES:
+        section, _, name = key.partition(".")
+        if isinstance(path := _select(kept, key), str):
+            kept[section][name] = file_hash(path)
+    if modules := users_code(kept):
+        kept["modules"] = modules
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def users_code(config: Any) -> dict[str, str]:
+    """Hashes of the user's modules that a config names, and of those of theirs that they import, by key.
+
+    Not of this package's: another version of it makes the same run in another way.
+    """
+    named = {key: _select(config, key) for key in MODULES}
+    modules = {key: name for key, name in named.items() if isinstance(name, str) and "." in name}
+    own = _select(config, "loss.own") or {}
+    targets = ["teacher.target", *(f"loss.own.{name}.target" for name in own)]
+    paths = {key: _select(config, key) for key in targets}
+    modules |= {key: path.rpartition(".")[0] for key, path in paths.items() if isinstance(path, str) and "." in path}
+    look_here()
+    return {key: code_of([name], ours=False).digest for key, name in modules.items()}
+
+
+def file_hash(path: str) -> str:
+    """SHA-256 of a file; `missing` where there is none."""
+    try:
+        stat = Path(path).stat()
+        return _file_hash(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+    except OSError:
+        return "missing"
+
+
+@lru_cache(maxsize=64)
+def _file_hash(path: str, *stamp: int) -> str:
+    """Tables ask for the same file of every run; `stamp` tells when it was written anew."""
+    return sha256(Path(path))
+
+
+def _select(config: Any, key: str) -> Any:
+    """The value of a dotted key of a dictionary or an object; None where there is none."""
+    for name in key.split("."):
+        config = config.get(name) if isinstance(config, Mapping | DictConfig) else getattr(config, name, None)
+    return config
+
+
+@cache
+def _release() -> dict[str, Any]:
+    try:
+        version = metadata.version("gnn-distill")
+    except metadata.PackageNotFoundError:
+        version = "unknown"
+    return {"version": version, **_checkout(PACKAGE.parent)}
+
+
+def _checkout(root: Path) -> dict[str, Any]:
+    """Commit and state of the checkout at `root`; nothing if there is none, or no git."""
+    if not (root / ".git").exists():  # an environment inside somebody else's checkout is not ours
+        return {}
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(root), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain", "gnn_distill", "conf"))}
+    except (OSError, subprocess.SubprocessError):
+        return {}
+
+
+def _cpu_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

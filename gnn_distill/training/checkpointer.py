@@ -1,0 +1,47 @@
+"""Keeping the state of a stage on disk, so that it can be stopped, or killed, at any moment and gone on with."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from gnn_distill.interruption import Interruption
+from gnn_distill.storage import checkpoint
+
+ANEW = "Without it the stage begins anew: remove it."
+
+
+class Keeper:
+    """Writes a stage's state when epochs end, and reads what an earlier process left of it.
+
+    Every epoch is written, unless the writing would take more than a twentieth of the time: epochs that are so short
+    are cheaper to repeat than to record.
+    """
+
+    SHARE = 0.05
+
+    def __init__(self, path: Path, interruption: Interruption | None = None) -> None:
+        self.path, self._interruption = path, interruption or Interruption()
+        self.parts = 1
+        """Into how many parts batches are cut, for want of memory; kept with the state."""
+        self._written, self._cost, self._pending = time.monotonic(), 0.0, False
+
+    def load(self) -> dict[str, Any] | None:
+        """What was kept, or None. Raises Damaged or OtherVersion, which are UserErrors, where it cannot be read."""
+        return checkpoint.load(self.path, remedy=ANEW) if self.path.exists() else None
+
+    def check(self) -> None:
+        """Between two steps: raise Interrupted if a signal has come and no finished epoch would be lost."""
+        if not self._pending:
+            self._interruption.stop_if_asked()
+
+    def keep(self, state: dict[str, Any], last: bool) -> None:
+        """At the end of an epoch: write the state if that is due, and raise Interrupted if a signal has come."""
+        elapsed = time.monotonic() - self._written
+        self._pending = not (last or self._interruption.asked or self._cost <= self.SHARE * elapsed)
+        if not self._pending:
+            started = time.monotonic()
+            checkpoint.save(self.path, state | {"parts": self.parts})
+            self._written = time.monotonic()
+            self._cost = self._written - started
+        if not last:
+            self._interruption.stop_if_asked()

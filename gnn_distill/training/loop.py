@@ -1,0 +1,241 @@
+"""The training loop, for teachers and students alike."""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from gnn_distill.config.schema.run import OptimConfig
+from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.loaders import Feed, nothing
+from gnn_distill.data.task import TaskSpec
+from gnn_distill.errors import UserError
+from gnn_distill.losses.divergence import blamed
+from gnn_distill.losses.gradients import compare_gradients
+from gnn_distill.losses.labels import Labels
+from gnn_distill.losses.objective import Objective
+from gnn_distill.losses.projectors import TeacherRows
+from gnn_distill.models.representations import Representations
+from gnn_distill.training.checkpointer import Keeper
+from gnn_distill.training.epoch_log import StepLog
+from gnn_distill.training.metrics import Metrics, is_better
+from gnn_distill.training.randomness import random_states, restore_random_states
+
+
+@dataclass
+class Fitted:
+    """What training left: the model holds the weights of the best epoch."""
+
+    best_epoch: int
+    best: dict[str, float]
+    """Validation metrics and loss of the best epoch."""
+    history: list[dict[str, float]]
+    """A row for every epoch."""
+    resumed: int = 0
+    """The epoch after which an earlier process had stopped."""
+    parts: int = 1
+    """Into how many parts batches were cut, for want of memory."""
+
+    @property
+    def epochs(self) -> int:
+        """How many were trained."""
+        return len(self.history)
+
+    @property
+    def skipped(self) -> int:
+        """Steps that were left out, since they were not finite."""
+        return int(sum(row.get("train/skipped", 0) for row in self.history))
+
+    @property
+    def earlier(self) -> float:
+        """Seconds that epochs took before this process went on with them."""
+        return sum(row["seconds"] for row in self.history[: self.resumed])
+
+
+def fit(
+    fabric: Fabric,
+    model: nn.Module,
+    objective: Objective,
+    feed: Feed,
+    optim: OptimConfig,
+    max_epochs: int,
+    patience: int,
+    keeper: Keeper,
+    teacher_rows: Callable[[StructureBatch], TeacherRows | None] = nothing,
+    on_epoch: Callable[[dict[str, float]], None] = lambda row: None,
+    on_resume: Callable[[list[dict[str, float]]], None] = lambda rows: None,
+    log_gradients: bool = False,
+    skip_nonfinite: bool = False,
+) -> Fitted:
+    """Minimise the objective on the training split and keep the weights that are best on validation.
+
+    An epoch is better if its primary metric is, or if it ties with a lower validation loss. `on_epoch` receives
+    one flat row of numbers an epoch, with the gradients of all terms in its first step where `log_gradients` asks
+    for them. Ends early after `patience` epochs without a better one (0: never), counted from where the weights of
+    all terms have settled. The test split is not read.
+
+    All that the next epoch depends on is in `state`, which `keeper` writes, and from which a stage that was stopped
+    goes on; `on_resume` then receives the rows of the epochs before.
+
+    Raises:
+        UserError: at a step whose loss or gradient is not finite, naming term, step and graphs; with `skip_nonfinite`
+            such a step changes nothing and is counted as `train/skipped`, unless all steps of an epoch are such.
+        Interrupted: between two steps or epochs, once a signal has come.
+    """
+    spec, plain, device = feed.task.spec, model, fabric.device
+    objective.to(device)
+    optimizer = plain_optimizer = make_optimizer([model, objective], optim, fabric)
+    model, optimizer = fabric.setup(model, optimizer)
+    parameters = [parameter for parameter in plain.parameters() if parameter.requires_grad]
+    layers = frozenset(objective.reads.attention_layers)
+    attention = (layers,) if layers else ()
+    validation = list(feed.fixed("val"))
+    state = {"epoch": 0, "history": [], "best": {}, "best_epoch": 0, "weights": snapshot(plain), "ended": False}
+    precision = fabric.strategy.precision
+    # The scaler of float16 lets gradients overflow, and leaves such steps out by itself.
+    watched = precision.precision != "16-mixed"
+    # A look costs nothing on a CPU; a GPU would have to be waited for, and is asked when the epoch ends.
+    at_once = device.type == "cpu" or skip_nonfinite
+
+    def outputs(batch: StructureBatch) -> Representations:
+        """The model's, without Fabric's guard, which lets no backward pass but its own happen: terms have theirs."""
+        with precision.forward_context():
+            return precision.convert_output(plain(batch, *attention))
+
+    def whole() -> dict[str, Any]:
+        return state | {
+            "model": plain.state_dict(),
+            "objective": objective.state_dict(),
+            "optimizer": plain_optimizer.state_dict(),
+            "precision": precision.state_dict(),
+            "random": random_states(device),
+        }
+
+    if kept := keeper.load():
+        plain.load_state_dict(kept["model"])
+        objective.load_state_dict(kept["objective"])
+        plain_optimizer.load_state_dict(kept["optimizer"])
+        precision.load_state_dict(kept["precision"])
+        restore_random_states(kept["random"], device)
+        state = {key: kept[key] for key in state}
+        on_resume(state["history"])
+    else:
+        keeper.keep(whole(), last=False)
+    resumed = state["epoch"]
+
+    for epoch in range(resumed + 1, 1 if state["ended"] else max_epochs + 1):
+        model.train()
+        epoch_started = time.perf_counter()
+        log = StepLog()
+        gradients: dict[str, float] = {}
+        for share, batch, teacher in feed.train(epoch, teacher_rows):
+            keeper.check()
+            progress = (epoch - 1 + share) / max_epochs
+            rate = optim.lr * rate_factor(optim, progress, max_epochs)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            out = outputs(batch)
+            if log_gradients and not gradients:
+                gradients = compare_gradients(objective.terms, out, batch, teacher, parameters)
+            total, terms, weights = objective(out, batch, teacher, progress, parameters)
+            fabric.backward(total)
+            norm = fabric.clip_gradients(model, optimizer, max_norm=optim.clip or math.inf, error_if_nonfinite=False)
+            log.add(batch, total.detach(), terms, weights, norm if watched else torch.zeros(()))
+            if at_once and not log.sound():
+                optimizer.zero_grad(set_to_none=True)
+                if skip_nonfinite:
+                    continue
+                what = blamed(objective.terms, outputs(batch), batch, teacher, parameters)
+                raise divergence(epoch, log, list(what), optim, keeper)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        skipped = log.unsound()
+        if skipped and (not skip_nonfinite or log.all_unsound()):
+            raise divergence(epoch, log, log.not_finite(skipped[0]), optim, keeper)
+
+        scores = evaluate(model, validation, spec, objective.labels)
+        told = {**prefixed("train", log.means() | gradients), **prefixed("val", scores)}
+        if skipped:
+            told["train/skipped"] = len(skipped)
+        row = {"epoch": epoch, "lr": rate, "seconds": time.perf_counter() - epoch_started, **told}
+        on_epoch(row)
+        state["history"].append(row)
+        state["epoch"] = epoch
+        if improves(spec, scores, state["best"]):
+            state |= {"best": scores, "best_epoch": epoch, "weights": snapshot(plain)}
+        settled = max(state["best_epoch"], objective.settled * max_epochs)
+        state["ended"] = epoch == max_epochs or (bool(patience) and epoch - settled >= patience)
+        keeper.keep(whole(), last=state["ended"])
+        if state["ended"]:
+            break
+
+    plain.load_state_dict(state["weights"])
+    return Fitted(state["best_epoch"], state["best"], state["history"], resumed)
+
+
+def divergence(epoch: int, log: StepLog, what: list[str], optim: OptimConfig, keeper: Keeper) -> UserError:
+    """The error of a step that is not finite; `what` is to blame for it."""
+    step = log.unsound()[0]
+    return UserError(
+        f"Training diverged in epoch {epoch}, {log.where(step)}: not finite: {', '.join(what)}. "
+        f"Lower the learning rate (optim.lr, for the teacher pretrain.optim.lr; now {optim.lr}), clip gradients "
+        f"(optim.clip=1), or leave such steps out (trainer.nonfinite=skip). The last sound state is in {keeper.path}."
+    )
+
+
+@torch.inference_mode()
+def evaluate(model: nn.Module, batches: Iterable[StructureBatch], spec: TaskSpec, labels: Labels) -> dict[str, float]:
+    """Metrics of a split, primary first, in original units, and its task loss."""
+    model.eval()
+    metrics = Metrics(spec)
+    loss, examples = 0.0, 0
+    for batch in batches:
+        out = model(batch)
+        metrics.update(batch.examples(out.logits), batch.examples(batch.y))
+        loss = loss + labels(out, batch) * batch.num_examples
+        examples += batch.num_examples
+    return {**metrics.compute(), "loss": float(loss) / examples}
+
+
+def improves(spec: TaskSpec, scores: dict[str, float], best: dict[str, float]) -> bool:
+    """Whether validation scores beat the best so far: by primary metric, ties by loss; a NaN beats nothing."""
+    if not best:
+        return True
+    new, old = scores[spec.metric], best[spec.metric]
+    if new == old or (math.isnan(new) and math.isnan(old)):
+        return scores["loss"] < best["loss"]
+    return is_better(spec, new, old)
+
+
+def make_optimizer(modules: list[nn.Module], optim: OptimConfig, fabric: Fabric) -> torch.optim.Optimizer:
+    """AdamW (Loshchilov & Hutter 2019); matrices decay, vectors (norms, biases) do not."""
+    parameters = [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
+    matrices = [parameter for parameter in parameters if parameter.dim() >= 2]
+    vectors = [parameter for parameter in parameters if parameter.dim() < 2]
+    groups = [{"params": matrices, "weight_decay": optim.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    # Fabric cannot clip what a fused step unscales itself, which only float16 needs.
+    fused = not fabric._precision.precision.startswith("16")
+    return torch.optim.AdamW(groups, lr=optim.lr, fused=fused)
+
+
+def rate_factor(optim: OptimConfig, progress: float, max_epochs: int) -> float:
+    """Share of the peak learning rate at `progress` in [0, 1): a linear rise, then a fall to zero or none."""
+    if progress < optim.warmup:
+        return min(1.0, max(progress, 0.1 / max_epochs) / optim.warmup)
+    share = (progress - optim.warmup) / max(1.0 - optim.warmup, 1e-8)
+    return {"cosine": (1 + math.cos(math.pi * share)) / 2, "linear": 1 - share, "constant": 1.0}[optim.schedule]
+
+
+def snapshot(model: nn.Module) -> dict[str, Tensor]:
+    """A copy of the weights."""
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:
+    """The same numbers under `prefix/`."""
+    return {f"{prefix}/{name}": value for name, value in values.items()}

@@ -1,0 +1,226 @@
+"""`gnn-distill table`: what is planned, what is made, and what is not made again."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from omegaconf import DictConfig, OmegaConf
+from small_tables import SMALL, summaries
+
+from gnn_distill.experiments.studies import write_settings
+from gnn_distill.results.runs import read_runs
+from gnn_distill.storage.checksums import write_json
+from gnn_distill.storage.run_directory import read_summary
+from gnn_distill.training.tracking import Tracker
+
+
+def test_a_table_is_made_once_and_rendered_in_every_form(gnn_distill: Callable, tmp_path: Path) -> None:
+    status, out, err = gnn_distill(*SMALL)
+    assert (status, err) == (0, ""), err
+    assert "4 runs: 4 missing; 4 to be made" in out
+    assert "4/4  typed_edges, " in out
+    folder = tmp_path / "outputs" / "tables" / "main" / "smoke"
+    forms = ("table.md", "table.tex", "table.csv", "table.json", "runs.csv", "report.html", "figures/boxes.png")
+    assert all((folder / name).stat().st_size > 100 for name in forms)
+    cells = {(cell["row"], cell["pairs"]) for cell in json.loads((folder / "table.json").read_text())["cells"]}
+    assert cells == {("teacher", 2), ("kd", 2)}
+    made = summaries(tmp_path)
+    assert len(made) == 4
+    assert not list(tmp_path.glob("outputs/cells/*/failed.json"))
+
+    status, again, _ = gnn_distill(*SMALL)
+    assert status == 0
+    assert "4 runs: 4 finished; 0 to be made" in again
+    assert summaries(tmp_path) == made
+    assert again.partition("## ")[2] == out.partition("## ")[2]
+
+
+def test_a_table_goes_on_from_the_rows_of_another_machine(gnn_distill: Callable, tmp_path: Path) -> None:
+    fewer = "table.sizes.smoke.rows=[alone]"
+    assert gnn_distill(*SMALL, fewer)[0] == 0
+    rows = tmp_path / "outputs" / "tables" / "main" / "smoke" / "runs.csv"
+    elsewhere = tmp_path / "rows.csv"
+    rows.rename(elsewhere)
+    (tmp_path / "outputs").rename(tmp_path / "gone")
+    status, out, _ = gnn_distill(*SMALL, fewer, f"table.search=[{elsewhere}]")
+    assert status == 0
+    assert "2 runs: 2 finished; 0 to be made" in out
+    assert read_runs([tmp_path / "outputs"])["student_test"].tolist() == read_runs([elsewhere])["student_test"].tolist()
+
+
+def test_a_run_that_fails_is_shown_and_stops_no_other(gnn_distill: Callable, tmp_path: Path) -> None:
+    fails = "table.rows.kd.overrides=['loss=kd','optim.lr=1e30','optim.clip=0']"
+    status, out, err = gnn_distill(*SMALL, fails, "table.sizes.smoke.pairs.seed=[0]")
+    assert status == 1
+    assert "table=main: 1 of 2 runs failed" in err
+    assert "table.rerun=failed" in err
+    (log,) = tmp_path.glob("outputs/cells/typed_edges-kd-*/run.log")
+    assert "Warning: typed_edges, kd, seed 0: Training diverged in epoch" in out
+    assert str(log.relative_to(tmp_path)) in out
+    assert "UserError" in log.read_text()
+    assert len(summaries(tmp_path)) == 1
+
+    _, told, _ = gnn_distill(*SMALL, fails, "table.sizes.smoke.pairs.seed=[0]", "table.status=true")
+    assert "failed    typed_edges, kd, seed 0  Training diverged in epoch" in told
+    _, again, _ = gnn_distill(*SMALL, fails, "table.sizes.smoke.pairs.seed=[0]")
+    assert "1 finished, 1 failed; 0 to be made" in again
+    _, retried, _ = gnn_distill(*SMALL, fails, "table.sizes.smoke.pairs.seed=[0]", "table.rerun=failed")
+    assert "1 finished, 1 failed; 1 to be made" in retried
+
+
+def test_runs_of_other_code_are_marked_and_made_again_on_request(
+    gnn_distill: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gnn_distill.experiments import cells
+
+    few = ("table.sizes.smoke.rows=[alone]", "table.sizes.smoke.pairs.seed=[0]")
+    assert gnn_distill(*SMALL, *few)[0] == 0
+    monkeypatch.setattr(cells, "code_version", lambda config: {"sources": "0123456789abcdef"})
+    _, told, _ = gnn_distill(*SMALL, *few, "table.status=true")
+    assert "stale     typed_edges, alone, seed 0" in told
+    assert "1 stale; 0 to be made" in told
+    assert "1 stale; 1 to be made" in gnn_distill(*SMALL, *few, "table.status=true", "table.rerun=stale")[1]
+    _, rendered, _ = gnn_distill(*SMALL, *few, "table.run=false")
+    assert "°" in rendered
+
+
+def test_runs_of_data_that_have_changed_since_do_not_count(gnn_distill: Callable, tmp_path: Path) -> None:
+    few = "table.sizes.smoke.rows=[alone]"
+    assert gnn_distill(*SMALL, few)[0] == 0
+    older = min(tmp_path.glob("outputs/cells/*-seed0-*/summary.json"))
+    summary = read_summary(older.parent)
+    (tmp_path / "outputs/tables/main/smoke/runs.csv").unlink()
+    write_json(older, summary | {"data": "0" * 64, "finished": "2020-01-01T00:00:00+00:00"})
+    _, out, _ = gnn_distill(*SMALL, few, "table.run=false")
+    assert "Warning: 1 runs saw other data than the latest run with the same data settings" in out
+    assert "1 runs saw other data" in (tmp_path / "outputs/tables/main/smoke/table.md").read_text()
+    _, out, _ = gnn_distill(*SMALL, few)
+    assert "; 1 to be made" in out
+    assert read_summary(older.parent)["data"] == summary["data"]
+    assert read_summary(older.parent.with_name(f"{older.parent.name}.other-data"))["data"] == "0" * 64
+    assert "2 runs: 2 finished; 0 to be made" in gnn_distill(*SMALL, few)[1]
+
+
+OWN = """
+name: own
+rows:
+  alone: {overrides: [teacher=none, student.num_layers=1, student.hidden_channels=8, student.num_heads=2]}
+columns:
+  own: {overrides: [dataset=smiles, dataset.path=own.csv, trainer.max_epochs=1], pairs: {seed: [0]}}
+"""
+
+
+def test_a_file_of_ones_own_that_was_changed_is_learned_anew(gnn_distill: Callable, tmp_path: Path) -> None:
+    def write(scale: float) -> None:
+        rows = "".join(f"{'C' * n},{scale * n / 2}\n" for n in range(1, 31))
+        Path("own.csv").write_text(f"smiles,y\n{rows}")
+
+    (tmp_path / "conf" / "table").mkdir(parents=True)
+    (tmp_path / "conf" / "table" / "own.yaml").write_text(OWN)
+    words = ("table", "--config-dir=conf", "table=own", "trainer.threads=1", "trainer.accelerator=cpu")
+    write(1.0)
+    status, out, err = gnn_distill(*words)
+    assert (status, err) == (0, "")
+    assert "1 missing; 1 to be made" in out
+    assert "1 finished; 0 to be made" in gnn_distill(*words)[1]
+    write(100.0)
+    assert "1 missing; 1 to be made" in gnn_distill(*words)[1]
+    assert len([*tmp_path.glob("outputs/cells/*/summary.json")]) == 2
+
+
+def test_cells_with_one_config_are_made_once(gnn_distill: Callable, tmp_path: Path) -> None:
+    twin = ("table.rows.kd.overrides=['student=none']", "table.rows.kd.role=teacher")
+    status, out, _ = gnn_distill(*SMALL, *twin)
+    assert status == 0
+    assert "4 runs: 4 missing; 2 to be made" in out
+    assert len(summaries(tmp_path)) == 2
+    cells = json.loads((tmp_path / "outputs/tables/main/smoke/table.json").read_text())["cells"]
+    assert cells[0]["values"] == cells[1]["values"]
+    assert len(cells[0]["values"]) == 2
+
+
+def test_tuned_settings_are_used_and_their_study_told(gnn_distill: Callable, tmp_path: Path) -> None:
+    facts = {"trials": 8, "study": "outputs/tune/main/typed_edges_kd", "finished": "2026-01-02"}
+    file = tmp_path / "mine" / "tuned" / "typed_edges" / "kd.yaml"
+    write_settings(file, {"optim.lr": 0.0625, "loss.weights.soft": 0.25}, [], facts)
+    words = (*SMALL, "table.sizes.smoke.rows=[alone,kd]", "table.sizes.smoke.pairs.seed=[0]")
+    out = gnn_distill(*words, "--config-dir", str(tmp_path / "mine"))[1]
+    told = "by method and study: alone (not tuned); kd (8 trials, outputs/tune/main/typed_edges_kd, 2026-01-02)."
+    assert told in out.replace("\\_", "_")
+    rates = {
+        run.parents[1].name.split("-")[1]: (OmegaConf.load(run).optim.lr, OmegaConf.load(run).loss.weights.soft)
+        for run in tmp_path.glob("outputs/cells/*/.hydra/config.yaml")
+    }
+    assert rates["kd"] == (0.0625, 0.25)
+    assert rates["alone"][0] != 0.0625
+
+
+def test_the_table_and_its_runs_are_one_group(gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = []
+
+    class Recorder(Tracker):
+        def table(self, key: str, frame: pd.DataFrame) -> None:
+            sent.append((key, len(frame)))
+
+        def image(self, key: str, path: Path) -> None:
+            sent.append(key)
+
+    groups = []
+
+    def start(cfg: DictConfig, folder: Path, name: str, group: str, **_: object) -> Tracker:
+        groups.append((cfg.tracker.group or group, cfg.tracker.name))
+        return Recorder()
+
+    monkeypatch.setattr("gnn_distill.cli.table.start_tracker", start)
+    monkeypatch.setattr("gnn_distill.pipeline.run.start_tracker", start)
+    assert gnn_distill(*SMALL, "table.sizes.smoke.rows=[teacher]", "tracker=wandb")[0] == 0
+    assert groups == [("main", "wandb")] * 3
+    assert ("table", 1) in sent
+    assert "boxes" in sent
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["table.size=smok"], "table.size=smok: table=main has no such size. Choices: full, smoke"),
+        (["table.sizes.smoke.rows=[kdd]"], "table.sizes.smoke.rows: there is no kdd. Choices: teacher, alone, kd"),
+        (["table.rows.kd.overrides=['loss=kdd']"], "row kd, column typed_edges: loss=kdd"),
+        (["table.rows.kd.overrides=['loss.weights.sof=1']"], "row kd, column typed_edges: loss.weights.sof"),
+        (["+table.sizes.smoke.pairs.epochs=[1]"], "epochs does not tell pairs apart. Choices: seed, dataset.fold"),
+        (["table=mian"], "table=mian"),
+        (["hydra/launcher=slurm"], "More come with plug-ins: pip install 'gnn-distill[launchers]'"),
+        (["table.rerun=all"], "table.rerun=all: there is no such choice. Choices: none, failed, stale"),
+    ],
+)
+def test_mistakes_are_named(words: list[str], said: str, gnn_distill: Callable, tmp_path: Path) -> None:
+    status, _, err = gnn_distill("table", "table.size=smoke", *words)
+    assert status == 1
+    assert said in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "outputs" / "cells").exists()
+
+
+def test_rendering_needs_no_torch(tmp_path: Path) -> None:
+    code = "import sys; from gnn_distill.cli.main import main; main(); assert 'torch' not in sys.modules, 'torch'"
+    for words in (["table.run=false"], ["table.status=true"]):
+        command = [sys.executable, "-c", code, *SMALL, *words]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "4 missing" in done.stdout or "–" in done.stdout
+
+
+def test_an_apostrophe_in_the_path_and_in_names_is_taken_as_it_stands(
+    gnn_distill: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "o'neil, 100 %"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    few = ("table.sizes.smoke.rows=[teacher]", "table.sizes.smoke.pairs.seed=[0]", 'table.name="the teacher\'s"')
+    status, out, err = gnn_distill(*SMALL, *few)
+    assert (status, err) == (0, ""), err
+    assert "1/1  typed_edges, teacher, seed 0" in out
+    assert len(summaries(folder)) == 1

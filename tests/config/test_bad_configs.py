@@ -1,0 +1,130 @@
+"""Command lines that ask for what cannot be: names that are paths, keys that nobody reads, modules that are none."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from gnn_distill.config.check import check_folders_of_table
+from gnn_distill.config.schema.table import ColumnConfig, RowConfig, SizeConfig, TableCommand, TableConfig
+from gnn_distill.errors import UserError
+
+# A wrong command line, and what its message must begin with.
+BAD = {
+    "train tracker.tags=a": "tracker.tags=a: must be a list, as in [a,b].",
+    "train tracker.tags=[null]": "tracker.tags[0]=null: may not be null.",
+    "train +loss.own={mine:null}": "loss.own.mine=None: may not be null.",
+    "train optim.lr=1e-400": "optim.lr=0.0: must be above 0.",
+    "train trainer.max_epochs=1e3": "trainer.max_epochs=1000.0: must be a whole number.",
+    "train teacher.rwse=100000": "teacher.rwse=100000: must be at least 0 and at most 1000.",
+    "train dataset.name=..": "dataset.name=..: must be a name, not a path: it becomes part of the run directory's.",
+    "train dataset.name='a\x1bb'": "dataset.name=a\\x1bb: must be a name, not a path",
+    "train dataset=smiles dataset.path=.": "dataset.path=.: this is no file. Give the CSV file with your molecules.",
+    "train dataset.source=..": "dataset.source=..: must be the path of a module, names with dots between: dataset.sou",
+    "train teacher.name=a/b.c": "teacher.name=a/b.c: must be the path of a module",
+    "train teacher.name=../../etc.x": "teacher.name=../../etc.x: must be the path of a module",
+    "train +teacher.kwargs={a:1}": "teacher.kwargs={'a': 1}: teacher=gin does not read it. Set teacher=custom.",
+    "train teacher.node_states=[convs]": "teacher.node_states=['convs']: teacher=gin does not read it.",
+    "train +dataset.kwargs={a:1}": "dataset.kwargs={'a': 1}: dataset.source=typed_edges does not read it.",
+    "table table.name=../../up": "table.name=../../up: must be a name, not a path: it becomes part of the names of",
+    "table table.size=../up": "table.size=../up: must be a name, not a path",
+    "table table.rows.kd.tuned=/etc/x": "table.rows.*.tuned=/etc/x: must be a name, not a path",
+    "tune table.name=a/b": "table.name=a/b: must be a name, not a path",
+    "table +table.rows={mine:{role:taecher}}": "table.rows.mine.role=taecher: there is no such choice.",
+    "report": "report.path has no value. Give it one: report.path=…",
+    "report nowhere": "report.path=nowhere: there is no such folder. Give that of a run, a table or a sweep.",
+    "report file": "report.path=file: there is no such folder.",
+    "report .": "report.path=.: nothing to report. A run's folder holds summary.json",
+    "datasets paths.mirror=file": "paths.mirror=file: there is no such folder. Set it to the mirror of raw files",
+    "train hydra.run.dir=file": "cannot write file: File exists. Choose another folder: hydra.run.dir=…",
+}
+
+# Modules of the user's own are imported by the run itself.
+FOREIGN = {
+    "dataset.source=os.path": "dataset.source=os.path: this module has no function load(). Write one",
+    "student.name=json.decoder": "student.name=json.decoder: this module has no function build().",
+    "teacher=custom teacher.target=os.path": "teacher.target=os.path: this is no class or function of a Python",
+    "teacher=custom teacher.target=os.system": "teacher.target=os.system: this is no class or function of",
+    "+loss.own={mine:{target:json.decoder.loss}}": "loss.own.mine.target=json.decoder.loss: json.decoder has no loss.",
+    "teacher=custom teacher.target=..x": "teacher.target=.: must be the path of a module",
+}
+
+
+@pytest.mark.parametrize("line", BAD)
+def test_a_bad_config_gives_one_message_and_leaves_nothing(gnn_distill: Callable, line: str, tmp_path: Path):
+    command, *words = line.split(" ")
+    status, out, err = gnn_distill(command, *words)
+    assert (status, out) == (1, "")
+    assert err.startswith(f"gnn-distill {command}: {BAD[line]}")
+    assert err.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("line", FOREIGN)
+def test_a_module_that_is_none_of_ours(gnn_distill: Callable, line: str):
+    status, _, err = gnn_distill("train", *line.split(" "), "tracker=none")
+    assert status == 1
+    assert err.startswith(f"gnn-distill train: {FOREIGN[line]}")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("part", "kind"), [("rows", RowConfig), ("columns", ColumnConfig), ("sizes", SizeConfig)])
+def test_a_tables_file_names_no_paths(part: str, kind: type):
+    for name in ("../up", "/up", "a\\b", "..", " ", "a\nb"):
+        item = kind() if part == "sizes" else kind(label="x")
+        command = OmegaConf.structured(TableCommand(table=TableConfig(name="mine", **{part: {name: item}})))
+        with pytest.raises(UserError, match=rf"table\.{part}=.*\n?.*must be a name, not a path"):
+            check_folders_of_table(command.table)
+
+
+def test_the_mirror_of_the_environment(gnn_distill: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for value in ("nowhere", "file"):
+        monkeypatch.setenv("GNN_DISTILL_MIRROR", str(tmp_path / value))
+        status, _, err = gnn_distill("train")
+        assert status == 1
+        assert err.startswith(
+            f"gnn-distill train: paths.mirror={tmp_path / value}: there is no such folder. Correct it"
+        )
+
+
+def test_a_bad_table_ends_a_run_in_one_message(gnn_distill: Callable, tmp_path: Path):
+    (tmp_path / "file").write_text("smiles,\x1b[31mred\n" + "CC,1\n" * 20)
+    status, _, err = gnn_distill("train", "dataset=smiles", "dataset.path=file", "tracker=none")
+    assert (status, err) == (
+        1,
+        r"gnn-distill train: dataset.target_columns: '\x1b[31mred' is constant (1): nothing to learn. "
+        "Choose other columns.\n",
+    )
+
+
+HYDRA = "hydra: {runtime: {config_sources: []}}"
+LEFT = {
+    "- a: [": "no YAML that a run writes (ParserError",
+    "- hydra.callbacks.mine._target_=os.mkdir": "holds 'hydra.callbacks.mine._target_=os.mkdir', which no run writes.",
+    "- +hydra.callbacks.mine={_target_:os.mkdir}": "which no run writes.",
+    "- --config-dir=/tmp": "holds '--config-dir=/tmp', which no run writes.",
+    "!!python/object/apply:os.mkdir ['was_here']": "no YAML that a run writes (ConstructorError",
+}
+
+
+@pytest.mark.parametrize("overrides", LEFT)
+def test_a_run_that_goes_on_takes_settings_and_no_code(gnn_distill: Callable, overrides: str, tmp_path: Path):
+    (tmp_path / "run" / ".hydra").mkdir(parents=True)
+    (tmp_path / "run" / ".hydra" / "overrides.yaml").write_text(overrides)
+    (tmp_path / "run" / ".hydra" / "hydra.yaml").write_text(HYDRA)
+    (tmp_path / "run" / ".hydra" / "config.yaml").write_text("seed: 0")
+    status, _, err = gnn_distill("train", "resume=run")
+    assert (status, err.count("\n")) == (1, 1)
+    assert LEFT[overrides] in err
+    assert not Path("was_here").exists()
+
+
+def test_a_run_is_not_resumed_from_somebody_elses_folder(gnn_distill: Callable, tmp_path: Path):
+    (tmp_path / "summary.json").write_text(json.dumps({"mine": True}))
+    for folder in ("nowhere", "file", "."):
+        status, _, err = gnn_distill("train", f"resume={folder}")
+        assert status == 1
+        assert err.startswith("gnn-distill train: ")
+        assert (err.count("\n"), "Traceback" in err) == (1, False)

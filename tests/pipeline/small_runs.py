@@ -1,0 +1,39 @@
+"""All stages of a run, one after the other, on a small task."""
+
+from small_tasks import preset
+from torch import nn
+
+from gnn_distill.config.schema.data import DatasetConfig
+from gnn_distill.config.schema.objective import AlignmentConfig, AlignmentWeights, LossConfig, LossWeights
+from gnn_distill.config.schema.run import OptimConfig, PretrainConfig, TrainConfig, TrainerConfig
+from gnn_distill.data.task import GraphTask
+from gnn_distill.losses.labels import make_labels
+from gnn_distill.pipeline.encodings import encode
+from gnn_distill.pipeline.runtime import Runtime
+from gnn_distill.pipeline.student import distill
+from gnn_distill.pipeline.teacher import pretrain
+from gnn_distill.pipeline.teacher_outputs import signals
+from gnn_distill.training.loop import Fitted
+
+CONFIG = TrainConfig(
+    dataset=DatasetConfig(),
+    teacher=preset("teacher", "gin", hidden_channels=8, num_layers=2),
+    student=preset("student", "graphormer", hidden_channels=8, num_layers=3, num_heads=2, dropout=0.1),
+    encoding=preset("encoding", "graphormer", max_spd=5, lap_pe=2),
+    loss=LossConfig(weights=LossWeights(soft=0.5, micro=0.5, macro=0.5)),
+    alignment=AlignmentConfig(weights=AlignmentWeights(node=1.0, subgraph=0.5, graph=0.5), layers=True),
+    pretrain=PretrainConfig(max_epochs=1, batch_size=4),
+    trainer=TrainerConfig(max_epochs=2, batch_size=4),
+    optim=OptimConfig(lr=1e-2),
+)
+
+
+def run_stages(runtime: Runtime, task: GraphTask, config: TrainConfig) -> tuple[nn.Module, Fitted]:
+    """The student, and what its training left; a teacher's stages come first if there is one."""
+    labels = make_labels(task, config.task)
+    kept = teacher = None
+    if config.teacher.name != "none":
+        teacher, entry = pretrain(runtime, task, None, labels, config)
+        kept, _ = signals(runtime, task, None, teacher, entry, config)
+    encodings, _ = encode(runtime, task, config.encoding)
+    return distill(runtime, task, encodings, labels, kept, config, teacher)
