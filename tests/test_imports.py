@@ -14,7 +14,7 @@ HEAVY = {"sklearn", "networkx", "rdkit", "wandb"}
 """Not needed by a step of the default run; PyTorch, PyG and torchmetrics bring others with them."""
 AT_EACH_STEP = """
 import sys, torch
-from gnn_distill import cli
+from gnn_distill.cli import main as cli
 
 backward, steps = torch.Tensor.backward, []
 

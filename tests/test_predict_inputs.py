@@ -11,7 +11,7 @@ import pytest
 import torch
 from rdkit import Chem
 from small_tasks import NETWORKS, awaken, choices, make_graphs, make_node_task, make_spec, make_task
-from test_prediction import SMILES, make_config, saved, to_data
+from test_predict import SMILES, make_config, saved, to_data
 from torch.utils.data import Dataset
 from torch_geometric.data import Batch, Data, HeteroData
 from torch_geometric.loader import DataLoader

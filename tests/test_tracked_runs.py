@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_tracking import STUB
+from stub_wandb import STUB
 
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.storage.run_directory import read_metrics, read_summary

@@ -19,8 +19,8 @@ SOURCE = '''
 import torch
 from torch_geometric.data import Data
 
-from gnn_distill.data.assembly import assemble
-from gnn_distill.data.node_assembly import assemble_nodes
+from gnn_distill.data.assembly.graphs import assemble
+from gnn_distill.data.assembly.nodes import assemble_nodes
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import Features, Splits
 

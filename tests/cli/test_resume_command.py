@@ -320,10 +320,10 @@ def test_signals_are_heard_from_the_start(gnn_distill: Callable, monkeypatch: py
 
     said = "gnn-distill train: stopped by SIGTERM. To go on, start it again.\n"
     for name, handler in {
-        "preflight.validate": stop,
-        "schema.register": stop_and_fail,
-        "console.Console.__init__": stop_unheard,
-        "run_directory.RunDirectory.__init__": stop,
+        "cli.hydra_callbacks.validate": stop,
+        "config.schema.register": stop_and_fail,
+        "training.console.Console.__init__": stop_unheard,
+        "storage.run_directory.RunDirectory.__init__": stop,
     }.items():
         with monkeypatch.context() as patch:
             patch.setattr(f"gnn_distill.{name}", handler)

@@ -57,7 +57,7 @@ KEEPS_AWAY = """
 import math, sys
 from types import SimpleNamespace
 from hydra.core.hydra_config import HydraConfig
-from gnn_distill.results.launch import run_quietly
+from gnn_distill.experiments.launch import run_quietly
 HydraConfig.get = lambda: SimpleNamespace(runtime=SimpleNamespace(output_dir=sys.argv[1]))
 assert math.isnan(run_quietly(None))
 """

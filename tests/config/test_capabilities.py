@@ -10,6 +10,7 @@ from small_tasks import choices, make_node_task, make_task, preset
 
 from gnn_distill import load
 from gnn_distill.config.capabilities import DECLARATION, Capabilities, capabilities_of, students_who
+from gnn_distill.config.module_files import PACKAGE
 from gnn_distill.config.schema.data import DatasetConfig
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.run import TrainConfig, TrainerConfig
@@ -24,7 +25,6 @@ from gnn_distill.pipeline.runtime import shapes_repeat
 from gnn_distill.pipeline.student import check_student
 from gnn_distill.pipeline.teacher_plan import plan_teacher
 from gnn_distill.predict import save_student
-from gnn_distill.storage.code_hash import PACKAGE
 
 STUDENTS = sorted(path.stem for path in (PACKAGE / "models" / "students").glob("[!_]*.py"))
 CLASS = """

@@ -217,7 +217,7 @@ def test_what_killed_writers_left_is_removed(tmp_path):
 HOLD = """
 import sys, time
 from pathlib import Path
-from gnn_distill.run_directory import holding
+from gnn_distill.storage.run_directory import holding
 with holding(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
