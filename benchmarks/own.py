@@ -16,12 +16,12 @@ from benchmarks.timing import CLOCKS, wait_for_device
 from gnn_distill.config.capabilities import capabilities_of
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.cpu import products_by_onednn
-from gnn_distill.data.batching import StructureBatch
-from gnn_distill.data.loaders import Beside, Feed, make_feed, nothing
+from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.loaders import Extra, Loader, make_loader, no_extra
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask
 from gnn_distill.interruption import Interruption
-from gnn_distill.losses.labels import make_labels
+from gnn_distill.losses.labels import make_task_loss
 from gnn_distill.pipeline.encodings import encode
 from gnn_distill.pipeline.runtime import Runtime, make_fabric, shapes_repeat
 from gnn_distill.pipeline.student import student_and_objective
@@ -64,34 +64,34 @@ class NoKeeper:
         pass
 
 
-class TimedFeed:
+class TimedLoader:
     """A feed that times its epochs, from the wish for the first batch until the last one's step is done.
 
     With `kept` batches these are all there is of every epoch: what a step costs without loading, but for the teacher's
     rows.
     """
 
-    def __init__(self, feed: Feed, clock: str, kept: list[StructureBatch] | None = None) -> None:
-        self.feed, self.task, self.kept = feed, feed.task, kept
+    def __init__(self, loader: Loader, clock: str, kept: list[GraphBatch] | None = None) -> None:
+        self.loader, self.task, self.kept = loader, loader.task, kept
         self.clock, self.epochs, self.seconds = CLOCKS[clock], 0, 0.0
 
-    def train(self, epoch: int, beside: Beside) -> Iterator[tuple[float, StructureBatch, Any]]:
+    def train(self, epoch: int, extra: Extra) -> Iterator[tuple[float, GraphBatch, Any]]:
         """The batches of the next epoch."""
         self.epochs += 1
-        batches = self.feed.train(self.epochs, beside) if self.kept is None else self._with(beside)
+        batches = self.loader.train(self.epochs, extra) if self.kept is None else self._with(extra)
         wait_for_device()
         started = self.clock()
         yield from batches
         wait_for_device()
         self.seconds = self.clock() - started
 
-    def fixed(self, split: str) -> Iterator[StructureBatch]:
+    def eval_batches(self, split: str) -> Iterator[GraphBatch]:
         """All examples of a split."""
-        return self.feed.fixed(split)
+        return self.loader.eval_batches(split)
 
-    def _with(self, beside: Beside) -> Iterator[tuple[float, StructureBatch, Any]]:
+    def _with(self, extra: Extra) -> Iterator[tuple[float, GraphBatch, Any]]:
         for batch in self.kept:
-            found = beside(batch)
+            found = extra(batch)
             yield 0.0, batch, found and found.to(batch.ptr.device)
 
 
@@ -101,7 +101,7 @@ class OwnTraining:
     def __init__(self, options: Options, task: GraphTask, config: TrainConfig) -> None:
         self.runtime = runtime = make_runtime(options, config)
         self.task, self.config, self.clock = task, config, options.clock
-        labels, known = make_labels(task, config.task), None
+        labels, known = make_task_loss(task, config.task), None
         teacher = None
         if config.teacher.name != "none":
             teacher, entry = pretrain(runtime, task, None, labels, config)
@@ -111,8 +111,8 @@ class OwnTraining:
         reads, trainer = self.objective.reads, config.trainer
         if reads.distances:
             encodings = with_distances(runtime, task, encodings)
-        self.teacher_rows = partial(known.rows, reads=reads) if reads.teacher else nothing
-        feed = make_feed(
+        self.teacher_rows = partial(known.rows, reads=reads) if reads.teacher else no_extra
+        loader = make_loader(
             task,
             encodings,
             batch_size=trainer.batch_size,
@@ -120,17 +120,17 @@ class OwnTraining:
             seed=config.seed,
             device=runtime.fabric.device,
         )
-        self.feed = TimedFeed(feed, options.clock)
+        self.loader = TimedLoader(loader, options.clock)
         self.before = resident("VmRSS")
 
     @cached_property
-    def at_hand(self) -> TimedFeed:
+    def at_hand(self) -> TimedLoader:
         """The batches of one epoch, made once."""
-        return TimedFeed(self.feed.feed, self.clock, [batch for _, batch, _ in self.feed.feed.train(1)])
+        return TimedLoader(self.loader.loader, self.clock, [batch for _, batch, _ in self.loader.loader.train(1)])
 
     def epoch(self) -> float:
         """Seconds a graph in an epoch, loading included."""
-        return self._fit(self.feed)
+        return self._fit(self.loader)
 
     def step(self) -> float:
         """Seconds a graph in an epoch whose batches are at hand."""
@@ -139,7 +139,7 @@ class OwnTraining:
     def load(self) -> float:
         """Seconds a graph to cut and collate the batches of an epoch."""
         started = CLOCKS[self.clock]()
-        for _ in self.feed.feed.train(1):
+        for _ in self.loader.loader.train(1):
             pass
         return (CLOCKS[self.clock]() - started) / self.graphs()
 
@@ -167,17 +167,17 @@ class OwnTraining:
             peaks["GPU"] = torch.cuda.max_memory_allocated()
         return peaks
 
-    def _fit(self, feed: TimedFeed) -> float:
+    def _fit(self, loader: TimedLoader) -> float:
         with products_by_onednn(shapes_repeat(self.task, capabilities_of(self.config.student.name))):
             fit(
                 self.runtime.fabric,
                 self.model,
                 self.objective,
-                feed,
+                loader,
                 self.config.optim,
                 max_epochs=1,
                 patience=0,
-                keeper=NoKeeper(),
+                checkpointer=NoKeeper(),
                 teacher_rows=self.teacher_rows,
             )
-        return feed.seconds / self.graphs()
+        return loader.seconds / self.graphs()

@@ -40,7 +40,7 @@ def shorten(text: str, width: int = 60) -> str:
 
 
 @contextmanager
-def making_sense(of: object, remedy: str) -> Iterator[None]:
+def reading_foreign(of: object, remedy: str) -> Iterator[None]:
     """Within it files of others are read: whatever goes wrong becomes a UserError that names them."""
     try:
         yield

@@ -2,7 +2,7 @@
 
 Data sets: `assemble` or `assemble_nodes` make a task of packed graphs; `choose_split` and `Splits` divide them,
 `Features` describe them, an `InputPipeline` says what was done to raw graphs, and `load_task` reads any set.
-Models: a module maps a `StructureBatch` to `Representations`; `GNN`, encoders and heads are those of the package's own.
+Models: a module maps a `GraphBatch` to `Representations`; `GNN`, encoders and heads are those of the package's own.
 docs/extending.md shows each in use.
 """
 
@@ -11,7 +11,7 @@ from gnn_distill.data.assembly.graphs import assemble
 from gnn_distill.data.assembly.input_pipeline import InputPipeline
 from gnn_distill.data.assembly.nodes import assemble_nodes
 from gnn_distill.data.assembly.splits import choose_split
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import Features, GraphTask, Splits, TaskSpec
@@ -21,11 +21,15 @@ from gnn_distill.models.layers.encoders import FeatureEncoder, StructuralEncoder
 from gnn_distill.models.layers.heads import Output, readout
 from gnn_distill.models.representations import Representations
 
+StructureBatch = GraphBatch
+"""The former name of `GraphBatch`."""
+
 __all__ = [
     "GNN",
     "Capabilities",
     "FeatureEncoder",
     "Features",
+    "GraphBatch",
     "GraphTask",
     "InputPipeline",
     "Output",

@@ -15,7 +15,7 @@ from gnn_distill.config.schema.student import StudentConfig
 from gnn_distill.data.assembly.input_pipeline import InputPipeline
 from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.task import METRICS, TaskSpec
-from gnn_distill.errors import UserError, making_sense
+from gnn_distill.errors import UserError, reading_foreign
 from gnn_distill.models import build_student
 from gnn_distill.models.extent import check_depth, check_extent
 from gnn_distill.models.predictor import Predictor
@@ -62,11 +62,11 @@ def load(run_dir: str | Path, own_module: bool = False) -> Predictor:
     run_dir = Path(run_dir)
     if not (run_dir / WEIGHTS).is_file() or not (run_dir / SETTINGS).is_file():
         raise UserError(f"{run_dir}: no finished run lies here ({WEIGHTS} and {SETTINGS} are wanted).")
-    with making_sense(run_dir / SETTINGS, AGAIN):
+    with reading_foreign(run_dir / SETTINGS, AGAIN):
         settings = read_json(run_dir / SETTINGS, AGAIN)
-    with making_sense(run_dir / WEIGHTS, AGAIN):
+    with reading_foreign(run_dir / WEIGHTS, AGAIN):
         weights = checkpoint.load_tensors(run_dir / WEIGHTS, remedy=AGAIN, folder=run_dir)
-    with making_sense(run_dir / SETTINGS, AGAIN), torch.random.fork_rng(devices=[]):
+    with reading_foreign(run_dir / SETTINGS, AGAIN), torch.random.fork_rng(devices=[]):
         predictor = _rebuilt(run_dir, settings, weights, own_module)
         predictor.rehearse()
     if "input" not in settings and not predictor.spec.molecules:

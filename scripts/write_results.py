@@ -20,7 +20,7 @@ from gnn_distill.cli.table import filled
 from gnn_distill.config import schema
 from gnn_distill.config.schema.table import TableConfig
 from gnn_distill.experiments.cells import PlannedRun, cell_overrides, plan_cell, sized
-from gnn_distill.experiments.tuned import pairs_of, tell_overlap, tell_tuned
+from gnn_distill.experiments.tuned import describe_overlap, describe_tuned, pairs_of
 from gnn_distill.formatting import Format
 from gnn_distill.results.rendering import to_markdown
 from gnn_distill.results.runs import read_rows
@@ -52,7 +52,7 @@ def table_of(name: str, size: str, *files: str, columns: Sequence[str] | None = 
     found = pd.concat([read_rows(ROOT / ROWS / file).assign(file=str(ROWS / file)) for file in files])
     own = found[found["file"] == str(ROWS / files[0])]
     runs = [run for cell in product(table.columns, table.rows) for run in runs_of_cell(table, *cell, own)]
-    return filled(table, runs, found, list(tell_tuned(table)), list(tell_overlap(table)))[0]
+    return filled(table, runs, found, list(describe_tuned(table)), list(describe_overlap(table)))[0]
 
 
 def runs_of_cell(table: TableConfig, column: str, row: str, own: pd.DataFrame) -> list[PlannedRun]:

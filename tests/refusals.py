@@ -11,7 +11,7 @@ from gnn_distill.errors import UserError
 
 def as_a_job(call: Callable[[], Any]) -> None:
     """Do something the way a command is run."""
-    with cli.answering("train"):
+    with cli.error_boundary("train"):
         try:
             call()
         except UserError as error:

@@ -42,7 +42,8 @@ def test_a_wheel_carries_the_config_and_works_elsewhere(tmp_path: Path):
 
     site = tmp_path / "site"
     subprocess.run([*pip, "install", "--no-deps", "--target", str(site), str(wheel)], check=True)
-    program = "import sys; sys.path.insert(0, sys.argv.pop(1)); from gnn_distill.cli import main as cli; print(cli.CONF_DIR); cli.main()"
+    program = "import sys; sys.path.insert(0, sys.argv.pop(1)); from gnn_distill.cli import main as cli; "
+    program += "print(cli.CONF_DIR); cli.main()"
     for words, told in ((["train", "--cfg", "job"], "teacher:"), (["datasets", "--cfg", "job"], "paths:")):
         answer = subprocess.run(
             [sys.executable, "-c", program, str(site), *words],

@@ -36,7 +36,7 @@ from gnn_distill.data.assembly.input_pipeline import InputPipeline
 from gnn_distill.data.assembly.molecules_ogb import smiles_to_ogb_data
 from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.assembly.splits import to_splits
-from gnn_distill.data.loaders import make_feed
+from gnn_distill.data.loaders import make_loader
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import Features, GraphTask
@@ -65,9 +65,9 @@ def saved(task: GraphTask, folder: Path) -> Predictor:
 
 def in_training(task: GraphTask, predictor: Predictor) -> torch.Tensor:
     """What the student says of the test part, in its order, by way of the batches of training."""
-    feed = make_feed(task, encode(task.graphs, predictor.encoding), batch_size=16, max_pairs=10**6, seed=0)
+    loader = make_loader(task, encode(task.graphs, predictor.encoding), batch_size=16, max_pairs=10**6, seed=0)
     with torch.no_grad():
-        batches = [(batch.graph_ids, predictor.student(batch).logits) for batch in feed.fixed("test")]
+        batches = [(batch.graph_ids, predictor.student(batch).logits) for batch in loader.fixed("test")]
     logits = torch.cat([logits for _, logits in batches])
     return logits if task.spec.level == "node" else logits[torch.cat([ids for ids, _ in batches]).argsort()]
 

@@ -45,9 +45,9 @@ class Preflight(Check):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Say what the sweep has come to."""
-        from gnn_distill.results.sweep_summary import tell_sweep
+        from gnn_distill.results.sweep_summary import print_sweep
 
-        tell_sweep(Path(config.hydra.sweep.dir))
+        print_sweep(Path(config.hydra.sweep.dir))
 
     def _claim(self, config: DictConfig, mode: str) -> None:
         try:

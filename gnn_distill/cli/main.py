@@ -15,7 +15,7 @@ from gnn_distill.cli.launchers import refuse_several_processes
 from gnn_distill.config.quoting import for_hydra
 from gnn_distill.errors import UserError, printable, suggest
 from gnn_distill.interruption import Interrupted, Interruption
-from gnn_distill.training.terminal import Lasting
+from gnn_distill.training.terminal import UnfailingStream
 
 if TYPE_CHECKING:
     from gnn_distill.storage.resume import Resumption
@@ -114,7 +114,7 @@ POSITIONAL = {"report": named_path, "store": named_action}
 
 def resume(words: list[str]) -> None:
     """Go on with the run that `resume=FOLDER` names; one that is finished is left as it is."""
-    with answering("train"):
+    with error_boundary("train"):
         from gnn_distill.storage.resume import Resumption
 
         refuse_several_processes()
@@ -131,7 +131,7 @@ def resume(words: list[str]) -> None:
 
 def run(command: str, stopped: "Resumption | None" = None) -> None:
     """Hand `command` to Hydra, with `conf/<command>.yaml` as its primary config; say what is wrong in one message."""
-    with answering(command):
+    with error_boundary(command):
         import hydra
 
         from gnn_distill.config import schema
@@ -140,12 +140,12 @@ def run(command: str, stopped: "Resumption | None" = None) -> None:
             refuse_several_processes()
         schema.register()
         app = hydra.main(config_path=str(CONF_DIR), config_name=command, version_base="1.3")(task_of(command, stopped))
-        with redirect_stdout(Lasting(sys.stdout)) if command in LONG else nullcontext():
+        with redirect_stdout(UnfailingStream(sys.stdout)) if command in LONG else nullcontext():
             app()
 
 
 @contextmanager
-def answering(command: str) -> Iterator[None]:
+def error_boundary(command: str) -> Iterator[None]:
     """Within it what a user caused ends in one message and an exit code, or, with HYDRA_FULL_ERROR=1, in a trace."""
     signals = Interruption()
     try:

@@ -22,9 +22,9 @@ from gnn_distill.storage.inventory import (
     WHOLE,
     Item,
     Users,
-    alone,
     examine,
     inventory,
+    try_lock,
     users_in,
 )
 from gnn_distill.storage.run_directory import SUMMARY, check, read_summary
@@ -56,7 +56,7 @@ def tell(console: Console, root: Path, users: Users, config: StoreConfig) -> Non
     list_items(items)
     kinds = Counter(item.kind for item in items)
     told = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
-    console.say(f"{root}: {told or 'empty'}, {told_size(items)}")
+    console.say(f"{root}: {told or 'empty'}, {describe_size(items)}")
 
 
 def verify(console: Console, root: Path, users: Users, config: StoreConfig) -> None:
@@ -67,7 +67,7 @@ def verify(console: Console, root: Path, users: Users, config: StoreConfig) -> N
     for item in damaged:
         console.warn(f"{item.path}: is damaged: {item.trouble}. {mend(item) if config.fix else ''}".rstrip())
     whole = [item for item in items if item.state == WHOLE]
-    console.say(f"{root}: {len(whole)} entries are whole, {len(damaged)} damaged, {told_size(items)}")
+    console.say(f"{root}: {len(whole)} entries are whole, {len(damaged)} damaged, {describe_size(items)}")
     runs = sorted(path.parent for folder in config.runs for path in Path(folder).rglob(SUMMARY))
     broken = [told for run in runs if (told := trouble_of(run))]
     for told in broken:
@@ -99,17 +99,14 @@ def prune(console: Console, root: Path, users: Users, config: StoreConfig) -> No
     list_items(wanted)
     young = [item for item in items if item not in wanted and is_superfluous(item, config, days=0)]
     if young:
-        told = (
-            f"{len(young)} more, {told_size(young)}, are younger than {config.days:g} days (store.days=0 takes them)."
-        )
-        console.say(told)
+        size = describe_size(young)
+        console.say(f"{len(young)} more, {size}, are younger than {config.days:g} days (store.days=0 takes them).")
     if not config.delete:
-        console.say(
-            f"{root}: {len(wanted)} of {len(items)} would be deleted, {told_size(wanted)}; store.delete=true does it"
-        )
+        size = describe_size(wanted)
+        console.say(f"{root}: {len(wanted)} of {len(items)} would be deleted, {size}; store.delete=true does it")
         return
     gone = [item for item in wanted if remove(item, users, config)]
-    console.say(f"{root}: {len(gone)} of {len(items)} deleted, {told_size(gone)}")
+    console.say(f"{root}: {len(gone)} of {len(items)} deleted, {describe_size(gone)}")
 
 
 def is_superfluous(item: Item, config: StoreConfig, days: float | None = None) -> bool:
@@ -122,7 +119,7 @@ def is_superfluous(item: Item, config: StoreConfig, days: float | None = None) -
 
 def remove(item: Item, users: Users, config: StoreConfig) -> bool:
     """Delete a folder of the store, if nobody holds its lock and it is still as it was found; whether that was done."""
-    with alone(item) as free:
+    with try_lock(item) as free:
         if not free or not item.path.is_dir() or not is_superfluous(examine(item.path, users), config):
             return False
         # Renamed first: what is killed in the middle of deleting leaves no half an entry.
@@ -135,7 +132,7 @@ def remove(item: Item, users: Users, config: StoreConfig) -> bool:
 
 def mend(item: Item) -> str:
     """Set a damaged entry aside, unless somebody is at it; what was done, in words."""
-    with alone(item) as free:
+    with try_lock(item) as free:
         return f"It is now {set_aside(item.path).name}." if free else "Another process is at it."
 
 
@@ -155,8 +152,8 @@ def list_items(items: Iterable[Item]) -> None:
     """A table of them."""
     rows = [
         (
-            *(item.kind, item.path.name, told_size([item]), told_age(item.age), item.state),
-            *(item.what or item.trouble, told_runs(item)),
+            *(item.kind, item.path.name, describe_size([item]), describe_age(item.age), item.state),
+            *(item.what or item.trouble, describe_runs(item)),
         )
         for item in items
     ]
@@ -164,18 +161,18 @@ def list_items(items: Iterable[Item]) -> None:
         show(COLUMNS, rows)
 
 
-def told_runs(item: Item) -> str:
+def describe_runs(item: Item) -> str:
     """`outputs/train/a and 2 more`."""
     first, *more = [*map(str, item.runs), ""]
     return f"{first} and {len(more) - 1} more" if len(more) > 1 else first
 
 
-def told_age(seconds: float) -> str:
+def describe_age(seconds: float) -> str:
     """`3 days`, `2 h 5 min`."""
     return f"{seconds / DAY:.0f} days" if seconds >= 2 * DAY else duration(seconds)
 
 
-def told_size(items: Iterable[Item]) -> str:
+def describe_size(items: Iterable[Item]) -> str:
     """`1.7 GB`, `12.3 MB`."""
     size = sum(item.size for item in items)
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

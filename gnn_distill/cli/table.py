@@ -13,10 +13,11 @@ from rich.console import Console as RichConsole
 from gnn_distill.config.quoting import for_hydra
 from gnn_distill.config.schema.table import TableCommand, TableConfig
 from gnn_distill.errors import UserError
-from gnn_distill.experiments.absent import tell_absent
+from gnn_distill.experiments.absent import describe_absent
 from gnn_distill.experiments.cells import (
     LOG,
     PlannedRun,
+    describe_changed,
     given_to_launcher,
     given_to_runs,
     mixed,
@@ -25,10 +26,9 @@ from gnn_distill.experiments.cells import (
     sized,
     status,
     taken,
-    tell_changed,
 )
 from gnn_distill.experiments.launch import failure, launch
-from gnn_distill.experiments.tuned import tell_overlap, tell_tuned
+from gnn_distill.experiments.tuned import describe_overlap, describe_tuned
 from gnn_distill.results.comparison import make_table
 from gnn_distill.results.publish import publish
 from gnn_distill.results.rendering import to_markdown, to_rich
@@ -49,20 +49,20 @@ def main(cfg: DictConfig) -> None:
     hydra, folder = HydraConfig.get().overrides, Path(HydraConfig.get().runtime.output_dir)
     console = Console(sys.stdout)  # bound here: the runs' own output goes to their logs
     given = [f"tracker.group={for_hydra(table.name)}", *given_to_runs(hydra.task)]
-    runs, remarks, limits = plan(table, given), list(tell_tuned(table)), list(tell_overlap(table))
+    runs, remarks, limits = plan(table, given), list(describe_tuned(table)), list(describe_overlap(table))
     # A run counts wherever it lies; those of this table lie in its cells.
     places = [*table.search, table.cells]
     found = read_runs(places, console.warn)
     known = status(runs, taken(runs, found, table))
-    absent = list(tell_absent(known, found, places))
-    for text in tell_changed(runs, found, table):
+    absent = list(describe_absent(known, found, places))
+    for text in describe_changed(runs, found, table):
         console.warn(text)
     if table.status:
-        return tell_status(console, table, known, absent)
+        return print_status(console, table, known, absent)
     stopped = ""
     if table.run:
         wanted = to_make(table, known)
-        tell_plan(console, table, known, len(wanted))
+        print_plan(console, table, known, len(wanted))
         for text in absent[:-1]:
             console.notice(text)
         if wanted:
@@ -78,7 +78,7 @@ def main(cfg: DictConfig) -> None:
     terminal.print(to_rich(made)) if terminal.is_terminal else print(to_markdown(made))
     console.say(f"Files: {folder}")
     mirror(cfg, made, folder, figures, console)
-    tell_holes(console, table, known, absent, stopped)
+    print_holes(console, table, known, absent, stopped)
 
 
 def filled(
@@ -91,7 +91,7 @@ def filled(
     """The table of what was found, with all that is said below it; the rows of its runs, and their scores."""
     rows = taken(runs, found, table)
     values = scores(runs, rows, table)
-    limits = [*limits, *tell_changed(runs, found, table), *left_out(found, rows), *mixed(values, table)]
+    limits = [*limits, *describe_changed(runs, found, table), *left_out(found, rows), *mixed(values, table)]
     return make_table(table, values, [*remarks, *origin(rows)], limits), rows, values
 
 
@@ -112,24 +112,24 @@ def mirror(cfg: DictConfig, table: Table, folder: Path, figures: Sequence[Path],
         console.say(f"Weights & Biases: {hint}")
 
 
-def tell_plan(console: Console, table: TableConfig, known: State, wanted: int) -> None:
+def print_plan(console: Console, table: TableConfig, known: State, wanted: int) -> None:
     """How many runs there are, of which kind, and how many will be made."""
     told = ", ".join(f"{count} {kind}" for kind, count in Counter(known.values()).items())
     console.stage(f"{table.title or table.name}", f"{len(known)} runs: {told}; {wanted} to be made")
 
 
-def tell_status(console: Console, table: TableConfig, known: State, absent: Sequence[str]) -> None:
+def print_status(console: Console, table: TableConfig, known: State, absent: Sequence[str]) -> None:
     """A line for each run that is not finished, with its folder, and the counts."""
     for run, kind in known.items():
         if kind != "finished":
             why = f"  {failure(run)}  Log: {run.folder / LOG}" if kind == "failed" else ""
             console.say(f"{kind:<8}  {run}{why}")
-    tell_plan(console, table, known, len(to_make(table, known)) if table.run else 0)
+    print_plan(console, table, known, len(to_make(table, known)) if table.run else 0)
     for text in absent:
         console.notice(text)
 
 
-def tell_holes(console: Console, table: TableConfig, known: State, absent: Sequence[str], stopped: str) -> None:
+def print_holes(console: Console, table: TableConfig, known: State, absent: Sequence[str], stopped: str) -> None:
     """What the table still lacks, and why.
 
     Raises:

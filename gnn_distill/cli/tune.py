@@ -24,7 +24,7 @@ from gnn_distill.experiments.cells import cell_overrides, given_to_launcher, giv
 from gnn_distill.experiments.overlap import Overlaps
 from gnn_distill.experiments.studies import Study, Trial, told, write_settings
 from gnn_distill.experiments.tuned import overlap_line, pair_name, pairs_of
-from gnn_distill.experiments.tuning import Method, Pair, compose_method, own_value, search, told_pairs
+from gnn_distill.experiments.tuning import Method, Pair, compose_method, describe_pairs, own_value, search
 from gnn_distill.storage.provenance import code_version
 from gnn_distill.training.console import Console, duration
 
@@ -150,7 +150,7 @@ def finish(
         "as it stands": "unknown" if own is None else repr(own),
         "trial": best.number,
         "trials": len(trials),
-        "pairs": told_pairs(method.pairs),
+        "pairs": describe_pairs(method.pairs),
         **({"overlap": overlap_line(shared)} if shared else {}),
         "table": study.folder.parent.name,
         "study": study.folder,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class StructureBatch:
+class GraphBatch:
     """B graphs of at most M nodes, N nodes and E edges in all, with their structural encodings."""
 
     graph_ids: Int[Tensor, " graphs"]
@@ -115,23 +115,23 @@ class StructureBatch:
         column = self.dense_index[target] - self.batch[target] * self.max_nodes
         return self.dense_index[source] * self.max_nodes + column
 
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> StructureBatch:
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> GraphBatch:
         """The same batch on another device."""
         if self.ptr.device == torch.device(device):
             return self
         y = self.y.float() if torch.device(device).type == "mps" else self.y  # which has no float64
         return replace(self, y=y)._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
-    def pin_memory(self) -> StructureBatch:
+    def pin_memory(self) -> GraphBatch:
         """The same batch in page-locked memory, for copies that do not block."""
         return self._map(Tensor.pin_memory)
 
-    def _map(self, function: Callable[[Tensor], Tensor]) -> StructureBatch:
+    def _map(self, function: Callable[[Tensor], Tensor]) -> GraphBatch:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return replace(self, **{k: function(v) for k, v in values.items() if isinstance(v, Tensor)})
 
 
-def collate(graphs: PackedGraphs, encodings: StructuralEncodings | None, ids: Int[Tensor, " graphs"]) -> StructureBatch:
+def collate(graphs: PackedGraphs, encodings: StructuralEncodings | None, ids: Int[Tensor, " graphs"]) -> GraphBatch:
     """The graphs `ids` as one batch, without a loop over them."""
     if len(ids) == 1:  # a view: features of one large graph are not copied
         graph = int(ids)
@@ -146,7 +146,7 @@ def collate(graphs: PackedGraphs, encodings: StructuralEncodings | None, ids: In
     ptr = pointers(sizes)
     batch = torch.repeat_interleave(sizes, output_size=len(rows))
     offsets = torch.repeat_interleave(ptr[:-1], edge_counts)
-    result = StructureBatch(
+    result = GraphBatch(
         graph_ids=ids,
         x=graphs.x[node_range],
         edge_index=graphs.edge_index[:, edge_range] + offsets,
@@ -172,7 +172,7 @@ def collate(graphs: PackedGraphs, encodings: StructuralEncodings | None, ids: In
 
 
 def _padded_pairs(
-    stored: Int[Tensor, " pairs"], pair_ptr: Int[Tensor, " all+1"], batch: StructureBatch, padding: Tensor
+    stored: Int[Tensor, " pairs"], pair_ptr: Int[Tensor, " all+1"], batch: GraphBatch, padding: Tensor
 ) -> Int[Tensor, "graphs max_nodes max_nodes"]:
     """What is stored for the node pairs of the batch's graphs; `padding` [max_nodes] fills the rows elsewhere."""
     ids, size = batch.graph_ids, batch.max_nodes

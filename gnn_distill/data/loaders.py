@@ -10,35 +10,35 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from gnn_distill.data.batching import BatchSampler, StructureBatch, check_budget, collate, evaluation_batches
+from gnn_distill.data.batching import BatchSampler, GraphBatch, check_budget, collate, evaluation_batches
 from gnn_distill.data.prefetch import prefetched
 from gnn_distill.data.task import GraphTask
 
 if TYPE_CHECKING:
     from gnn_distill.data.encodings.structural import StructuralEncodings
 
-Beside = Callable[[StructureBatch], Any]
+Extra = Callable[[GraphBatch], Any]
 """What is loaded with a batch, such as its rows of a teacher's signals; has `to` and `pin_memory`, or is None."""
 
 
-def nothing(batch: StructureBatch) -> None:
+def no_extra(batch: GraphBatch) -> None:
     """Loads nothing beside a batch."""
 
 
-class Feed(Protocol):
+class Loader(Protocol):
     """Training batches, drawn anew every epoch, and fixed batches of any split."""
 
     task: GraphTask
 
-    def train(self, epoch: int, beside: Beside = nothing) -> Iterator[tuple[float, StructureBatch, Any]]:
-        """The batches of an epoch, each behind the share of the epoch that lies before it, and with what `beside`
+    def train(self, epoch: int, extra: Extra = no_extra) -> Iterator[tuple[float, GraphBatch, Any]]:
+        """The batches of an epoch, each behind the share of the epoch that lies before it, and with what `extra`
         finds for it."""
 
-    def fixed(self, split: str) -> Iterator[StructureBatch]:
+    def eval_batches(self, split: str) -> Iterator[GraphBatch]:
         """All examples of a split, the same on every call."""
 
 
-def make_feed(
+def make_loader(
     task: GraphTask,
     encodings: "StructuralEncodings | None",
     *,
@@ -49,17 +49,17 @@ def make_feed(
     batch_nodes: int = 0,
     taught: str = "train",
     device: torch.device | str = "cpu",
-) -> Feed:
+) -> Loader:
     """The feed that suits the level of the task, with batches on `device`; `batch_nodes`, `taught`: node level.
 
     Raises UserError where one graph alone exceeds the budget of `max_pairs` padded node pairs.
     """
     if task.spec.level == "graph":
-        return GraphFeed(task, encodings, batch_size, max_pairs, seed, limit_batches, device)
-    return NodeFeed(task, encodings, batch_nodes, seed, limit_batches, taught, device)
+        return GraphLoader(task, encodings, batch_size, max_pairs, seed, limit_batches, device)
+    return NodeLoader(task, encodings, batch_nodes, seed, limit_batches, taught, device)
 
 
-class GraphFeed:
+class GraphLoader:
     """Batches of graphs of like size within the budget of pairs."""
 
     def __init__(
@@ -78,8 +78,8 @@ class GraphFeed:
         check_budget(self._sizes, max_pairs, called=task.called)
         self._sampler = BatchSampler(self._sizes, batch_size, max_pairs, seed, ids=task.splits.train)
 
-    def train(self, epoch: int, beside: Beside = nothing) -> Iterator[tuple[float, StructureBatch, Any]]:
-        """The batches of an epoch, each behind the share of the epoch that lies before it, and with what `beside`
+    def train(self, epoch: int, extra: Extra = no_extra) -> Iterator[tuple[float, GraphBatch, Any]]:
+        """The batches of an epoch, each behind the share of the epoch that lies before it, and with what `extra`
         finds for it.
 
         For a GPU a thread collates them ahead, in page-locked memory, and copies them while the GPU computes. A CPU
@@ -88,19 +88,19 @@ class GraphFeed:
         chosen = self._sampler.epoch(epoch)
         chosen = chosen[: self.limit_batches or None]
 
-        def loaded() -> Iterator[tuple[float, StructureBatch, Any]]:
+        def loaded() -> Iterator[tuple[float, GraphBatch, Any]]:
             for index, ids in enumerate(chosen):
                 batch = collate(self.task.graphs, self.encodings, ids)
-                yield index / len(chosen), *(self._sent(what) for what in (batch, beside(batch)))
+                yield index / len(chosen), *(self._sent(what) for what in (batch, extra(batch)))
 
         return prefetched(loaded()) if self.device.type == "cuda" else loaded()
 
-    def fixed(self, split: str) -> Iterator[StructureBatch]:
+    def eval_batches(self, split: str) -> Iterator[GraphBatch]:
         """All graphs of a split, sorted by size."""
         ids = getattr(self.task.splits, split)
         chosen = evaluation_batches(self._sizes, ids, 2 * self.batch_size, self.max_pairs)
-        for some in chosen[: self.limit_batches or None]:
-            yield self._sent(collate(self.task.graphs, self.encodings, some))
+        for picked in chosen[: self.limit_batches or None]:
+            yield self._sent(collate(self.task.graphs, self.encodings, picked))
 
     def _sent(self, what: Any) -> Any:
         """A batch, or what lies beside it, on the device."""
@@ -111,7 +111,7 @@ class GraphFeed:
         )
 
 
-class NodeFeed:
+class NodeLoader:
     """Whole graphs with the nodes that count: all of them in every step, or `batch_nodes` at a time.
 
     taught: whether the rows of a step are the training nodes only (train), or all nodes of their graphs (all), of
@@ -130,11 +130,11 @@ class NodeFeed:
     ) -> None:
         self.task, self.encodings, self.device = task, encodings, device
         self.batch_nodes, self.seed, self.limit_batches, self.taught = batch_nodes, seed, limit_batches, taught
-        self._graphs: dict[tuple[int, ...], StructureBatch] = {}
-        self._undivided: StructureBatch | None = None
+        self._graphs: dict[tuple[int, ...], GraphBatch] = {}
+        self._undivided: GraphBatch | None = None
 
-    def train(self, epoch: int, beside: Beside = nothing) -> Iterator[tuple[float, StructureBatch, Any]]:
-        """The batches of an epoch, each behind the share of the epoch that lies before it, and with what `beside`
+    def train(self, epoch: int, extra: Extra = no_extra) -> Iterator[tuple[float, GraphBatch, Any]]:
+        """The batches of an epoch, each behind the share of the epoch that lies before it, and with what `extra`
         finds for it."""
         graphs, labelled = self._graphs_of("train")
         num_nodes = len(graphs.node_rows)
@@ -144,7 +144,7 @@ class NodeFeed:
             if self._undivided is None:  # kept, with all that terms derive from it
                 everything = self.taught == "all"
                 self._undivided = replace(graphs, labelled=labelled) if everything else restrict(graphs, labelled)
-            yield 0.0, self._undivided, self._beside(beside, self._undivided)
+            yield 0.0, self._undivided, self._extra(extra, self._undivided)
             return
         others = labelled.new_empty(0)
         if self.taught == "all":
@@ -158,19 +158,19 @@ class NodeFeed:
         for index, (examples, more) in enumerate(chosen):
             batch = restrict(graphs, torch.cat([examples, more]).to(self.device))
             batch = replace(batch, labelled=torch.arange(len(examples), device=self.device))
-            yield index / len(chosen), batch, self._beside(beside, batch)
+            yield index / len(chosen), batch, self._extra(extra, batch)
 
-    def fixed(self, split: str) -> Iterator[StructureBatch]:
+    def eval_batches(self, split: str) -> Iterator[GraphBatch]:
         """All nodes of a split, in order."""
         graphs, nodes = self._graphs_of(split)
-        for some in nodes.split(self.batch_nodes or len(nodes))[: self.limit_batches or None]:
-            yield restrict(graphs, some)
+        for picked in nodes.split(self.batch_nodes or len(nodes))[: self.limit_batches or None]:
+            yield restrict(graphs, picked)
 
-    def _beside(self, beside: Beside, batch: StructureBatch) -> Any:
-        found = beside(batch)
+    def _extra(self, extra: Extra, batch: GraphBatch) -> Any:
+        found = extra(batch)
         return None if found is None else found.to(self.device)
 
-    def _graphs_of(self, split: str) -> tuple[StructureBatch, Int[Tensor, " nodes"]]:
+    def _graphs_of(self, split: str) -> tuple[GraphBatch, Int[Tensor, " nodes"]]:
         """The graphs that hold a split, as one batch that is made once, and the places of its nodes in there."""
         packed, rows = self.task.graphs, getattr(self.task.splits, split)
         ids = packed.graphs_of(rows)
@@ -193,6 +193,6 @@ def sparse_where_worth(x: Tensor) -> Tensor:
         return x.to_sparse_csr()
 
 
-def restrict(batch: StructureBatch, outputs: Int[Tensor, " rows"]) -> StructureBatch:
+def restrict(batch: GraphBatch, outputs: Int[Tensor, " rows"]) -> GraphBatch:
     """The same graphs, where only the nodes `outputs` are wanted."""
     return replace(batch, outputs=outputs, y=batch.y[outputs])

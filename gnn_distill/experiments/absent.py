@@ -16,7 +16,9 @@ BEHIND = "the same overrides, but other defaults, data or modules behind them"
 Settings = dict[str, str]
 
 
-def tell_absent(known: Mapping[PlannedRun, str], found: pd.DataFrame, places: Iterable[Path | str]) -> Iterator[str]:
+def describe_absent(
+    known: Mapping[PlannedRun, str], found: pd.DataFrame, places: Iterable[Path | str]
+) -> Iterator[str]:
     """What lies there instead of a table's missing runs: how many with which other settings, and where that was.
 
     known: how each run stands. found: the rows of `places`.
@@ -29,7 +31,7 @@ def tell_absent(known: Mapping[PlannedRun, str], found: pd.DataFrame, places: It
     for keys, count in near.most_common(SHOWN):
         yield f"{count} of {len(missing)} missing runs are there with other settings: {'; '.join(keys) or BEHIND}."
     others = sum(~found["config_hash"].isin({run.config_hash for run in known}))
-    looked = ", ".join(_told_place(Path(place), found) for place in places)
+    looked = ", ".join(_describe_place(Path(place), found) for place in places)
     yield f"{len(missing)} runs are missing, {others} of other settings were found. Looked from {Path.cwd()}: {looked}."
 
 
@@ -72,7 +74,7 @@ def _told(settings: Settings, key: str) -> str:
     return settings.get(key, "not set")
 
 
-def _told_place(place: Path, found: pd.DataFrame) -> str:
+def _describe_place(place: Path, found: pd.DataFrame) -> str:
     if not place.exists():
         return f"{place} (not there)"
     inside = sum(

@@ -163,7 +163,7 @@ def taken(runs: Iterable[PlannedRun], found: pd.DataFrame, table: TableConfig) -
     return rows[~changed]
 
 
-def tell_changed(runs: Iterable[PlannedRun], found: pd.DataFrame, table: TableConfig) -> Iterator[str]:
+def describe_changed(runs: Iterable[PlannedRun], found: pd.DataFrame, table: TableConfig) -> Iterator[str]:
     """A sentence where finished runs do not count, since the data have changed after them."""
     _, changed = _newest(list(runs), found, table)
     if count := int(changed.sum()):

@@ -53,16 +53,16 @@ def tuned_file(column: str, method: str | None, pair: Pair | None = None) -> Pat
     return next((path for path in paths if path.is_file()), None)
 
 
-def tell_tuned(table: TableConfig) -> Iterator[str]:
+def describe_tuned(table: TableConfig) -> Iterator[str]:
     """A footnote for each column with tuned settings: whose they are, and from which study."""
     for key, column in table.columns.items():
         files = {method: files_of(key, column, method) for method in _methods(table)}
         if any(any(of_method.values()) for of_method in files.values()):
-            told = "; ".join(f"{method} ({_tell_studies(of_method)})" for method, of_method in files.items())
+            told = "; ".join(f"{method} ({_describe_studies(of_method)})" for method, of_method in files.items())
             yield f"{column.label}: settings tuned on validation, by method and study: {told}."
 
 
-def tell_overlap(table: TableConfig) -> Iterator[str]:
+def describe_overlap(table: TableConfig) -> Iterator[str]:
     """A note for each column whose settings were tuned on one split and are used on others as well.
 
     The test graphs of a split are among what another split trains and validates on: settings chosen there have seen
@@ -71,7 +71,7 @@ def tell_overlap(table: TableConfig) -> Iterator[str]:
     for key, column in table.columns.items():
         # Methods of one column are tuned on the same pairs; where they are not, each is told.
         told = dict.fromkeys(
-            said for method in _methods(table) if (said := _tell_overlap(files_of(key, column, method), column))
+            said for method in _methods(table) if (said := _describe_overlap(files_of(key, column, method), column))
         )
         yield from (f"{column.label}: {said}" for said in told)
 
@@ -81,7 +81,7 @@ def files_of(key: str, column: ColumnConfig, method: str) -> dict[str, Path | No
     return {pair_name(pair): tuned_file(key, method, pair) for pair in pairs_of(column)}
 
 
-def tell_study(file: Path | None) -> str:
+def describe_study(file: Path | None) -> str:
     """`8 trials, outputs/tune/main/nci1_kd, 2026-01-02 03:04:05`."""
     if file is None:
         return "not tuned"
@@ -93,15 +93,15 @@ def _methods(table: TableConfig) -> list[str]:
     return list(dict.fromkeys(method.tuned for method in table.rows.values() if method.tuned))
 
 
-def _tell_studies(files: Mapping[str, Path | None]) -> str:
+def _describe_studies(files: Mapping[str, Path | None]) -> str:
     """Once where all pairs take one file; else by pair."""
-    told = {pair: tell_study(file) for pair, file in files.items()}
+    told = {pair: describe_study(file) for pair, file in files.items()}
     if len(set(told.values())) == 1:
         return next(iter(told.values()))
     return "; ".join(f"{pair}: {study}" for pair, study in told.items())
 
 
-def _tell_overlap(files: Mapping[str, Path | None], column: ColumnConfig) -> str:
+def _describe_overlap(files: Mapping[str, Path | None], column: ColumnConfig) -> str:
     """What is said of one method; nothing where every pair has settings of its own, or the split is the same."""
     foreign: dict[str, Overlap | None] = {}
     source: dict[str, None] = {}

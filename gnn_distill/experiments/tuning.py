@@ -203,7 +203,7 @@ def derived(seed: int, number: int) -> int:
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
-def told_pairs(pairs: Sequence[Pair]) -> str:
+def describe_pairs(pairs: Sequence[Pair]) -> str:
     """`seed=0, seed=1`."""
     return ", ".join(" ".join(f"{key}={value}" for key, value in pair.items()) for pair in pairs)
 

@@ -19,7 +19,7 @@ def message_matrix(
 ) -> Weights:
     """W[i, j] = Σ of the weights of the edges j → i; without weights, the number of these edges.
 
-    `edge_dense_index` and `mask` are those of StructureBatch: places in [graph, source, target].
+    `edge_dense_index` and `mask` are those of GraphBatch: places in [graph, source, target].
     """
     graphs, nodes = mask.shape
     if weight is None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.losses.gradients import gradient
 from gnn_distill.losses.projectors import TeacherRows, Term
 from gnn_distill.models.representations import Representations
@@ -14,7 +14,7 @@ from gnn_distill.models.representations import Representations
 def blamed(
     terms: dict[str, Term],
     out: Representations,
-    batch: StructureBatch,
+    batch: GraphBatch,
     teacher: TeacherRows | None,
     parameters: Sequence[Tensor],
 ) -> Iterator[str]:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.losses.projectors import TeacherRows, Term
 from gnn_distill.models.representations import Representations
 
@@ -22,7 +22,7 @@ def gradient(loss: Float[Tensor, ""], parameters: Sequence[Tensor]) -> Float[Ten
 def compare_gradients(
     terms: dict[str, Term],
     out: Representations,
-    batch: StructureBatch,
+    batch: GraphBatch,
     teacher: TeacherRows | None,
     parameters: Sequence[Tensor],
 ) -> dict[str, float]:

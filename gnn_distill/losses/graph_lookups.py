@@ -10,7 +10,7 @@ from jaxtyping import Int32
 from torch import Tensor
 
 from gnn_distill.config.schema.objective import AlignmentConfig
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 
 if TYPE_CHECKING:  # what finds them is slow to import
     from gnn_distill.data.subgraphs.anchors import Anchors
@@ -32,13 +32,13 @@ class Structure(Protocol):
         """Nodes, among those that are taught, whose distances to each other are known."""
 
 
-class Recent:
+class LastValue:
     """A function of batches that remembers its last value, for a batch that comes in every step."""
 
-    def __init__(self, derive: Callable[[StructureBatch], T]) -> None:
+    def __init__(self, derive: Callable[[GraphBatch], T]) -> None:
         self.derive, self.batch, self.value = derive, lambda: None, None
 
-    def __call__(self, batch: StructureBatch) -> T:
+    def __call__(self, batch: GraphBatch) -> T:
         if self.batch() is not batch:
             self.batch, self.value = weakref.ref(batch), self.derive(batch)
         return self.value

@@ -7,14 +7,14 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from gnn_distill.config.schema.data import TaskConfig
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.losses.task import balanced_pos_weight, task_loss
 from gnn_distill.models.representations import Representations
 
 
-class Labels(nn.Module):
+class TaskLoss(nn.Module):
     """The loss on the labels of a batch: absolute error where the primary metric is MAE, else squared; standardised."""
 
     def __init__(self, spec: TaskSpec, pos_weight: Tensor | None = None, label_smoothing: float = 0.0) -> None:
@@ -39,19 +39,19 @@ class Labels(nn.Module):
         """The class of each example; one class for all where there are none."""
         return y[:, 0].long() if self.kind in ("binary", "multiclass") else torch.zeros_like(y[:, 0], dtype=torch.long)
 
-    def known(self, batch: StructureBatch) -> Float[Tensor, "rows target"]:
+    def known(self, batch: GraphBatch) -> Float[Tensor, "rows target"]:
         """Labels of all rows as the model predicts them; NaN where they do not count."""
         y = self.target(batch.y)
         if batch.labelled is None:
             return y
         return torch.full_like(y, torch.nan).index_copy(0, batch.labelled, y[batch.labelled])
 
-    def forward(self, out: Representations, batch: StructureBatch, teacher: object = None) -> Tensor:
+    def forward(self, out: Representations, batch: GraphBatch, teacher: object = None) -> Tensor:
         logits, y = batch.examples(out.logits), self.target(batch.examples(batch.y))
         return task_loss(self.kind, logits, y, self.pos_weight, self.label_smoothing, self.absolute)
 
 
-def make_labels(task: GraphTask, config: TaskConfig) -> Labels:
+def make_task_loss(task: GraphTask, config: TaskConfig) -> TaskLoss:
     """The task's labels with the weights of `config`; pos_weight=auto counts the training split."""
     spec = task.spec
     if config.label_smoothing and spec.kind == "regression":
@@ -60,15 +60,15 @@ def make_labels(task: GraphTask, config: TaskConfig) -> Labels:
             "spread a label over. Set task.label_smoothing=0."
         )
     if config.pos_weight == "none":
-        return Labels(spec, None, config.label_smoothing)
+        return TaskLoss(spec, None, config.label_smoothing)
     if spec.kind not in ("binary", "multilabel"):
         raise UserError(
             f"task.pos_weight={config.pos_weight}: {spec.name} is a {spec.kind} task, and only binary and multi-label "
             "ones have positives. Set task.pos_weight=none."
         )
     if config.pos_weight == "auto":
-        return Labels(spec, balanced_pos_weight(task.graphs.y[task.splits.train]), config.label_smoothing)
+        return TaskLoss(spec, balanced_pos_weight(task.graphs.y[task.splits.train]), config.label_smoothing)
     weight = float(config.pos_weight)
     if not (weight > 0 and math.isfinite(weight)):
         raise UserError(f"task.pos_weight={config.pos_weight}: choose none, auto, or a number above 0.")
-    return Labels(spec, torch.full((spec.num_outputs,), weight), config.label_smoothing)
+    return TaskLoss(spec, torch.full((spec.num_outputs,), weight), config.label_smoothing)

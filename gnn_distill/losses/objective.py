@@ -4,16 +4,17 @@ Baselines stand beside them, or in their place: + Σ_b w_b·L_b.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.losses.balance import Balance
 from gnn_distill.losses.graph_lookups import Structure
-from gnn_distill.losses.labels import Labels
-from gnn_distill.losses.projectors import Bridge, Reads, StudentShape, TeacherRows, TeacherShape, Term
+from gnn_distill.losses.labels import TaskLoss
+from gnn_distill.losses.projectors import Projectors, Requires, StudentShape, TeacherRows, TeacherShape, Term
 from gnn_distill.losses.schedule import ramp_factor, settles
 from gnn_distill.losses.terms import FAMILIES
 from gnn_distill.models.representations import Representations
@@ -27,7 +28,7 @@ class Objective(nn.Module):
 
     def __init__(
         self,
-        labels: Labels,
+        labels: TaskLoss,
         loss: LossConfig,
         align: AlignmentConfig,
         teacher: TeacherShape | None = None,
@@ -36,20 +37,27 @@ class Objective(nn.Module):
     ) -> None:
         super().__init__()
         self.labels, self.form = labels, loss.schedule.form
-        self.bridge = None
+        self.projectors = None
         terms = [Term("task", loss.weights.task, loss.schedule.task, labels)] if loss.weights.task else []
         if teacher is not None:
-            self.bridge = Bridge(teacher, student, labels.level, structure)
-            terms += [term for family in FAMILIES for term in family(self.bridge, labels, loss, align)]
+            self.projectors = Projectors(teacher, student, labels.level, structure)
+            terms += [term for family in FAMILIES for term in family(self.projectors, labels, loss, align)]
         self.terms = {term.name: term for term in terms}
         self.balance = None
         if teacher is not None and loss.balance == "gradient":
             self.balance = Balance(list(self.terms), loss.weights.task, loss.balance_share, loss.balance_every)
 
+    def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        """As for any module; states that were written before the projectors had this name call them `bridge`."""
+        old = f"{prefix}bridge."
+        for key in [key for key in state if key.startswith(old)]:
+            state[f"{prefix}projectors.{key.removeprefix(old)}"] = state.pop(key)
+        super()._load_from_state_dict(state, prefix, *rest)
+
     @property
-    def reads(self) -> Reads:
+    def reads(self) -> Requires:
         """What some term reads of the teacher, of the student's attention and of the graphs."""
-        return self.bridge.reads if self.bridge else Reads()
+        return self.projectors.reads if self.projectors else Requires()
 
     @property
     def settled(self) -> float:
@@ -59,7 +67,7 @@ class Objective(nn.Module):
     def forward(
         self,
         out: Representations,
-        batch: StructureBatch,
+        batch: GraphBatch,
         teacher: TeacherRows | None,
         progress: float,
         parameters: Sequence[Tensor] = (),

@@ -9,19 +9,19 @@ from torch import Tensor
 
 from gnn_distill.config.plugins import object_of, source_of
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig, OwnLossConfig
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.errors import UserError, refuse
-from gnn_distill.losses.labels import Labels
+from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.prepare import prepare
-from gnn_distill.losses.projectors import Bridge, TeacherRows, Term
+from gnn_distill.losses.projectors import Projectors, TeacherRows, Term
 from gnn_distill.losses.rows import Rows, graph_rows, node_rows, predicting_rows
 from gnn_distill.models.representations import Representations
 
 
-def own_terms(bridge: Bridge, labels: Labels, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
+def own_terms(projectors: Projectors, labels: TaskLoss, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
     """`own_<name>` of every loss of the user's whose weight is not 0."""
-    for function in own_losses(loss, bridge.level):
-        rows = _rows(bridge, labels, f"own_{function.name}", function.config, align)
+    for function in own_losses(loss, projectors.level):
+        rows = _rows(projectors, labels, f"own_{function.name}", function.config, align)
         yield Term(f"own_{function.name}", function.config.weight, loss.schedule.baseline, _term(function, rows))
 
 
@@ -44,7 +44,7 @@ class OwnLoss:
                 f"{self.key}.reads", "graphs", "the task is about the nodes of one graph. Choose nodes or logits."
             )
 
-    def __call__(self, student: Tensor, teacher: Tensor, batch: StructureBatch) -> Tensor:
+    def __call__(self, student: Tensor, teacher: Tensor, batch: GraphBatch) -> Tensor:
         """The function's value of both sides' rows, in at least single precision; no gradient goes to the teacher.
 
         Raises UserError where it fails, changes the rows, or returns no scalar with a gradient.
@@ -101,22 +101,22 @@ class OwnLoss:
         return ""
 
 
-def _rows(bridge: Bridge, labels: Labels, name: str, config: OwnLossConfig, align: AlignmentConfig) -> Rows:
+def _rows(projectors: Projectors, labels: TaskLoss, name: str, config: OwnLossConfig, align: AlignmentConfig) -> Rows:
     """What a loss reads: the teacher's states in its own units; without a projection both sides may differ in width.
 
     Of a student that predicts by its teacher's head, the node states that it hands to that head.
     """
     if config.reads == "logits":
-        bridge.reads.logits = True
+        projectors.reads.logits = True
         return lambda out, batch, teacher: (out.logits, teacher.logits)
     kind = None if config.projection == "none" else config.projection
     if config.reads == "graphs":
-        return graph_rows(bridge, labels, name, kind, align, raw=True)
-    return predicting_rows(bridge, raw=True) if align.reuse_head else node_rows(bridge, name, kind, raw=True)
+        return graph_rows(projectors, labels, name, kind, align, raw=True)
+    return predicting_rows(projectors, raw=True) if align.reuse_head else node_rows(projectors, name, kind, raw=True)
 
 
-def _term(function: OwnLoss, rows: Rows) -> Callable[[Representations, StructureBatch, TeacherRows], Tensor]:
-    def own(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> Tensor:
+def _term(function: OwnLoss, rows: Rows) -> Callable[[Representations, GraphBatch, TeacherRows], Tensor]:
+    def own(out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Tensor:
         return function(*rows(out, batch, teacher), batch)
 
     return own

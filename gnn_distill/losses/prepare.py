@@ -19,7 +19,7 @@ def at_least_single(values: Tensor) -> Tensor:
 def pad(
     rows: Float[Tensor, "node channel"], dense_index: Int[Tensor, "node"], mask: Bool[Tensor, "graph place"]
 ) -> Float[Tensor, "graph place channel"]:
-    """Rows in the padded form, zeros elsewhere; `dense_index` and `mask` are those of StructureBatch."""
+    """Rows in the padded form, zeros elsewhere; `dense_index` and `mask` are those of GraphBatch."""
     return rows.new_zeros(mask.numel(), rows.size(1)).index_copy(0, dense_index, rows).view(*mask.shape, -1)
 
 

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gnn_distill.config.schema.objective import AlignmentConfig, Ramp
-from gnn_distill.data.batching import StructureBatch
-from gnn_distill.losses.graph_lookups import Recent, Structure
+from gnn_distill.data.batching import GraphBatch
+from gnn_distill.losses.graph_lookups import LastValue, Structure
 from gnn_distill.models.layers.projection import Keep, projection
 from gnn_distill.models.layers.standardise import Moments, Standardise
 from gnn_distill.models.representations import Representations
@@ -25,7 +25,7 @@ class TeacherRows:
     """Node states by layer, counted from 1."""
     graph: Float[Tensor, "graph channel"] | None
     edge_attention: Float[Tensor, "edge"] | None = None
-    """Its attention along the edges between rows, `StructureBatch.row_edges`."""
+    """Its attention along the edges between rows, `GraphBatch.row_edges`."""
     self_attention: Float[Tensor, "row"] | None = None
     """What each node gives itself of it."""
 
@@ -70,11 +70,11 @@ class Term(NamedTuple):
     name: str
     weight: float
     ramp: Ramp
-    loss: Callable[[Representations, StructureBatch, TeacherRows | None], Tensor]
+    loss: Callable[[Representations, GraphBatch, TeacherRows | None], Tensor]
 
 
 @dataclass
-class Reads:
+class Requires:
     """What the terms read beside labels and the student's outputs: nothing else is gathered, or computed for them."""
 
     layers: set[int] = field(default_factory=set)
@@ -104,7 +104,7 @@ class Target(NamedTuple):
     """Which they are."""
 
 
-class Bridge(nn.Module):
+class Projectors(nn.Module):
     """Owns the projections that terms learn, and the standardisation of what they read of the teacher."""
 
     def __init__(
@@ -113,8 +113,8 @@ class Bridge(nn.Module):
         super().__init__()
         self.teacher, self.student, self.level, self.structure = teacher, student, level, structure
         self.standardise, self.projections = nn.ModuleDict(), nn.ModuleDict()
-        self.reads = Reads()
-        self._operators: dict[str, Recent] = {}
+        self.reads = Requires()
+        self._operators: dict[str, LastValue] = {}
 
     @property
     def last(self) -> int:
@@ -153,10 +153,10 @@ class Bridge(nn.Module):
         """Standardised node states of a layer in the teacher's own units."""
         return self._standardise(f"node{layer}", self.teacher.nodes[layer]).restore(rows)
 
-    def operator(self, source: str, align: AlignmentConfig) -> Callable[[StructureBatch], Tensor]:
+    def operator(self, source: str, align: AlignmentConfig) -> Callable[[GraphBatch], Tensor]:
         """Means over the subgraphs of a batch from `source`, as a sparse matrix."""
         if source not in self._operators:
-            self._operators[source] = Recent(self.structure.subgraphs(source, align).operator)
+            self._operators[source] = LastValue(self.structure.subgraphs(source, align).operator)
         return self._operators[source]
 
     def _standardise(self, key: str, moments: Moments) -> Standardise:

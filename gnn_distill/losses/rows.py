@@ -6,18 +6,18 @@ import torch
 from torch import Tensor
 
 from gnn_distill.config.schema.objective import AlignmentConfig
-from gnn_distill.data.batching import StructureBatch
-from gnn_distill.losses.labels import Labels
-from gnn_distill.losses.projectors import Bridge, Target, TeacherRows
+from gnn_distill.data.batching import GraphBatch
+from gnn_distill.losses.labels import TaskLoss
+from gnn_distill.losses.projectors import Projectors, Target, TeacherRows
 from gnn_distill.losses.prototypes import class_means
 from gnn_distill.models.representations import Representations
 
-Rows = Callable[[Representations, StructureBatch, TeacherRows], tuple[Tensor, Tensor]]
+Rows = Callable[[Representations, GraphBatch, TeacherRows], tuple[Tensor, Tensor]]
 """Both sides' rows of a batch, the student's projected."""
 
 
 def node_rows(
-    bridge: Bridge,
+    projectors: Projectors,
     name: str,
     projection: str | None,
     layers: tuple[int, int] | None = None,
@@ -28,14 +28,14 @@ def node_rows(
 
     `samples`: at most so many nodes, drawn anew in every step; 0: all.
     """
-    mine, its = layers or (len(bridge.student.states), bridge.last)
-    target, channels = bridge.nodes(its, raw), bridge.student.states[mine - 1]
-    return _rows(bridge, name, projection, target, channels, lambda out: out.nodes[mine - 1], samples)
+    layer, teacher_layer = layers or (len(projectors.student.states), projectors.last)
+    target, channels = projectors.nodes(teacher_layer, raw), projectors.student.states[layer - 1]
+    return _rows(projectors, name, projection, target, channels, lambda out: out.nodes[layer - 1], samples)
 
 
 def graph_rows(
-    bridge: Bridge,
-    labels: Labels,
+    projectors: Projectors,
+    labels: TaskLoss,
     name: str,
     projection: str | None,
     align: AlignmentConfig,
@@ -47,16 +47,16 @@ def graph_rows(
 
     These are nodes, or prototypes: means of the states of classes or clusters. `samples`: of graphs or nodes.
     """
-    if bridge.level == "graph":
-        target, channels = bridge.graphs(raw), bridge.student.graph
-        return _rows(bridge, name, projection, target, channels, lambda out: out.graph, samples)
+    if projectors.level == "graph":
+        target, channels = projectors.graphs(raw), projectors.student.graph
+        return _rows(projectors, name, projection, target, channels, lambda out: out.graph, samples)
     if among == "nodes":
-        return node_rows(bridge, name, projection, raw=raw, samples=samples)
-    nodes = node_rows(bridge, name, projection, raw=raw)
+        return node_rows(projectors, name, projection, raw=raw, samples=samples)
+    nodes = node_rows(projectors, name, projection, raw=raw)
     if among == "clusters":
-        return pooled(nodes, bridge.operator("cluster", align))
+        return pooled(nodes, projectors.operator("cluster", align))
 
-    def classes(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> tuple[Tensor, Tensor]:
+    def classes(out: Representations, batch: GraphBatch, teacher: TeacherRows) -> tuple[Tensor, Tensor]:
         label = labels.classes(batch.examples(batch.y))
         student, states = (batch.examples(rows) for rows in nodes(out, batch, teacher))
         return class_means(student, label), class_means(states, label)
@@ -64,20 +64,20 @@ def graph_rows(
     return classes
 
 
-def predicting_rows(bridge: Bridge, raw: bool = False) -> Rows:
+def predicting_rows(projectors: Projectors, raw: bool = False) -> Rows:
     """Last node states of a student that predicts by its teacher's head: as it hands them to that head."""
-    target = bridge.nodes(bridge.last, raw)
+    target = projectors.nodes(projectors.last, raw)
 
-    def rows(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> tuple[Tensor, Tensor]:
-        return bridge.restore(bridge.last, out.projected) if raw else out.projected, target.read(teacher)
+    def rows(out: Representations, batch: GraphBatch, teacher: TeacherRows) -> tuple[Tensor, Tensor]:
+        return projectors.restore(projectors.last, out.projected) if raw else out.projected, target.read(teacher)
 
     return rows
 
 
-def pooled(rows: Rows, operator: Callable[[StructureBatch], Tensor], times: int = 1) -> Rows:
+def pooled(rows: Rows, operator: Callable[[GraphBatch], Tensor], times: int = 1) -> Rows:
     """Means of both sides' rows by a sparse row-stochastic matrix, applied so many times."""
 
-    def means(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> tuple[Tensor, Tensor]:
+    def means(out: Representations, batch: GraphBatch, teacher: TeacherRows) -> tuple[Tensor, Tensor]:
         student, states = rows(out, batch, teacher)
         matrix = operator(batch)
         for _ in range(times):
@@ -87,27 +87,27 @@ def pooled(rows: Rows, operator: Callable[[StructureBatch], Tensor], times: int 
     return means
 
 
-def drawn(rows: int, most: int, device: torch.device) -> Tensor:
+def sample_rows(rows: int, most: int, device: torch.device) -> Tensor:
     """Which of so many rows a step takes: at most `most`, at random."""
     return torch.randperm(rows, device=device)[:most]
 
 
 def _rows(
-    bridge: Bridge,
+    projectors: Projectors,
     name: str,
     projection: str | None,
     target: Target,
     channels: int,
-    student: Callable[[Representations], Tensor],
+    states: Callable[[Representations], Tensor],
     samples: int = 0,
 ) -> Rows:
-    project = bridge.project(name, projection, channels, target)
+    project = projectors.project(name, projection, channels, target)
 
-    def rows(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> tuple[Tensor, Tensor]:
-        mine, its = student(out), target.read(teacher)
+    def rows(out: Representations, batch: GraphBatch, teacher: TeacherRows) -> tuple[Tensor, Tensor]:
+        student, teacher = states(out), target.read(teacher)
         if samples:
-            some = drawn(len(mine), samples, mine.device)
-            mine, its = mine[some], its[some]
-        return project(mine), its
+            picked = sample_rows(len(student), samples, student.device)
+            student, teacher = student[picked], teacher[picked]
+        return project(student), teacher
 
     return rows

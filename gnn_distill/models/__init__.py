@@ -1,4 +1,4 @@
-"""Teachers and students: every model maps a StructureBatch to Representations."""
+"""Teachers and students: every model maps a GraphBatch to Representations."""
 
 from torch import nn
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.teacher import TeacherConfig
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.layers.encoders import FeatureEncoder, StructuralEncoder
 from gnn_distill.models.layers.heads import Output, readout
@@ -70,7 +70,7 @@ class GNN(nn.Module):
         """Whether edge features change the output."""
         return self.edge_encoder is not None
 
-    def forward(self, batch: StructureBatch) -> Representations:
+    def forward(self, batch: GraphBatch) -> Representations:
         x = self.structure(self.encode_nodes(batch.x), batch)
         edges = self.encode_edges(batch)
         virtual = None if self.virtual is None else self.virtual.expand(batch.num_graphs, -1)
@@ -100,7 +100,7 @@ class GNN(nn.Module):
             return encoder(x)
         return encoder.linear(drop(encoder.scaled(x)))
 
-    def encode_edges(self, batch: StructureBatch) -> Tensor | None:
+    def encode_edges(self, batch: GraphBatch) -> Tensor | None:
         """Edge states [edge, channel] from the features, where there are any and the convolution reads them."""
         return None if self.edge_encoder is None else self.edge_encoder(batch.edge_attr)
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from gnn_distill.config.schema.encoding import EncodingConfig
-from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.data.batching import GraphBatch, collate
 from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import Features, TaskSpec
@@ -17,7 +17,7 @@ SCALES = (1.0, 10.0, -10.0)
 """What the weights are multiplied by: logits do not stay between 0 and 1 under all of these."""
 
 
-def small_batch(encoding: EncodingConfig, spec: TaskSpec) -> StructureBatch:
+def small_batch(encoding: EncodingConfig, spec: TaskSpec) -> GraphBatch:
     """Two graphs of 4 and 3 nodes with random features, to learn the shapes of a module's outputs."""
     random = torch.Generator().manual_seed(0)
 
@@ -37,7 +37,7 @@ def small_batch(encoding: EncodingConfig, spec: TaskSpec) -> StructureBatch:
 
 
 @torch.no_grad()
-def check_outputs_repeat(key: str, name: str, model: nn.Module, batch: StructureBatch) -> None:
+def check_outputs_repeat(key: str, name: str, model: nn.Module, batch: GraphBatch) -> None:
     """Raise UserError where `key=name` gives other logits at a second pass in evaluation mode, as by dropout."""
     training = model.training
     model.eval()
@@ -72,7 +72,7 @@ def gives_probabilities(module: nn.Module, outputs: Callable[[], Tensor]) -> boo
     return len(values) > 0 and bool(((values >= -1e-6) & (values <= 1 + 1e-6)).all())
 
 
-def told(batch: StructureBatch) -> str:
+def told(batch: GraphBatch) -> str:
     """The features of a batch in words: `x float32 [7, 3], no edge_attr`."""
     parts = [
         f"{name} {str(value.dtype).removeprefix('torch.')} {list(value.shape)}" if value is not None else f"no {name}"

@@ -6,7 +6,7 @@ from dataclasses import replace
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.layers.heads import Output
 from gnn_distill.models.layers.projection import Keep, projection
@@ -34,11 +34,11 @@ class ReusedHead(nn.Module):
         self.output.eval()
         return self
 
-    def forward(self, states: Float[Tensor, "row channel"], batch: StructureBatch) -> Float[Tensor, "example output"]:
+    def forward(self, states: Float[Tensor, "row channel"], batch: GraphBatch) -> Float[Tensor, "example output"]:
         """Logits from the student's node states; at node level those of the wanted nodes."""
         return self.predict(self.project(states), batch)
 
-    def predict(self, projected: Float[Tensor, "row alive"], batch: StructureBatch) -> Float[Tensor, "example output"]:
+    def predict(self, projected: Float[Tensor, "row alive"], batch: GraphBatch) -> Float[Tensor, "example output"]:
         """Logits from φ(h_S)."""
         if self.standardise is not None:
             projected = self.standardise.restore(projected)
@@ -67,7 +67,7 @@ class ReusingStudent(nn.Module):
         self.state_channels, self.graph_channels = student.state_channels, student.graph_channels
         self.reads_edges = student.reads_edges
 
-    def forward(self, batch: StructureBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
+    def forward(self, batch: GraphBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
         out = self.student(batch, attention_layers)
         projected = self.reuse.project(out.nodes[-1])
         return replace(out, logits=self.reuse.predict(projected, batch), projected=projected)

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.student import StudentConfig
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.layers.dropout import Dropout
 from gnn_distill.models.layers.encoders import AttentionBias, FeatureEncoder, StructuralEncoder
@@ -99,7 +99,7 @@ class Transformer(nn.Module):
         """Whether edge features change the output."""
         return self.bias.reads_edges
 
-    def forward(self, batch: StructureBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
+    def forward(self, batch: GraphBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
         """Representations of a batch, with attention logits of `attention_layers` (counted from 1)."""
         x = self.dropout(self.structure(self.features(batch.x), batch))
         dense = x.new_zeros(batch.num_graphs * batch.max_nodes, x.size(-1)).index_copy(0, batch.dense_index, x)

@@ -6,9 +6,9 @@ import torch
 from torch import nn
 
 from gnn_distill.config.schema.run import TrainerConfig
-from gnn_distill.data.loaders import make_feed
+from gnn_distill.data.loaders import make_loader
 from gnn_distill.data.task import GraphTask
-from gnn_distill.losses.labels import Labels
+from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.training.loop import evaluate
 from gnn_distill.training.metrics import Metrics
@@ -22,7 +22,7 @@ def evaluate_splits(
     model: nn.Module,
     task: GraphTask,
     encodings: "StructuralEncodings | None",
-    labels: Labels,
+    labels: TaskLoss,
     trainer: TrainerConfig,
     mini_batches: bool = False,
 ) -> dict[str, dict[str, float]]:
@@ -30,7 +30,7 @@ def evaluate_splits(
 
     mini_batches: whether trainer.batch_nodes holds here, too, as for a student that gains by it.
     """
-    feed = make_feed(
+    loader = make_loader(
         task,
         encodings,
         batch_size=trainer.batch_size,
@@ -42,7 +42,7 @@ def evaluate_splits(
     labels = labels.to(runtime.fabric.device)
     scores = {}
     for split in ["train", "val", *(["test"] if trainer.test else [])]:
-        scores[split] = evaluate(model, feed.fixed(split), task.spec, labels)
+        scores[split] = evaluate(model, loader.eval_batches(split), task.spec, labels)
         del scores[split]["loss"]
     return scores
 

@@ -19,20 +19,20 @@ from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
 from gnn_distill.interruption import Interrupted, Interruption
-from gnn_distill.losses.labels import make_labels
+from gnn_distill.losses.labels import make_task_loss
 from gnn_distill.models import count_parameters
 from gnn_distill.pipeline.encodings import encode
 from gnn_distill.pipeline.evaluate import constant_scores, evaluate_splits
 from gnn_distill.pipeline.runtime import Runtime, make_fabric
 from gnn_distill.pipeline.student import check_student, distill
 from gnn_distill.pipeline.teacher import pretrain
-from gnn_distill.pipeline.teacher_outputs import TeacherSignals, signals, visibility
+from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, signals, visibility
 from gnn_distill.pipeline.teacher_plan import plan_teacher
 from gnn_distill.predict import save_student
 from gnn_distill.results.figures import learning_curves
 from gnn_distill.storage import checkpoint
 from gnn_distill.storage.provenance import config_hash, environment
-from gnn_distill.storage.resume import Seconds, begin_or_go_on
+from gnn_distill.storage.resume import Seconds, start_or_resume
 from gnn_distill.storage.run_directory import RUN, SPLIT, RunDirectory, holding, write_failure
 from gnn_distill.storage.settings import Settings
 from gnn_distill.storage.store import Entry, Store
@@ -65,7 +65,7 @@ def make_run(cfg: DictConfig, folder: Path, resume: bool, console: Console, inte
     config: TrainConfig = OmegaConf.to_object(cfg)
     directory = RunDirectory(folder, resume)
     fabric = make_fabric(config.trainer, threads=directory.facts.get("began_on", {}).get("threads", 0))
-    begin_or_go_on(directory, config_hash(cfg), Settings.of_job(cfg), environment(fabric.device, config), console.warn)
+    start_or_resume(directory, config_hash(cfg), Settings.of_job(cfg), environment(fabric.device, config), console.warn)
     console.keep(directory)
     tracker = start_tracker(
         cfg, directory.path, run_name(config), config.experiment or config.dataset.name, warn=console.warn,
@@ -92,7 +92,7 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
                 f"{directory.path}: the data have changed since this run began. Start it anew in another folder."
             )
         write_split(directory, task)
-        labels = make_labels(task, config.task)
+        labels = make_task_loss(task, config.task)
         # Before hours are spent on a teacher: the largest batch must fit, the student must be one that can be built.
         check_student(task, config)
         seen = visibility(task, config.signals.on)
@@ -119,7 +119,7 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     if config.student.name != "none":
         with seconds.of("encodings"):
             views["student"], entries["encodings"] = encode(runtime, task, config.encoding)
-        tell_what_was_found(console, entries, config.paths.store)
+        print_reused(console, entries, config.paths.store)
         with seconds.of("student", earlier=lambda: fitted.earlier):
             models["student"], fitted = distill(
                 runtime, task, views["student"], labels, teacher_signals, config, models.get("teacher")
@@ -158,7 +158,7 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
             "sizes": parts,
         },
         "visibility": {"setting": task.setting, "signals_on": seen if teacher_signals else None},
-        "control": told_control(config, teacher_signals),
+        "control": describe_control(config, teacher_signals),
         "data": task.fingerprint,
         "shared_molecules": task.shared,
         "shared_graphs": task.shared_graphs,
@@ -207,7 +207,7 @@ def write_split(directory: RunDirectory, task: GraphTask) -> None:
     checkpoint.save_tensors(directory.path / SPLIT, parts)
 
 
-def told_control(config: TrainConfig, signals: TeacherSignals | None) -> dict[str, str | int] | None:
+def describe_control(config: TrainConfig, signals: TeacherOutputs | None) -> dict[str, str | int] | None:
     """What the summary says of teacher.control: nothing without a teacher; of shuffled also how it went."""
     if config.teacher.name == "none":
         return None
@@ -216,7 +216,7 @@ def told_control(config: TrainConfig, signals: TeacherSignals | None) -> dict[st
     return {"name": config.teacher.control, **counts}
 
 
-def tell_what_was_found(console: Console, entries: dict[str, Entry], store: str) -> None:
+def print_reused(console: Console, entries: dict[str, Entry], store: str) -> None:
     """Which teacher, signals and encodings were reused, and how much the signals take on disk."""
     found = [kind for kind, entry in entries.items() if entry.reused]
     if found:

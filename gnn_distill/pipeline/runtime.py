@@ -67,7 +67,7 @@ class Runtime:
             self.directory.remember()
         return entry
 
-    def introduce(self, role: str, name: str, model: nn.Module, spec: TaskSpec) -> None:
+    def announce(self, role: str, name: str, model: nn.Module, spec: TaskSpec) -> None:
         """How large a model is, and a notice if the data have edge features and it does not read them."""
         self.console.say(f"{role}: {name}, {count_parameters(model):,} parameters")
         for notice in getattr(model, "notices", ()):
@@ -82,7 +82,7 @@ class Runtime:
         if (stage, row["epoch"]) not in self.directory.told:
             self.tracker.log(row)
 
-    def go_on(self, stage: str) -> Callable[[list[dict[str, float]]], None]:
+    def replay(self, stage: str) -> Callable[[list[dict[str, float]]], None]:
         """A function that records the rows of the epochs before a stage was stopped, and no others."""
 
         def on_resume(rows: list[dict[str, float]]) -> None:

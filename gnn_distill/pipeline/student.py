@@ -9,10 +9,10 @@ from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.cpu import products_by_onednn
 from gnn_distill.data.batching import check_budget
 from gnn_distill.data.encodings.structural import StructuralEncodings
-from gnn_distill.data.loaders import make_feed, nothing
+from gnn_distill.data.loaders import make_loader, no_extra
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.losses.labels import Labels
+from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.own import own_losses
 from gnn_distill.losses.projectors import StudentShape
@@ -22,20 +22,20 @@ from gnn_distill.models.reused_head import ReusingStudent
 from gnn_distill.pipeline.out_of_memory import fit_within_memory
 from gnn_distill.pipeline.runtime import Runtime, seed_stage, shapes_repeat
 from gnn_distill.pipeline.subgraphs import StoredStructure, with_distances
-from gnn_distill.pipeline.teacher_outputs import TeacherSignals, visibility
-from gnn_distill.training.checkpointer import Keeper
-from gnn_distill.training.loop import Fitted, fit
+from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, visibility
+from gnn_distill.training.checkpointer import Checkpointer
+from gnn_distill.training.loop import FitResult, fit
 
 
 def distill(
     runtime: Runtime,
     task: GraphTask,
     encodings: StructuralEncodings,
-    labels: Labels,
-    signals: TeacherSignals | None,
+    labels: TaskLoss,
+    signals: TeacherOutputs | None,
     config: TrainConfig,
     teacher: nn.Module | None = None,
-) -> tuple[nn.Module, Fitted]:
+) -> tuple[nn.Module, FitResult]:
     """The student of the best epoch; without signals it learns from labels alone, through the same loop.
 
     `teacher`: whose head it uses again where alignment.reuse_head asks for that.
@@ -44,10 +44,10 @@ def distill(
     if objective.reads.distances:
         encodings = with_distances(runtime, task, encodings)
     trainer = config.trainer
-    keeper = Keeper(runtime.directory.last, runtime.interruption)
+    checkpointer = Checkpointer(runtime.directory.last, runtime.interruption)
 
-    def attempt(parts: int) -> Fitted:
-        feed = make_feed(
+    def attempt(parts: int) -> FitResult:
+        loader = make_loader(
             task,
             encodings,
             batch_size=-(-trainer.batch_size // parts),
@@ -62,15 +62,15 @@ def distill(
             runtime.fabric,
             student,
             objective,
-            feed,
+            loader,
             config.optim,
             trainer.max_epochs,
             trainer.patience,
-            keeper,
+            checkpointer,
             # What no term reads is not gathered.
-            teacher_rows=partial(signals.rows, reads=objective.reads) if objective.reads.teacher else nothing,
+            teacher_rows=partial(signals.rows, reads=objective.reads) if objective.reads.teacher else no_extra,
             on_epoch=runtime.recorder("student", bar),
-            on_resume=runtime.go_on("student"),
+            on_resume=runtime.replay("student"),
             log_gradients=config.debug.gradients,
             skip_nonfinite=trainer.nonfinite == "skip",
         )
@@ -81,14 +81,14 @@ def distill(
         runtime.interruption.held(),
         products_by_onednn(shapes_repeat(task, capabilities_of(config.student.name))),
     ):
-        return student, fit_within_memory(attempt, keeper, halve, runtime.console)
+        return student, fit_within_memory(attempt, checkpointer, halve, runtime.console)
 
 
 def student_and_objective(
     runtime: Runtime,
     task: GraphTask,
-    labels: Labels,
-    signals: TeacherSignals | None,
+    labels: TaskLoss,
+    signals: TeacherOutputs | None,
     config: TrainConfig,
     teacher: nn.Module | None = None,
 ) -> tuple[nn.Module, Objective]:
@@ -99,13 +99,13 @@ def student_and_objective(
     if signals and config.alignment.reuse_head:
         kind = config.alignment.projection
         student = ReusingStudent(student, head_of(teacher, config), shape.nodes[shape.num_layers], kind)
-    runtime.introduce("student", config.student.name, student, task.spec)
+    runtime.announce("student", config.student.name, student, task.spec)
     widths = StudentShape(student.state_channels, student.graph_channels)
     structure = StoredStructure(runtime, task, taught_nodes(task, signals, config))
     return student, Objective(labels, config.loss, config.alignment, shape, widths, structure)
 
 
-def taught_nodes(task: GraphTask, signals: TeacherSignals | None, config: TrainConfig) -> str:
+def taught_nodes(task: GraphTask, signals: TeacherOutputs | None, config: TrainConfig) -> str:
     """Whose nodes the student sees: without a teacher there is nothing to learn from nodes without labels."""
     return visibility(task, config.signals.on) if signals else "train"
 

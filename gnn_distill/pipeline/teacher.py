@@ -13,9 +13,9 @@ from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.cpu import products_by_onednn
-from gnn_distill.data.loaders import make_feed
+from gnn_distill.data.loaders import make_loader
 from gnn_distill.data.task import GraphTask, TaskSpec
-from gnn_distill.losses.labels import Labels
+from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.objective import Objective
 from gnn_distill.models import build_teacher
 from gnn_distill.models.pretrained import load_pretrained, pretrained
@@ -26,8 +26,8 @@ from gnn_distill.storage.checksums import Damaged, OlderVersion
 from gnn_distill.storage.code_hash import NAME, Code, code_of
 from gnn_distill.storage.files import set_aside
 from gnn_distill.storage.store import Entry
-from gnn_distill.training.checkpointer import Keeper
-from gnn_distill.training.loop import Fitted, fit
+from gnn_distill.training.checkpointer import Checkpointer
+from gnn_distill.training.loop import FitResult, fit
 
 if TYPE_CHECKING:
     from gnn_distill.data.encodings.structural import StructuralEncodings
@@ -39,7 +39,7 @@ small batch tells of it is known by `behaviour`."""
 
 
 def pretrain(
-    runtime: Runtime, task: GraphTask, encodings: "StructuralEncodings | None", labels: Labels, config: TrainConfig
+    runtime: Runtime, task: GraphTask, encodings: "StructuralEncodings | None", labels: TaskLoss, config: TrainConfig
 ) -> tuple[nn.Module, Entry]:
     """The selected teacher in eval mode, and its entry in the store (found there or trained now).
 
@@ -48,14 +48,14 @@ def pretrain(
     plan = plan_teacher(config)
     seed_stage(plan.seed)
     model = plan.build(task.spec)
-    runtime.introduce("teacher", plan.name, model, task.spec)
+    runtime.announce("teacher", plan.name, model, task.spec)
     if pretrained(config.teacher):
         load_pretrained(model, config.teacher)
 
     def make(folder: Path) -> None:
         if pretrained(config.teacher):
             runtime.console.say(f"Its weights are those of {config.teacher.checkpoint}; it is not trained.")
-            fitted = Fitted(0, {}, [])
+            fitted = FitResult(0, {}, [])
         else:
             fitted = train(runtime, model, task, encodings, labels, config, folder / RUNNING)
         checkpoint.save(
@@ -71,7 +71,7 @@ def pretrain(
         for file in folder.glob(f"{RUNNING}*"):  # also one that was damaged, and set aside
             file.unlink()
 
-    parts, made_with = what_determines(task, config), teacher_code(plan).to_key()
+    parts, made_with = store_key(task, config), teacher_code(plan).to_key()
     if not pretrained(config.teacher):
         made_with["numerics"] = runtime.numerics
     if not all(name.startswith(f"{NAME}.") for name in plan.modules):
@@ -91,13 +91,13 @@ def train(
     model: nn.Module,
     task: GraphTask,
     encodings: "StructuralEncodings | None",
-    labels: Labels,
+    labels: TaskLoss,
     config: TrainConfig,
     running: Path,
-) -> Fitted:
+) -> FitResult:
     """Fit the teacher to the labels; `running` keeps its state, from which whoever comes next goes on."""
     plan = plan_teacher(config)
-    feed = make_feed(
+    loader = make_loader(
         task,
         encodings,
         batch_size=plan.batch_size,
@@ -107,9 +107,9 @@ def train(
         batch_nodes=plan.batch_nodes,
         device=runtime.fabric.device,
     )
-    keeper = Keeper(running, runtime.interruption)
+    checkpointer = Checkpointer(running, runtime.interruption)
     try:
-        keeper.load()
+        checkpointer.load()
     except (Damaged, OlderVersion) as error:  # a store mends itself
         runtime.console.notice(f"{error} It is now {set_aside(running).name}.")
     alone = Objective(labels, LossConfig(), AlignmentConfig())
@@ -122,18 +122,18 @@ def train(
             runtime.fabric,
             model,
             alone,
-            feed,
+            loader,
             plan.optim,
             plan.max_epochs,
             config.trainer.patience,
-            keeper,
+            checkpointer,
             on_epoch=runtime.recorder("teacher", bar),
-            on_resume=runtime.go_on("teacher"),
+            on_resume=runtime.replay("teacher"),
             skip_nonfinite=config.trainer.nonfinite == "skip",
         )
 
 
-def what_determines(task: GraphTask, config: TrainConfig) -> dict[str, Any]:
+def store_key(task: GraphTask, config: TrainConfig) -> dict[str, Any]:
     """What a teacher is: its data, architecture and weights, or, unless it comes trained, its training."""
     plan = plan_teacher(config)
     parts = {"data": task.fingerprint, "teacher": plan.architecture, "checkpoint": plan.checkpoint}

@@ -10,12 +10,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from gnn_distill.config.schema.run import TrainConfig
-from gnn_distill.data.batching import StructureBatch, collate, evaluation_batches
+from gnn_distill.data.batching import GraphBatch, collate, evaluation_batches
 from gnn_distill.data.packed import gather_ranges, pointers
 from gnn_distill.data.task import GraphTask, taught_graphs
 from gnn_distill.errors import UserError
 from gnn_distill.losses.macro import median_distance
-from gnn_distill.losses.projectors import Reads, TeacherRows, TeacherShape
+from gnn_distill.losses.projectors import Requires, TeacherRows, TeacherShape
 from gnn_distill.models.layers.standardise import Moments, Standardise
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.shuffled_teacher import Foreign, foreign_graphs, foreign_nodes
@@ -37,7 +37,7 @@ class Attention:
     loops: Float[Tensor, " nodes"]
     edge_ptr: Int[Tensor, " rows+1"]
 
-    def of(self, batch: StructureBatch, rows: Tensor, nodes: Tensor) -> tuple[Tensor, Tensor]:
+    def of(self, batch: GraphBatch, rows: Tensor, nodes: Tensor) -> tuple[Tensor, Tensor]:
         """Along the edges between the wanted nodes of a batch, and of these themselves."""
         edges = gather_ranges(self.edge_ptr, rows)
         if batch.outputs is not None:
@@ -46,7 +46,7 @@ class Attention:
 
 
 @dataclass
-class TeacherSignals:
+class TeacherOutputs:
     """The teacher's logits and states of some graphs, mapped from disk, row by row as these graphs are packed."""
 
     row: Int[Tensor, " all_graphs"]
@@ -68,13 +68,13 @@ class TeacherSignals:
     attention: Attention | None = None
     """Kept only if a term reads it."""
 
-    def rows(self, batch: StructureBatch, reads: Reads | None = None) -> TeacherRows:
+    def rows(self, batch: GraphBatch, reads: Requires | None = None) -> TeacherRows:
         """What belongs to a batch, in its order: of what is kept what is read, or all (None)."""
         rows = self.row[batch.graph_ids.cpu()]
         nodes = gather_ranges(self.node_ptr, rows)
         if batch.outputs is not None:
             nodes = nodes[batch.outputs.cpu()]
-        reads = reads or Reads(set(self.nodes), logits=True, graph=True, attention=self.attention is not None)
+        reads = reads or Requires(set(self.nodes), logits=True, graph=True, attention=self.attention is not None)
         logits = self.logits[rows if self.level == "graph" else nodes] if reads.logits else None
         attention = self.attention.of(batch, rows, nodes) if reads.attention else ()
         if self.foreign is not None:
@@ -84,11 +84,11 @@ class TeacherSignals:
 
     def shape(self) -> TeacherShape:
         """Depth, and the moments of all states over the units that are taught."""
-        some = slice(None) if self.taught is None else self.taught
+        picked = slice(None) if self.taught is None else self.taught
         nodes = dict(zip(self.nodes, self.moments[:-1], strict=True))
 
         def median() -> float:
-            states, ptr = self.nodes[self.num_layers][some], self.node_ptr
+            states, ptr = self.nodes[self.num_layers][picked], self.node_ptr
             if self.taught is not None:  # of each graph the nodes that are taught
                 ptr = torch.searchsorted(self.taught, ptr)
             return median_distance(Standardise(nodes[self.num_layers])(states), ptr)
@@ -103,7 +103,7 @@ def signals(
     teacher: nn.Module,
     trained: Entry,
     config: TrainConfig,
-) -> tuple[TeacherSignals, Entry]:
+) -> tuple[TeacherOutputs, Entry]:
     """Signals of the selected teacher over the graphs of the training part (found in the store, or computed now).
 
     Logits stay whatever teacher.control is; with untrained, states are those of the architecture as initialised, and
@@ -131,7 +131,7 @@ def signals(
             batches = evaluation_batches(task.graphs.num_nodes, ids, 256, config.trainer.max_pairs)
         else:
             batches = list(ids.split(1))
-        collated = (collate(task.graphs, encodings, some).to(runtime.fabric.device) for some in batches)
+        collated = (collate(task.graphs, encodings, picked).to(runtime.fabric.device) for picked in batches)
         dtype = getattr(torch, config.signals.dtype)
         said = read_teacher(teacher, state_source, collated, task, everything, dtype, attention)
         said["moments"] = [moments(states) for states in (*said["nodes"].values(), said["graph"])]
@@ -158,7 +158,7 @@ def signals(
     if attention:
         edge_ptr = pointers(task.graphs.num_edges[ids])
         weights = Attention(state["edge_attention"], state["self_attention"], edge_ptr)
-    return TeacherSignals(row, node_ptr, *kept, task.spec.level, taught, foreign, weights), entry
+    return TeacherOutputs(row, node_ptr, *kept, task.spec.level, taught, foreign, weights), entry
 
 
 def visibility(task: GraphTask, on: str) -> str:
@@ -193,7 +193,7 @@ def layout(task: GraphTask) -> tuple[Int[Tensor, " all_graphs"], Int[Tensor, " r
 def read_teacher(
     teacher: nn.Module,
     state_source: nn.Module,
-    batches: Iterable[StructureBatch],
+    batches: Iterable[GraphBatch],
     task: GraphTask,
     everything: bool,
     dtype: torch.dtype,

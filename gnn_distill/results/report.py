@@ -7,7 +7,7 @@ import jinja2
 
 from gnn_distill import __version__
 from gnn_distill.config.schema.report import ReportConfig
-from gnn_distill.errors import UserError, making_sense, printable, refuse
+from gnn_distill.errors import UserError, printable, reading_foreign, refuse
 from gnn_distill.results.run_files import is_run
 from gnn_distill.results.run_page import run_page
 from gnn_distill.results.sweep_page import sweep_page
@@ -40,7 +40,7 @@ def render(folder: Path, config: ReportConfig) -> str:
     """The page about what is in `folder`."""
     if not folder.is_dir():
         raise refuse("report.path", folder, "there is no such folder. Give that of a run, a table or a sweep.")
-    with making_sense(f"report.path={folder}", "Its files are damaged, or another program's."):
+    with reading_foreign(f"report.path={folder}", "Its files are damaged, or another program's."):
         if is_table(folder):
             return fill("table.html", table_page(folder, config))
         if is_run(folder):

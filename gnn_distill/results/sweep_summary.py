@@ -46,7 +46,7 @@ def settings_of(sweep: Sweep) -> list[Setting]:
     ]
 
 
-def told_scores(sweep: Sweep, settings: list[Setting]) -> Iterator[list[str]]:
+def describe_scores(sweep: Sweep, settings: list[Setting]) -> Iterator[list[str]]:
     """By setting `81.2 ± 0.4` for each split, in the scale and digits of the metric."""
     number = Format.of(sweep.metric, [score.mean for setting in settings for score in setting.scores.values()])
     for setting in settings:
@@ -56,7 +56,7 @@ def told_scores(sweep: Sweep, settings: list[Setting]) -> Iterator[list[str]]:
         ]
 
 
-def tell_sweep(folder: Path) -> None:
+def print_sweep(folder: Path) -> None:
     """Print the settings of the sweep below a folder with their scores; nothing where a single run has ended."""
     sweep = read_sweep(folder)
     settings = settings_of(sweep)
@@ -66,7 +66,7 @@ def tell_sweep(folder: Path) -> None:
     columns = [*sweep.keys, *(f"{SPLITS[split]} {metric}" for split in shown[0].scores), "runs"]
     rows = [
         [*setting.values.values(), *told, str(max(score.count for score in setting.scores.values()))]
-        for setting, told in zip(shown, told_scores(sweep, settings), strict=False)
+        for setting, told in zip(shown, describe_scores(sweep, settings), strict=False)
     ]
     repeats = " and ".join(f"{key} {', '.join(sweep.runs[key].cat.categories)}" for key in sweep.repeats)
     print(f"\n{len(sweep.runs)} runs{f': mean ± standard deviation over {repeats}' if repeats else ''}")

@@ -8,7 +8,7 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.config.schema.data import LOWER_IS_BETTER
-from gnn_distill.errors import UserError, making_sense, suggest
+from gnn_distill.errors import UserError, reading_foreign, suggest
 from gnn_distill.results.run_files import CONFIG, Run, read_run
 
 REPEATS = ("seed", "dataset.fold", "dataset.split_seed")
@@ -64,12 +64,12 @@ def read_sweep(folder: Path, metric: str | None = None) -> Sweep:
     damaged: list[str] = []
     for path in sorted(folder.glob(f"**/{CONFIG.as_posix()}"), key=_in_order):
         try:
-            with making_sense(path.parents[1], "Its files are damaged, or another program's."):
+            with reading_foreign(path.parents[1], "Its files are damaged, or another program's."):
                 runs.append(read_run(path.parents[1], curves=False))
         except UserError as error:
             damaged.append(str(error).replace(f"{folder}/", ""))
     finished = [run for run in runs if run.summary]
-    words = [_told_keys(run) for run in finished]
+    words = [_described_keys(run) for run in finished]
     asked = {key: [_value(run, told, key) for run, told in zip(finished, words, strict=True)] for key in _keys(runs)}
     varied = {key: values for key, values in asked.items() if len(set(values)) > 1}
     metric = metric or next((run.metric for run in finished), "")
@@ -101,11 +101,11 @@ def _in_order(path: Path) -> list[tuple[int, str]]:
 
 def _keys(runs: list[Run]) -> list[str]:
     """Everything that some run was told, places left out."""
-    names = (name for run in runs for name in _told_keys(run))
+    names = (name for run in runs for name in _described_keys(run))
     return [name for name in dict.fromkeys(names) if name.split(".")[0] not in PLACES]
 
 
-def _told_keys(run: Run) -> dict[str, str]:
+def _described_keys(run: Run) -> dict[str, str]:
     """What a run was told, by key."""
     return {name.lstrip("+~"): value for name, _, value in (text.partition("=") for text in run.overrides)}
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gnn_distill.errors import UserError
 from gnn_distill.storage.checksums import AGAIN, BLANK, SECTION, Damaged, metadata
-from gnn_distill.storage.files import replacing
+from gnn_distill.storage.files import atomic_path
 from gnn_distill.storage.versions import version_to_write
 
 DTYPES = {
@@ -95,7 +95,7 @@ def _write(path: Path, tensors: dict[str, Tensor], ours: dict[str, Any]) -> None
     text += b" " * (-len(text) % 8)
     head = len(text).to_bytes(8, "little") + text
     digest = hashlib.sha256(head)
-    with replacing(path) as beside, open(beside, "wb") as file:
+    with atomic_path(path) as beside, open(beside, "wb") as file:
         file.write(head)
         for name in names:
             values = tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()

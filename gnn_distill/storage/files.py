@@ -21,7 +21,7 @@ TEMPORARY = ".tmp"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_path(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to: renamed to `path` once it is on the disk, removed if anything goes wrong.
 
     Raises UserError where the system refuses to write: no space, no right, a limit.
@@ -40,7 +40,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def replace_file(path: Path, text: str) -> None:
     """Write a text: a reader, or a crash, finds the old file or the new one."""
-    with replacing(path) as beside:
+    with atomic_path(path) as beside:
         beside.write_bytes(text.encode())
 
 
@@ -105,7 +105,7 @@ def sync(path: Path) -> None:
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Remove what a process that was killed in the middle of `replacing` left in a folder.
+    """Remove what a process that was killed in the middle of `atomic_path` left in a folder.
 
     Only for a folder that nobody else writes to.
     """

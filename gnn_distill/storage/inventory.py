@@ -95,7 +95,7 @@ def examine(folder: Path, users: Users, verify: bool = False) -> Item:
 
 
 @contextmanager
-def alone(item: Item) -> Iterator[bool]:
+def try_lock(item: Item) -> Iterator[bool]:
     """Hold the lock of an item unless somebody else does; whether that is so. What is done within may fail to write."""
     lock = FileLock(item.lock)
     with writing(item.path):

@@ -55,10 +55,10 @@ def without_places(value: Any) -> Any:
 
 def command(words: Iterable[str]) -> Verbatim:
     """A command line to copy: what was typed, with $HOME for homes, but for where things lie."""
-    return Verbatim(" ".join(_quoted(word) for word in words if not _tells_place(word)))
+    return Verbatim(" ".join(_quoted(word) for word in words if not _holds_place(word)))
 
 
-def _tells_place(word: str) -> bool:
+def _holds_place(word: str) -> bool:
     key, _, value = word.lstrip("+~").partition("=")
     return key.startswith(PLACES) and value.strip("'\"").startswith("/")
 

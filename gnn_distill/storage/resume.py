@@ -115,7 +115,7 @@ class Seconds:
         self._directory.remember()
 
 
-def begin_or_go_on(
+def start_or_resume(
     directory: RunDirectory, config: str, settings: Settings, place: dict[str, Any], warn: Callable[[str], None]
 ) -> None:
     """Write down what run this is, or, of one that goes on, make sure that it is the same, and tell what has changed.
@@ -140,12 +140,12 @@ def begin_or_go_on(
         )
     if kept := Settings.among(facts):
         kept.write(directory.path)
-    for text in told_changes(facts["began_on"], now):
+    for text in describe_changes(facts["began_on"], now):
         warn(text)
     directory.remember(resumed=facts["resumed"] + 1)
 
 
-def told_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+def describe_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
     """What a process has other than the one that began the run, and what comes of it."""
     changed = [key for key, value in now.items() if before.get(key) != value]
     if not changed:

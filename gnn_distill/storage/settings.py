@@ -8,7 +8,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
-from gnn_distill.errors import UserError, making_sense
+from gnn_distill.errors import UserError, reading_foreign
 from gnn_distill.storage.bounded import read_yaml
 from gnn_distill.storage.checksums import read_json
 from gnn_distill.storage.files import replace_file, writing
@@ -51,11 +51,11 @@ class Settings:
             UserError: where these cannot be read.
         """
         if (run / RUN).is_file():
-            with making_sense(run / RUN, ANEW):
+            with reading_foreign(run / RUN, ANEW):
                 if kept := cls.among(read_json(run / RUN, ANEW)):
                     return kept
         folder = run / FOLDER
-        with making_sense(folder, RESTORE):
+        with reading_foreign(folder, RESTORE):
             words = read_yaml(folder / "overrides.yaml", run, RESTORE)
             if not isinstance(words, ListConfig):  # Hydra writes [] where there are none
                 raise UserError(f"{folder / 'overrides.yaml'}: holds no list of overrides. {RESTORE}")

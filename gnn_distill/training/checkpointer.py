@@ -10,7 +10,7 @@ from gnn_distill.storage import checkpoint
 ANEW = "Without it the stage begins anew: remove it."
 
 
-class Keeper:
+class Checkpointer:
     """Writes a stage's state when epochs end, and reads what an earlier process left of it.
 
     Every epoch is written, unless the writing would take more than a twentieth of the time: epochs that are so short

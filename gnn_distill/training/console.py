@@ -15,7 +15,7 @@ from rich.table import Table
 
 from gnn_distill.errors import printable
 from gnn_distill.formatting import Format, metric_label, spoken
-from gnn_distill.training.terminal import Lasting
+from gnn_distill.training.terminal import UnfailingStream
 
 if TYPE_CHECKING:
     from gnn_distill.data.task import TaskSpec
@@ -35,7 +35,7 @@ class Console:
 
     def __init__(self, file: IO[str] | None = None) -> None:
         stream = file or sys.stdout
-        stream = stream if isinstance(stream, Lasting) else Lasting(stream)
+        stream = stream if isinstance(stream, UnfailingStream) else UnfailingStream(stream)
         self._rich = rich_console.Console(file=stream, highlight=False, markup=False, emoji=False)
         self.notices: list[str] = []
         """Every notice and warning so far, each once, as it was printed."""

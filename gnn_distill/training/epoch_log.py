@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 
 SHOWN_IDS = 10
 
 
-class StepLog:
+class EpochLog:
     """Loss and terms of every step, and whether the step was sound: its loss and its gradients finite."""
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class StepLog:
         self._ids: list[Tensor] = []
 
     def add(
-        self, batch: StructureBatch, loss: Tensor, terms: Mapping[str, Tensor], weights: Mapping[str, float | Tensor],
+        self, batch: GraphBatch, loss: Tensor, terms: Mapping[str, Tensor], weights: Mapping[str, float | Tensor],
         norms: Tensor,
     ) -> None:  # fmt: skip
         """Take in a step: the total, each counted term's raw value and weight, and the norms of its gradients."""

@@ -11,24 +11,24 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from gnn_distill.config.schema.run import OptimConfig
-from gnn_distill.data.batching import StructureBatch
-from gnn_distill.data.loaders import Feed, nothing
+from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.loaders import Loader, no_extra
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.losses.divergence import blamed
 from gnn_distill.losses.gradients import compare_gradients
-from gnn_distill.losses.labels import Labels
+from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.projectors import TeacherRows
 from gnn_distill.models.representations import Representations
-from gnn_distill.training.checkpointer import Keeper
-from gnn_distill.training.epoch_log import StepLog
+from gnn_distill.training.checkpointer import Checkpointer
+from gnn_distill.training.epoch_log import EpochLog
 from gnn_distill.training.metrics import Metrics, is_better
 from gnn_distill.training.randomness import random_states, restore_random_states
 
 
 @dataclass
-class Fitted:
+class FitResult:
     """What training left: the model holds the weights of the best epoch."""
 
     best_epoch: int
@@ -61,17 +61,17 @@ def fit(
     fabric: Fabric,
     model: nn.Module,
     objective: Objective,
-    feed: Feed,
+    loader: Loader,
     optim: OptimConfig,
     max_epochs: int,
     patience: int,
-    keeper: Keeper,
-    teacher_rows: Callable[[StructureBatch], TeacherRows | None] = nothing,
+    checkpointer: Checkpointer,
+    teacher_rows: Callable[[GraphBatch], TeacherRows | None] = no_extra,
     on_epoch: Callable[[dict[str, float]], None] = lambda row: None,
     on_resume: Callable[[list[dict[str, float]]], None] = lambda rows: None,
     log_gradients: bool = False,
     skip_nonfinite: bool = False,
-) -> Fitted:
+) -> FitResult:
     """Minimise the objective on the training split and keep the weights that are best on validation.
 
     An epoch is better if its primary metric is, or if it ties with a lower validation loss. `on_epoch` receives
@@ -79,22 +79,22 @@ def fit(
     for them. Ends early after `patience` epochs without a better one (0: never), counted from where the weights of
     all terms have settled. The test split is not read.
 
-    All that the next epoch depends on is in `state`, which `keeper` writes, and from which a stage that was stopped
-    goes on; `on_resume` then receives the rows of the epochs before.
+    All that the next epoch depends on is in `state`, which `checkpointer` writes, and from which a stopped stage
+    resumes; `on_resume` then receives the rows of the epochs before.
 
     Raises:
         UserError: at a step whose loss or gradient is not finite, naming term, step and graphs; with `skip_nonfinite`
             such a step changes nothing and is counted as `train/skipped`, unless all steps of an epoch are such.
         Interrupted: between two steps or epochs, once a signal has come.
     """
-    spec, plain, device = feed.task.spec, model, fabric.device
+    spec, plain, device = loader.task.spec, model, fabric.device
     objective.to(device)
     optimizer = plain_optimizer = make_optimizer([model, objective], optim, fabric)
     model, optimizer = fabric.setup(model, optimizer)
     parameters = [parameter for parameter in plain.parameters() if parameter.requires_grad]
     layers = frozenset(objective.reads.attention_layers)
     attention = (layers,) if layers else ()
-    validation = list(feed.fixed("val"))
+    validation = list(loader.eval_batches("val"))
     state = {"epoch": 0, "history": [], "best": {}, "best_epoch": 0, "weights": snapshot(plain), "ended": False}
     precision = fabric.strategy.precision
     # The scaler of float16 lets gradients overflow, and leaves such steps out by itself.
@@ -102,7 +102,7 @@ def fit(
     # A look costs nothing on a CPU; a GPU would have to be waited for, and is asked when the epoch ends.
     at_once = device.type == "cpu" or skip_nonfinite
 
-    def outputs(batch: StructureBatch) -> Representations:
+    def outputs(batch: GraphBatch) -> Representations:
         """The model's, without Fabric's guard, which lets no backward pass but its own happen: terms have theirs."""
         with precision.forward_context():
             return precision.convert_output(plain(batch, *attention))
@@ -116,7 +116,7 @@ def fit(
             "random": random_states(device),
         }
 
-    if kept := keeper.load():
+    if kept := checkpointer.load():
         plain.load_state_dict(kept["model"])
         objective.load_state_dict(kept["objective"])
         plain_optimizer.load_state_dict(kept["optimizer"])
@@ -125,16 +125,16 @@ def fit(
         state = {key: kept[key] for key in state}
         on_resume(state["history"])
     else:
-        keeper.keep(whole(), last=False)
+        checkpointer.keep(whole(), last=False)
     resumed = state["epoch"]
 
     for epoch in range(resumed + 1, 1 if state["ended"] else max_epochs + 1):
         model.train()
         epoch_started = time.perf_counter()
-        log = StepLog()
+        log = EpochLog()
         gradients: dict[str, float] = {}
-        for share, batch, teacher in feed.train(epoch, teacher_rows):
-            keeper.check()
+        for share, batch, teacher in loader.train(epoch, teacher_rows):
+            checkpointer.check()
             progress = (epoch - 1 + share) / max_epochs
             rate = optim.lr * rate_factor(optim, progress, max_epochs)
             for group in optimizer.param_groups:
@@ -151,12 +151,12 @@ def fit(
                 if skip_nonfinite:
                     continue
                 what = blamed(objective.terms, outputs(batch), batch, teacher, parameters)
-                raise divergence(epoch, log, list(what), optim, keeper)
+                raise divergence(epoch, log, list(what), optim, checkpointer)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         skipped = log.unsound()
         if skipped and (not skip_nonfinite or log.all_unsound()):
-            raise divergence(epoch, log, log.not_finite(skipped[0]), optim, keeper)
+            raise divergence(epoch, log, log.not_finite(skipped[0]), optim, checkpointer)
 
         scores = evaluate(model, validation, spec, objective.labels)
         told = {**prefixed("train", log.means() | gradients), **prefixed("val", scores)}
@@ -170,26 +170,27 @@ def fit(
             state |= {"best": scores, "best_epoch": epoch, "weights": snapshot(plain)}
         settled = max(state["best_epoch"], objective.settled * max_epochs)
         state["ended"] = epoch == max_epochs or (bool(patience) and epoch - settled >= patience)
-        keeper.keep(whole(), last=state["ended"])
+        checkpointer.keep(whole(), last=state["ended"])
         if state["ended"]:
             break
 
     plain.load_state_dict(state["weights"])
-    return Fitted(state["best_epoch"], state["best"], state["history"], resumed)
+    return FitResult(state["best_epoch"], state["best"], state["history"], resumed)
 
 
-def divergence(epoch: int, log: StepLog, what: list[str], optim: OptimConfig, keeper: Keeper) -> UserError:
+def divergence(epoch: int, log: EpochLog, what: list[str], optim: OptimConfig, checkpointer: Checkpointer) -> UserError:
     """The error of a step that is not finite; `what` is to blame for it."""
     step = log.unsound()[0]
     return UserError(
         f"Training diverged in epoch {epoch}, {log.where(step)}: not finite: {', '.join(what)}. "
         f"Lower the learning rate (optim.lr, for the teacher pretrain.optim.lr; now {optim.lr}), clip gradients "
-        f"(optim.clip=1), or leave such steps out (trainer.nonfinite=skip). The last sound state is in {keeper.path}."
+        f"(optim.clip=1), or leave such steps out (trainer.nonfinite=skip). The last sound state is in "
+        f"{checkpointer.path}."
     )
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, batches: Iterable[StructureBatch], spec: TaskSpec, labels: Labels) -> dict[str, float]:
+def evaluate(model: nn.Module, batches: Iterable[GraphBatch], spec: TaskSpec, labels: TaskLoss) -> dict[str, float]:
     """Metrics of a split, primary first, in original units, and its task loss."""
     model.eval()
     metrics = Metrics(spec)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import IO, Any
 
 
-class Lasting:
+class UnfailingStream:
     """A text stream that never fails: once it takes no more, what follows goes nowhere, and stderr says so once.
 
     The descriptor then leads nowhere too: the interpreter flushes it when it ends.

@@ -25,7 +25,7 @@ from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.storage import files
 from gnn_distill.storage.checksums import read_json, write_json
 from gnn_distill.storage.run_directory import read_metrics
-from gnn_distill.training.checkpointer import Keeper
+from gnn_distill.training.checkpointer import Checkpointer
 
 SMALL = (
     *("train", "dataset.num_train=24", "dataset.num_val=12", "dataset.num_test=12", "trainer.max_epochs=3"),
@@ -58,7 +58,7 @@ def summary_of(folder: str) -> dict:
 def test_a_run_that_a_signal_stopped_goes_on_to_the_same_end(
     stage: str, number: int, gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Keeper, "SHARE", 1e9)
+    monkeypatch.setattr(Checkpointer, "SHARE", 1e9)
     assert gnn_distill(*SMALL, "hydra.run.dir=whole", "paths.store=one")[0] == 0
     with signalled(monkeypatch, stage, 2, number):
         status, out, err = gnn_distill(*SMALL, "hydra.run.dir=run", "paths.store=two")
@@ -168,7 +168,7 @@ def test_settings_are_read_from_the_run_and_not_from_todays_configs(
 
 
 def test_a_cell_of_a_table_goes_on(gnn_distill: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Keeper, "SHARE", 1e9)
+    monkeypatch.setattr(Checkpointer, "SHARE", 1e9)
     fewer = ("table.sizes.smoke.rows=[kd]", "table.sizes.smoke.pairs.seed=[0]")
     with signalled(monkeypatch, "student", 1):
         status, _, err = gnn_distill(*SMALL_TABLE, *fewer)
@@ -402,7 +402,7 @@ def test_a_disk_that_is_full_at_ten_points_costs_no_digit(
     gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each file is the first that finds no room; the command is given again, as it was or to go on."""
-    monkeypatch.setattr(Keeper, "SHARE", 1e9)
+    monkeypatch.setattr(Checkpointer, "SHARE", 1e9)
     assert gnn_distill(*SMALL, "hydra.run.dir=whole", "paths.store=one")[0] == 0
     sync = files.sync
     for name in FULL:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_tasks import make_graphs, make_node_task, make_spec
 
-from gnn_distill.data.batching import StructureBatch
-from gnn_distill.data.loaders import GraphFeed, NodeFeed
+from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.loaders import GraphLoader, NodeLoader
 from gnn_distill.data.task import GraphTask, Splits
 
 NODE_TASK = make_node_task()
@@ -30,15 +30,15 @@ def test_every_graph_once_an_epoch_within_the_budget(
     rest = torch.ones(len(drawn)).index_fill(0, train, 0).nonzero().squeeze(1)
     task = GraphTask(make_spec(), make_graphs(make_spec(), tuple(map(nx.DiGraph, drawn))), Splits(train, rest, rest))
     max_pairs = int(task.graphs.num_nodes.max()) ** 2 + spare
-    feed = GraphFeed(task, None, batch_size, max_pairs, seed)
+    loader = GraphLoader(task, None, batch_size, max_pairs, seed)
     for epoch in (0, 3):
-        shares, batches, _ = zip(*feed.train(epoch), strict=True)
+        shares, batches, _ = zip(*loader.train(epoch), strict=True)
         assert list(shares) == [index / len(batches) for index in range(len(batches))]
         assert_whole(batches, train, batch_size, max_pairs)
-    assert_whole(list(feed.fixed("val")), rest, 2 * batch_size, max_pairs)
+    assert_whole(list(loader.eval_batches("val")), rest, 2 * batch_size, max_pairs)
 
 
-def assert_whole(batches: list[StructureBatch], ids: torch.Tensor, batch_size: int, max_pairs: int) -> None:
+def assert_whole(batches: list[GraphBatch], ids: torch.Tensor, batch_size: int, max_pairs: int) -> None:
     assert sorted(graph for batch in batches for graph in batch.graph_ids.tolist()) == ids.tolist()
     assert all(1 <= batch.num_graphs <= batch_size for batch in batches)
     assert all(batch.mask.numel() * batch.max_nodes <= max_pairs for batch in batches)
@@ -52,9 +52,9 @@ def assert_whole(batches: list[StructureBatch], ids: torch.Tensor, batch_size: i
 )
 def test_every_node_once_an_epoch(train: set[int], batch_nodes: int, taught: str, seed: int) -> None:
     ids = torch.tensor(sorted(train))
-    feed = NodeFeed(replace(NODE_TASK, splits=Splits(ids, ids, ids)), None, batch_nodes, seed, taught=taught)
+    loader = NodeLoader(replace(NODE_TASK, splits=Splits(ids, ids, ids)), None, batch_nodes, seed, taught=taught)
     for epoch in (0, 3):
-        batches = [batch for _, batch, _ in feed.train(epoch)]
+        batches = [batch for _, batch, _ in loader.train(epoch)]
         rows = [batch.wanted(batch.node_rows) for batch in batches]
         labelled = [batch.examples(some) for batch, some in zip(batches, rows, strict=True)]
         assert torch.equal(torch.cat(labelled).sort().values, ids)

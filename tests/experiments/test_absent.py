@@ -7,7 +7,7 @@ import pandas as pd
 from test_runs import make_run
 
 from gnn_distill.config.schema.table import ColumnConfig, RowConfig, TableConfig
-from gnn_distill.experiments.absent import tell_absent
+from gnn_distill.experiments.absent import describe_absent
 from gnn_distill.experiments.cells import PlannedRun, mixed
 from gnn_distill.results.runs import read_runs, write_rows
 
@@ -31,7 +31,7 @@ def test_runs_with_other_settings_are_told_with_the_keys_that_differ(tmp_path: P
     rows(tmp_path / "far", *(f"a.key{number}=1" for number in range(9)))
     places = [tmp_path / "near", tmp_path / "nowhere"]
     known = {planned(seed, "loss=kd", "optim.lr=0.1", "trainer.out_of_memory=stop"): "missing" for seed in (0, 1, 5)}
-    near, where = tell_absent(known, read_runs(places), places)
+    near, where = describe_absent(known, read_runs(places), places)
     assert near == (
         "2 of 3 missing runs are there with other settings: optim.lr is not set there, 0.1 here; trainer.threads is 1 "
         "there, not set here."
@@ -40,15 +40,15 @@ def test_runs_with_other_settings_are_told_with_the_keys_that_differ(tmp_path: P
         f"3 runs are missing, 3 of other settings were found. Looked from {Path.cwd()}: {places[0]} (3 runs), "
         f"{places[1]} (not there)."
     )
-    (where,) = tell_absent(known, read_runs([tmp_path / "far"]), [tmp_path / "far"])
+    (where,) = describe_absent(known, read_runs([tmp_path / "far"]), [tmp_path / "far"])
     assert where.startswith("3 runs are missing, 3 of other settings were found.")
 
 
 def test_the_same_words_with_another_hash_are_told_apart_from_nothing(tmp_path: Path) -> None:
     found = read_runs([rows(tmp_path, "loss=kd")])
-    said, _ = tell_absent({planned(0, "loss=kd"): "missing"}, found, [tmp_path])
+    said, _ = describe_absent({planned(0, "loss=kd"): "missing"}, found, [tmp_path])
     assert "the same overrides, but other defaults, data or modules behind them" in said
-    assert not list(tell_absent({planned(0, "loss=kd", digest="old"): "finished"}, found, [tmp_path]))
+    assert not list(describe_absent({planned(0, "loss=kd", digest="old"): "finished"}, found, [tmp_path]))
 
 
 def test_cells_of_several_versions_are_told() -> None:

@@ -7,7 +7,7 @@ from hydra import initialize_config_dir
 
 from gnn_distill.config.schema.table import ColumnConfig, RowConfig, TableConfig
 from gnn_distill.experiments.studies import write_settings
-from gnn_distill.experiments.tuned import overlap_line, tell_overlap, tell_tuned, tuned_file
+from gnn_distill.experiments.tuned import describe_overlap, describe_tuned, overlap_line, tuned_file
 
 FOLDS = {"dataset.fold": [0, 1, 2]}
 COUNTS = {"dataset.fold=1": (1000, 300, 40), "dataset.fold=2": (1001, 310, 50)}
@@ -29,18 +29,18 @@ def test_test_graphs_that_tuning_read_are_counted(tmp_path: Path) -> None:
     for name in ("kd", "full"):
         write(tmp_path, name, "dataset.fold=0", COUNTS)
     with initialize_config_dir(str(tmp_path), version_base="1.3"):
-        assert list(tell_overlap(table(FOLDS))) == [
+        assert list(describe_overlap(table(FOLDS))) == [
             "X: settings were tuned on dataset.fold=0 and are used on 2 other splits, of whose 2,001 test examples "
             "tuning had 610 in its training and 90 in its validation part."
         ]
-        assert not list(tell_overlap(table({"seed": [0, 1]})))
-        assert not list(tell_overlap(table({"dataset.fold": [0], "seed": [0, 1]})))
+        assert not list(describe_overlap(table({"seed": [0, 1]})))
+        assert not list(describe_overlap(table({"dataset.fold": [0], "seed": [0, 1]})))
 
 
 def test_what_was_not_counted_is_said_to_be_unknown(tmp_path: Path) -> None:
     write(tmp_path, "kd", "dataset.fold=0 seed=0, dataset.fold=1 seed=0")
     with initialize_config_dir(str(tmp_path), version_base="1.3"):
-        assert list(tell_overlap(table(FOLDS | {"seed": [0, 1]}))) == [
+        assert list(describe_overlap(table(FOLDS | {"seed": [0, 1]}))) == [
             "X: settings were tuned on dataset.fold=0, dataset.fold=1 and are used on 1 other splits; how much of "
             "their test parts tuning had read is not on record."
         ]
@@ -53,12 +53,12 @@ def test_settings_that_were_tuned_inside_a_pair_come_first_and_share_nothing(tmp
         files = [tuned_file("x", "full", {"dataset.fold": fold}) for fold in (0, 1, 2)]
         assert files == [*inside, whole]
         assert tuned_file("x", "full") == whole
-        (note,) = tell_overlap(table(FOLDS))
+        (note,) = describe_overlap(table(FOLDS))
         assert "on 1 other splits, of whose 1,001 test examples" in note
-        (footnote,) = tell_tuned(table(FOLDS))
+        (footnote,) = describe_tuned(table(FOLDS))
         assert "full (fold0: 8 trials, study of full-fold0, today; fold1: 8 trials, study of full-fold1" in footnote
         write(tmp_path, "full-fold2", "dataset.fold=2")
-        assert not list(tell_overlap(table(FOLDS)))
+        assert not list(describe_overlap(table(FOLDS)))
 
 
 @pytest.mark.parametrize("column", ["nci1", "mutagenicity", "actor"])
@@ -68,5 +68,5 @@ def test_what_the_published_settings_share_with_other_folds_is_on_record(column:
     with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         published = table({"dataset.fold": [0, 1, 2, 3, 4]})
         published.columns = {column: published.columns["x"]}
-        (note,) = tell_overlap(published)
+        (note,) = describe_overlap(published)
     assert "used on 4 other splits, of whose " in note

@@ -18,11 +18,11 @@ from gnn_distill.config.schema.objective import (
     MicroConfig,
     SoftConfig,
 )
-from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.data.batching import GraphBatch, collate
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.subgraphs.anchors import Anchors, sample_anchors
 from gnn_distill.data.subgraphs.subgraphs import Subgraphs, compute_subgraphs, compute_walks
-from gnn_distill.losses.labels import Labels
+from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.projectors import StudentShape, TeacherRows, TeacherShape
 from gnn_distill.models.layers.standardise import Moments
@@ -63,14 +63,14 @@ class FoundStructure:
         return sample_anchors(self.graphs, self.among, count)
 
 
-def make_batch(kind: str = "binary", graphs: tuple[int, ...] = tuple(range(10))) -> StructureBatch:
+def make_batch(kind: str = "binary", graphs: tuple[int, ...] = tuple(range(10))) -> GraphBatch:
     """One node, no edges, two components, a directed path, a lonely node, and random graphs."""
     packed = make_graphs(make_spec(kind))
     packed.y[3, 0] = math.nan if kind in ("multilabel", "regression") else packed.y[3, 0]
     return collate(packed, None, torch.tensor(graphs))
 
 
-def make_student(batch: StructureBatch, outputs: int, seed: int = 0) -> Representations:
+def make_student(batch: GraphBatch, outputs: int, seed: int = 0) -> Representations:
     nodes = tuple(
         random_tensor(len(batch.x), STUDENT_CHANNELS, seed=seed + layer).requires_grad_()
         for layer in range(STUDENT_LAYERS)
@@ -79,7 +79,7 @@ def make_student(batch: StructureBatch, outputs: int, seed: int = 0) -> Represen
     return Representations(random_tensor(batch.num_graphs, outputs, seed=seed + 11).requires_grad_(), nodes, graph)
 
 
-def make_teacher(batch: StructureBatch, outputs: int) -> tuple[TeacherRows, TeacherShape]:
+def make_teacher(batch: GraphBatch, outputs: int) -> tuple[TeacherRows, TeacherShape]:
     """Rows that would take a gradient if one came, and moments that drop one dimension."""
     states = {layer: random_tensor(len(batch.x), TEACHER_CHANNELS, seed=20 + layer) for layer in (1, 2)}
     graph = random_tensor(batch.num_graphs, TEACHER_CHANNELS, seed=30)
@@ -100,7 +100,7 @@ def make_moments(seed: int) -> Moments:
 def make_objective(kind: str, shape: TeacherShape | None, loss: LossConfig, align: AlignmentConfig) -> Objective:
     torch.manual_seed(0)
     return Objective(
-        Labels(make_spec(kind)),
+        TaskLoss(make_spec(kind)),
         loss,
         align,
         shape,
@@ -132,13 +132,13 @@ def expected_terms(
     loss: LossConfig,
     align: AlignmentConfig,
     kind: str,
-    batch: StructureBatch,
+    batch: GraphBatch,
     shape: TeacherShape,
 ) -> Callable[[Representations, TeacherRows], dict[str, float]]:
     """Every raw term by the loops of the reference, in float64."""
 
     def projected(name: str, states: Tensor) -> Tensor:
-        return objective.bridge.projections[name](states).detach().double()
+        return objective.projectors.projections[name](states).detach().double()
 
     def standard(states: Tensor, moments: Moments) -> Tensor:
         alive = [channel for channel in range(TEACHER_CHANNELS) if channel != DEAD]

@@ -25,7 +25,7 @@ from gnn_distill.data.batching import collate
 from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.data.subgraphs.node_sets import communities
 from gnn_distill.data.subgraphs.subgraphs import batch_walks, compute_subgraphs
-from gnn_distill.losses.labels import Labels
+from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.projectors import TeacherRows, TeacherShape
 from gnn_distill.models.representations import Representations
@@ -59,7 +59,7 @@ class Scene:
         self.shape = TeacherShape(2, moments, make_moments(3), lambda: MEDIAN)
         self.structure = FoundStructure(self.packed, among=torch.arange(len(self.packed.x)))
         torch.manual_seed(0)
-        self.objective = Objective(Labels(self.spec), loss, align, self.shape, WIDTHS, self.structure)
+        self.objective = Objective(TaskLoss(self.spec), loss, align, self.shape, WIDTHS, self.structure)
 
     def _student(self) -> Representations:
         batch = self.batch
@@ -121,7 +121,7 @@ class Scene:
     def projected(self, name: str, states: Tensor | None = None) -> Tensor:
         """A term's map of the last node states."""
         states = self.out.nodes[-1] if states is None else states
-        return self.objective.bridge.projections[name](states).detach().double()
+        return self.objective.projectors.projections[name](states).detach().double()
 
     @property
     def mine(self) -> Tensor:

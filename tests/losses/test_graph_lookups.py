@@ -2,12 +2,12 @@
 
 from objective_cases import make_batch
 
-from gnn_distill.losses.graph_lookups import Recent
+from gnn_distill.losses.graph_lookups import LastValue
 
 
 def test_only_the_same_batch_is_remembered() -> None:
     derived = []
-    recent = Recent(lambda batch: derived.append(batch.num_graphs) or batch.num_graphs)
+    recent = LastValue(lambda batch: derived.append(batch.num_graphs) or batch.num_graphs)
     one, other = make_batch(graphs=(0, 1)), make_batch(graphs=(0, 1, 2))
     assert [recent(batch) for batch in (one, one, other, other, one)] == [2, 2, 3, 3, 2]
     assert derived == [2, 3, 2]

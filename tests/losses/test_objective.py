@@ -32,9 +32,9 @@ from gnn_distill.config.schema.objective import (
     SoftConfig,
 )
 from gnn_distill.losses.alignment import teacher_layer
-from gnn_distill.losses.labels import Labels
+from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.objective import Objective
-from gnn_distill.losses.projectors import Reads, StudentShape, TeacherRows
+from gnn_distill.losses.projectors import Requires, StudentShape, TeacherRows
 from gnn_distill.models.representations import Representations
 
 
@@ -88,7 +88,7 @@ def test_gradients_reach_the_student_and_the_terms_own_projections(config: str, 
     layered = {"nodes1", "nodes2", "nodes3"} if name == "align_node" and align.layers else {"nodes3"}
     assert reached == ({reads[name]} if name in reads else layered)
     for key, parameter in objective.named_parameters():
-        own = key.removeprefix("bridge.projections.").startswith(name)
+        own = key.removeprefix("projectors.projections.").startswith(name)
         assert (parameter.grad is not None and parameter.grad.isfinite().all()) == own, key
 
 
@@ -107,8 +107,8 @@ def test_a_student_identical_to_its_teacher_has_nothing_to_learn(config: str) ->
     out = Representations(teacher.logits.detach(), (rows[1], rows[2]), graph)
     align = replace(align, projection="none")
     widths = StudentShape((TEACHER_CHANNELS,) * TEACHER_LAYERS, TEACHER_CHANNELS)
-    objective = Objective(Labels(make_spec()), loss, align, shape, widths, FoundStructure(make_graphs(make_spec())))
-    first, _, second = objective.bridge.projections["align_subgraph"]
+    objective = Objective(TaskLoss(make_spec()), loss, align, shape, widths, FoundStructure(make_graphs(make_spec())))
+    first, _, second = objective.projectors.projections["align_subgraph"]
     with torch.no_grad():  # relu(h + 50) - 50 = h, for the dimensions that are alive
         first.weight.copy_(torch.eye(TEACHER_CHANNELS)[[c for c in range(TEACHER_CHANNELS) if c != DEAD]])
         second.weight.copy_(torch.eye(TEACHER_CHANNELS - 1))
@@ -128,7 +128,7 @@ def test_weights_of_zero_leave_their_terms_out() -> None:
     objective = make_objective("binary", shape, LossConfig(), AlignmentConfig())
     assert set(objective.terms) == {"task"}
     assert not list(objective.parameters())
-    assert objective.reads == Reads()
+    assert objective.reads == Requires()
     for group in ("soft", "micro", "macro"):
         weights = replace(ALL_WEIGHTS, **{group: 0.0})
         objective = make_objective("binary", shape, LossConfig(weights=weights), AlignmentConfig(weights=ALL_SCALES))
@@ -137,7 +137,7 @@ def test_weights_of_zero_leave_their_terms_out() -> None:
         scales = AlignmentConfig(weights=replace(ALL_SCALES, **{scale: 0.0}))
         objective = make_objective("binary", shape, LossConfig(weights=ALL_WEIGHTS), scales)
         assert {f"align_{scale}"} == TERMS - set(objective.terms)
-        assert not any(key.startswith(f"align_{scale}") for key in objective.bridge.projections)
+        assert not any(key.startswith(f"align_{scale}") for key in objective.projectors.projections)
     nothing = make_objective("binary", shape, LossConfig(weights=LossWeights(task=0.0)), AlignmentConfig())
     total, raw, _ = nothing(out, batch, teacher, 0.5)
     assert (float(total.detach()), raw) == (0.0, {})

@@ -17,33 +17,33 @@ from gnn_distill.config.schema.objective import (
     Ramp,
     ScheduleConfig,
 )
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.errors import UserError
 from gnn_distill.losses.divergence import blamed
 from gnn_distill.losses.gradients import gradient
 from gnn_distill.losses.published.states import mugsi_graph, similarity_preserving
 from gnn_distill.losses.soft_targets import soft_binary
 
-CALLS: list[tuple[Tensor, Tensor, StructureBatch]] = []
+CALLS: list[tuple[Tensor, Tensor, GraphBatch]] = []
 
 
-def squared(student: Tensor, teacher: Tensor, batch: StructureBatch) -> Tensor:
+def squared(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Tensor:
     return (student - teacher).square().mean()
 
 
-def lengths(student: Tensor, teacher: Tensor, batch: StructureBatch) -> Tensor:
+def lengths(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Tensor:
     return mugsi_graph(student, teacher)
 
 
-def products(student: Tensor, teacher: Tensor, batch: StructureBatch) -> Tensor:
+def products(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Tensor:
     return similarity_preserving(student, teacher)
 
 
-def softened(student: Tensor, teacher: Tensor, batch: StructureBatch, temperature: float) -> Tensor:
+def softened(student: Tensor, teacher: Tensor, batch: GraphBatch, temperature: float) -> Tensor:
     return soft_binary(student, teacher, temperature)
 
 
-def counted(student: Tensor, teacher: Tensor, batch: StructureBatch) -> Tensor:
+def counted(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Tensor:
     CALLS.append((student, teacher, batch))
     return student.square().mean() + 0 * teacher.sum()
 
@@ -149,7 +149,7 @@ def test_its_weight_becomes_a_share_of_the_tasks_gradient() -> None:
     assert float(weights["own_mine"] * norms["own_mine"]) == pytest.approx(0.3 * float(norms["task"]), rel=1e-5)
 
 
-def not_finite(student: Tensor, teacher: Tensor, batch: StructureBatch) -> Tensor:
+def not_finite(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Tensor:
     return (student - teacher).sum() * torch.nan
 
 
@@ -163,27 +163,27 @@ def two(student: Tensor, teacher: Tensor) -> Tensor:
     return (student - teacher).mean()
 
 
-def vector(student: Tensor, teacher: Tensor, batch: StructureBatch) -> Tensor:
+def vector(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Tensor:
     return (student - teacher).square().mean(dim=1)
 
 
-def one_row(student: Tensor, teacher: Tensor, batch: StructureBatch) -> Tensor:
+def one_row(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Tensor:
     return (student - teacher).mean().view(1)
 
 
-def number(student: Tensor, teacher: Tensor, batch: StructureBatch) -> float:
+def number(student: Tensor, teacher: Tensor, batch: GraphBatch) -> float:
     return float((student - teacher).mean())
 
 
-def count(student: Tensor, teacher: Tensor, batch: StructureBatch) -> Tensor:
+def count(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Tensor:
     return (student > 0).sum()
 
 
-def detached(student: Tensor, teacher: Tensor, batch: StructureBatch) -> Tensor:
+def detached(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Tensor:
     return (student.detach() - teacher).square().mean()
 
 
-def in_place(student: Tensor, teacher: Tensor, batch: StructureBatch) -> Tensor:
+def in_place(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Tensor:
     teacher -= teacher.mean(dim=0)
     return (student - teacher).square().mean()
 

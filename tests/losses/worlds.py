@@ -8,7 +8,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from gnn_distill.config.schema.encoding import EncodingConfig
-from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.data.batching import GraphBatch, collate
 from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.data.packed import PackedGraphs
 
@@ -28,7 +28,7 @@ class World:
     self_attention: Tensor
     cluster: Tensor
     walks: Tensor
-    batch: StructureBatch
+    batch: GraphBatch
 
     @property
     def graphs(self) -> list[range]:

@@ -6,7 +6,7 @@ from torch_geometric.nn import GATConv, GCNConv, GINEConv, MessagePassing, globa
 
 from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.batching import collate
-from gnn_distill.extending import GraphTask, Representations, StructureBatch, TaskSpec
+from gnn_distill.extending import GraphBatch, GraphTask, Representations, TaskSpec
 from gnn_distill.models import build_teacher
 
 
@@ -130,7 +130,7 @@ class Telling(nn.Module):
         super().__init__()
         self.linear = nn.Linear(3, 3)
 
-    def represent(self, batch: StructureBatch) -> Representations:
+    def represent(self, batch: GraphBatch) -> Representations:
         x = self.linear(batch.x)
         return Representations(x * 2, (batch.x, x), global_mean_pool(x, batch.batch, batch.num_graphs))
 
@@ -166,5 +166,5 @@ def make(target: type, spec: TaskSpec, **keys: object) -> nn.Module:
     return build_teacher(config(target, **keys), spec).eval()
 
 
-def batch_of(task: GraphTask) -> StructureBatch:
+def batch_of(task: GraphTask) -> GraphBatch:
     return collate(task.graphs, None, torch.arange(len(task.graphs)))

@@ -4,7 +4,7 @@ import torch
 from small_tasks import choices, preset
 from torch import nn
 
-from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.data.batching import GraphBatch, collate
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.models import build_teacher
 
@@ -12,7 +12,7 @@ TEACHERS = [name for name in choices("teacher") if name not in ("none", "custom"
 WIDTH = 16
 
 
-def batch_of(task: GraphTask) -> StructureBatch:
+def batch_of(task: GraphTask) -> GraphBatch:
     return collate(task.graphs, None, torch.arange(len(task.graphs)))
 
 

@@ -10,7 +10,7 @@ from small_tasks import awaken, choices, encode, make_graphs, make_spec, preset
 from torch import Tensor, nn
 
 from gnn_distill.config.schema.encoding import EncodingConfig
-from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.data.batching import GraphBatch, collate
 from gnn_distill.data.encodings.structural import StructuralEncodings
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.models import build_student, build_teacher
@@ -80,12 +80,12 @@ def build(name: str, kind: str = "multiclass") -> tuple[nn.Module, PackedGraphs,
     return model, make_graphs(spec), encoding
 
 
-def run(model: nn.Module, batch: StructureBatch) -> Representations:
+def run(model: nn.Module, batch: GraphBatch) -> Representations:
     with torch.no_grad():
         return model(batch)
 
 
-def of_graph(out: Representations, batch: StructureBatch, place: int) -> list[Tensor]:
+def of_graph(out: Representations, batch: GraphBatch, place: int) -> list[Tensor]:
     """Logits, graph state and node states of the graph at `place`."""
     rows = slice(batch.ptr[place], batch.ptr[place + 1])
     return [out.logits[place], out.graph[place], *(states[rows] for states in out.nodes)]

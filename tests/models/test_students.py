@@ -20,7 +20,7 @@ from gnn_distill import models
 from gnn_distill.cli.main import CONF_DIR
 from gnn_distill.config.schema.data import PathsConfig, TypedEdgesConfig
 from gnn_distill.config.schema.encoding import EncodingConfig
-from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.data.batching import GraphBatch, collate
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.sources.typed_edges import load
 from gnn_distill.data.task import GraphTask, TaskSpec
@@ -43,7 +43,7 @@ def encoding_of(name: str) -> EncodingConfig:
     return preset("encoding", chosen.get("override /encoding@_global_.encoding", "graphormer"))
 
 
-def batch_of(task: GraphTask, name: str) -> StructureBatch:
+def batch_of(task: GraphTask, name: str) -> GraphBatch:
     return collate(task.graphs, encode(task.graphs, encoding_of(name)), torch.arange(len(task.graphs)))
 
 
@@ -53,7 +53,7 @@ def make(name: str, spec: TaskSpec, **keys: object) -> nn.Module:
     return build_student(config, encoding_of(name), spec)
 
 
-def learn(model: nn.Module, batch: StructureBatch, labels: Tensor, steps: int) -> float:
+def learn(model: nn.Module, batch: GraphBatch, labels: Tensor, steps: int) -> float:
     """The share of labels that the model knows by heart after so many steps, or as soon as it knows all."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
 
@@ -272,7 +272,7 @@ def test_a_student_of_ones_own_whose_dropout_never_ends_is_told(ends: bool, monk
             super().__init__()
             self.linear, self.output = nn.Linear(3, 8), Output(8, make_spec(), "mean", 0.0)
 
-        def forward(self, batch: StructureBatch) -> Representations:
+        def forward(self, batch: GraphBatch) -> Representations:
             return self.output([F.dropout(self.linear(batch.x), 0.5, self.training or not ends)], batch)
 
     monkeypatch.setattr(models, "function_of", lambda *_: lambda *_: Student())

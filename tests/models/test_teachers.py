@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gnn_distill.config.schema.data import PathsConfig, TypedEdgesConfig
-from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.data.batching import GraphBatch, collate
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.sources.typed_edges import load
 from gnn_distill.models.gnn_backbone import teacher_encoding
 
 
-def learn(model: nn.Module, batch: StructureBatch, labels: Tensor, steps: int) -> float:
+def learn(model: nn.Module, batch: GraphBatch, labels: Tensor, steps: int) -> float:
     """The share of labels that the model knows by heart after so many steps."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(steps):

@@ -241,6 +241,6 @@ def test_graphs_without_edges_change_nothing() -> None:
 
 def test_what_was_found_out_is_announced(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     spec = make_spec("multiclass")
-    make_runtime(tmp_path).introduce("teacher", "custom", make(Sure, spec), spec)
+    make_runtime(tmp_path).announce("teacher", "custom", make(Sure, spec), spec)
     said = " ".join(capsys.readouterr().out.split())
     assert "modules_of_users.Sure gives probabilities, between 0 and 1 whatever its weights are" in said

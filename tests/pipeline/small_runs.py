@@ -7,13 +7,13 @@ from gnn_distill.config.schema.data import DatasetConfig
 from gnn_distill.config.schema.objective import AlignmentConfig, AlignmentWeights, LossConfig, LossWeights
 from gnn_distill.config.schema.run import OptimConfig, PretrainConfig, TrainConfig, TrainerConfig
 from gnn_distill.data.task import GraphTask
-from gnn_distill.losses.labels import make_labels
+from gnn_distill.losses.labels import make_task_loss
 from gnn_distill.pipeline.encodings import encode
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.student import distill
 from gnn_distill.pipeline.teacher import pretrain
 from gnn_distill.pipeline.teacher_outputs import signals
-from gnn_distill.training.loop import Fitted
+from gnn_distill.training.loop import FitResult
 
 CONFIG = TrainConfig(
     dataset=DatasetConfig(),
@@ -28,9 +28,9 @@ CONFIG = TrainConfig(
 )
 
 
-def run_stages(runtime: Runtime, task: GraphTask, config: TrainConfig) -> tuple[nn.Module, Fitted]:
+def run_stages(runtime: Runtime, task: GraphTask, config: TrainConfig) -> tuple[nn.Module, FitResult]:
     """The student, and what its training left; a teacher's stages come first if there is one."""
-    labels = make_labels(task, config.task)
+    labels = make_task_loss(task, config.task)
     kept = teacher = None
     if config.teacher.name != "none":
         teacher, entry = pretrain(runtime, task, None, labels, config)

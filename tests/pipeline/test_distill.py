@@ -13,15 +13,15 @@ from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.objective import Ramp, ScheduleConfig
 from gnn_distill.config.schema.run import DebugConfig, OptimConfig, TrainConfig, TrainerConfig
 from gnn_distill.data.encodings.structural import compute_encodings
-from gnn_distill.data.loaders import GraphFeed
+from gnn_distill.data.loaders import GraphLoader
 from gnn_distill.data.task import GraphTask
-from gnn_distill.losses.labels import Labels, make_labels
+from gnn_distill.losses.labels import TaskLoss, make_task_loss
 from gnn_distill.pipeline.encodings import encode
 from gnn_distill.pipeline.evaluate import evaluate_splits
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.storage import checkpoint
 from gnn_distill.storage.run_directory import METRICS, read_metrics
-from gnn_distill.training.loop import Fitted
+from gnn_distill.training.loop import FitResult
 from gnn_distill.training.metrics import Metrics
 
 TERMS = ("task", "soft", "micro_relation", "macro_graph_relation", "align_node", "align_subgraph", "align_graph")
@@ -29,7 +29,7 @@ TERMS = ("task", "soft", "micro_relation", "macro_graph_relation", "align_node",
 
 def run(
     folder: Path, task: GraphTask, config: TrainConfig = CONFIG, store: Path | None = None
-) -> tuple[Runtime, torch.nn.Module, Fitted]:
+) -> tuple[Runtime, torch.nn.Module, FitResult]:
     runtime = make_runtime(folder, store)
     return runtime, *run_stages(runtime, task, config)
 
@@ -152,7 +152,7 @@ def test_balanced_terms_count_as_much_as_they_are_told_to(tmp_path: Path) -> Non
 def test_evaluation_measures_every_graph_of_a_split_once(tmp_path: Path) -> None:
     task = make_task("regression")
     runtime, student, _ = run(tmp_path, task)
-    labels = make_labels(task, CONFIG.task)
+    labels = make_task_loss(task, CONFIG.task)
     encodings = compute_encodings(task.graphs, CONFIG.encoding)
     scores = evaluate_splits(runtime, student, task, encodings, labels, TrainerConfig(batch_size=2))
     assert list(scores) == ["train", "val", "test"]
@@ -171,10 +171,12 @@ def test_the_test_split_stays_closed_while_tuning(tmp_path: Path, monkeypatch: p
     task = make_task()
     runtime, student, _ = run(tmp_path, task)
     encodings = compute_encodings(task.graphs, CONFIG.encoding)
-    read, fixed = [], GraphFeed.fixed
-    monkeypatch.setattr(GraphFeed, "fixed", lambda feed, split: (read.append(split), fixed(feed, split))[1])
+    read, eval_batches = [], GraphLoader.eval_batches
+    watched = lambda loader, split: (read.append(split), eval_batches(loader, split))[1]  # noqa: E731
+    monkeypatch.setattr(GraphLoader, "eval_batches", watched)
+    )
     closed = TrainerConfig(test=False)
-    assert list(evaluate_splits(runtime, student, task, encodings, Labels(task.spec), closed)) == ["train", "val"]
+    assert list(evaluate_splits(runtime, student, task, encodings, TaskLoss(task.spec), closed)) == ["train", "val"]
     assert read == ["train", "val"]
 
 

@@ -21,21 +21,21 @@ from gnn_distill.config.schema.objective import (
     OwnLossConfig,
 )
 from gnn_distill.config.schema.run import SignalsConfig, TrainConfig
-from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.data.batching import GraphBatch, collate
 from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.data.subgraphs.anchors import sample_anchors
 from gnn_distill.data.subgraphs.subgraphs import compute_subgraphs, compute_walks
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.losses.labels import make_labels
-from gnn_distill.losses.projectors import Reads
+from gnn_distill.losses.labels import make_task_loss
+from gnn_distill.losses.projectors import Requires
 from gnn_distill.models.reused_head import ReusingStudent
 from gnn_distill.models.transformer_backbone import Transformer
 from gnn_distill.pipeline.encodings import encode
 from gnn_distill.pipeline.student import check_student, distill
 from gnn_distill.pipeline.subgraphs import StoredStructure
 from gnn_distill.pipeline.teacher import pretrain
-from gnn_distill.pipeline.teacher_outputs import TeacherSignals, signals
+from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, signals
 from gnn_distill.predict import save_student
 
 NOTHING = replace(CONFIG, loss=LossConfig(), alignment=AlignmentConfig())
@@ -43,9 +43,9 @@ PROPAGATION = LossConfig(weights=LossWeights(micro=1.0), micro=MicroConfig(relat
 GAT = replace(PROPAGATION, micro=replace(PROPAGATION.micro, attention_target="gat"))
 
 
-def collect(folder: Path, task: GraphTask, config: TrainConfig) -> tuple[torch.nn.Module, TeacherSignals]:
+def collect(folder: Path, task: GraphTask, config: TrainConfig) -> tuple[torch.nn.Module, TeacherOutputs]:
     runtime = make_runtime(folder)
-    teacher, entry = pretrain(runtime, task, None, make_labels(task, config.task), config)
+    teacher, entry = pretrain(runtime, task, None, make_task_loss(task, config.task), config)
     return teacher, signals(runtime, task, None, teacher, entry, config)[0]
 
 
@@ -83,14 +83,14 @@ def test_walks_and_anchors_are_found_once(tmp_path: Path) -> None:
 def test_terms_that_do_not_count_find_and_keep_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the teacher nothing is gathered, and the student computes no attention apart."""
 
-    def never(self: TeacherSignals, batch: StructureBatch, reads: Reads) -> None:
+    def never(self: TeacherOutputs, batch: GraphBatch, reads: Requires) -> None:
         raise AssertionError(f"nothing was to be read, not {reads}")
 
-    monkeypatch.setattr(TeacherSignals, "rows", never)
+    monkeypatch.setattr(TeacherOutputs, "rows", never)
     layers: set[frozenset] = set()
     forward = Transformer.forward
 
-    def spy(self: Transformer, batch: StructureBatch, attention_layers: frozenset = frozenset()) -> object:
+    def spy(self: Transformer, batch: GraphBatch, attention_layers: frozenset = frozenset()) -> object:
         layers.add(attention_layers)
         return forward(self, batch, attention_layers)
 
@@ -133,7 +133,7 @@ def test_the_attention_of_a_gat_is_kept_edge_by_edge(level: str, on: str, tmp_pa
     between = said.edge_attention if batch.outputs is None else said.edge_attention[batch.joins_rows]
     torch.testing.assert_close(rows.edge_attention, between, rtol=1e-5, atol=1e-6)
     assert len(rows.edge_attention) == batch.row_edges.size(1)
-    assert kept.rows(batch, Reads()).edge_attention is None
+    assert kept.rows(batch, Requires()).edge_attention is None
     _, without = collect(tmp_path, task, replace(config, loss=LossConfig()))
     assert without.attention is None
     _, _, fitted = run(tmp_path / "run", task, config)
@@ -191,7 +191,7 @@ SIMKD = replace(
 def test_a_student_predicts_by_its_teachers_head_and_is_loaded_so(level: str, tmp_path: Path) -> None:
     task = make_task("multiclass") if level == "graph" else make_node_task()
     runtime = make_runtime(tmp_path)
-    labels = make_labels(task, SIMKD.task)
+    labels = make_task_loss(task, SIMKD.task)
     teacher, entry = pretrain(runtime, task, None, labels, SIMKD)
     kept, _ = signals(runtime, task, None, teacher, entry, SIMKD)
     encodings, _ = encode(runtime, task, SIMKD.encoding)
@@ -213,7 +213,7 @@ def test_a_student_predicts_by_its_teachers_head_and_is_loaded_so(level: str, tm
 
 def test_a_teacher_without_a_head_of_ours_lends_none(tmp_path: Path) -> None:
     task, runtime = make_task(), make_runtime(tmp_path)
-    labels = make_labels(task, SIMKD.task)
+    labels = make_task_loss(task, SIMKD.task)
     teacher, entry = pretrain(runtime, task, None, labels, SIMKD)
     kept, _ = signals(runtime, task, None, teacher, entry, SIMKD)
     encodings, _ = encode(runtime, task, SIMKD.encoding)

@@ -9,21 +9,21 @@ from small_tasks import make_node_task, make_runtime, make_task
 from test_distill import CONFIG, TERMS, run
 
 from gnn_distill.config.schema.run import SignalsConfig, TrainConfig, TrainerConfig
-from gnn_distill.data.loaders import NodeFeed
+from gnn_distill.data.loaders import NodeLoader
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.losses.labels import make_labels
+from gnn_distill.losses.labels import make_task_loss
 from gnn_distill.pipeline.encodings import encode
 from gnn_distill.pipeline.evaluate import evaluate_splits
 from gnn_distill.pipeline.student import check_student, distill
 from gnn_distill.pipeline.teacher import pretrain
-from gnn_distill.pipeline.teacher_outputs import TeacherSignals, signals, visibility
+from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, signals, visibility
 from gnn_distill.storage.run_directory import read_metrics
 
 
-def collect(folder: Path, task: GraphTask, config: TrainConfig) -> tuple[torch.nn.Module, TeacherSignals]:
+def collect(folder: Path, task: GraphTask, config: TrainConfig) -> tuple[torch.nn.Module, TeacherOutputs]:
     runtime = make_runtime(folder)
-    teacher, entry = pretrain(runtime, task, None, make_labels(task, config.task), config)
+    teacher, entry = pretrain(runtime, task, None, make_task_loss(task, config.task), config)
     return teacher, signals(runtime, task, None, teacher, entry, config)[0]
 
 
@@ -36,7 +36,7 @@ def test_every_kind_of_task_is_distilled(kind: str, setting: str, tmp_path: Path
     assert rows["epoch"] == [1, 2]
     assert all(rows[f"train/{name}"][0] > 0 for name in TERMS)
     encodings, _ = encode(runtime, task, CONFIG.encoding)
-    scores = evaluate_splits(runtime, student, task, encodings, make_labels(task, CONFIG.task), TrainerConfig())
+    scores = evaluate_splits(runtime, student, task, encodings, make_task_loss(task, CONFIG.task), TrainerConfig())
     assert list(scores) == ["train", "val", "test"]
 
 
@@ -49,7 +49,7 @@ def test_rows_are_the_teachers_own(setting: str, on: str, tmp_path: Path) -> Non
     seen = visibility(task, on)
     assert seen == ("train" if on == "train" else "all")
     for batch_nodes in (0, 5):
-        for _, batch, _ in NodeFeed(task, None, batch_nodes, seed=0, taught=seen).train(1):
+        for _, batch, _ in NodeLoader(task, None, batch_nodes, seed=0, taught=seen).train(1):
             with torch.no_grad():
                 said = teacher(batch)
             rows = kept.rows(batch)
@@ -78,7 +78,7 @@ def test_what_is_taught_of_other_nodes_changes_the_student_only_where_it_is_seen
                     states[other] += torch.randn(states[other].shape)
             runtime = make_runtime(tmp_path / f"{on} {noisy}")
             encodings, _ = encode(runtime, task, config.encoding)
-            student, _ = distill(runtime, task, encodings, make_labels(task, config.task), kept, config)
+            student, _ = distill(runtime, task, encodings, make_task_loss(task, config.task), kept, config)
             students[on, noisy] = torch.cat([value.flatten() for value in student.state_dict().values()])
     assert torch.equal(students["train", False], students["train", True])
     assert not torch.equal(students["all", False], students["all", True])

@@ -26,14 +26,14 @@ from gnn_distill.config.schema.run import PretrainConfig, TrainConfig, TrainerCo
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
 from gnn_distill.interruption import Interrupted
-from gnn_distill.losses.labels import make_labels
+from gnn_distill.losses.labels import make_task_loss
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.teacher import RUNNING, pretrain
 from gnn_distill.storage import checkpoint, code_hash
 from gnn_distill.storage.run_directory import read_metrics
 from gnn_distill.training import loop as training
-from gnn_distill.training.checkpointer import Keeper
-from gnn_distill.training.loop import Fitted
+from gnn_distill.training.checkpointer import Checkpointer
+from gnn_distill.training.loop import FitResult
 
 CONFIG = replace(
     small_runs.CONFIG,
@@ -47,10 +47,10 @@ GPS = preset("student", "gps", hidden_channels=8, num_layers=2, num_heads=2, dro
 
 @pytest.fixture(autouse=True)
 def every_epoch_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Keeper, "SHARE", math.inf)
+    monkeypatch.setattr(Checkpointer, "SHARE", math.inf)
 
 
-def run(folder: Path, task: GraphTask, config: TrainConfig, resume: bool = False) -> tuple[Runtime, Any, Fitted]:
+def run(folder: Path, task: GraphTask, config: TrainConfig, resume: bool = False) -> tuple[Runtime, Any, FitResult]:
     runtime = make_runtime(folder, resume=resume, precision=config.trainer.precision)
     if not resume:
         runtime.directory.remember(resumed=0)
@@ -142,7 +142,7 @@ def test_a_teacher_that_was_stopped_is_finished_by_whoever_comes_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = make_task()
-    labels = make_labels(task, CONFIG.task)
+    labels = make_task_loss(task, CONFIG.task)
     expected, entry = pretrain(make_runtime(tmp_path / "whole"), task, None, labels, CONFIG)
     with stopped_after("teacher", 3, monkeypatch):
         pretrain(make_runtime(tmp_path / "one", tmp_path / "store"), task, None, labels, CONFIG)
@@ -198,7 +198,7 @@ def test_memory_that_runs_out_ends_a_run_that_wants_it_so(tmp_path: Path, monkey
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     alone = replace(CONFIG, trainer=replace(CONFIG.trainer, out_of_memory="stop"))
-    pretrain(make_runtime(tmp_path), make_task(), None, make_labels(make_task(), CONFIG.task), CONFIG)
+    pretrain(make_runtime(tmp_path), make_task(), None, make_task_loss(make_task(), CONFIG.task), CONFIG)
     monkeypatch.setattr(torch.optim.AdamW, "step", run_out)
     with pytest.raises(UserError, match=r"1/1 of their size.*Lower trainer\.batch_size"):
         run(tmp_path, make_task(), alone, resume=False)

@@ -10,14 +10,14 @@ from test_distill import CONFIG
 
 from gnn_distill.config.schema.run import SignalsConfig, TrainConfig
 from gnn_distill.data.batching import collate
-from gnn_distill.data.loaders import NodeFeed
+from gnn_distill.data.loaders import NodeLoader
 from gnn_distill.data.packed import pointers
 from gnn_distill.data.task import GraphTask
-from gnn_distill.losses.labels import make_labels
-from gnn_distill.losses.projectors import Reads
+from gnn_distill.losses.labels import make_task_loss
+from gnn_distill.losses.projectors import Requires
 from gnn_distill.pipeline.shuffled_teacher import another_of_class, foreign_graphs, foreign_nodes, predicted_classes
 from gnn_distill.pipeline.teacher import pretrain
-from gnn_distill.pipeline.teacher_outputs import TeacherSignals, signals, visibility
+from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, signals, visibility
 from gnn_distill.storage.store import Entry
 
 KINDS = ("binary", "multiclass", "multilabel", "regression")
@@ -25,10 +25,10 @@ KINDS = ("binary", "multiclass", "multilabel", "regression")
 
 def collect(
     folder: Path, task: GraphTask, control: str, config: TrainConfig = CONFIG, seed: int = 0
-) -> tuple[TeacherSignals, Entry]:
+) -> tuple[TeacherOutputs, Entry]:
     """Signals of the same teacher, whatever the control and its seed."""
     runtime = make_runtime(folder / f"{control} {seed}", folder / "store")
-    teacher, entry = pretrain(runtime, task, None, make_labels(task, config.task), config)
+    teacher, entry = pretrain(runtime, task, None, make_task_loss(task, config.task), config)
     config = replace(config, teacher=replace(config.teacher, control=control), seed=seed)
     return signals(runtime, task, None, teacher, entry, config)
 
@@ -71,7 +71,7 @@ def test_a_unit_reads_the_same_in_every_batch(tmp_path: Path) -> None:
     train = task.splits.train
     whole = shuffled.rows(collate(task.graphs, None, train))
     ids = [3, 0, 7]
-    some = shuffled.rows(collate(task.graphs, None, train[ids]), Reads({2}, graph=True))
+    some = shuffled.rows(collate(task.graphs, None, train[ids]), Requires({2}, graph=True))
     assert torch.equal(some.graph, whole.graph[ids])
     pieces = whole.nodes[2].split(task.graphs.num_nodes[train].tolist())
     assert torch.equal(some.nodes[2], torch.cat([pieces[i] for i in ids]))
@@ -96,7 +96,7 @@ def test_nodes_read_other_nodes_of_their_class(on: str, setting: str, tmp_path: 
     moved = source != taught
     assert all((classes[taught] == classes[node]).sum() == 1 for node in taught[~moved])
     assert moved.sum() == len(taught) - shuffled.foreign.alone > len(taught) // 2
-    for _, batch, _ in NodeFeed(task, None, 5, seed=0, taught=visibility(task, on)).train(1):
+    for _, batch, _ in NodeLoader(task, None, 5, seed=0, taught=visibility(task, on)).train(1):
         mine, theirs = own.rows(batch), shuffled.rows(batch)
         assert torch.equal(theirs.logits, mine.logits)
         places = batch.outputs

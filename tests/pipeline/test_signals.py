@@ -17,7 +17,7 @@ from gnn_distill.data.task import GraphTask
 from gnn_distill.models import build_teacher
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.teacher import untrained_teacher
-from gnn_distill.pipeline.teacher_outputs import TeacherSignals, moments, signals
+from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, moments, signals
 from gnn_distill.storage.store import Entry
 
 LAYERS = 3
@@ -52,7 +52,7 @@ def make_teacher(task: GraphTask, config: TrainConfig) -> nn.Module:
     return model.eval()
 
 
-def collect(runtime: Runtime, task: GraphTask, config: TrainConfig) -> tuple[nn.Module, TeacherSignals, Entry]:
+def collect(runtime: Runtime, task: GraphTask, config: TrainConfig) -> tuple[nn.Module, TeacherOutputs, Entry]:
     teacher = make_teacher(task, config)
     return teacher, *signals(runtime, task, None, teacher, Entry(Path("teachers/key"), found=True), config)
 

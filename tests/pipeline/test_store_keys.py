@@ -17,7 +17,7 @@ from gnn_distill.config.schema.objective import AlignmentConfig, AlignmentWeight
 from gnn_distill.config.schema.run import PretrainConfig, TrainConfig, TrainerConfig
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.errors import UserError
-from gnn_distill.losses.labels import make_labels
+from gnn_distill.losses.labels import make_task_loss
 from gnn_distill.models import build_teacher
 from gnn_distill.pipeline.encodings import encode
 from gnn_distill.pipeline.student import distill
@@ -78,7 +78,7 @@ def changed(section: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def made(config: TrainConfig, folder: Path) -> dict[str, str]:
     """Hash of what lies in every entry that a run of this config makes in a store of its own, by kind and key."""
     task, runtime = load_task(config.dataset, PathsConfig(data=str(folder))), make_runtime(folder)
-    labels, told = make_labels(task, config.task), plan_teacher(config).encoding
+    labels, told = make_task_loss(task, config.task), plan_teacher(config).encoding
     views = encode(runtime, task, told)[0] if told != EncodingConfig() else None
     teacher, entry = pretrain(runtime, task, views, labels, config)
     kept, _ = signals(runtime, task, views, teacher, entry, config)

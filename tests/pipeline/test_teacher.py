@@ -11,11 +11,11 @@ from test_distill import CONFIG, TERMS
 from gnn_distill.config.schema.run import OptimConfig, PretrainConfig, TrainConfig, TrainerConfig
 from gnn_distill.data.batching import collate
 from gnn_distill.data.task import GraphTask
-from gnn_distill.losses.labels import make_labels
+from gnn_distill.losses.labels import make_task_loss
 from gnn_distill.pipeline.encodings import encode
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.student import distill
-from gnn_distill.pipeline.teacher import pretrain, what_determines
+from gnn_distill.pipeline.teacher import pretrain, store_key
 from gnn_distill.pipeline.teacher_outputs import signals
 from gnn_distill.pipeline.teacher_plan import plan_teacher
 from gnn_distill.storage.run_directory import read_metrics
@@ -31,7 +31,7 @@ def vector(model: torch.nn.Module) -> torch.Tensor:
 def teach(folder: Path, task: GraphTask, config: TrainConfig = TWIN) -> tuple[Runtime, torch.nn.Module, object]:
     runtime = make_runtime(folder)
     encodings, _ = encode(runtime, task, plan_teacher(config).encoding)
-    return runtime, *pretrain(runtime, task, encodings, make_labels(task, config.task), config)
+    return runtime, *pretrain(runtime, task, encodings, make_task_loss(task, config.task), config)
 
 
 @pytest.mark.parametrize("task", [make_task(), make_node_task()], ids=["graph", "node"])
@@ -43,7 +43,7 @@ def test_the_teacher_is_the_student_alone_of_another_seed(task: GraphTask, tmp_p
     alone = replace(config, teacher=preset("teacher", "none"), seed=plan.seed)
     runtime = make_runtime(tmp_path / "alone")
     encodings, _ = encode(runtime, task, alone.encoding)
-    student, _ = distill(runtime, task, encodings, make_labels(task, alone.task), None, alone)
+    student, _ = distill(runtime, task, encodings, make_task_loss(task, alone.task), None, alone)
     assert torch.equal(vector(teacher), vector(student))
 
 
@@ -61,7 +61,7 @@ def test_the_student_is_taught_by_its_twin(tmp_path: Path) -> None:
     torch.testing.assert_close(rows.graph, said.graph, rtol=1e-4, atol=1e-5)
     for layer in (1, 2, 3):
         torch.testing.assert_close(rows.nodes[layer], said.nodes[layer - 1], rtol=1e-4, atol=1e-5)
-    distill(runtime, task, encodings, make_labels(task, TWIN.task), kept, TWIN)
+    distill(runtime, task, encodings, make_task_loss(task, TWIN.task), kept, TWIN)
     told = read_metrics(runtime.directory.path)
     assert all(told["student"][f"train/{name}"][0] > 0 for name in TERMS)
     assert told["teacher"]["epoch"] == [1, 2]  # trainer.max_epochs, not the one of pretrain
@@ -88,7 +88,7 @@ def test_its_key_holds_what_makes_a_student_alone() -> None:
     task = make_task()
 
     def key(**changes: object) -> str:
-        return content_key(what_determines(task, replace(TWIN, **changes)))
+        return content_key(store_key(task, replace(TWIN, **changes)))
 
     changed = {name: key(**change) for name, change in CHANGES.items()}
     assert len({*changed.values(), key()}) == len(CHANGES) + 1

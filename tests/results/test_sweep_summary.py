@@ -8,7 +8,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from pages import make_run
 
-from gnn_distill.results.sweep_summary import settings_of, tell_sweep
+from gnn_distill.results.sweep_summary import print_sweep, settings_of
 from gnn_distill.results.sweeps import read_sweep
 
 
@@ -19,7 +19,7 @@ def test_a_sweep_of_folds_alone_is_one_setting(tmp_path: Path, capsys: pytest.Ca
     assert setting.values == {}
     assert setting.scores["test"] == pytest.approx((0.6, 0.1, 3))
     assert setting.scores["val"] == pytest.approx((0.8125, 0, 3))
-    tell_sweep(tmp_path)
+    print_sweep(tmp_path)
     assert capsys.readouterr().out.splitlines() == [
         "",
         "3 runs: mean ± standard deviation over dataset.fold 0, 1, 2",
@@ -37,7 +37,7 @@ def test_settings_are_averaged_over_seeds_and_the_best_is_first(tmp_path: Path, 
     make_run(tmp_path / "unfinished", "optim.lr=1").joinpath("summary.json").unlink()
     sweep = read_sweep(tmp_path)
     assert [setting.values for setting in settings_of(sweep)] == [{"optim.lr": f"{x:g}"} for x in (0.001, 0.01, 0.1)]
-    tell_sweep(tmp_path)
+    print_sweep(tmp_path)
     assert capsys.readouterr().out.splitlines() == [
         "",
         "6 runs: mean ± standard deviation over seed 0, 1",

@@ -217,7 +217,7 @@ def test_what_runs_while_an_entry_is_made_is_hashed(name: str, tmp_path: Path, m
     from gnn_distill.config.schema.encoding import EncodingConfig
     from gnn_distill.config.schema.objective import AlignmentConfig, AlignmentWeights, LossConfig, LossWeights
     from gnn_distill.config.schema.run import PretrainConfig, TrainConfig, TrainerConfig
-    from gnn_distill.losses.labels import make_labels
+    from gnn_distill.losses.labels import make_task_loss
     from gnn_distill.pipeline.encodings import encode
     from gnn_distill.pipeline.subgraphs import StoredStructure, with_distances
     from gnn_distill.pipeline.teacher import pretrain
@@ -240,7 +240,7 @@ def test_what_runs_while_an_entry_is_made_is_hashed(name: str, tmp_path: Path, m
     task, runtime = make_task(edges="categorical" if "edges" in name else None), make_runtime(tmp_path)
     wanted = plan_teacher(config).encoding
     told = encode(runtime, task, wanted)[0] if wanted != EncodingConfig() else None
-    model, entry = pretrain(runtime, task, told, make_labels(task, config.task), config)
+    model, entry = pretrain(runtime, task, told, make_task_loss(task, config.task), config)
     signals(runtime, task, told, model, entry, config)
     encodings, _ = encode(runtime, task, config.encoding)
     structure = StoredStructure(runtime, task, "train")

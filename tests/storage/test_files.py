@@ -26,7 +26,7 @@ def file_size_limit(size: int) -> Iterator[None]:
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     files.replace_file(path, "old\r\n")
-    with files.replacing(path) as beside:
+    with files.atomic_path(path) as beside:
         beside.write_text("new")
         assert path.read_bytes() == b"old\r\n"
     assert path.read_text() == "new"
@@ -39,7 +39,7 @@ def test_a_failure_leaves_the_old_file_alone(tmp_path: Path) -> None:
     files.replace_file(path, "old")
 
     def write(stop: type[BaseException]) -> None:
-        with files.replacing(path) as beside:
+        with files.atomic_path(path) as beside:
             beside.write_text("half")
             raise stop
 

@@ -79,7 +79,7 @@ def test_the_next_maker_goes_on_from_what_a_failure_left(tmp_path: Path) -> None
         (folder / ".half.123.tmp").write_text("ha")
         raise RuntimeError("no luck")
 
-    def go_on(folder: Path) -> None:
+    def replay(folder: Path) -> None:
         assert [path.name for path in folder.iterdir()] == ["half"]
         (folder / "half").rename(folder / "whole")
 
@@ -87,7 +87,7 @@ def test_the_next_maker_goes_on_from_what_a_failure_left(tmp_path: Path) -> None
         store.get("teachers", {}, fail)
     assert names(tmp_path) == [f"{content_key({})}.partial"]
     assert store.used == {}
-    entry = store.get("teachers", {}, go_on)
+    entry = store.get("teachers", {}, replay)
     assert not entry.found
     assert names(tmp_path) == [content_key({})]
     assert {path.name for path in entry.path.iterdir()} == {"whole", MANIFEST}
@@ -201,11 +201,11 @@ def test_a_killed_holder_does_not_block_the_next(tmp_path: Path, holder: Any, mo
     store = Store(tmp_path, told.append)
     threading.Timer(0.5, lambda: os.kill(holder.pid, signal.SIGKILL)).start()
 
-    def go_on(folder: Path) -> None:
+    def replay(folder: Path) -> None:
         assert (folder / "half").read_text() == "half"
         (folder / "half").rename(folder / "content")
 
-    assert not store.get("teachers", {}, go_on, "a teacher").found
+    assert not store.get("teachers", {}, replay, "a teacher").found
     assert told == ["Waiting for another run, which makes the same: a teacher."]
 
 

@@ -13,16 +13,16 @@ from torch import nn
 
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig, Ramp, ScheduleConfig
 from gnn_distill.config.schema.run import OptimConfig
-from gnn_distill.data.loaders import GraphFeed
+from gnn_distill.data.loaders import GraphLoader
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.losses.labels import Labels
+from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.objective import Objective
 from gnn_distill.models import build_teacher
 from gnn_distill.storage import checkpoint
 from gnn_distill.training import loop as training
-from gnn_distill.training.checkpointer import Keeper
-from gnn_distill.training.loop import Fitted, fit, improves, make_optimizer, rate_factor
+from gnn_distill.training.checkpointer import Checkpointer
+from gnn_distill.training.loop import FitResult, fit, improves, make_optimizer, rate_factor
 
 ALONE = LossConfig()
 
@@ -42,7 +42,7 @@ def train(
     folder: Path | None = None,
     skip_nonfinite: bool = False,
     **teacher: object,
-) -> tuple[nn.Module, Fitted, list[dict[str, float]], list[dict[str, torch.Tensor]]]:
+) -> tuple[nn.Module, FitResult, list[dict[str, float]], list[dict[str, torch.Tensor]]]:
     """A small GIN after training, what was kept, the rows of all epochs and the weights after each."""
     torch.manual_seed(0)
     model = build_teacher(preset("teacher", "gin", hidden_channels=8, num_layers=2, **teacher), task.spec)
@@ -52,13 +52,13 @@ def train(
         rows.append(row)
         weights.append(training.snapshot(model))
 
-    objective = Objective(Labels(task.spec), loss, AlignmentConfig())
-    feed = GraphFeed(task, None, batch_size=4, max_pairs=10**6, seed=0)
+    objective = Objective(TaskLoss(task.spec), loss, AlignmentConfig())
+    loader = GraphLoader(task, None, batch_size=4, max_pairs=10**6, seed=0)
     optim = optim or OptimConfig(lr=1e-2)
     with TemporaryDirectory() as temporary:
-        keeper = Keeper((folder or Path(temporary)) / "last.safetensors")
+        checkpointer = Checkpointer((folder or Path(temporary)) / "last.safetensors")
         fitted = fit(
-            fabric, model, objective, feed, optim, max_epochs, patience, keeper,
+            fabric, model, objective, loader, optim, max_epochs, patience, checkpointer,
             on_epoch=on_epoch, skip_nonfinite=skip_nonfinite,
         )  # fmt: skip
     return model, fitted, rows, weights

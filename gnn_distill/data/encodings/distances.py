@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from gnn_distill.data.encodings.dense import MAX_PAIRS, equal_size_groups, stacked_edges
-from gnn_distill.data.encodings.neighbour_rounds import Turns
+from gnn_distill.data.encodings.neighbour_rounds import NeighbourRounds
 from gnn_distill.data.encodings.workers import in_threads
 from gnn_distill.data.packed import PackedGraphs
 
@@ -63,7 +63,7 @@ class Search:
     def __init__(self, edges: Int[np.ndarray, "2 edges"], sizes: Int[np.ndarray, " graphs"]) -> None:
         self.edges, self.sizes = edges, sizes
         self.first = sizes.cumsum() - sizes
-        by_source = Turns(*edges, sizes.sum())
+        by_source = NeighbourRounds(*edges, sizes.sum())
         self.rank, self.order = by_source.rank, by_source.order
         by_source.neighbours = self.rank[by_source.neighbours]
         # Few rows may have many more neighbours than others: these are cheaper gone through row by row.

@@ -6,7 +6,7 @@ from jaxtyping import Int
 LOW = (1 << 32) - 1
 
 
-class Turns:
+class NeighbourRounds:
     """The neighbours of `count` rows: turn d holds the d-th neighbour of all rows that have so many.
 
     Rows with more neighbours rank before others, so that every turn is about the first ranks, without gaps. The

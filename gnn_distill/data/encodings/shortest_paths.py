@@ -8,7 +8,7 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from gnn_distill.data.encodings.dense import equal_size_groups, stacked_edges
-from gnn_distill.data.encodings.neighbour_rounds import Turns
+from gnn_distill.data.encodings.neighbour_rounds import NeighbourRounds
 from gnn_distill.data.encodings.workers import in_threads
 from gnn_distill.data.packed import PackedGraphs
 
@@ -39,7 +39,7 @@ def predecessors(
         for ids in equal_size_groups(graphs.num_nodes, MAX_PAIRS):
             size = int(graphs.num_nodes[ids[0]])
             source, target = stacked_edges(graphs, ids).numpy()
-            by_target = Turns(target, source, size * len(ids))
+            by_target = NeighbourRounds(target, source, size * len(ids))
             squares = [slice(start, start + size**2) for start in pair_ptr[ids].tolist()]
             width = max(MAX_PAIRS // (len(ids) * size), SOURCES)
             for start in range(0, size, width):
@@ -57,7 +57,9 @@ def predecessors(
     return torch.from_numpy(flat)
 
 
-def _before(by_target: Turns, hops: UInt8[np.ndarray, "group sources size"]) -> Int[np.ndarray, "group sources size"]:
+def _before(
+    by_target: NeighbourRounds, hops: UInt8[np.ndarray, "group sources size"]
+) -> Int[np.ndarray, "group sources size"]:
     """The predecessors on paths of these lengths, for graphs of one size."""
     group, sources, size = hops.shape
     # One row for every target; those of `wanted` and `best` by rank.

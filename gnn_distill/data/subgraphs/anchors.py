@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import dijkstra
 from torch import Tensor
 
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.encodings.distances import MAX_DISTANCE, UNREACHABLE
 from gnn_distill.data.packed import PackedGraphs
 
@@ -25,7 +25,7 @@ class Anchors:
     spd: UInt8[Tensor, "anchors anchors"]
     """Hop distances from row to column, as in StructuralEncodings."""
 
-    def of(self, batch: StructureBatch) -> tuple[Int[Tensor, " here"], UInt8[Tensor, "here here"]]:
+    def of(self, batch: GraphBatch) -> tuple[Int[Tensor, " here"], UInt8[Tensor, "here here"]]:
         """Which rows of the wanted nodes' states are anchors, and the distances between these."""
         wanted, order = batch.wanted(batch.node_rows).cpu().sort()
         place = torch.searchsorted(wanted, self.rows).clamp(max=len(wanted) - 1)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Int32
 from torch import Tensor
 
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.packed import PackedGraphs, gather_ranges, pointers
 from gnn_distill.data.subgraphs.node_sets import balls, communities, joined_adjacency, random_walks, visited
 
@@ -44,7 +44,7 @@ class Subgraphs:
         """The inverse of `to_tensors`."""
         return cls(**{**tensors, "centred": bool(tensors["centred"])})
 
-    def operator(self, batch: StructureBatch) -> Float[Tensor, "subgraphs rows"]:
+    def operator(self, batch: GraphBatch) -> Float[Tensor, "subgraphs rows"]:
         """Means over the subgraphs of a batch, P[s, i] = 1/|s| for i in s: row-stochastic, sparse COO, coalesced.
 
         Where only some nodes are wanted, columns are these and members the wanted ones; centred subgraphs are those
@@ -68,7 +68,7 @@ class Subgraphs:
         index, shape = torch.stack([rows, columns]), (num_rows, num_columns)
         return torch.sparse_coo_tensor(index, values, shape, is_coalesced=True, check_invariants=False).to(device)
 
-    def places(self, batch: StructureBatch) -> tuple[Int[Tensor, " subgraphs"], Bool[Tensor, "graphs most"]]:
+    def places(self, batch: GraphBatch) -> tuple[Int[Tensor, " subgraphs"], Bool[Tensor, "graphs most"]]:
         """Where the rows of `operator` lie when padded, [graph, subgraph], and which places hold one.
 
         For batches of which all nodes are wanted.
@@ -81,7 +81,7 @@ class Subgraphs:
         mask = torch.arange(most) < counts.unsqueeze(1)
         return index.to(batch.ptr.device), mask.to(batch.ptr.device)
 
-    def _chosen(self, batch: StructureBatch, outputs: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _chosen(self, batch: GraphBatch, outputs: Tensor | None) -> tuple[Tensor, Tensor]:
         """The subgraphs of a batch, and the graph of each among those of the batch."""
         if self.centred:
             nodes, graph = batch.node_rows.cpu(), batch.batch.cpu()
@@ -145,7 +145,7 @@ def compute_walks(graphs: PackedGraphs, length: int = 8, seed: int = 0) -> Int32
     return (walks - graphs.node_ptr[graphs.node_graph].unsqueeze(1)).int()
 
 
-def batch_walks(walks: Int32[Tensor, "all_nodes steps"], batch: StructureBatch) -> Int[Tensor, "walks steps"]:
+def batch_walks(walks: Int32[Tensor, "all_nodes steps"], batch: GraphBatch) -> Int[Tensor, "walks steps"]:
     """The walks from the nodes of a batch as rows of its states; of wanted nodes only those that never leave them."""
     rows = walks[batch.node_rows.cpu()].long() + batch.ptr.cpu()[batch.batch.cpu()].unsqueeze(1)
     if batch.outputs is not None:

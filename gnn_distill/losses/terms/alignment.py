@@ -6,20 +6,22 @@ import torch
 from torch import Tensor
 
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.losses.alignment import MEASURES, infonce, teacher_layer
-from gnn_distill.losses.labels import Labels
-from gnn_distill.losses.projectors import Bridge, TeacherRows, Term
-from gnn_distill.losses.rows import Rows, drawn, graph_rows, node_rows, pooled, predicting_rows
+from gnn_distill.losses.labels import TaskLoss
+from gnn_distill.losses.projectors import Projectors, TeacherRows, Term
+from gnn_distill.losses.rows import Rows, graph_rows, node_rows, pooled, predicting_rows, sample_rows
 from gnn_distill.models.representations import Representations
 
 
-def alignment_terms(bridge: Bridge, labels: Labels, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
+def alignment_terms(
+    projectors: Projectors, labels: TaskLoss, loss: LossConfig, align: AlignmentConfig
+) -> Iterator[Term]:
     """`align_node`, `align_subgraph` and `align_graph`."""
     measure, ramp = measure_of(align), loss.schedule.align
     for scale, make in (("node", _nodes), ("subgraph", _subgraphs), ("graph", _graphs)):
         if weight := getattr(align.weights, scale):
-            yield Term(f"align_{scale}", weight, ramp, _mean(measure, make(bridge, labels, align)))
+            yield Term(f"align_{scale}", weight, ramp, _mean(measure, make(projectors, labels, align)))
 
 
 def measure_of(align: AlignmentConfig) -> Callable[[Tensor, Tensor], Tensor]:
@@ -28,8 +30,8 @@ def measure_of(align: AlignmentConfig) -> Callable[[Tensor, Tensor], Tensor]:
         return MEASURES[align.measure]
 
     def sampled(student: Tensor, teacher: Tensor) -> Tensor:
-        some = drawn(len(student), align.samples, student.device)
-        return infonce(student[some], teacher[some], align.temperature)
+        picked = sample_rows(len(student), align.samples, student.device)
+        return infonce(student[picked], teacher[picked], align.temperature)
 
     return sampled
 
@@ -37,7 +39,7 @@ def measure_of(align: AlignmentConfig) -> Callable[[Tensor, Tensor], Tensor]:
 def _mean(measure: Callable[[Tensor, Tensor], Tensor], pairs: list[Rows]) -> Callable:
     """The mean over pairs of layers of how well their rows match."""
 
-    def loss(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> Tensor:
+    def loss(out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Tensor:
         return torch.stack([measure(*rows(out, batch, teacher)) for rows in pairs]).mean()
 
     return loss
@@ -48,30 +50,30 @@ def _map(align: AlignmentConfig, kind: str) -> str | None:
     return None if align.measure == "cka" else kind
 
 
-def _nodes(bridge: Bridge, labels: Labels, align: AlignmentConfig) -> list[Rows]:
+def _nodes(projectors: Projectors, labels: TaskLoss, align: AlignmentConfig) -> list[Rows]:
     """Last layer to last layer, or all student layers l, each to teacher layer ⌈l·L_T/L_S⌉."""
-    depth = len(bridge.student.states)
+    depth = len(projectors.student.states)
     pairs = []
     for layer in range(1, depth + 1) if align.layers else [depth]:
         if layer == depth and align.reuse_head:
-            pairs.append(predicting_rows(bridge))
+            pairs.append(predicting_rows(projectors))
             continue
-        layers = (layer, teacher_layer(layer, depth, bridge.last))
-        pairs.append(node_rows(bridge, f"align_node{layer}", _map(align, align.projection), layers))
+        layers = (layer, teacher_layer(layer, depth, projectors.last))
+        pairs.append(node_rows(projectors, f"align_node{layer}", _map(align, align.projection), layers))
     return pairs
 
 
-def _subgraphs(bridge: Bridge, labels: Labels, align: AlignmentConfig) -> list[Rows]:
+def _subgraphs(projectors: Projectors, labels: TaskLoss, align: AlignmentConfig) -> list[Rows]:
     """Means over subgraphs; at node level those over ego networks are weighted by walks of `radius` steps."""
     # A map of its own with a hidden layer: a linear one commutes with the mean, and would only repeat `node`.
-    rows = node_rows(bridge, "align_subgraph", _map(align, "mlp"))
-    if bridge.level == "node" and align.source == "ego":
+    rows = node_rows(projectors, "align_subgraph", _map(align, "mlp"))
+    if projectors.level == "node" and align.source == "ego":
         # Two products with the edges are quicker than one with all balls.
         return [pooled(rows, lambda batch: batch.row_walk, times=align.radius)]
-    return [pooled(rows, bridge.operator(align.source, align))]
+    return [pooled(rows, projectors.operator(align.source, align))]
 
 
-def _graphs(bridge: Bridge, labels: Labels, align: AlignmentConfig) -> list[Rows]:
+def _graphs(projectors: Projectors, labels: TaskLoss, align: AlignmentConfig) -> list[Rows]:
     """Graph states; at node level prototypes of the labelled classes, or of clusters."""
     kind = _map(align, align.projection)
-    return [graph_rows(bridge, labels, "align_graph", kind, align, among=align.prototypes)]
+    return [graph_rows(projectors, labels, "align_graph", kind, align, among=align.prototypes)]

@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from torch import Tensor
 
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
-from gnn_distill.data.batching import StructureBatch
-from gnn_distill.losses.labels import Labels
-from gnn_distill.losses.projectors import Bridge, TeacherRows, Term
+from gnn_distill.data.batching import GraphBatch
+from gnn_distill.losses.labels import TaskLoss
+from gnn_distill.losses.projectors import Projectors, TeacherRows, Term
 from gnn_distill.losses.soft_targets import soft_binary, soft_classes, soft_regression
 from gnn_distill.models.representations import Representations
 
 
-def soft_terms(bridge: Bridge, labels: Labels, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
+def soft_terms(projectors: Projectors, labels: TaskLoss, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
     """`soft`: the form that suits the kind of task."""
     soft = loss.soft
 
-    def term(out: Representations, batch: StructureBatch, teacher: TeacherRows) -> Tensor:
+    def term(out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Tensor:
         if labels.kind == "multiclass":
             return soft_classes(out.logits, teacher.logits, soft.temperature)
         if labels.kind == "regression":
@@ -25,5 +25,5 @@ def soft_terms(bridge: Bridge, labels: Labels, loss: LossConfig, align: Alignmen
         return soft_binary(out.logits, teacher.logits, soft.temperature, counted)
 
     if loss.weights.soft:
-        bridge.reads.logits = True
+        projectors.reads.logits = True
         yield Term("soft", loss.weights.soft, loss.schedule.soft, term)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.cpu import Linear
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.encodings.distances import UNREACHABLE
 from gnn_distill.data.task import Features
 from gnn_distill.models.layers.path_sums import sums_along, walk_back
@@ -78,7 +78,7 @@ class StructuralEncoder(nn.Module):
         self.rwse = Linear(encoding.rwse, channels) if encoding.rwse else None
         self.lap_pe = Linear(encoding.lap_pe, channels, bias=False) if encoding.lap_pe else None
 
-    def forward(self, x: Float[Tensor, "node channel"], batch: StructureBatch) -> Float[Tensor, "node channel"]:
+    def forward(self, x: Float[Tensor, "node channel"], batch: GraphBatch) -> Float[Tensor, "node channel"]:
         if self.in_degree is not None:
             x = x + self.in_degree(batch.in_degree.clamp(max=self.max_degree))
             x = x + self.out_degree(batch.out_degree.clamp(max=self.max_degree))
@@ -109,7 +109,7 @@ class PathEncoder(nn.Module):
         self.hops, self.num_heads = hops, num_heads
         self.edges = FeatureEncoder(edge_features, hops * num_heads)
 
-    def forward(self, batch: StructureBatch, before: int = 0) -> Float[Tensor, "head graph query key"]:
+    def forward(self, batch: GraphBatch, before: int = 0) -> Float[Tensor, "head graph query key"]:
         """c_h(i, j), with so many empty rows and columns before those of nodes (for a graph token).
 
         Memory grows with pairs × heads, and one number a pair and hop is kept for the gradient.
@@ -168,7 +168,7 @@ class AttentionBias(nn.Module):
         """Whether edge features change the bias."""
         return self.edges is not None or self.paths is not None
 
-    def forward(self, batch: StructureBatch) -> Float[Tensor, "graph head query key"] | None:
+    def forward(self, batch: GraphBatch) -> Float[Tensor, "graph head query key"] | None:
         if batch.num_graphs == 1 and not (self.spd or self.token or self.reads_edges):
             return None
         rows = self.gain * self.table
@@ -191,7 +191,7 @@ class AttentionBias(nn.Module):
             bias = bias.add(self.paths(batch, int(self.token)).to(bias.dtype), alpha=self.gain)
         return bias.transpose(0, 1).contiguous()
 
-    def _index(self, batch: StructureBatch, padding: int) -> Tensor:
+    def _index(self, batch: GraphBatch, padding: int) -> Tensor:
         """Row of the table for every pair [graph, query, key]."""
         shape = (batch.num_graphs, batch.max_nodes, batch.max_nodes)
         if self.spd:

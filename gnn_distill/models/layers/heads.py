@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch_geometric.nn import global_add_pool, global_max_pool, global_mean_pool
 
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.representations import Representations
 
@@ -50,7 +50,7 @@ class Output(nn.Module):
     def forward(
         self,
         states: Sequence[Float[Tensor, "node channel"]],
-        batch: StructureBatch,
+        batch: GraphBatch,
         graph: Float[Tensor, "graph channel"] | None = None,
         already_rows: bool = False,
         **more: Any,

@@ -6,7 +6,7 @@ from torch_geometric.nn import GATConv, GCNConv, GINConv, GINEConv, MessagePassi
 
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.student import StudentConfig
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.layers.encoders import FeatureEncoder, StructuralEncoder
 
@@ -51,7 +51,7 @@ class Inputs(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.edges = FeatureEncoder(spec.edge_features, channels) if reads_edges(config, spec) else None
 
-    def forward(self, batch: StructureBatch) -> tuple[Float[Tensor, "node channel"], dict[str, Tensor]]:
+    def forward(self, batch: GraphBatch) -> tuple[Float[Tensor, "node channel"], dict[str, Tensor]]:
         """Node states, and what a local layer takes beside them and the edges: nothing or `edge_attr`."""
         x = self.dropout(self.structure(self.features(batch.x), batch))
         return x, {} if self.edges is None else {"edge_attr": self.edges(batch.edge_attr)}

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.encodings.distances import UNREACHABLE
 
 FEW_ROWS = 16
@@ -28,7 +28,7 @@ class Walks:
     """What the n-th edge from the end is: for every path that has so many, its first edges' `kinds`."""
 
 
-def walk_back(batch: StructureBatch, kinds: Int[Tensor, " edges"], hops: int) -> Walks:
+def walk_back(batch: GraphBatch, kinds: Int[Tensor, " edges"], hops: int) -> Walks:
     """The last `hops` edges of the shortest path between any two nodes, of parallel edges the first.
 
     On a GPU this waits three times for the number of paths.

@@ -10,7 +10,7 @@ from torch_geometric.utils import to_dense_batch
 from gnn_distill.config.capabilities import Capabilities
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.student import StudentConfig
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.layers.heads import Output
 from gnn_distill.models.layers.message_passing import Inputs, local_layer
@@ -41,7 +41,7 @@ class Attention(nn.MultiheadAttention):
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
         return self.out_proj(out.transpose(1, 2).flatten(2)), None
 
-    def logits(self, x: Float[Tensor, "node channel"], batch: StructureBatch) -> Float[Tensor, "graph head query key"]:
+    def logits(self, x: Float[Tensor, "node channel"], batch: GraphBatch) -> Float[Tensor, "graph head query key"]:
         """q·kᵀ/√d, the lowest number there is for padding keys."""
         dense, mask = to_dense_batch(x, batch.batch, max_num_nodes=batch.max_nodes, batch_size=batch.num_graphs)
         q, k, _ = self.projected(dense)
@@ -77,7 +77,7 @@ class GPS(nn.Module):
         """Whether edge features change the output."""
         return self.inputs.edges is not None
 
-    def forward(self, batch: StructureBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
+    def forward(self, batch: GraphBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
         """Representations of a batch, with attention logits of `attention_layers` (counted from 1)."""
         x, edges = self.inputs(batch)
         states, attention = [], {}

@@ -8,7 +8,7 @@ from torch_geometric.nn.conv.gcn_conv import gcn_norm
 from gnn_distill.config.capabilities import Capabilities
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.student import StudentConfig
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.layers.encoders import FeatureEncoder, StructuralEncoder
 from gnn_distill.models.layers.heads import Output
@@ -47,7 +47,7 @@ class NAGphormer(nn.Module):
         self.score = nn.Linear(channels, 1, bias=False)
         self.output = Output(channels, spec, config.readout, config.dropout)
 
-    def forward(self, batch: StructureBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
+    def forward(self, batch: GraphBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
         """Representations of a batch; nodes do not attend to nodes, so there are no attention logits to ask for."""
         h = self.dropout(self.structure(self.features(batch.x), batch))
         tokens = hop_tokens(h, batch, self.hops)
@@ -61,7 +61,7 @@ class NAGphormer(nn.Module):
         return self.output(states, batch, already_rows=True)
 
 
-def hop_tokens(h: Float[Tensor, "node channel"], batch: StructureBatch, hops: int) -> Float[Tensor, "row hop channel"]:
+def hop_tokens(h: Float[Tensor, "node channel"], batch: GraphBatch, hops: int) -> Float[Tensor, "row hop channel"]:
     """Rows of h, Â·h, ..., Â^hops·h for the wanted nodes: at any time two of these are whole."""
     nodes = h.size(0)
     edge_index, weight = gcn_norm(batch.edge_index, num_nodes=nodes, dtype=torch.float)

@@ -9,7 +9,7 @@ from torch_geometric.utils import to_dense_batch
 from gnn_distill.config.capabilities import Capabilities
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.student import StudentConfig
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.layers.heads import Output
 from gnn_distill.models.layers.linear_attention import linear_attention
@@ -78,7 +78,7 @@ class Polynormer(nn.Module):
         """Whether edge features change the output."""
         return self.inputs.edges is not None
 
-    def forward(self, batch: StructureBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
+    def forward(self, batch: GraphBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
         """Representations of a batch; there are no attention logits to ask for."""
         x, edges = self.inputs(batch)
         states = []

@@ -12,7 +12,7 @@ from torch_geometric.utils import to_dense_batch
 from gnn_distill.config.capabilities import Capabilities
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.student import StudentConfig
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.layers.heads import Output
 from gnn_distill.models.layers.linear_attention import linear_attention
@@ -48,7 +48,7 @@ class AttentionBranch(SGModule):
         super().__init__(channels, channels, num_layers, num_heads, dropout)
         self.attns = nn.ModuleList(SimpleAttention(channels, num_heads, channels) for _ in range(num_layers))
 
-    def forward(self, x: Tensor, batch: StructureBatch) -> list[Float[Tensor, "node channel"]]:
+    def forward(self, x: Tensor, batch: GraphBatch) -> list[Float[Tensor, "node channel"]]:
         x, mask = to_dense_batch(x, batch.batch, max_num_nodes=batch.max_nodes, batch_size=batch.num_graphs)
         x = F.dropout(self.bns[0](self.fcs[0](x)).relu(), self.dropout, self.training)
         states = []
@@ -67,9 +67,7 @@ class LocalBranch(GraphModule):
         self.convs = nn.ModuleList(local_layer(config, spec) for _ in range(config.num_layers))
         self.bns = nn.ModuleList(NORMS[config.norm](channels) for _ in range(config.num_layers + 1))
 
-    def forward(
-        self, x: Tensor, batch: StructureBatch, edges: dict[str, Tensor]
-    ) -> list[Float[Tensor, "node channel"]]:
+    def forward(self, x: Tensor, batch: GraphBatch, edges: dict[str, Tensor]) -> list[Float[Tensor, "node channel"]]:
         x = first = F.dropout(self.bns[0](self.fcs[0](x)).relu(), self.dropout, self.training)
         states = []
         for conv, norm in zip(self.convs, self.bns[1:], strict=True):
@@ -103,7 +101,7 @@ class SGFormer(nn.Module):
         """Whether edge features change the output."""
         return self.inputs.edges is not None
 
-    def forward(self, batch: StructureBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
+    def forward(self, batch: GraphBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
         """Representations of a batch; there are no attention logits to ask for."""
         x, edges = self.inputs(batch)
         attended, local = self.trans_conv(x, batch), self.graph_conv(x, batch, edges)

@@ -13,7 +13,7 @@ from torch_geometric.nn import MessagePassing
 
 from gnn_distill.config.plugins import object_of
 from gnn_distill.config.schema.teacher import TeacherConfig
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError, suggest
 from gnn_distill.models.gnn_backbone import teacher_encoding
@@ -55,7 +55,7 @@ class CustomTeacher(nn.Module):
     Node states: outputs of the submodules `teacher.node_states` (of tuples the first), in the order in which they are
     called; by default of all MessagePassing modules. Graph state: the output of the submodule `teacher.graph_state`,
     or the readout of the last node states (at node level their mean).
-    A module with a method `represent(batch: StructureBatch) -> Representations` is asked by that alone; it answers for
+    A module with a method `represent(batch: GraphBatch) -> Representations` is asked by that alone; it answers for
     all nodes. Raises UserError, when built, where small graphs show that one of these does not hold, or that outputs
     are others at every pass in evaluation mode.
     """
@@ -83,7 +83,7 @@ class CustomTeacher(nn.Module):
                 self.reads_edges = not torch.equal(self(batch).logits, other.logits)
         module.train()
 
-    def find_out_what_outputs_are(self, batch: StructureBatch) -> None:
+    def find_out_what_outputs_are(self, batch: GraphBatch) -> None:
         """Logits or probabilities. Raises UserError where teacher.outputs says what they are not."""
         outputs, key = self.config.outputs, f"teacher.outputs={self.config.outputs}"
         if self.spec.kind == "regression":
@@ -103,13 +103,13 @@ class CustomTeacher(nn.Module):
                 "into logits. teacher.outputs=logits leaves them as they are.",
             )
 
-    def forward(self, batch: StructureBatch) -> Representations:
+    def forward(self, batch: GraphBatch) -> Representations:
         found = self.ask(batch)
         logits = self.checked(found.logits, batch)
         nodes = tuple(batch.wanted(states) for states in found.nodes)
         return replace(found, logits=logits if self.spec.level == "graph" else batch.wanted(logits), nodes=nodes)
 
-    def ask(self, batch: StructureBatch) -> Representations:
+    def ask(self, batch: GraphBatch) -> Representations:
         """What the module says of a batch, its outputs as they are. Raises UserError for whatever fails in it."""
         try:
             return self.module.represent(batch) if self.represents else self.observe(batch)
@@ -118,7 +118,7 @@ class CustomTeacher(nn.Module):
         except Exception as error:
             raise complaint(self.config, f"fails on {told(batch)}", error) from error
 
-    def observe(self, batch: StructureBatch) -> Representations:
+    def observe(self, batch: GraphBatch) -> Representations:
         """What the module says of a batch, with the states that its submodules had on the way."""
         values = {"batch_size": batch.num_graphs}
         for name in ("x", "edge_index", "edge_attr", "batch", "rwse", "lap_pe"):
@@ -137,7 +137,7 @@ class CustomTeacher(nn.Module):
         kind = self.config.readout if self.spec.level == "graph" else "mean"
         return Representations(first(out), tuple(states), readout(kind, states[-1], batch.batch, batch.num_graphs))
 
-    def checked(self, logits: Tensor, batch: StructureBatch) -> Tensor:
+    def checked(self, logits: Tensor, batch: GraphBatch) -> Tensor:
         """Logits [row, output] in the form that the task has."""
         spec = self.spec
         rows = batch.num_graphs if spec.level == "graph" else len(batch.x)

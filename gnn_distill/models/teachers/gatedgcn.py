@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from gnn_distill.config.schema.teacher import TeacherConfig
-from gnn_distill.data.batching import StructureBatch
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.gnn_backbone import GNN
 from gnn_distill.models.layers.norms import NORMS
@@ -31,7 +31,7 @@ class GatedGCN(GNN):
         # No layer reads the last edge states.
         self.edge_norms = nn.ModuleList(NORMS[config.norm](channels) for _ in range(config.num_layers - 1))
 
-    def encode_edges(self, batch: StructureBatch) -> Tensor:
+    def encode_edges(self, batch: GraphBatch) -> Tensor:
         if self.constant is None:
             return super().encode_edges(batch)
         return self.constant.expand(batch.edge_index.size(1), -1)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from random_graphs import SPECIAL, pack, random_networks
 
-from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.data.batching import GraphBatch, collate
 from gnn_distill.data.subgraphs.subgraphs import Subgraphs, batch_walks, compute_subgraphs, compute_walks, partition
 
 NETWORKS = [network for name, network in SPECIAL.items() if name != "long path"] + random_networks()
@@ -23,7 +23,7 @@ def members(subgraphs: Subgraphs, graph: int) -> list[list[int]]:
     return [subgraphs.members[ptr[s] : ptr[s + 1]].tolist() for s in range(first, last)]
 
 
-def expected_operator(subgraphs: Subgraphs, batch: StructureBatch) -> torch.Tensor:
+def expected_operator(subgraphs: Subgraphs, batch: GraphBatch) -> torch.Tensor:
     rows = []
     for place, graph in enumerate(batch.graph_ids.tolist()):
         for nodes in members(subgraphs, graph):

@@ -10,7 +10,7 @@ from small_tasks import NETWORKS, awaken, encode, make_graphs, make_spec, preset
 from torch import Tensor
 
 from gnn_distill.config.schema.encoding import EncodingConfig
-from gnn_distill.data.batching import StructureBatch, collate
+from gnn_distill.data.batching import GraphBatch, collate
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import Features
 from gnn_distill.models.layers.encoders import AttentionBias, FeatureEncoder, StructuralEncoder
@@ -26,7 +26,7 @@ def graphs() -> PackedGraphs:
 
 
 @pytest.fixture
-def batch(graphs: PackedGraphs) -> StructureBatch:
+def batch(graphs: PackedGraphs) -> GraphBatch:
     return collate(graphs, encode(graphs, ENCODING), torch.arange(len(graphs)))
 
 
@@ -50,7 +50,7 @@ def slow_bias(bias: AttentionBias, graphs: PackedGraphs, number: int, size: int)
 
 
 @pytest.mark.parametrize("token", [False, True])
-def test_attention_bias_equals_its_reference(token: bool, graphs: PackedGraphs, batch: StructureBatch) -> None:
+def test_attention_bias_equals_its_reference(token: bool, graphs: PackedGraphs, batch: GraphBatch) -> None:
     bias = make_bias(token, ENCODING)
     first = int(token)
     size = first + batch.max_nodes
@@ -63,7 +63,7 @@ def test_attention_bias_equals_its_reference(token: bool, graphs: PackedGraphs, 
         torch.testing.assert_close(values[number, :, :queries], expected[:, :queries])
 
 
-def test_unreachable_pairs_have_a_value_of_their_own(graphs: PackedGraphs, batch: StructureBatch) -> None:
+def test_unreachable_pairs_have_a_value_of_their_own(graphs: PackedGraphs, batch: GraphBatch) -> None:
     bias = make_bias(token=False, encoding=ENCODING)
     before = bias(batch)
     bias.table.data[bias.unreachable] += 1
@@ -73,7 +73,7 @@ def test_unreachable_pairs_have_a_value_of_their_own(graphs: PackedGraphs, batch
         assert torch.equal(changed[number, : len(network), : len(network)], ~torch.from_numpy(reached))
 
 
-def test_without_distances_nodes_are_told_apart_from_padding_only(batch: StructureBatch) -> None:
+def test_without_distances_nodes_are_told_apart_from_padding_only(batch: GraphBatch) -> None:
     bias = make_bias(token=False, encoding=EncodingConfig(bias_scale=1.0))
     values = bias(batch)
     padding = ~batch.mask[:, None, None, :].expand_as(values)
@@ -121,7 +121,7 @@ def test_continuous_features_are_standardised_where_they_say_how() -> None:
     torch.testing.assert_close(scaled(x), plain(torch.tensor([[0.0, 5.0], [2.0, 0.0]])))
 
 
-def test_degrees_are_capped_and_tell_in_from_out(batch: StructureBatch) -> None:
+def test_degrees_are_capped_and_tell_in_from_out(batch: GraphBatch) -> None:
     encoder = StructuralEncoder(EncodingConfig(degree=True, max_degree=2), 4)
     out = encoder(torch.zeros(len(batch.x), 4), batch)
     for node in range(len(batch.x)):
@@ -129,7 +129,7 @@ def test_degrees_are_capped_and_tell_in_from_out(batch: StructureBatch) -> None:
         torch.testing.assert_close(out[node], encoder.in_degree.weight[incoming] + encoder.out_degree.weight[outgoing])
 
 
-def test_eigenvectors_get_one_sign_a_graph_in_training_only(batch: StructureBatch) -> None:
+def test_eigenvectors_get_one_sign_a_graph_in_training_only(batch: GraphBatch) -> None:
     encoder = StructuralEncoder(EncodingConfig(lap_pe=3), 3)
     encoder.lap_pe.weight.data = torch.eye(3)
     zero = torch.zeros(len(batch.x), 3)
