@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from test_runs import make_run
+from finished_runs import make_run
 
 from gnn_distill.config.schema.table import ColumnConfig, RowConfig, TableConfig
 from gnn_distill.experiments.absent import describe_absent

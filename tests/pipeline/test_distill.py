@@ -174,7 +174,6 @@ def test_the_test_split_stays_closed_while_tuning(tmp_path: Path, monkeypatch: p
     read, eval_batches = [], GraphLoader.eval_batches
     watched = lambda loader, split: (read.append(split), eval_batches(loader, split))[1]  # noqa: E731
     monkeypatch.setattr(GraphLoader, "eval_batches", watched)
-    )
     closed = TrainerConfig(test=False)
     assert list(evaluate_splits(runtime, student, task, encodings, TaskLoss(task.spec), closed)) == ["train", "val"]
     assert read == ["train", "val"]
