@@ -21,13 +21,13 @@ from gnn_distill.data.loaders import Extra, Loader, make_loader, no_extra
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask
 from gnn_distill.interruption import Interruption
-from gnn_distill.losses.labels import make_task_loss
-from gnn_distill.pipeline.encodings import encode
+from gnn_distill.losses.task import make_task_loss
+from gnn_distill.pipeline.encodings import stored_encodings
 from gnn_distill.pipeline.runtime import Runtime, make_fabric, shapes_repeat
 from gnn_distill.pipeline.student import student_and_objective
 from gnn_distill.pipeline.subgraphs import with_distances
-from gnn_distill.pipeline.teacher import pretrain
-from gnn_distill.pipeline.teacher_outputs import signals
+from gnn_distill.pipeline.teacher import train_teacher
+from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
 from gnn_distill.storage.run_directory import RunDirectory
 from gnn_distill.storage.store import Store
 from gnn_distill.training.console import Console
@@ -101,13 +101,13 @@ class OwnTraining:
     def __init__(self, options: Options, task: GraphTask, config: TrainConfig) -> None:
         self.runtime = runtime = make_runtime(options, config)
         self.task, self.config, self.clock = task, config, options.clock
-        labels, known = make_task_loss(task, config.task), None
+        task_loss, known = make_task_loss(task, config.task), None
         teacher = None
         if config.teacher.name != "none":
-            teacher, entry = pretrain(runtime, task, None, labels, config)
-            known, _ = signals(runtime, task, None, teacher, entry, config)
-        self.model, self.objective = student_and_objective(runtime, task, labels, known, config, teacher)
-        encodings, _ = encode(runtime, task, config.encoding)
+            teacher, entry = train_teacher(runtime, task, None, task_loss, config)
+            known, _ = compute_teacher_outputs(runtime, task, None, teacher, entry, config)
+        self.model, self.objective = student_and_objective(runtime, task, task_loss, known, config, teacher)
+        encodings, _ = stored_encodings(runtime, task, config.encoding)
         reads, trainer = self.objective.reads, config.trainer
         if reads.distances:
             encodings = with_distances(runtime, task, encodings)

@@ -20,7 +20,7 @@ from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask
-from gnn_distill.pipeline.encodings import encode
+from gnn_distill.pipeline.encodings import stored_encodings
 from gnn_distill.pipeline.runtime import make_fabric
 
 DISTANCE = 20
@@ -106,8 +106,8 @@ def whole(config: TrainConfig, options: Options) -> dict[str, Any]:
     runtime = make_runtime(options, options.config(keep=False))
     task, reading = clocked(lambda: load_task(config.dataset, config.paths))
     _, hashing = clocked(lambda: task.fingerprint)
-    (_, entry), making = clocked(lambda: encode(runtime, task, ENCODINGS["distances"]))
-    _, finding = clocked(lambda: encode(runtime, task, ENCODINGS["distances"]))
+    (_, entry), making = clocked(lambda: stored_encodings(runtime, task, ENCODINGS["distances"]))
+    _, finding = clocked(lambda: stored_encodings(runtime, task, ENCODINGS["distances"]))
     return {
         "set": task.spec.name,
         "graphs": len(task.graphs),

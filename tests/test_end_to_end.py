@@ -208,7 +208,7 @@ def test_why_a_run_failed_is_kept_until_it_goes_on(
 ) -> None:
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
-        patch.setattr("gnn_distill.pipeline.run.distill", Mock(side_effect=UserError("Lower the learning rate.")))
+        patch.setattr("gnn_distill.pipeline.run.train_student", Mock(side_effect=UserError("Lower the learning rate.")))
         assert generated("student=transformer")[0] == 1
     failed = json.loads((run / "failed.json").read_text())
     assert "Lower the learning rate" in failed["error"]

@@ -13,9 +13,9 @@ from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.losses.balance import Balance
 from gnn_distill.losses.graph_lookups import Structure
-from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.projectors import Projectors, Requires, StudentShape, TeacherRows, TeacherShape, Term
 from gnn_distill.losses.schedule import ramp_factor, settles
+from gnn_distill.losses.task import TaskLoss
 from gnn_distill.losses.terms import FAMILIES
 from gnn_distill.models.representations import Representations
 
@@ -28,7 +28,7 @@ class Objective(nn.Module):
 
     def __init__(
         self,
-        labels: TaskLoss,
+        task_loss: TaskLoss,
         loss: LossConfig,
         align: AlignmentConfig,
         teacher: TeacherShape | None = None,
@@ -36,12 +36,12 @@ class Objective(nn.Module):
         structure: Structure | None = None,
     ) -> None:
         super().__init__()
-        self.labels, self.form = labels, loss.schedule.form
+        self.task_loss, self.form = task_loss, loss.schedule.form
         self.projectors = None
-        terms = [Term("task", loss.weights.task, loss.schedule.task, labels)] if loss.weights.task else []
+        terms = [Term("task", loss.weights.task, loss.schedule.task, task_loss)] if loss.weights.task else []
         if teacher is not None:
-            self.projectors = Projectors(teacher, student, labels.level, structure)
-            terms += [term for family in FAMILIES for term in family(self.projectors, labels, loss, align)]
+            self.projectors = Projectors(teacher, student, task_loss.level, structure)
+            terms += [term for family in FAMILIES for term in family(self.projectors, task_loss, loss, align)]
         self.terms = {term.name: term for term in terms}
         self.balance = None
         if teacher is not None and loss.balance == "gradient":

@@ -11,17 +11,17 @@ from gnn_distill.config.plugins import object_of, source_of
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig, OwnLossConfig
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.errors import UserError, refuse
-from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.prepare import prepare
 from gnn_distill.losses.projectors import Projectors, TeacherRows, Term
 from gnn_distill.losses.rows import Rows, graph_rows, node_rows, predicting_rows
+from gnn_distill.losses.task import TaskLoss
 from gnn_distill.models.representations import Representations
 
 
-def own_terms(projectors: Projectors, labels: TaskLoss, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
+def own_terms(projectors: Projectors, task_loss: TaskLoss, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
     """`own_<name>` of every loss of the user's whose weight is not 0."""
     for function in own_losses(loss, projectors.level):
-        rows = _rows(projectors, labels, f"own_{function.name}", function.config, align)
+        rows = _rows(projectors, task_loss, f"own_{function.name}", function.config, align)
         yield Term(f"own_{function.name}", function.config.weight, loss.schedule.baseline, _term(function, rows))
 
 
@@ -101,7 +101,9 @@ class OwnLoss:
         return ""
 
 
-def _rows(projectors: Projectors, labels: TaskLoss, name: str, config: OwnLossConfig, align: AlignmentConfig) -> Rows:
+def _rows(
+    projectors: Projectors, task_loss: TaskLoss, name: str, config: OwnLossConfig, align: AlignmentConfig
+) -> Rows:
     """What a loss reads: the teacher's states in its own units; without a projection both sides may differ in width.
 
     Of a student that predicts by its teacher's head, the node states that it hands to that head.
@@ -111,7 +113,7 @@ def _rows(projectors: Projectors, labels: TaskLoss, name: str, config: OwnLossCo
         return lambda out, batch, teacher: (out.logits, teacher.logits)
     kind = None if config.projection == "none" else config.projection
     if config.reads == "graphs":
-        return graph_rows(projectors, labels, name, kind, align, raw=True)
+        return graph_rows(projectors, task_loss, name, kind, align, raw=True)
     return predicting_rows(projectors, raw=True) if align.reuse_head else node_rows(projectors, name, kind, raw=True)
 
 

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from gnn_distill.config.schema.objective import AlignmentConfig
 from gnn_distill.data.batching import GraphBatch
-from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.projectors import Projectors, Target, TeacherRows
 from gnn_distill.losses.prototypes import class_means
+from gnn_distill.losses.task import TaskLoss
 from gnn_distill.models.representations import Representations
 
 Rows = Callable[[Representations, GraphBatch, TeacherRows], tuple[Tensor, Tensor]]
@@ -35,7 +35,7 @@ def node_rows(
 
 def graph_rows(
     projectors: Projectors,
-    labels: TaskLoss,
+    task_loss: TaskLoss,
     name: str,
     projection: str | None,
     align: AlignmentConfig,
@@ -57,7 +57,7 @@ def graph_rows(
         return pooled(nodes, projectors.operator("cluster", align))
 
     def classes(out: Representations, batch: GraphBatch, teacher: TeacherRows) -> tuple[Tensor, Tensor]:
-        label = labels.classes(batch.examples(batch.y))
+        label = task_loss.classes(batch.examples(batch.y))
         student, states = (batch.examples(rows) for rows in nodes(out, batch, teacher))
         return class_means(student, label), class_means(states, label)
 

@@ -1,12 +1,20 @@
-"""The loss on the labels."""
+"""The loss on the labels, and its term of the objective."""
+
+import math
 
 import torch
-from jaxtyping import Float
-from torch import Tensor
+from jaxtyping import Float, Int
+from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gnn_distill.config.schema.data import TaskConfig
+from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.task import GraphTask, TaskSpec
+from gnn_distill.errors import UserError
+from gnn_distill.models.representations import Representations
 
-def task_loss(
+
+def supervised_loss(
     kind: str,
     logits: Float[Tensor, "example output"],
     y: Float[Tensor, "example target"],
@@ -37,3 +45,63 @@ def balanced_pos_weight(y: Float[Tensor, "example target"]) -> Float[Tensor, "ta
     positives = (y == 1).sum(dim=0)
     negatives = (y == 0).sum(dim=0)
     return torch.where((positives > 0) & (negatives > 0), negatives / positives.clamp(min=1), 1.0)
+
+
+class TaskLoss(nn.Module):
+    """The loss on the labels of a batch: absolute error where the primary metric is MAE, else squared; standardised."""
+
+    def __init__(self, spec: TaskSpec, pos_weight: Tensor | None = None, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.level = spec.level
+        self.kind, self.absolute, self.label_smoothing = spec.kind, spec.metric == "mae", label_smoothing
+        self.register_buffer("mean", torch.tensor(spec.target_mean), persistent=False)
+        self.register_buffer("std", torch.tensor(spec.target_std), persistent=False)
+        self._moments = torch.tensor([spec.target_mean, spec.target_std], dtype=torch.double)
+        self.register_buffer("pos_weight", pos_weight, persistent=False)
+
+    def target(self, y: Float[Tensor, "example target"]) -> Float[Tensor, "example target"]:
+        """Labels as the model predicts them: standardised for regression, float64 in float64 and rounded then."""
+        if self.kind != "regression":
+            return y
+        if y.dtype == torch.double:
+            mean, std = self._moments.to(y.device)
+            return ((y - mean) / std).float()
+        return (y - self.mean) / self.std
+
+    def classes(self, y: Float[Tensor, "example target"]) -> Int[Tensor, "example"]:
+        """The class of each example; one class for all where there are none."""
+        return y[:, 0].long() if self.kind in ("binary", "multiclass") else torch.zeros_like(y[:, 0], dtype=torch.long)
+
+    def known(self, batch: GraphBatch) -> Float[Tensor, "rows target"]:
+        """Labels of all rows as the model predicts them; NaN where they do not count."""
+        y = self.target(batch.y)
+        if batch.labelled is None:
+            return y
+        return torch.full_like(y, torch.nan).index_copy(0, batch.labelled, y[batch.labelled])
+
+    def forward(self, out: Representations, batch: GraphBatch, teacher: object = None) -> Tensor:
+        logits, y = batch.examples(out.logits), self.target(batch.examples(batch.y))
+        return supervised_loss(self.kind, logits, y, self.pos_weight, self.label_smoothing, self.absolute)
+
+
+def make_task_loss(task: GraphTask, config: TaskConfig) -> TaskLoss:
+    """The task's labels with the weights of `config`; pos_weight=auto counts the training split."""
+    spec = task.spec
+    if config.label_smoothing and spec.kind == "regression":
+        raise UserError(
+            f"task.label_smoothing={config.label_smoothing}: {spec.name} is a regression, which has no classes to "
+            "spread a label over. Set task.label_smoothing=0."
+        )
+    if config.pos_weight == "none":
+        return TaskLoss(spec, None, config.label_smoothing)
+    if spec.kind not in ("binary", "multilabel"):
+        raise UserError(
+            f"task.pos_weight={config.pos_weight}: {spec.name} is a {spec.kind} task, and only binary and multi-label "
+            "ones have positives. Set task.pos_weight=none."
+        )
+    if config.pos_weight == "auto":
+        return TaskLoss(spec, balanced_pos_weight(task.graphs.y[task.splits.train]), config.label_smoothing)
+    weight = float(config.pos_weight)
+    if not (weight > 0 and math.isfinite(weight)):
+        raise UserError(f"task.pos_weight={config.pos_weight}: choose none, auto, or a number above 0.")
+    return TaskLoss(spec, torch.full((spec.num_outputs,), weight), config.label_smoothing)

@@ -15,7 +15,7 @@ from gnn_distill.storage.store import Entry
 MODEL_KEYS = ("max_degree", "max_spd", "edge", "bias_scale", "bias_gain")
 
 
-def encode(runtime: Runtime, task: GraphTask, encoding: EncodingConfig) -> tuple[StructuralEncodings, Entry]:
+def stored_encodings(runtime: Runtime, task: GraphTask, encoding: EncodingConfig) -> tuple[StructuralEncodings, Entry]:
     """Structural encodings of all graphs (found in the store, or computed now)."""
     settings = {key: value for key, value in asdict(encoding).items() if key not in MODEL_KEYS}
     settings["edge_hops"] = encoding.edge_hops > 0  # the same paths, however far they are read

@@ -8,7 +8,7 @@ from torch import nn
 from gnn_distill.config.schema.run import TrainerConfig
 from gnn_distill.data.loaders import make_loader
 from gnn_distill.data.task import GraphTask
-from gnn_distill.losses.labels import TaskLoss
+from gnn_distill.losses.task import TaskLoss
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.training.loop import evaluate
 from gnn_distill.training.metrics import Metrics
@@ -22,7 +22,7 @@ def evaluate_splits(
     model: nn.Module,
     task: GraphTask,
     encodings: "StructuralEncodings | None",
-    labels: TaskLoss,
+    task_loss: TaskLoss,
     trainer: TrainerConfig,
     mini_batches: bool = False,
 ) -> dict[str, dict[str, float]]:
@@ -39,10 +39,10 @@ def evaluate_splits(
         batch_nodes=trainer.batch_nodes if mini_batches else 0,
         device=runtime.fabric.device,
     )
-    labels = labels.to(runtime.fabric.device)
+    task_loss = task_loss.to(runtime.fabric.device)
     scores = {}
     for split in ["train", "val", *(["test"] if trainer.test else [])]:
-        scores[split] = evaluate(model, loader.eval_batches(split), task.spec, labels)
+        scores[split] = evaluate(model, loader.eval_batches(split), task.spec, task_loss)
         del scores[split]["loss"]
     return scores
 

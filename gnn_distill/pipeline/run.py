@@ -19,14 +19,14 @@ from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
 from gnn_distill.interruption import Interrupted, Interruption
-from gnn_distill.losses.labels import make_task_loss
+from gnn_distill.losses.task import make_task_loss
 from gnn_distill.models import count_parameters
-from gnn_distill.pipeline.encodings import encode
+from gnn_distill.pipeline.encodings import stored_encodings
 from gnn_distill.pipeline.evaluate import constant_scores, evaluate_splits
 from gnn_distill.pipeline.runtime import Runtime, make_fabric
-from gnn_distill.pipeline.student import check_student, distill
-from gnn_distill.pipeline.teacher import pretrain
-from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, signals, visibility
+from gnn_distill.pipeline.student import check_student, train_student
+from gnn_distill.pipeline.teacher import train_teacher
+from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, compute_teacher_outputs, visibility
 from gnn_distill.pipeline.teacher_plan import plan_teacher
 from gnn_distill.predict import save_student
 from gnn_distill.results.figures import learning_curves
@@ -92,7 +92,7 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
                 f"{directory.path}: the data have changed since this run began. Start it anew in another folder."
             )
         write_split(directory, task)
-        labels = make_task_loss(task, config.task)
+        task_loss = make_task_loss(task, config.task)
         # Before hours are spent on a teacher: the largest batch must fit, the student must be one that can be built.
         check_student(task, config)
         seen = visibility(task, config.signals.on)
@@ -109,27 +109,27 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     if config.teacher.name != "none":
         with seconds.of("teacher"):
             wanted = plan_teacher(config).encoding
-            views["teacher"] = encode(runtime, task, wanted)[0] if wanted != EncodingConfig() else None
-            models["teacher"], entries["teacher"] = pretrain(runtime, task, views["teacher"], labels, config)
+            views["teacher"] = stored_encodings(runtime, task, wanted)[0] if wanted != EncodingConfig() else None
+            models["teacher"], entries["teacher"] = train_teacher(runtime, task, views["teacher"], task_loss, config)
     if {config.teacher.name, config.student.name}.isdisjoint({"none"}):
         with seconds.of("signals"):
-            teacher_signals, entries["signals"] = signals(
+            teacher_signals, entries["signals"] = compute_teacher_outputs(
                 runtime, task, views["teacher"], models["teacher"], entries["teacher"], config
             )
     if config.student.name != "none":
         with seconds.of("encodings"):
-            views["student"], entries["encodings"] = encode(runtime, task, config.encoding)
+            views["student"], entries["encodings"] = stored_encodings(runtime, task, config.encoding)
         print_reused(console, entries, config.paths.store)
         with seconds.of("student", earlier=lambda: fitted.earlier):
-            models["student"], fitted = distill(
-                runtime, task, views["student"], labels, teacher_signals, config, models.get("teacher")
+            models["student"], fitted = train_student(
+                runtime, task, views["student"], task_loss, teacher_signals, config, models.get("teacher")
             )
 
     can = {"teacher": plan_teacher(config).can, "student": capabilities_of(config.student.name)}
 
     with seconds.of("evaluation"):
         results = {
-            role: evaluate_splits(runtime, model, task, views[role], labels, config.trainer, can[role].mini_batches)
+            role: evaluate_splits(runtime, model, task, views[role], task_loss, config.trainer, can[role].mini_batches)
             for role, model in models.items()
         }
     if "student" in models:

@@ -12,10 +12,10 @@ from gnn_distill.data.encodings.structural import StructuralEncodings
 from gnn_distill.data.loaders import make_loader, no_extra
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.own import own_losses
 from gnn_distill.losses.projectors import StudentShape
+from gnn_distill.losses.task import TaskLoss
 from gnn_distill.models import build_student
 from gnn_distill.models.layers.heads import Output
 from gnn_distill.models.reused_head import ReusingStudent
@@ -27,11 +27,11 @@ from gnn_distill.training.checkpointer import Checkpointer
 from gnn_distill.training.loop import FitResult, fit
 
 
-def distill(
+def train_student(
     runtime: Runtime,
     task: GraphTask,
     encodings: StructuralEncodings,
-    labels: TaskLoss,
+    task_loss: TaskLoss,
     signals: TeacherOutputs | None,
     config: TrainConfig,
     teacher: nn.Module | None = None,
@@ -40,7 +40,7 @@ def distill(
 
     `teacher`: whose head it uses again where alignment.reuse_head asks for that.
     """
-    student, objective = student_and_objective(runtime, task, labels, signals, config, teacher)
+    student, objective = student_and_objective(runtime, task, task_loss, signals, config, teacher)
     if objective.reads.distances:
         encodings = with_distances(runtime, task, encodings)
     trainer = config.trainer
@@ -87,7 +87,7 @@ def distill(
 def student_and_objective(
     runtime: Runtime,
     task: GraphTask,
-    labels: TaskLoss,
+    task_loss: TaskLoss,
     signals: TeacherOutputs | None,
     config: TrainConfig,
     teacher: nn.Module | None = None,
@@ -102,7 +102,7 @@ def student_and_objective(
     runtime.announce("student", config.student.name, student, task.spec)
     widths = StudentShape(student.state_channels, student.graph_channels)
     structure = StoredStructure(runtime, task, taught_nodes(task, signals, config))
-    return student, Objective(labels, config.loss, config.alignment, shape, widths, structure)
+    return student, Objective(task_loss, config.loss, config.alignment, shape, widths, structure)
 
 
 def taught_nodes(task: GraphTask, signals: TeacherOutputs | None, config: TrainConfig) -> str:

@@ -15,7 +15,7 @@ from gnn_distill.data.encodings.structural import StructuralEncodings
 from gnn_distill.data.subgraphs.anchors import Anchors, sample_anchors
 from gnn_distill.data.subgraphs.subgraphs import Subgraphs, compute_subgraphs, compute_walks
 from gnn_distill.data.task import GraphTask, taught_graphs
-from gnn_distill.pipeline.encodings import encode
+from gnn_distill.pipeline.encodings import stored_encodings
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.storage import checkpoint
 from gnn_distill.storage.code_hash import code_of
@@ -78,5 +78,5 @@ def with_distances(runtime: Runtime, task: GraphTask, encodings: StructuralEncod
     """The same with the hop distances of all pairs, which a term reads though the student may not."""
     if encodings.spd is not None:
         return encodings
-    found, _ = encode(runtime, task, EncodingConfig(spd=True))
+    found, _ = stored_encodings(runtime, task, EncodingConfig(spd=True))
     return replace(encodings, spd=found.spd, pair_ptr=found.pair_ptr)

@@ -15,8 +15,8 @@ from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.cpu import products_by_onednn
 from gnn_distill.data.loaders import make_loader
 from gnn_distill.data.task import GraphTask, TaskSpec
-from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.objective import Objective
+from gnn_distill.losses.task import TaskLoss
 from gnn_distill.models import build_teacher
 from gnn_distill.models.pretrained import load_pretrained, pretrained
 from gnn_distill.pipeline.runtime import Runtime, seed_stage, shapes_repeat
@@ -38,8 +38,8 @@ NOT_TEACHERS = ("losses.terms", "models.teachers.custom", "models.probe")
 small batch tells of it is known by `behaviour`."""
 
 
-def pretrain(
-    runtime: Runtime, task: GraphTask, encodings: "StructuralEncodings | None", labels: TaskLoss, config: TrainConfig
+def train_teacher(
+    runtime: Runtime, task: GraphTask, encodings: "StructuralEncodings | None", task_loss: TaskLoss, config: TrainConfig
 ) -> tuple[nn.Module, Entry]:
     """The selected teacher in eval mode, and its entry in the store (found there or trained now).
 
@@ -57,7 +57,7 @@ def pretrain(
             runtime.console.say(f"Its weights are those of {config.teacher.checkpoint}; it is not trained.")
             fitted = FitResult(0, {}, [])
         else:
-            fitted = train(runtime, model, task, encodings, labels, config, folder / RUNNING)
+            fitted = train(runtime, model, task, encodings, task_loss, config, folder / RUNNING)
         checkpoint.save(
             folder / "teacher.safetensors",
             {
@@ -91,7 +91,7 @@ def train(
     model: nn.Module,
     task: GraphTask,
     encodings: "StructuralEncodings | None",
-    labels: TaskLoss,
+    task_loss: TaskLoss,
     config: TrainConfig,
     running: Path,
 ) -> FitResult:
@@ -112,7 +112,7 @@ def train(
         checkpointer.load()
     except (Damaged, OlderVersion) as error:  # a store mends itself
         runtime.console.notice(f"{error} It is now {set_aside(running).name}.")
-    alone = Objective(labels, LossConfig(), AlignmentConfig())
+    alone = Objective(task_loss, LossConfig(), AlignmentConfig())
     with (
         runtime.console.progress(plan.max_epochs, "teacher") as bar,
         runtime.interruption.held(),

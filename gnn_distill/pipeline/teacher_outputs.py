@@ -96,7 +96,7 @@ class TeacherOutputs:
         return TeacherShape(self.num_layers, nodes, self.moments[-1], median)
 
 
-def signals(
+def compute_teacher_outputs(
     runtime: Runtime,
     task: GraphTask,
     encodings: "StructuralEncodings | None",

@@ -17,9 +17,9 @@ from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.losses.divergence import blamed
 from gnn_distill.losses.gradients import compare_gradients
-from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.projectors import TeacherRows
+from gnn_distill.losses.task import TaskLoss
 from gnn_distill.models.representations import Representations
 from gnn_distill.training.checkpointer import Checkpointer
 from gnn_distill.training.epoch_log import EpochLog
@@ -158,7 +158,7 @@ def fit(
         if skipped and (not skip_nonfinite or log.all_unsound()):
             raise divergence(epoch, log, log.not_finite(skipped[0]), optim, checkpointer)
 
-        scores = evaluate(model, validation, spec, objective.labels)
+        scores = evaluate(model, validation, spec, objective.task_loss)
         told = {**prefixed("train", log.means() | gradients), **prefixed("val", scores)}
         if skipped:
             told["train/skipped"] = len(skipped)
@@ -190,7 +190,7 @@ def divergence(epoch: int, log: EpochLog, what: list[str], optim: OptimConfig, c
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, batches: Iterable[GraphBatch], spec: TaskSpec, labels: TaskLoss) -> dict[str, float]:
+def evaluate(model: nn.Module, batches: Iterable[GraphBatch], spec: TaskSpec, task_loss: TaskLoss) -> dict[str, float]:
     """Metrics of a split, primary first, in original units, and its task loss."""
     model.eval()
     metrics = Metrics(spec)
@@ -198,7 +198,7 @@ def evaluate(model: nn.Module, batches: Iterable[GraphBatch], spec: TaskSpec, la
     for batch in batches:
         out = model(batch)
         metrics.update(batch.examples(out.logits), batch.examples(batch.y))
-        loss = loss + labels(out, batch) * batch.num_examples
+        loss = loss + task_loss(out, batch) * batch.num_examples
         examples += batch.num_examples
     return {**metrics.compute(), "loss": float(loss) / examples}
 

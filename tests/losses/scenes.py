@@ -25,9 +25,9 @@ from gnn_distill.data.batching import collate
 from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.data.subgraphs.node_sets import communities
 from gnn_distill.data.subgraphs.subgraphs import batch_walks, compute_subgraphs
-from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.projectors import TeacherRows, TeacherShape
+from gnn_distill.losses.task import TaskLoss
 from gnn_distill.models.representations import Representations
 
 HEADS, WALK, MEDIAN = 4, 3, 1.7

@@ -12,7 +12,7 @@ from test_states import ORDERED
 from test_terms import TERMS
 from worlds import World, reordered, states, world_of
 
-from gnn_distill.losses.task import task_loss
+from gnn_distill.losses.task import supervised_loss
 
 SEEDS = st.integers(0, 1000)
 CHANNELS = st.integers(1, 5)
@@ -113,7 +113,7 @@ def test_labels_of_any_shape(kind: str, rows: int, outputs: int, seed: int, scal
     else:
         y = torch.rand(rows, outputs, generator=random).round()
         y[torch.rand(rows, outputs, generator=random) < missing] = float("nan")
-    value = task_loss(kind, logits, y)
+    value = supervised_loss(kind, logits, y)
     value.backward()
     assert value.isfinite()
     assert logits.grad.isfinite().all()

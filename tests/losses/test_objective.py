@@ -32,9 +32,9 @@ from gnn_distill.config.schema.objective import (
     SoftConfig,
 )
 from gnn_distill.losses.alignment import teacher_layer
-from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.projectors import Requires, StudentShape, TeacherRows
+from gnn_distill.losses.task import TaskLoss
 from gnn_distill.models.representations import Representations
 
 

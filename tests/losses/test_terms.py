@@ -8,7 +8,7 @@ import torch
 from worlds import states
 
 from gnn_distill.losses import soft_targets
-from gnn_distill.losses.task import balanced_pos_weight, task_loss
+from gnn_distill.losses.task import balanced_pos_weight, supervised_loss
 
 ROWS, OUTPUTS = 12, 5
 TERMS = {
@@ -78,11 +78,11 @@ def test_task_losses_equal_their_references(smoothing: float) -> None:
     logits, y = states(1, 6, 3), labels_with_gaps(6, 3)
     pos_weight = torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64)
     expected = reference.binary_cross_entropy(logits, y, pos_weight, smoothing)
-    assert float(task_loss("multilabel", logits, y, pos_weight, smoothing)) == pytest.approx(expected, abs=1e-9)
+    assert float(supervised_loss("multilabel", logits, y, pos_weight, smoothing)) == pytest.approx(expected, abs=1e-9)
     y = states(3, 6, 3).masked_fill(y.isnan(), math.nan)
     expected = reference.squared_error(logits, y)
-    assert float(task_loss("regression", logits, y)) == pytest.approx(expected, abs=1e-9)
-    nothing = task_loss("regression", logits, torch.full_like(y, math.nan))
+    assert float(supervised_loss("regression", logits, y)) == pytest.approx(expected, abs=1e-9)
+    nothing = supervised_loss("regression", logits, torch.full_like(y, math.nan))
     assert float(nothing) == 0
 
 

@@ -7,12 +7,12 @@ from gnn_distill.config.schema.data import DatasetConfig
 from gnn_distill.config.schema.objective import AlignmentConfig, AlignmentWeights, LossConfig, LossWeights
 from gnn_distill.config.schema.run import OptimConfig, PretrainConfig, TrainConfig, TrainerConfig
 from gnn_distill.data.task import GraphTask
-from gnn_distill.losses.labels import make_task_loss
-from gnn_distill.pipeline.encodings import encode
+from gnn_distill.losses.task import make_task_loss
+from gnn_distill.pipeline.encodings import stored_encodings
 from gnn_distill.pipeline.runtime import Runtime
-from gnn_distill.pipeline.student import distill
-from gnn_distill.pipeline.teacher import pretrain
-from gnn_distill.pipeline.teacher_outputs import signals
+from gnn_distill.pipeline.student import train_student
+from gnn_distill.pipeline.teacher import train_teacher
+from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
 from gnn_distill.training.loop import FitResult
 
 CONFIG = TrainConfig(
@@ -30,10 +30,10 @@ CONFIG = TrainConfig(
 
 def run_stages(runtime: Runtime, task: GraphTask, config: TrainConfig) -> tuple[nn.Module, FitResult]:
     """The student, and what its training left; a teacher's stages come first if there is one."""
-    labels = make_task_loss(task, config.task)
+    task_loss = make_task_loss(task, config.task)
     kept = teacher = None
     if config.teacher.name != "none":
-        teacher, entry = pretrain(runtime, task, None, labels, config)
-        kept, _ = signals(runtime, task, None, teacher, entry, config)
-    encodings, _ = encode(runtime, task, config.encoding)
-    return distill(runtime, task, encodings, labels, kept, config, teacher)
+        teacher, entry = train_teacher(runtime, task, None, task_loss, config)
+        kept, _ = compute_teacher_outputs(runtime, task, None, teacher, entry, config)
+    encodings, _ = stored_encodings(runtime, task, config.encoding)
+    return train_student(runtime, task, encodings, task_loss, kept, config, teacher)

@@ -15,8 +15,8 @@ from gnn_distill.config.schema.run import DebugConfig, OptimConfig, TrainConfig,
 from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.data.loaders import GraphLoader
 from gnn_distill.data.task import GraphTask
-from gnn_distill.losses.labels import TaskLoss, make_task_loss
-from gnn_distill.pipeline.encodings import encode
+from gnn_distill.losses.task import TaskLoss, make_task_loss
+from gnn_distill.pipeline.encodings import stored_encodings
 from gnn_distill.pipeline.evaluate import evaluate_splits
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.storage import checkpoint
@@ -152,9 +152,9 @@ def test_balanced_terms_count_as_much_as_they_are_told_to(tmp_path: Path) -> Non
 def test_evaluation_measures_every_graph_of_a_split_once(tmp_path: Path) -> None:
     task = make_task("regression")
     runtime, student, _ = run(tmp_path, task)
-    labels = make_task_loss(task, CONFIG.task)
+    task_loss = make_task_loss(task, CONFIG.task)
     encodings = compute_encodings(task.graphs, CONFIG.encoding)
-    scores = evaluate_splits(runtime, student, task, encodings, labels, TrainerConfig(batch_size=2))
+    scores = evaluate_splits(runtime, student, task, encodings, task_loss, TrainerConfig(batch_size=2))
     assert list(scores) == ["train", "val", "test"]
     metrics = Metrics(task.spec)
     from gnn_distill.data.batching import collate
@@ -182,8 +182,8 @@ def test_the_test_split_stays_closed_while_tuning(tmp_path: Path, monkeypatch: p
 def test_encodings_are_kept_for_all_that_they_depend_on(tmp_path: Path) -> None:
     task, runtime = make_task(), make_runtime(tmp_path)
     encoding = EncodingConfig(degree=True, spd=True, rwse=3, lap_pe=2)
-    fresh, entry = encode(runtime, task, encoding)
-    stored, again = encode(runtime, task, encoding)
+    fresh, entry = stored_encodings(runtime, task, encoding)
+    stored, again = stored_encodings(runtime, task, encoding)
     assert (entry.found, again.found) == (False, True)
     direct = compute_encodings(task.graphs, encoding).to_tensors()
     for some in (fresh, stored):
@@ -191,10 +191,10 @@ def test_encodings_are_kept_for_all_that_they_depend_on(tmp_path: Path) -> None:
             name: value.tolist() for name, value in direct.items()
         }
     for change in ({"rwse": 4}, {"lap_pe": 0}, {"spd": False}):
-        assert not encode(runtime, task, replace(encoding, **change))[1].found
+        assert not stored_encodings(runtime, task, replace(encoding, **change))[1].found
     for change in ({"max_spd": 3}, {"max_degree": 3}, {"bias_scale": 1.0}, {"edge": True}):
-        assert encode(runtime, task, replace(encoding, **change))[1].found
-    assert not encode(runtime, make_task("multiclass"), encoding)[1].found
+        assert stored_encodings(runtime, task, replace(encoding, **change))[1].found
+    assert not stored_encodings(runtime, make_task("multiclass"), encoding)[1].found
 
 
 def test_a_student_without_encodings_needs_none(tmp_path: Path) -> None:

@@ -12,19 +12,19 @@ from gnn_distill.config.schema.run import SignalsConfig, TrainConfig, TrainerCon
 from gnn_distill.data.loaders import NodeLoader
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.losses.labels import make_task_loss
-from gnn_distill.pipeline.encodings import encode
+from gnn_distill.losses.task import make_task_loss
+from gnn_distill.pipeline.encodings import stored_encodings
 from gnn_distill.pipeline.evaluate import evaluate_splits
-from gnn_distill.pipeline.student import check_student, distill
-from gnn_distill.pipeline.teacher import pretrain
-from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, signals, visibility
+from gnn_distill.pipeline.student import check_student, train_student
+from gnn_distill.pipeline.teacher import train_teacher
+from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, compute_teacher_outputs, visibility
 from gnn_distill.storage.run_directory import read_metrics
 
 
 def collect(folder: Path, task: GraphTask, config: TrainConfig) -> tuple[torch.nn.Module, TeacherOutputs]:
     runtime = make_runtime(folder)
-    teacher, entry = pretrain(runtime, task, None, make_task_loss(task, config.task), config)
-    return teacher, signals(runtime, task, None, teacher, entry, config)[0]
+    teacher, entry = train_teacher(runtime, task, None, make_task_loss(task, config.task), config)
+    return teacher, compute_teacher_outputs(runtime, task, None, teacher, entry, config)[0]
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel", "regression"])
@@ -35,7 +35,7 @@ def test_every_kind_of_task_is_distilled(kind: str, setting: str, tmp_path: Path
     rows = read_metrics(runtime.directory.path)["student"]
     assert rows["epoch"] == [1, 2]
     assert all(rows[f"train/{name}"][0] > 0 for name in TERMS)
-    encodings, _ = encode(runtime, task, CONFIG.encoding)
+    encodings, _ = stored_encodings(runtime, task, CONFIG.encoding)
     scores = evaluate_splits(runtime, student, task, encodings, make_task_loss(task, CONFIG.task), TrainerConfig())
     assert list(scores) == ["train", "val", "test"]
 
@@ -77,8 +77,8 @@ def test_what_is_taught_of_other_nodes_changes_the_student_only_where_it_is_seen
                 for states in kept.nodes.values():
                     states[other] += torch.randn(states[other].shape)
             runtime = make_runtime(tmp_path / f"{on} {noisy}")
-            encodings, _ = encode(runtime, task, config.encoding)
-            student, _ = distill(runtime, task, encodings, make_task_loss(task, config.task), kept, config)
+            encodings, _ = stored_encodings(runtime, task, config.encoding)
+            student, _ = train_student(runtime, task, encodings, make_task_loss(task, config.task), kept, config)
             students[on, noisy] = torch.cat([value.flatten() for value in student.state_dict().values()])
     assert torch.equal(students["train", False], students["train", True])
     assert not torch.equal(students["all", False], students["all", True])

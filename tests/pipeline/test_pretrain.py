@@ -22,9 +22,9 @@ from gnn_distill.config.schema.run import (
 from gnn_distill.data.batching import collate
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask
-from gnn_distill.losses.labels import make_task_loss
+from gnn_distill.losses.task import make_task_loss
 from gnn_distill.pipeline.runtime import Runtime, seed_stage
-from gnn_distill.pipeline.teacher import pretrain, untrained_teacher
+from gnn_distill.pipeline.teacher import train_teacher, untrained_teacher
 from gnn_distill.storage import checkpoint, code_hash
 from gnn_distill.storage.run_directory import read_metrics
 from gnn_distill.storage.store import Entry
@@ -49,7 +49,7 @@ def task() -> GraphTask:
 
 
 def train(runtime: Runtime, task: GraphTask, config: TrainConfig = CONFIG) -> tuple[torch.nn.Module, Entry]:
-    return pretrain(runtime, task, None, make_task_loss(task, config.task), config)
+    return train_teacher(runtime, task, None, make_task_loss(task, config.task), config)
 
 
 def test_a_teacher_is_trained_once_and_comes_back(runtime: Runtime, task: GraphTask, tmp_path: Path) -> None:

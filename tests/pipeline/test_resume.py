@@ -26,9 +26,9 @@ from gnn_distill.config.schema.run import PretrainConfig, TrainConfig, TrainerCo
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
 from gnn_distill.interruption import Interrupted
-from gnn_distill.losses.labels import make_task_loss
+from gnn_distill.losses.task import make_task_loss
 from gnn_distill.pipeline.runtime import Runtime
-from gnn_distill.pipeline.teacher import RUNNING, pretrain
+from gnn_distill.pipeline.teacher import RUNNING, train_teacher
 from gnn_distill.storage import checkpoint, code_hash
 from gnn_distill.storage.run_directory import read_metrics
 from gnn_distill.training import loop as training
@@ -142,13 +142,13 @@ def test_a_teacher_that_was_stopped_is_finished_by_whoever_comes_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = make_task()
-    labels = make_task_loss(task, CONFIG.task)
-    expected, entry = pretrain(make_runtime(tmp_path / "whole"), task, None, labels, CONFIG)
+    task_loss = make_task_loss(task, CONFIG.task)
+    expected, entry = train_teacher(make_runtime(tmp_path / "whole"), task, None, task_loss, CONFIG)
     with stopped_after("teacher", 3, monkeypatch):
-        pretrain(make_runtime(tmp_path / "one", tmp_path / "store"), task, None, labels, CONFIG)
+        train_teacher(make_runtime(tmp_path / "one", tmp_path / "store"), task, None, task_loss, CONFIG)
     trained = []
     monkeypatch.setattr(training, "rate_factor", lambda *_: trained.append(1) or 0.0)
-    teacher, entry = pretrain(make_runtime(tmp_path / "two", tmp_path / "store"), task, None, labels, CONFIG)
+    teacher, entry = train_teacher(make_runtime(tmp_path / "two", tmp_path / "store"), task, None, task_loss, CONFIG)
     assert len(trained) == 3, "of 4 epochs of 3 steps only the last was left"
     assert not entry.found
     assert not (entry.path / RUNNING).exists()
@@ -198,7 +198,7 @@ def test_memory_that_runs_out_ends_a_run_that_wants_it_so(tmp_path: Path, monkey
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     alone = replace(CONFIG, trainer=replace(CONFIG.trainer, out_of_memory="stop"))
-    pretrain(make_runtime(tmp_path), make_task(), None, make_task_loss(make_task(), CONFIG.task), CONFIG)
+    train_teacher(make_runtime(tmp_path), make_task(), None, make_task_loss(make_task(), CONFIG.task), CONFIG)
     monkeypatch.setattr(torch.optim.AdamW, "step", run_out)
     with pytest.raises(UserError, match=r"1/1 of their size.*Lower trainer\.batch_size"):
         run(tmp_path, make_task(), alone, resume=False)

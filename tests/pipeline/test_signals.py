@@ -17,7 +17,7 @@ from gnn_distill.data.task import GraphTask
 from gnn_distill.models import build_teacher
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.teacher import untrained_teacher
-from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, moments, signals
+from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, compute_teacher_outputs, moments
 from gnn_distill.storage.store import Entry
 
 LAYERS = 3
@@ -54,7 +54,9 @@ def make_teacher(task: GraphTask, config: TrainConfig) -> nn.Module:
 
 def collect(runtime: Runtime, task: GraphTask, config: TrainConfig) -> tuple[nn.Module, TeacherOutputs, Entry]:
     teacher = make_teacher(task, config)
-    return teacher, *signals(runtime, task, None, teacher, Entry(Path("teachers/key"), found=True), config)
+    return teacher, *compute_teacher_outputs(
+        runtime, task, None, teacher, Entry(Path("teachers/key"), found=True), config
+    )
 
 
 @pytest.mark.parametrize(("layers", "dtype"), [("all", "float32"), ("last", "float32"), ("all", "float16")])

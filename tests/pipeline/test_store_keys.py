@@ -17,12 +17,12 @@ from gnn_distill.config.schema.objective import AlignmentConfig, AlignmentWeight
 from gnn_distill.config.schema.run import PretrainConfig, TrainConfig, TrainerConfig
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.errors import UserError
-from gnn_distill.losses.labels import make_task_loss
+from gnn_distill.losses.task import make_task_loss
 from gnn_distill.models import build_teacher
-from gnn_distill.pipeline.encodings import encode
-from gnn_distill.pipeline.student import distill
-from gnn_distill.pipeline.teacher import pretrain
-from gnn_distill.pipeline.teacher_outputs import signals
+from gnn_distill.pipeline.encodings import stored_encodings
+from gnn_distill.pipeline.student import train_student
+from gnn_distill.pipeline.teacher import train_teacher
+from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
 from gnn_distill.pipeline.teacher_plan import plan_teacher
 from gnn_distill.storage import checkpoint
 
@@ -78,12 +78,12 @@ def changed(section: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def made(config: TrainConfig, folder: Path) -> dict[str, str]:
     """Hash of what lies in every entry that a run of this config makes in a store of its own, by kind and key."""
     task, runtime = load_task(config.dataset, PathsConfig(data=str(folder))), make_runtime(folder)
-    labels, told = make_task_loss(task, config.task), plan_teacher(config).encoding
-    views = encode(runtime, task, told)[0] if told != EncodingConfig() else None
-    teacher, entry = pretrain(runtime, task, views, labels, config)
-    kept, _ = signals(runtime, task, views, teacher, entry, config)
-    encodings, _ = encode(runtime, task, config.encoding)
-    distill(runtime, task, encodings, labels, kept, config, teacher)
+    task_loss, told = make_task_loss(task, config.task), plan_teacher(config).encoding
+    views = stored_encodings(runtime, task, told)[0] if told != EncodingConfig() else None
+    teacher, entry = train_teacher(runtime, task, views, task_loss, config)
+    kept, _ = compute_teacher_outputs(runtime, task, views, teacher, entry, config)
+    encodings, _ = stored_encodings(runtime, task, config.encoding)
+    train_student(runtime, task, encodings, task_loss, kept, config, teacher)
     entries = (path for path in (folder / "store").glob("*/*") if path.is_dir())
     return {f"{path.parent.name}/{path.name}": content(path) for path in entries}
 

@@ -11,12 +11,12 @@ from test_distill import CONFIG, TERMS
 from gnn_distill.config.schema.run import OptimConfig, PretrainConfig, TrainConfig, TrainerConfig
 from gnn_distill.data.batching import collate
 from gnn_distill.data.task import GraphTask
-from gnn_distill.losses.labels import make_task_loss
-from gnn_distill.pipeline.encodings import encode
+from gnn_distill.losses.task import make_task_loss
+from gnn_distill.pipeline.encodings import stored_encodings
 from gnn_distill.pipeline.runtime import Runtime
-from gnn_distill.pipeline.student import distill
-from gnn_distill.pipeline.teacher import pretrain, store_key
-from gnn_distill.pipeline.teacher_outputs import signals
+from gnn_distill.pipeline.student import train_student
+from gnn_distill.pipeline.teacher import store_key, train_teacher
+from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
 from gnn_distill.pipeline.teacher_plan import plan_teacher
 from gnn_distill.storage.run_directory import read_metrics
 from gnn_distill.storage.store import content_key
@@ -30,8 +30,8 @@ def vector(model: torch.nn.Module) -> torch.Tensor:
 
 def teach(folder: Path, task: GraphTask, config: TrainConfig = TWIN) -> tuple[Runtime, torch.nn.Module, object]:
     runtime = make_runtime(folder)
-    encodings, _ = encode(runtime, task, plan_teacher(config).encoding)
-    return runtime, *pretrain(runtime, task, encodings, make_task_loss(task, config.task), config)
+    encodings, _ = stored_encodings(runtime, task, plan_teacher(config).encoding)
+    return runtime, *train_teacher(runtime, task, encodings, make_task_loss(task, config.task), config)
 
 
 @pytest.mark.parametrize("task", [make_task(), make_node_task()], ids=["graph", "node"])
@@ -42,16 +42,16 @@ def test_the_teacher_is_the_student_alone_of_another_seed(task: GraphTask, tmp_p
     assert plan.seed != config.seed
     alone = replace(config, teacher=preset("teacher", "none"), seed=plan.seed)
     runtime = make_runtime(tmp_path / "alone")
-    encodings, _ = encode(runtime, task, alone.encoding)
-    student, _ = distill(runtime, task, encodings, make_task_loss(task, alone.task), None, alone)
+    encodings, _ = stored_encodings(runtime, task, alone.encoding)
+    student, _ = train_student(runtime, task, encodings, make_task_loss(task, alone.task), None, alone)
     assert torch.equal(vector(teacher), vector(student))
 
 
 def test_the_student_is_taught_by_its_twin(tmp_path: Path) -> None:
     task = make_task()
     runtime, teacher, entry = teach(tmp_path, task)
-    encodings, _ = encode(runtime, task, TWIN.encoding)
-    kept, _ = signals(runtime, task, encodings, teacher, entry, TWIN)
+    encodings, _ = stored_encodings(runtime, task, TWIN.encoding)
+    kept, _ = compute_teacher_outputs(runtime, task, encodings, teacher, entry, TWIN)
     assert set(kept.nodes) == {1, 2, 3}  # the student's layers
     batch = collate(task.graphs, encodings, task.splits.train)
     with torch.no_grad():
@@ -61,7 +61,7 @@ def test_the_student_is_taught_by_its_twin(tmp_path: Path) -> None:
     torch.testing.assert_close(rows.graph, said.graph, rtol=1e-4, atol=1e-5)
     for layer in (1, 2, 3):
         torch.testing.assert_close(rows.nodes[layer], said.nodes[layer - 1], rtol=1e-4, atol=1e-5)
-    distill(runtime, task, encodings, make_task_loss(task, TWIN.task), kept, TWIN)
+    train_student(runtime, task, encodings, make_task_loss(task, TWIN.task), kept, TWIN)
     told = read_metrics(runtime.directory.path)
     assert all(told["student"][f"train/{name}"][0] > 0 for name in TERMS)
     assert told["teacher"]["epoch"] == [1, 2]  # trainer.max_epochs, not the one of pretrain

@@ -217,11 +217,11 @@ def test_what_runs_while_an_entry_is_made_is_hashed(name: str, tmp_path: Path, m
     from gnn_distill.config.schema.encoding import EncodingConfig
     from gnn_distill.config.schema.objective import AlignmentConfig, AlignmentWeights, LossConfig, LossWeights
     from gnn_distill.config.schema.run import PretrainConfig, TrainConfig, TrainerConfig
-    from gnn_distill.losses.labels import make_task_loss
-    from gnn_distill.pipeline.encodings import encode
+    from gnn_distill.losses.task import make_task_loss
+    from gnn_distill.pipeline.encodings import stored_encodings
     from gnn_distill.pipeline.subgraphs import StoredStructure, with_distances
-    from gnn_distill.pipeline.teacher import pretrain
-    from gnn_distill.pipeline.teacher_outputs import signals
+    from gnn_distill.pipeline.teacher import train_teacher
+    from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
     from gnn_distill.pipeline.teacher_plan import plan_teacher
 
     changes = RUNS[name]
@@ -239,10 +239,10 @@ def test_what_runs_while_an_entry_is_made_is_hashed(name: str, tmp_path: Path, m
     seen = watched(monkeypatch)
     task, runtime = make_task(edges="categorical" if "edges" in name else None), make_runtime(tmp_path)
     wanted = plan_teacher(config).encoding
-    told = encode(runtime, task, wanted)[0] if wanted != EncodingConfig() else None
-    model, entry = pretrain(runtime, task, told, make_task_loss(task, config.task), config)
-    signals(runtime, task, told, model, entry, config)
-    encodings, _ = encode(runtime, task, config.encoding)
+    told = stored_encodings(runtime, task, wanted)[0] if wanted != EncodingConfig() else None
+    model, entry = train_teacher(runtime, task, told, make_task_loss(task, config.task), config)
+    compute_teacher_outputs(runtime, task, told, model, entry, config)
+    encodings, _ = stored_encodings(runtime, task, config.encoding)
     structure = StoredStructure(runtime, task, "train")
     for source in ("ego", "walk", "cluster"):
         structure.subgraphs(source, config.alignment)

@@ -16,8 +16,8 @@ from gnn_distill.config.schema.run import OptimConfig
 from gnn_distill.data.loaders import GraphLoader
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.objective import Objective
+from gnn_distill.losses.task import TaskLoss
 from gnn_distill.models import build_teacher
 from gnn_distill.storage import checkpoint
 from gnn_distill.training import loop as training

@@ -9,7 +9,6 @@ from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.subgraphs.subgraphs import batch_walks
 from gnn_distill.losses.alignment import align_mse
 from gnn_distill.losses.graph_lookups import LastValue
-from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.macro import graph_relation_pkt
 from gnn_distill.losses.prepare import pad
 from gnn_distill.losses.projectors import Projectors, TeacherRows, Term
@@ -24,6 +23,7 @@ from gnn_distill.losses.published.states import (
 )
 from gnn_distill.losses.published.structure import gsp, lsp, mugsi_clusters, mugsi_paths
 from gnn_distill.losses.rows import Rows, graph_rows, node_rows, pooled, predicting_rows
+from gnn_distill.losses.task import TaskLoss
 from gnn_distill.models.representations import Representations
 
 BETWEEN_GRAPHS = {
@@ -39,27 +39,27 @@ PROJECTED = ("crd", "mugsi_graph")
 
 
 def baseline_terms(
-    projectors: Projectors, labels: TaskLoss, loss: LossConfig, align: AlignmentConfig
+    projectors: Projectors, task_loss: TaskLoss, loss: LossConfig, align: AlignmentConfig
 ) -> Iterator[Term]:
     """`baseline_<name>` of every published loss whose weight is not 0."""
     config, ramp = loss.baseline, loss.schedule.baseline
     for name in BETWEEN_GRAPHS:
         if weight := getattr(config, name):
-            yield Term(f"baseline_{name}", weight, ramp, _between_graphs(name, projectors, labels, config, align))
+            yield Term(f"baseline_{name}", weight, ramp, _between_graphs(name, projectors, task_loss, config, align))
     for name, make in BETWEEN_NODES.items():
         if weight := getattr(config, name):
             yield Term(f"baseline_{name}", weight, ramp, make(projectors, config, align))
 
 
 def _between_graphs(
-    name: str, projectors: Projectors, labels: TaskLoss, config: BaselineConfig, align: AlignmentConfig
+    name: str, projectors: Projectors, task_loss: TaskLoss, config: BaselineConfig, align: AlignmentConfig
 ) -> Callable:
     """At node level between drawn nodes; MuGSI's between prototypes of the classes."""
     loss = BETWEEN_GRAPHS[name]
     kind = config.projection if name in PROJECTED else None
     samples = config.rkd_samples if name.startswith("rkd") else config.samples
     among = "classes" if name == "mugsi_graph" else "nodes"
-    rows = graph_rows(projectors, labels, f"baseline_{name}", kind, align, among, raw=True, samples=samples)
+    rows = graph_rows(projectors, task_loss, f"baseline_{name}", kind, align, among, raw=True, samples=samples)
     return lambda *batch: loss(*rows(*batch))
 
 

@@ -8,20 +8,20 @@ from torch import Tensor
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.losses.alignment import MEASURES, infonce, teacher_layer
-from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.projectors import Projectors, TeacherRows, Term
 from gnn_distill.losses.rows import Rows, graph_rows, node_rows, pooled, predicting_rows, sample_rows
+from gnn_distill.losses.task import TaskLoss
 from gnn_distill.models.representations import Representations
 
 
 def alignment_terms(
-    projectors: Projectors, labels: TaskLoss, loss: LossConfig, align: AlignmentConfig
+    projectors: Projectors, task_loss: TaskLoss, loss: LossConfig, align: AlignmentConfig
 ) -> Iterator[Term]:
     """`align_node`, `align_subgraph` and `align_graph`."""
     measure, ramp = measure_of(align), loss.schedule.align
     for scale, make in (("node", _nodes), ("subgraph", _subgraphs), ("graph", _graphs)):
         if weight := getattr(align.weights, scale):
-            yield Term(f"align_{scale}", weight, ramp, _mean(measure, make(projectors, labels, align)))
+            yield Term(f"align_{scale}", weight, ramp, _mean(measure, make(projectors, task_loss, align)))
 
 
 def measure_of(align: AlignmentConfig) -> Callable[[Tensor, Tensor], Tensor]:
@@ -50,7 +50,7 @@ def _map(align: AlignmentConfig, kind: str) -> str | None:
     return None if align.measure == "cka" else kind
 
 
-def _nodes(projectors: Projectors, labels: TaskLoss, align: AlignmentConfig) -> list[Rows]:
+def _nodes(projectors: Projectors, task_loss: TaskLoss, align: AlignmentConfig) -> list[Rows]:
     """Last layer to last layer, or all student layers l, each to teacher layer ⌈l·L_T/L_S⌉."""
     depth = len(projectors.student.states)
     pairs = []
@@ -63,7 +63,7 @@ def _nodes(projectors: Projectors, labels: TaskLoss, align: AlignmentConfig) -> 
     return pairs
 
 
-def _subgraphs(projectors: Projectors, labels: TaskLoss, align: AlignmentConfig) -> list[Rows]:
+def _subgraphs(projectors: Projectors, task_loss: TaskLoss, align: AlignmentConfig) -> list[Rows]:
     """Means over subgraphs; at node level those over ego networks are weighted by walks of `radius` steps."""
     # A map of its own with a hidden layer: a linear one commutes with the mean, and would only repeat `node`.
     rows = node_rows(projectors, "align_subgraph", _map(align, "mlp"))
@@ -73,7 +73,7 @@ def _subgraphs(projectors: Projectors, labels: TaskLoss, align: AlignmentConfig)
     return [pooled(rows, projectors.operator(align.source, align))]
 
 
-def _graphs(projectors: Projectors, labels: TaskLoss, align: AlignmentConfig) -> list[Rows]:
+def _graphs(projectors: Projectors, task_loss: TaskLoss, align: AlignmentConfig) -> list[Rows]:
     """Graph states; at node level prototypes of the labelled classes, or of clusters."""
     kind = _map(align, align.projection)
-    return [graph_rows(projectors, labels, "align_graph", kind, align, among=align.prototypes)]
+    return [graph_rows(projectors, task_loss, "align_graph", kind, align, among=align.prototypes)]

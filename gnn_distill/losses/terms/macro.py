@@ -8,7 +8,6 @@ from torch import Tensor
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig, MacroConfig
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.losses.graph_lookups import LastValue
-from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.macro import (
     bandwidths,
     distance_profile,
@@ -19,18 +18,21 @@ from gnn_distill.losses.macro import (
 from gnn_distill.losses.prepare import pad
 from gnn_distill.losses.projectors import Projectors, TeacherRows, Term
 from gnn_distill.losses.rows import graph_rows, node_rows
+from gnn_distill.losses.task import TaskLoss
 from gnn_distill.models.representations import Representations
 
 GRAPH_RELATIONS = {"cosine": graph_relation_cosine, "pkt": graph_relation_pkt}
 
 
-def macro_terms(projectors: Projectors, labels: TaskLoss, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
+def macro_terms(
+    projectors: Projectors, task_loss: TaskLoss, loss: LossConfig, align: AlignmentConfig
+) -> Iterator[Term]:
     """`macro_graph_relation`, `macro_distance_profile` and `macro_distribution`."""
     macro, ramp = loss.macro, loss.schedule.macro
     if weight := loss.weights.macro * macro.graph_relation:
         name, measure = "macro_graph_relation", GRAPH_RELATIONS[macro.measure]
         samples = macro.samples if projectors.level == "node" else 0
-        rows = graph_rows(projectors, labels, name, macro.projection, align, macro.among, samples=samples)
+        rows = graph_rows(projectors, task_loss, name, macro.projection, align, macro.among, samples=samples)
         yield Term(name, weight, ramp, lambda *batch: measure(*rows(*batch)))
     if weight := loss.weights.macro * macro.distance_profile:
         yield Term("macro_distance_profile", weight, ramp, _profile(projectors, macro))

@@ -6,15 +6,17 @@ from torch import Tensor
 
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.data.batching import GraphBatch
-from gnn_distill.losses.labels import TaskLoss
 from gnn_distill.losses.micro import edge_difference, neighbourhood_relation
 from gnn_distill.losses.projectors import Projectors, TeacherRows, Term
 from gnn_distill.losses.rows import node_rows
+from gnn_distill.losses.task import TaskLoss
 from gnn_distill.losses.terms.attention import attention_loss
 from gnn_distill.models.representations import Representations
 
 
-def micro_terms(projectors: Projectors, labels: TaskLoss, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
+def micro_terms(
+    projectors: Projectors, task_loss: TaskLoss, loss: LossConfig, align: AlignmentConfig
+) -> Iterator[Term]:
     """`micro_relation`, `micro_attention` and `micro_edge`."""
     micro, ramp = loss.micro, loss.schedule.micro
     if weight := loss.weights.micro * micro.relation:

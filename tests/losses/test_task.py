@@ -10,7 +10,7 @@ from gnn_distill.data.assembly.graphs import standardisation
 from gnn_distill.data.batching import GraphBatch, collate
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.losses.labels import TaskLoss, make_task_loss
+from gnn_distill.losses.task import TaskLoss, make_task_loss
 from gnn_distill.models.representations import Representations
 
 
@@ -74,8 +74,8 @@ def test_positive_weights_reach_the_loss() -> None:
     task = make_task()
     task.graphs.y[:4] = torch.tensor([[1.0], [0.0], [0.0], [1.0]])
     batch = of(task, torch.arange(4))
-    labels = make_task_loss(task, TaskConfig(pos_weight="3"))
-    assert float(labels(said(torch.zeros(4, 1)), batch)) == pytest.approx(2 * math.log(2))
+    task_loss = make_task_loss(task, TaskConfig(pos_weight="3"))
+    assert float(task_loss(said(torch.zeros(4, 1)), batch)) == pytest.approx(2 * math.log(2))
 
 
 @pytest.mark.parametrize("kind", ["multiclass", "regression"])
