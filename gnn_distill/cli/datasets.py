@@ -7,14 +7,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.config.catalogue import choices, file_of, group_folders, show
 from gnn_distill.config.schema import SCHEMAS
-from gnn_distill.config.schema.data import DatasetConfig
+from gnn_distill.config.schema.data import DatasetConfig, SmilesConfig
 from gnn_distill.data.reading.mirror import FOLDERS, data_root, folder_of, mirror_root
 
 if TYPE_CHECKING:
     from gnn_distill.config.schema.data import PathsConfig
 
 COLUMNS = ("dataset", "task", "metric", "graphs", "files", "what")
-WITHOUT_FILES = {"typed_edges": "generated", "smiles": "your file"}
 
 
 def main(cfg: DictConfig) -> None:
@@ -43,9 +42,11 @@ def describe(choice: str, config: DictConfig, paths: "PathsConfig") -> tuple[str
 
 
 def files(config: DictConfig, paths: "PathsConfig") -> str:
-    """Where the raw files of a data set lie."""
+    """Where the raw files of a data set lie; nothing is known of a source of the user's own."""
+    if "." in config.source:
+        return ""
     if config.source not in FOLDERS:
-        return WITHOUT_FILES.get(config.source, "")
+        return "your file" if issubclass(OmegaConf.get_type(config), SmilesConfig) else "generated"
     if OmegaConf.is_missing(config, "name"):
         return "by name"
     folder = folder_of(config.source, config.name)

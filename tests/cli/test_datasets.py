@@ -3,8 +3,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from omegaconf import DictConfig
 
-from gnn_distill.cli.datasets import describe, read_config
+from gnn_distill.cli.datasets import describe, files, read_config
 from gnn_distill.cli.main import CONF_DIR
 from gnn_distill.config.catalogue import choices
 from gnn_distill.config.schema.data import PathsConfig
@@ -70,3 +71,9 @@ def test_command_prints_a_table_without_torch(tmp_path: Path) -> None:
     assert lines[0].split() == ["dataset", "task", "metric", "graphs", "files", "what"]
     assert {line.split()[0] for line in lines[1:]} == set(choices([FOLDER]))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_source_without_raw_files_is_generated_and_one_of_ones_own_is_unknown(paths: PathsConfig) -> None:
+    told = {source: files(DictConfig({"source": source, "name": "rings"}), paths) for source in ("rings", "mine.rings")}
+    assert told == {"rings": "generated", "mine.rings": ""}
+    assert files(read_config("smiles", [FOLDER]), paths) == "your file"

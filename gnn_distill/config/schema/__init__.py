@@ -1,10 +1,18 @@
 """Typed schema of the configuration: every key a YAML file or an override may set."""
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import OmegaConf
+from omegaconf import MISSING, OmegaConf
 
 from gnn_distill.config.naming import folder_of_models, title_of
 from gnn_distill.config.schema import data, report, run, store, table, tune
+
+
+def _data_sets() -> dict[str, type[data.DatasetConfig]]:
+    """Schemas of data sets by source, in the order of their classes; `nodes` is for node sets of the user's own."""
+    classes = [kind for kind in vars(data).values() if isinstance(kind, type) and issubclass(kind, data.DatasetConfig)]
+    names = {kind: "nodes" if kind is data.NodeDatasetConfig else kind.source for kind in classes}
+    return {f"dataset/{name}": kind for kind, name in names.items() if name != MISSING}
+
 
 # The other groups are sections of TrainConfig; data sets differ in their keys.
 SCHEMAS = {
@@ -15,21 +23,7 @@ SCHEMAS = {
     "tune": tune.TuneCommand,
     "report": report.ReportCommand,
     "store": store.StoreCommand,
-    "dataset/typed_edges": data.TypedEdgesConfig,
-    "dataset/tudataset": data.TUDatasetConfig,
-    "dataset/moleculenet": data.MoleculeNetConfig,
-    "dataset/zinc": data.ZINCConfig,
-    "dataset/peptides": data.PeptidesConfig,
-    "dataset/csl": data.CSLConfig,
-    "dataset/smiles": data.SmilesConfig,
-    "dataset/nodes": data.NodeDatasetConfig,
-    "dataset/planetoid": data.PlanetoidConfig,
-    "dataset/webkb": data.WebKBConfig,
-    "dataset/actor": data.ActorConfig,
-    "dataset/wikipedia": data.WikipediaConfig,
-    "dataset/heterophilous": data.HeterophilousConfig,
-    "dataset/amazon": data.AmazonConfig,
-    "dataset/coauthor": data.CoauthorConfig,
+    **_data_sets(),
 }
 
 
