@@ -1,6 +1,7 @@
 """Every preset composes and is valid; every experiment runs."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -103,6 +104,34 @@ def test_schedules_cross_over(config: Callable, name: str, first: tuple[int, int
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_is_valid_and_named(config: Callable, experiment: str) -> None:
     assert config(f"experiment={experiment}").experiment == experiment
+
+
+FIRST = (CONF_DIR / "experiment" / "first_own.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("source", "keys"), [("smiles", ("path", "smiles_column", "target_columns")), ("tudataset", ("name",))]
+)
+def test_the_first_experiment_is_switched_to_own_data_as_it_says(
+    config: Callable, source: str, keys: tuple[str, ...], tmp_path: Path
+) -> None:
+    text = FIRST.replace("/dataset: typed_edges", f"/dataset: {source}").replace("experiment: first", "experiment: my")
+    for key in keys:
+        assert f"  # {key}: " in text
+        text = text.replace(f"  # {key}: ", f"  {key}: ")
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text(text)
+    (tmp_path / "my.csv").write_text("smiles,logS\nCCO,0.1\n")
+    built = config("experiment=mine", f"hydra.searchpath=[file://{tmp_path}]")
+    assert (built.dataset.source, built.experiment) == (source, "my_own")
+
+
+def test_the_first_experiment_shows_the_values_that_hold(config: Callable) -> None:
+    built = config("experiment=first_own")
+    shown = "\n".join(re.findall(r"^# (\w+:|  +\w+: *.*)$", FIRST, flags=re.MULTILINE))
+    values = OmegaConf.create(shown)
+    assert values.keys() == {"loss", "alignment", "optim"}
+    assert OmegaConf.merge(built, values) == built
 
 
 def few(task: GraphTask, count: int = 16) -> GraphTask:
