@@ -5,6 +5,8 @@ import zipfile
 from itertools import chain
 from pathlib import Path
 
+import yaml
+
 from gnn_distill import __version__
 
 ROOT = Path(__file__).parents[1]
@@ -51,3 +53,12 @@ def test_a_wheel_carries_the_config_and_works_elsewhere(tmp_path: Path):
         )  # fmt: skip
         assert answer.stdout.startswith(f"{site / 'gnn_distill' / 'conf'}\n")
         assert told in answer.stdout
+
+
+def test_the_citation_says_what_the_package_says():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert cited["cff-version"] == "1.2.0"
+    assert cited["message"]
+    assert cited["title"].startswith(PROJECT["name"])
+    assert (str(cited["version"]), cited["license"]) == (__version__, PROJECT["license"])
+    assert cited["authors"] == PROJECT["authors"]
