@@ -134,6 +134,12 @@ def test_the_first_experiment_shows_the_values_that_hold(config: Callable) -> No
     assert OmegaConf.merge(built, values) == built
 
 
+def test_choices_for_the_first_experiment_bring_what_suits_them(config: Callable) -> None:
+    assert config("experiment=first_own", "student=gps").encoding.rwse
+    assert config("experiment=first_own", "loss=kd").alignment.name == "none"
+    assert config("experiment=first_own", "teacher=none").teacher.name == "none"
+
+
 def few(task: GraphTask, count: int = 16) -> GraphTask:
     """`count` graphs of each part."""
     parts = [ids[:count] for ids in (task.splits.train, task.splits.val, task.splits.test)]
