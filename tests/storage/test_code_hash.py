@@ -72,6 +72,10 @@ CHANGES = {
     "results.table_page": set(),
     "cli.table": set(),
     "training.console": set(),
+    "training.progress": set(),
+    "training.recipe": {"teacher", "twin", "run"},
+    "pipeline.fitting": {"teacher", "twin", "run"},
+    "pipeline.summary": {"run"},
     "config.schema.run": set(),
 }
 
@@ -238,10 +242,10 @@ def test_what_runs_while_an_entry_is_made_is_hashed(name: str, tmp_path: Path, m
     )
     seen = watched(monkeypatch)
     task, runtime = make_task(edges="categorical" if "edges" in name else None), make_runtime(tmp_path)
-    wanted = plan_teacher(config).encoding
-    told = stored_encodings(runtime, task, wanted)[0] if wanted != EncodingConfig() else None
-    model, entry = train_teacher(runtime, task, told, make_task_loss(task, config.task), config)
-    compute_teacher_outputs(runtime, task, told, model, entry, config)
+    plan = plan_teacher(config, task)
+    views = stored_encodings(runtime, task, plan.encoding)[0] if plan.encoding != EncodingConfig() else None
+    model, entry = train_teacher(runtime, task, views, make_task_loss(task, config.task), plan)
+    compute_teacher_outputs(runtime, task, views, model, entry, plan)
     encodings, _ = stored_encodings(runtime, task, config.encoding)
     structure = StoredStructure(runtime, task, "train")
     for source in ("ego", "walk", "cluster"):
