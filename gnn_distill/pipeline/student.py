@@ -85,7 +85,7 @@ def taught_nodes(outputs: TeacherOutputs | None) -> str:
 
 
 def head_of(teacher: nn.Module, name: str) -> Output:
-    """The teacher's readout and head. Raises UserError where it has none that reads node states."""
+    """The teacher's readout and head. Raises UserError where it has none of this package's."""
     output = getattr(teacher, "output", None)
     if not isinstance(output, Output):
         raise UserError(
@@ -96,7 +96,7 @@ def head_of(teacher: nn.Module, name: str) -> Output:
 
 
 def check_student(task: GraphTask, config: TrainConfig) -> None:
-    """Raise UserError unless the student can be built, its largest batch fits the budget, and it can be taught."""
+    """Raise UserError unless the student can be built, its largest batch fits the budget, and its losses exist."""
     if config.student.name == "none":
         return
     align, has_teacher = config.alignment, config.teacher.name != "none"

@@ -99,8 +99,8 @@ def train(
     checkpointer = Checkpointer(running, runtime.interruption)
     try:
         checkpointer.load()
-    except (Damaged, OlderVersion) as error:  # a store mends itself
-        runtime.console.notice(f"{error} It is now {set_aside(running).name}.")
+    except (Damaged, OlderVersion) as error:  # a store repairs itself
+        runtime.console.notice(f"{error} It has been renamed to {set_aside(running).name}.")
     labels_alone = Objective(task_loss, LossConfig(), AlignmentConfig())
     return run_fit(runtime, "teacher", model, labels_alone, task, encodings, recipe, checkpointer)
 

@@ -114,10 +114,10 @@ def compute_teacher_outputs(
     with shuffled those of another unit of the same predicted class, the same one throughout. `trained`: the teacher's
     entry in the store.
     """
-    control, seed, keep = plan.settings.control, plan.recipe.seed, plan.outputs
+    keep, untrained = plan.outputs, plan.settings.control == "untrained"
     parts = {
         "teacher": trained.path.name,
-        "untrained": seed if control == "untrained" else None,
+        "untrained": plan.recipe.seed if untrained else None,
         "layers": keep.layers,
         "attention": keep.attention,
         "dtype": keep.dtype,
@@ -128,7 +128,7 @@ def compute_teacher_outputs(
 
     def compute(folder: Path) -> None:
         state_source = teacher
-        if control == "untrained":
+        if untrained:
             state_source = runtime.fabric.to_device(untrained_teacher(plan, task.spec))
         if task.spec.level == "graph":
             batches = evaluation_batches(task.graphs.num_nodes, ids, 256, plan.recipe.max_pairs)
@@ -141,26 +141,31 @@ def compute_teacher_outputs(
 
     what = f"signals of {plan.settings.name} on {task.spec.name}"
     entry = runtime.entry("signals", parts, made_with, compute, what)
-    state = checkpoint.load(entry.path / "signals.safetensors", verify=False)
+    return read_outputs(entry.path / "signals.safetensors", task, plan), entry
+
+
+def read_outputs(file: Path, task: GraphTask, plan: TeacherPlan) -> TeacherOutputs:
+    """What `compute_teacher_outputs` has written, as far as the student is taught it and with the control's states."""
+    state = checkpoint.load(file, verify=False)
     row, node_ptr = layout(task)
-    measured = [Moments(*pair) for pair in state["moments"]]
-    taught = None
-    if keep.visible == "train" and task.spec.level == "node":
+    ids, level = taught_graphs(task), task.spec.level
+    taught, measured = None, [Moments(*pair) for pair in state["moments"]]
+    if plan.outputs.visible == "train" and level == "node":
         taught = places(task.graphs.node_ptr, ids, task.splits.train)
         measured = [*(moments(states[taught]) for states in state["nodes"].values()), measured[-1]]
-    kept = (state["logits"], state["graph"], state["nodes"], state["num_layers"], measured)
     foreign = None
-    if control == "shuffled":
-        logits, kind = state["logits"], task.spec.kind
-        if task.spec.level == "graph":
+    if plan.settings.control == "shuffled":
+        logits, kind, seed = state["logits"], task.spec.kind, plan.recipe.seed
+        if level == "graph":
             foreign = foreign_graphs(logits, kind, node_ptr, seed)
         else:
             foreign = foreign_nodes(logits, kind, taught, len(ids), seed)
     attention = None
-    if keep.attention:
+    if plan.outputs.attention:
         edge_ptr = pointers(task.graphs.num_edges[ids])
         attention = Attention(state["edge_attention"], state["self_attention"], edge_ptr)
-    return TeacherOutputs(row, node_ptr, *kept, task.spec.level, taught, foreign, attention), entry
+    kept = (state["logits"], state["graph"], state["nodes"], state["num_layers"], measured)
+    return TeacherOutputs(row, node_ptr, *kept, level, taught, foreign, attention)
 
 
 def places(

@@ -252,7 +252,7 @@ def test_a_broken_pipe_ends_nothing_and_is_told_once(tmp_path, capsys):
     run_epochs(console, 2)
     assert file.getvalue() == "one\n"
     assert (tmp_path / "console.log").read_text().startswith("one\ntwo\nthree\nteacher  epoch 1/2")
-    assert capsys.readouterr().err.count("the output goes nowhere from here on (Broken pipe)") == 1
+    assert capsys.readouterr().err.count("output is discarded from here on (Broken pipe)") == 1
 
 
 @pytest.fixture
