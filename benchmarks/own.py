@@ -108,10 +108,10 @@ class OwnTraining:
             known, _ = compute_teacher_outputs(runtime, task, None, teacher, entry, config)
         self.model, self.objective = student_and_objective(runtime, task, task_loss, known, config, teacher)
         encodings, _ = stored_encodings(runtime, task, config.encoding)
-        reads, trainer = self.objective.reads, config.trainer
-        if reads.distances:
+        requires, trainer = self.objective.requires, config.trainer
+        if requires.distances:
             encodings = with_distances(runtime, task, encodings)
-        self.teacher_rows = partial(known.rows, reads=reads) if reads.teacher else no_extra
+        self.teacher_rows = partial(known.rows, requires=requires) if requires.teacher else no_extra
         loader = make_loader(
             task,
             encodings,

@@ -41,7 +41,7 @@ def train_student(
     `teacher`: whose head it uses again where alignment.reuse_head asks for that.
     """
     student, objective = student_and_objective(runtime, task, task_loss, signals, config, teacher)
-    if objective.reads.distances:
+    if objective.requires.distances:
         encodings = with_distances(runtime, task, encodings)
     trainer = config.trainer
     checkpointer = Checkpointer(runtime.directory.last, runtime.interruption)
@@ -68,7 +68,7 @@ def train_student(
             trainer.patience,
             checkpointer,
             # What no term reads is not gathered.
-            teacher_rows=partial(signals.rows, reads=objective.reads) if objective.reads.teacher else no_extra,
+            teacher_rows=partial(signals.rows, requires=objective.requires) if objective.requires.teacher else no_extra,
             on_epoch=runtime.recorder("student", bar),
             on_resume=runtime.replay("student"),
             log_gradients=config.debug.gradients,

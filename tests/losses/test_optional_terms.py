@@ -10,9 +10,8 @@ from term_cases import CASES, NONE, Scene, TermCase
 from gnn_distill.config.schema.fields import number, weight, weights
 from gnn_distill.config.schema.objective import BASELINES, AlignmentConfig, BaselineConfig, LossConfig, LossWeights
 from gnn_distill.errors import UserError
-from gnn_distill.losses.alignment import infonce
+from gnn_distill.losses.alignment import infonce, measure_of
 from gnn_distill.losses.published import terms as baseline
-from gnn_distill.losses.terms.alignment import measure_of
 
 NAMES = [(name, level) for name, case in CASES.items() for level in case.levels]
 
