@@ -36,9 +36,9 @@ class LastValue:
     """A function of batches that remembers its last value, for a batch that returns in every step."""
 
     def __init__(self, derive: Callable[[GraphBatch], T]) -> None:
-        self.derive, self.batch, self.value = derive, lambda: None, None
+        self.derive, self.batch, self.value = derive, None, None
 
     def __call__(self, batch: GraphBatch) -> T:
-        if self.batch() is not batch:
+        if self.batch is None or self.batch() is not batch:
             self.batch, self.value = weakref.ref(batch), self.derive(batch)
         return self.value

@@ -190,6 +190,18 @@ def test_the_layers_that_are_read_are_known() -> None:
         assert make_objective("binary", shape, LossConfig(), align).requires.layers == read
 
 
+def test_a_term_knows_what_it_requires() -> None:
+    _, shape = make_teacher(make_batch(), 1)
+    align = AlignmentConfig(weights=ALL_SCALES, layers=True)
+    objective = make_objective("binary", shape, LossConfig(weights=ALL_WEIGHTS), align)
+    graph, last = Requires(graph=True), Requires(layers=frozenset({2}))
+    assert {name: term.requires for name, term in objective.terms.items()} == {
+        "task": Requires(), "soft": Requires(logits=True), "micro_relation": last, "macro_graph_relation": graph,
+        "align_node": Requires(layers=frozenset({1, 2})), "align_subgraph": last, "align_graph": graph,
+    }  # fmt: skip
+    assert objective.requires == Requires(layers=frozenset({1, 2}), logits=True, graph=True)
+
+
 def test_without_a_teacher_only_labels_count() -> None:
     batch = make_batch()
     objective = make_objective("binary", None, LossConfig(weights=ALL_WEIGHTS), AlignmentConfig(weights=ALL_SCALES))

@@ -108,6 +108,13 @@ def test_a_student_under_its_teachers_head_is_read_where_the_head_reads_it() -> 
     assert torch.equal(pull(mine)[1], pull(theirs)[1])
 
 
+def test_states_under_the_teachers_head_have_its_units_before_the_first_step() -> None:
+    """So that what brings them there moves to the device with all else."""
+    for loss in ({"own": {"mine": OwnLossConfig(f"{__name__}.squared")}}, {"baseline": BaselineConfig(fitnet=1.0)}):
+        objective = make_scene("graph", LossConfig(weights=BASELINE, **loss), reuse_head=True).objective
+        assert list(objective.projectors.standardise) == ["node2"]
+
+
 def test_it_gets_both_sides_rows_and_the_batch_and_nothing_goes_to_the_teacher() -> None:
     CALLS.clear()
     scene = own(counted, "some", projection="none")
@@ -152,6 +159,7 @@ def not_finite(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Tensor:
     return (student - teacher).sum() * torch.nan
 
 
+@pytest.mark.filterwarnings("error")
 def test_it_is_blamed_by_its_name() -> None:
     scene = own(not_finite)
     what = blamed(scene.objective.terms, scene.out, scene.batch, scene.read(), list(scene.objective.parameters()))
@@ -171,7 +179,7 @@ def one_row(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Tensor:
 
 
 def number(student: Tensor, teacher: Tensor, batch: GraphBatch) -> float:
-    return float((student - teacher).mean())
+    return float((student - teacher).detach().mean())
 
 
 def count(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Tensor:
