@@ -110,10 +110,10 @@ class OwnTraining:
             known, _ = compute_teacher_outputs(runtime, task, None, teacher, entry, plan)
         self.model, self.objective = student_and_objective(runtime, task, task_loss, known, config, teacher)
         encodings, _ = stored_encodings(runtime, task, config.encoding)
-        reads = self.objective.reads
-        if reads.distances:
+        requires = self.objective.requires
+        if requires.distances:
             encodings = with_distances(runtime, task, encodings)
-        self.teacher_rows = partial(known.rows, reads=reads) if reads.teacher else no_extra
+        self.teacher_rows = partial(known.rows, requires=requires) if requires.teacher else no_extra
         self.recipe = replace(student_recipe(config, task), max_epochs=1, patience=0)
         self.loader = TimedLoader(self.recipe.loader(task, encodings, runtime.fabric.device), options.clock)
         self.before = resident("VmRSS")

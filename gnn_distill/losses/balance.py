@@ -9,7 +9,7 @@ from gnn_distill.losses.gradients import gradient
 
 MOMENTUM = 0.7
 MOST = 1e4
-"""Largest factor: what is so much smaller than the task's gradient is the rounding of a term at its minimum."""
+"""Largest factor: a gradient that is smaller still is the rounding of a term at its minimum."""
 
 
 class Balance(nn.Module):
@@ -38,9 +38,9 @@ class Balance(nn.Module):
     def measure(self, raw: Mapping[str, Tensor], parameters: Sequence[Tensor]) -> None:
         """Take a batch's raw terms into the running means."""
         norms = torch.stack([gradient(raw[name], parameters).norm() for name in self.names])
-        told = norms.isfinite() & (norms > 0)
-        self.sums = torch.where(told, MOMENTUM * self.sums + norms, self.sums)
-        self.counts = torch.where(told, MOMENTUM * self.counts + 1, self.counts)
+        measured = norms.isfinite() & (norms > 0)
+        self.sums = torch.where(measured, MOMENTUM * self.sums + norms, self.sums)
+        self.counts = torch.where(measured, MOMENTUM * self.counts + 1, self.counts)
 
     def forward(self, weights: Mapping[str, float]) -> dict[str, float | Tensor]:
         """The weights with all but the task's as shares of its gradient; 0 for a term that was never measured."""

@@ -2,7 +2,7 @@
 
 import inspect
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -12,17 +12,17 @@ from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig, Own
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.errors import UserError, refuse
 from gnn_distill.losses.prepare import prepare
-from gnn_distill.losses.projectors import Projectors, TeacherRows, Term
-from gnn_distill.losses.rows import Rows, graph_rows, node_rows, predicting_rows
-from gnn_distill.losses.task import TaskLoss
-from gnn_distill.models.representations import Representations
+from gnn_distill.losses.projectors import Projectors
+from gnn_distill.losses.rows import BatchLoss, LogitRows, Rows, graph_rows, head_rows, node_rows
+from gnn_distill.losses.term import Term
 
 
-def own_terms(projectors: Projectors, task_loss: TaskLoss, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
+def own_terms(projectors: Projectors, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
     """`own_<name>` of every loss of the user's whose weight is not 0."""
     for function in own_losses(loss, projectors.level):
-        rows = _rows(projectors, task_loss, f"own_{function.name}", function.config, align)
-        yield Term(f"own_{function.name}", function.config.weight, loss.schedule.baseline, _term(function, rows))
+        name = f"own_{function.name}"
+        rows = _rows(projectors, name, function.config, align)
+        yield Term(name, function.config.weight, loss.schedule.baseline, BatchLoss(rows, function))
 
 
 def own_losses(loss: LossConfig, level: str) -> list["OwnLoss"]:
@@ -101,27 +101,17 @@ class OwnLoss:
         return ""
 
 
-def _rows(
-    projectors: Projectors, task_loss: TaskLoss, name: str, config: OwnLossConfig, align: AlignmentConfig
-) -> Rows:
+def _rows(projectors: Projectors, name: str, config: OwnLossConfig, align: AlignmentConfig) -> Rows:
     """What a loss reads: the teacher's states in its own units; without a projection both sides may differ in width.
 
     Of a student that predicts by its teacher's head, the node states that it hands to that head.
     """
     if config.reads == "logits":
-        projectors.reads.logits = True
-        return lambda out, batch, teacher: (out.logits, teacher.logits)
+        return LogitRows()
     kind = None if config.projection == "none" else config.projection
     if config.reads == "graphs":
-        return graph_rows(projectors, task_loss, name, kind, align, raw=True)
-    return predicting_rows(projectors, raw=True) if align.reuse_head else node_rows(projectors, name, kind, raw=True)
-
-
-def _term(function: OwnLoss, rows: Rows) -> Callable[[Representations, GraphBatch, TeacherRows], Tensor]:
-    def own(out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Tensor:
-        return function(*rows(out, batch, teacher), batch)
-
-    return own
+        return graph_rows(projectors, name, kind, align, raw=True)
+    return head_rows(projectors, raw=True) if align.reuse_head else node_rows(projectors, name, kind, raw=True)
 
 
 def _fault(value: object, student: Tensor) -> str:

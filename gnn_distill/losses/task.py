@@ -11,6 +11,7 @@ from gnn_distill.config.schema.data import TaskConfig
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.errors import UserError
+from gnn_distill.losses.term import Requires
 from gnn_distill.models.representations import Representations
 
 
@@ -49,6 +50,8 @@ def balanced_pos_weight(y: Float[Tensor, "example target"]) -> Float[Tensor, "ta
 
 class TaskLoss(nn.Module):
     """The loss on the labels of a batch: absolute error where the primary metric is MAE, else squared; standardised."""
+
+    requires = Requires()
 
     def __init__(self, spec: TaskSpec, pos_weight: Tensor | None = None, label_smoothing: float = 0.0) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.loaders import no_extra
 from gnn_distill.data.task import GraphTask
 from gnn_distill.losses.objective import Objective
-from gnn_distill.losses.projectors import TeacherRows
+from gnn_distill.losses.term import TeacherRows
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.training.checkpointer import Checkpointer
 from gnn_distill.training.loop import FitResult, Recorder, fit

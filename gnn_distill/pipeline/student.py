@@ -43,10 +43,10 @@ def train_student(
     `teacher`: whose head it uses again where alignment.reuse_head asks for that.
     """
     student, objective = student_and_objective(runtime, task, task_loss, outputs, config, teacher)
-    if objective.reads.distances:
+    if objective.requires.distances:
         encodings = with_distances(runtime, task, encodings)
-    # What no term reads is not gathered.
-    rows = partial(outputs.rows, reads=objective.reads) if objective.reads.teacher else no_extra
+    # What no term requires is not gathered.
+    rows = partial(outputs.rows, requires=objective.requires) if objective.requires.teacher else no_extra
     recipe = replace(student_recipe(config, task), taught=taught_nodes(outputs), log_gradients=config.debug.gradients)
     checkpointer = Checkpointer(runtime.directory.last, runtime.interruption)
 

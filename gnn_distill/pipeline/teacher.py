@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gnn_distill.data.encodings.structural import StructuralEncodings
 
 RUNNING = "running.safetensors"
-NOT_TEACHERS = ("losses.terms", "models.teachers.custom", "models.probe")
+NOT_TEACHERS = ("losses.families", "models.teachers.custom", "models.probe")
 """Code that teachers have nothing to do with: they learn from labels alone. A custom one names its own, and what a
 small batch shows of it is known by `behaviour`."""
 

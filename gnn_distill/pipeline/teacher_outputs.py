@@ -13,8 +13,8 @@ from gnn_distill.data.batching import GraphBatch, collate, evaluation_batches
 from gnn_distill.data.packed import gather_ranges, pointers
 from gnn_distill.data.task import GraphTask, taught_graphs
 from gnn_distill.errors import UserError
-from gnn_distill.losses.macro import median_distance
-from gnn_distill.losses.projectors import Requires, TeacherRows, TeacherShape
+from gnn_distill.losses.projectors import TeacherShape, median_distance
+from gnn_distill.losses.term import Requires, TeacherRows
 from gnn_distill.models.layers.standardise import Moments, Standardise
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.shuffled_teacher import Foreign, foreign_graphs, foreign_nodes
@@ -67,19 +67,21 @@ class TeacherOutputs:
     attention: Attention | None = None
     """None: no term reads it."""
 
-    def rows(self, batch: GraphBatch, reads: Requires | None = None) -> TeacherRows:
-        """The rows of a batch, in its order: of what is kept what is read, or all (None)."""
+    def rows(self, batch: GraphBatch, requires: Requires | None = None) -> TeacherRows:
+        """The rows of a batch, in its order: of what is kept what is required, or all (None)."""
         rows = self.row[batch.graph_ids.cpu()]
         nodes = gather_ranges(self.node_ptr, rows)
         if batch.outputs is not None:
             nodes = nodes[batch.outputs.cpu()]
-        reads = reads or Requires(set(self.nodes), logits=True, graph=True, attention=self.attention is not None)
-        logits = self.logits[rows if self.level == "graph" else nodes] if reads.logits else None
-        attention = self.attention.of(batch, rows, nodes) if reads.attention else ()
+        if requires is None:
+            attention = self.attention is not None
+            requires = Requires(frozenset(self.nodes), logits=True, graph=True, attention=attention)
+        logits = self.logits[rows if self.level == "graph" else nodes] if requires.logits else None
+        attention = self.attention.of(batch, rows, nodes) if requires.attention else ()
         if self.foreign is not None:
             rows, nodes = self.foreign.graphs[rows], self.foreign.nodes[nodes]
-        states = {layer: self.nodes[layer][nodes].float() for layer in reads.layers}
-        return TeacherRows(logits, states, self.graph[rows] if reads.graph else None, *attention)
+        states = {layer: self.nodes[layer][nodes].float() for layer in requires.layers}
+        return TeacherRows(logits, states, self.graph[rows] if requires.graph else None, *attention)
 
     @property
     def visible(self) -> str:

@@ -15,11 +15,10 @@ from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.loaders import Loader, no_extra
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
-from gnn_distill.losses.divergence import blamed
-from gnn_distill.losses.gradients import compare_gradients
+from gnn_distill.losses.gradients import blamed, compare_gradients
 from gnn_distill.losses.objective import Objective
-from gnn_distill.losses.projectors import TeacherRows
 from gnn_distill.losses.task import TaskLoss
+from gnn_distill.losses.term import TeacherRows
 from gnn_distill.models.representations import Representations
 from gnn_distill.training.checkpointer import Checkpointer
 from gnn_distill.training.epoch_log import EpochLog
@@ -98,7 +97,7 @@ def fit(
     optimizer = plain_optimizer = make_optimizer([model, objective], optim, fabric)
     model, optimizer = fabric.setup(model, optimizer)
     parameters = [parameter for parameter in plain.parameters() if parameter.requires_grad]
-    layers = frozenset(objective.reads.attention_layers)
+    layers = frozenset(objective.requires.attention_layers)
     attention = (layers,) if layers else ()
     validation = list(loader.eval_batches("val"))
     state = {"epoch": 0, "history": [], "best": {}, "best_epoch": 0, "weights": snapshot(plain), "ended": False}

@@ -23,8 +23,9 @@ from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.subgraphs.anchors import Anchors, sample_anchors
 from gnn_distill.data.subgraphs.subgraphs import Subgraphs, compute_subgraphs, compute_walks
 from gnn_distill.losses.objective import Objective
-from gnn_distill.losses.projectors import StudentShape, TeacherRows, TeacherShape
+from gnn_distill.losses.projectors import StudentShape, TeacherShape
 from gnn_distill.losses.task import TaskLoss
+from gnn_distill.losses.term import TeacherRows
 from gnn_distill.models.layers.standardise import Moments
 from gnn_distill.models.representations import Representations
 

@@ -1,6 +1,8 @@
 """Every term that a config may switch on: equal to the references, reading no more than it says, teaching alone."""
 
+import sys
 from dataclasses import dataclass, replace
+from types import FrameType
 
 import pytest
 import torch
@@ -10,9 +12,8 @@ from term_cases import CASES, NONE, Scene, TermCase
 from gnn_distill.config.schema.fields import number, weight, weights
 from gnn_distill.config.schema.objective import BASELINES, AlignmentConfig, BaselineConfig, LossConfig, LossWeights
 from gnn_distill.errors import UserError
-from gnn_distill.losses.alignment import infonce
+from gnn_distill.losses.alignment import infonce, measure_of
 from gnn_distill.losses.published import terms as baseline
-from gnn_distill.losses.terms.alignment import measure_of
 
 NAMES = [(name, level) for name, case in CASES.items() for level in case.levels]
 
@@ -36,6 +37,24 @@ def test_a_batch_equals_the_reference(name: str, level: str) -> None:
     reached = [scene.out.graph, *scene.out.nodes, *scene.out.attention.values(), scene.out.projected]
     assert any(tensor.grad is not None and tensor.grad.abs().sum() > 0 for tensor in reached)
     assert all(p.grad is not None and p.grad.isfinite().all() for p in scene.objective.parameters())
+
+
+@pytest.mark.parametrize(("name", "level"), NAMES)
+def test_a_stack_trace_shows_names(name: str, level: str) -> None:
+    """No lambda, and no function inside one inside another."""
+    scene, called = make_scene(CASES[name], level), set()
+
+    def trace(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and "/gnn_distill/losses/" in frame.f_code.co_filename:
+            called.add(frame.f_code.co_qualname.removesuffix(".<locals>.<genexpr>"))
+
+    sys.setprofile(trace)
+    try:
+        scene.objective(scene.out, scene.batch, scene.read(), progress=0.5)
+    finally:
+        sys.setprofile(None)
+    assert {"Objective.forward", "Term.__call__"} < called
+    assert not {name for name in called if "<lambda>" in name or name.count("<locals>") > 1}
 
 
 @pytest.mark.parametrize("level", ["graph", "node"])

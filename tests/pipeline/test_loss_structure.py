@@ -27,8 +27,8 @@ from gnn_distill.data.subgraphs.anchors import sample_anchors
 from gnn_distill.data.subgraphs.subgraphs import compute_subgraphs, compute_walks
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.losses.projectors import Requires
 from gnn_distill.losses.task import make_task_loss
+from gnn_distill.losses.term import Requires
 from gnn_distill.models.reused_head import ReusingStudent
 from gnn_distill.models.transformer_backbone import Transformer
 from gnn_distill.pipeline.encodings import stored_encodings

@@ -13,8 +13,8 @@ from gnn_distill.data.batching import collate
 from gnn_distill.data.loaders import NodeLoader
 from gnn_distill.data.packed import pointers
 from gnn_distill.data.task import GraphTask
-from gnn_distill.losses.projectors import Requires
 from gnn_distill.losses.task import make_task_loss
+from gnn_distill.losses.term import Requires
 from gnn_distill.pipeline.shuffled_teacher import another_of_class, foreign_graphs, foreign_nodes, predicted_classes
 from gnn_distill.pipeline.teacher import train_teacher
 from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, compute_teacher_outputs

@@ -17,7 +17,7 @@ from gnn_distill.storage.code_hash import EXEMPT, code_of, imports_of
 from gnn_distill.storage.provenance import run_code
 
 TEACHERS = f"{NAME}.models.teachers"
-NOT_TEACHERS = ("losses.terms", "models.teachers.custom", "models.probe")
+NOT_TEACHERS = ("losses.families", "models.teachers.custom", "models.probe")
 
 
 def short(modules: Any) -> set[str]:
@@ -45,27 +45,33 @@ def changed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 ROOTS = {
     "teacher": ([f"{NAME}.pipeline.teacher", f"{TEACHERS}.gin"], NOT_TEACHERS),
     "twin": ([f"{NAME}.pipeline.teacher", f"{NAME}.models.students.transformer"], NOT_TEACHERS),
+    "signals": ([f"{NAME}.pipeline.teacher_outputs", f"{TEACHERS}.gin"], NOT_TEACHERS),
     "encodings": ([f"{NAME}.pipeline.encodings"], ()),
     "structure": ([f"{NAME}.pipeline.subgraphs"], ()),
     "run": ([f"{NAME}.pipeline.run", f"{NAME}.data.sources.zinc", f"{TEACHERS}.gin"], ()),
 }
 CHANGES = {
     "models.layers.dropout": {"twin"},
-    "models.layers.path_sums": {"teacher", "twin", "run"},
+    "models.layers.path_sums": {"teacher", "twin", "signals", "run"},
     "cpu": {*ROOTS},
     "data.encodings.neighbour_rounds": {*ROOTS},
     "data.encodings.workers": {*ROOTS},
     "data.subgraphs.node_sets": {"structure", "run"},
     "data.subgraphs.anchors": {"structure", "run"},
     "data.encodings.spectra": {"encodings", "structure", "run"},
-    "data.loaders": {"teacher", "twin", "run"},
+    "data.loaders": {"teacher", "twin", "signals", "run"},
     "data.batching": {*ROOTS},
-    "models.teachers.gin": {"teacher", "run"},
+    "models.teachers.gin": {"teacher", "signals", "run"},
     "models.teachers.gat": set(),
-    "models.layers.standardise": {"teacher", "twin", "run"},
-    "losses.terms.macro": {"run"},
+    "models.layers.standardise": {"teacher", "twin", "signals", "run"},
+    "losses.families": {"run"},
+    "losses.macro": {"run"},
     "losses.micro": {"run"},
-    "pipeline.shuffled_teacher": {"run"},
+    "losses.rows": {"run"},
+    "losses.own": {"run"},
+    "losses.projectors": {"teacher", "twin", "signals", "run"},
+    "losses.task": {"teacher", "twin", "signals", "run"},
+    "pipeline.shuffled_teacher": {"signals", "run"},
     "data.sources.zinc": {"run"},
     "data.sources.pyg_nodes": set(),
     "data.sources.smiles": set(),
@@ -73,8 +79,8 @@ CHANGES = {
     "cli.table": set(),
     "training.console": set(),
     "training.progress": set(),
-    "training.recipe": {"teacher", "twin", "run"},
-    "pipeline.fitting": {"teacher", "twin", "run"},
+    "training.recipe": {"teacher", "twin", "signals", "run"},
+    "pipeline.fitting": {"teacher", "twin", "signals", "run"},
     "pipeline.summary": {"run"},
     "config.schema.run": set(),
 }
