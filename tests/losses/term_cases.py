@@ -33,9 +33,8 @@ class TermCase:
     levels: tuple[str, ...] = LEVELS
 
 
-def micro(reference: Callable, levels: tuple[str, ...] = LEVELS, **keys: object) -> TermCase:
-    name = "attention" if "attention" in keys else "edge"
-    config = MicroConfig(relation=0.0, **{name: 1.0, **keys})
+def micro(name: str, reference: Callable, levels: tuple[str, ...] = LEVELS, **keys: object) -> TermCase:
+    config = MicroConfig(**{"relation": 0.0, name: 1.0, **keys})
     return TermCase(f"micro_{name}", LossConfig(weights=LossWeights(0, 0, 1, 0), micro=config), NONE, reference, levels)
 
 
@@ -143,16 +142,16 @@ def mmd(scene: Scene) -> float:
 
 
 CASES = {
-    "edge": micro(lambda s: structure.edge_difference(s.world, s.projected("micro_edge"), s.its)),
-    "attention": micro(attention, attention=1.0),
-    "attention shape": micro(attention, SOME, attention=1.0, attention_form="shape", attention_heads=3),
-    "attention gat": micro(attention, attention=1.0, attention_target="gat", attention_layers=[2]),
+    "edge": micro("edge", lambda s: structure.edge_difference(s.world, s.projected("micro_edge"), s.its)),
+    "attention": micro("attention", attention),
+    "attention shape": micro("attention", attention, SOME, attention_form="shape", attention_heads=3),
+    "attention gat": micro("attention", attention, attention_target="gat", attention_layers=[2]),
     "attention gat shape": micro(
-        attention, SOME, attention=1.0, attention_target="gat", attention_layers=[1, 3], attention_form="shape"
+        "attention", attention, SOME, attention_target="gat", attention_layers=[1, 3], attention_form="shape"
     ),
-    "attention cosine": micro(attention, attention=1.0, attention_target="cosine", attention_radius=3),
+    "attention cosine": micro("attention", attention, attention_target="cosine", attention_radius=3),
     "attention cosine shape": micro(
-        attention, SOME, attention=1.0, attention_target="cosine", attention_form="shape", temperature=0.5
+        "attention", attention, SOME, attention_target="cosine", attention_form="shape", temperature=0.5
     ),
     "profile": macro("distance_profile", profile, buckets=3, anchors=40),
     "distribution": macro("distribution", mmd),
