@@ -95,7 +95,7 @@ def test_a_student_without_attention_is_told() -> None:
     case = CASES["attention"]
     scene = make_scene(case, "graph")
     scene.out.attention.pop(2)
-    with pytest.raises(UserError, match=r"loss\.micro\.attention: the student gives no attention logits of layer 2"):
+    with pytest.raises(UserError, match=r"loss\.micro\.attention: the student returns no attention logits of layer 2"):
         scene.objective(scene.out, scene.batch, scene.read(), 0.5)
 
 
