@@ -120,7 +120,7 @@ class AttentionLoss:
     def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Float[Tensor, ""]:
         if missing := self.hops.keys() - out.attention.keys():
             raise UserError(
-                f"loss.micro.attention: the student gives no attention logits of layer {min(missing)}. Choose other "
+                f"loss.micro.attention: the student returns no attention logits of layer {min(missing)}. Choose other "
                 "loss.micro.attention_layers or another student, or set loss.micro.attention=0."
             )
         targets = self.targets(batch, teacher, set(self.hops.values()))

@@ -26,7 +26,7 @@ def compare_gradients(
     teacher: TeacherRows | None,
     parameters: Sequence[Tensor],
 ) -> dict[str, float]:
-    """`<term>.grad_norm` ‖∇_θ L‖ of every raw term, counted now or not, and `<term>.grad_cosine` with the task's.
+    """`<term>.grad_norm` ‖∇_θ L‖ of every term, whether it counts now or not, and `<term>.grad_cosine` with the task's.
 
     A cosine is left out where one of the two gradients is 0. The random state is as before afterwards, and the terms
     draw from it what they draw in the step that follows.

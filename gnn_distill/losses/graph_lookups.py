@@ -29,7 +29,7 @@ class Structure(Protocol):
         """A random walk from every node of all graphs."""
 
     def anchors(self, count: int) -> Anchors:
-        """Nodes, among those that are taught, whose distances to each other are known."""
+        """A sample of the taught nodes with the distances between them."""
 
 
 class LastValue:

@@ -61,14 +61,14 @@ def distance_profile(
     """Mean over graphs of the mean over buckets b of (s_S(b) − s_T(b))², s(b) = mean of cos(h_i, h_j) over pairs in b.
 
     Ordered pairs i ≠ j of a graph fall into the buckets 1, …, K = `buckets` hops, more than K, and unreachable.
-    Empty buckets are left out, and graphs without a pair; zero where none is left. It tells how similarity decays
-    with distance, the long-range part. This project's own.
+    Empty buckets are left out, and graphs without a pair; zero where none is left. It describes how similarity
+    decays with distance, the long-range part. This project's own.
     """
     student, teacher = prepare(student, teacher)
     nodes = mask.size(1)
     pairs = mask.unsqueeze(2) & mask.unsqueeze(1) & ~torch.eye(nodes, dtype=torch.bool, device=mask.device)
     bucket = torch.where(spd == UNREACHABLE, buckets + 1, spd.clamp(1, buckets + 1) - 1)
-    # The profile is linear in the cosines, so one sum over their differences will do.
+    # The profile is linear in the cosines, so one sum over their differences suffices.
     difference = (_cosines(student) - _cosines(teacher)).flatten(1)
     total, count = [], []
     for number in range(buckets + 2):
@@ -92,7 +92,7 @@ def distribution(
     """
     student, teacher = prepare(student, teacher)
     share = (mask / mask.sum(dim=1, keepdim=True).clamp(min=1)).to(student.dtype)
-    # Around the teacher's mean the states are small, so that little is lost where squares are subtracted.
+    # Centred states are small, so that subtracting squares loses little precision.
     mean = (share.unsqueeze(-1) * teacher).sum(dim=1, keepdim=True)
     student, teacher = student - mean, teacher - mean
     scale = -0.5 / bandwidths.detach().clamp(min=1e-6).to(student.dtype).square()

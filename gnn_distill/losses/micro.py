@@ -41,7 +41,7 @@ def edge_difference(student: NodeStates, teacher: NodeStates, edge_index: Int[Te
 
     Both sides have d dimensions. Self-loops do not count, nodes without neighbours are skipped; zero where no node
     is left. It is the roughness of the error φ(h_S) − h_T along edges: zero for an error that is the same for all
-    nodes of a component. This project's own; alignment of node states asks for the states themselves.
+    nodes of a component. This project's own; alignment of node states compares the states themselves.
     """
     student, teacher = prepare(student, teacher)
     source, target = edge_index[:, edge_index[0] != edge_index[1]]

@@ -51,7 +51,7 @@ class Objective(nn.Module):
             self.balance = Balance(list(self.terms), loss.weights.task, loss.balance_share, loss.balance_every)
 
     def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: Any) -> None:
-        """As for any module; states that were written before the projectors had this name call them `bridge`."""
+        """As for any module; in states of earlier versions the projectors are called `bridge`."""
         old = f"{prefix}bridge."
         for key in [key for key in state if key.startswith(old)]:
             state[f"{prefix}projectors.{key.removeprefix(old)}"] = state.pop(key)
@@ -59,7 +59,7 @@ class Objective(nn.Module):
 
     @property
     def requires(self) -> Requires:
-        """What some term reads of the teacher, of the student's attention and of the graphs."""
+        """What the terms read of the teacher, of the student's attention and of the graphs."""
         return reduce(or_, (term.requires for term in self.terms.values()), Requires())
 
     @property
@@ -75,7 +75,10 @@ class Objective(nn.Module):
         progress: float,
         parameters: Sequence[Tensor] = (),
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor], dict[str, float | Tensor]]:
-        """The total, each counted term's raw value, and each term's weight now; `parameters`: what is balanced."""
+        """The total, the raw value of each term that counts, and each term's weight now.
+
+        progress: share of the training done, in [0, 1]; parameters: those whose gradients are balanced.
+        """
         weights = {name: term.weight * ramp_factor(term.ramp, self.form, progress) for name, term in self.terms.items()}
         measure = self.balance is not None and self.balance.due()
         raw = {name: self.terms[name](out, batch, teacher) for name in weights if weights[name] or measure}

@@ -165,8 +165,8 @@ def expected_terms(
         between = {"cosine": reference.graph_relation_cosine, "pkt": reference.graph_relation_pkt}[loss.macro.measure]
         pairs = [(1, 1), (2, 2), (3, 2)] if align.layers else [(3, 2)]  # ⌈l·2/3⌉
         nodes = [
-            measure(projected(f"align_node{mine}", out.nodes[mine - 1]), standard(teacher.nodes[its], shape.nodes[its]))
-            for mine, its in pairs
+            measure(projected(f"align_node{s}", out.nodes[s - 1]), standard(teacher.nodes[t], shape.nodes[t]))
+            for s, t in pairs
         ]
         means = [
             reference.ego_means(states, batch.edge_index, align.radius)

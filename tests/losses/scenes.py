@@ -125,7 +125,7 @@ class Scene:
         return self.objective.projectors.projections[name](states).detach().double()
 
     @property
-    def mine(self) -> Tensor:
+    def student(self) -> Tensor:
         return self.out.nodes[-1].detach().double()
 
     @property
@@ -133,18 +133,18 @@ class Scene:
         return self.teacher.nodes[2].detach().double()
 
     @property
-    def its(self) -> Tensor:
+    def standardised(self) -> Tensor:
         """The teacher's last node states, standardised."""
         return standard(self.teacher.nodes[2], 2)
 
     def units(self, raw: bool, name: str = "") -> tuple[Tensor, Tensor]:
         """Graphs, or nodes for them."""
         if self.level == "graph":
-            mine, its = self.out.graph, self.teacher.graph.detach()
-            its = its.double() if raw else standard(its, 3)
+            student, teacher = self.out.graph, self.teacher.graph.detach()
+            teacher = teacher.double() if raw else standard(teacher, 3)
         else:
-            mine, its = self.out.nodes[-1], self.raw if raw else self.its
-        return self.projected(name, mine) if name else mine.detach().double(), its
+            student, teacher = self.out.nodes[-1], self.raw if raw else self.standardised
+        return self.projected(name, student) if name else student.detach().double(), teacher
 
     def prototypes(self, among: str, *sides: Tensor) -> list[Tensor]:
         """Means by the classes of the labelled rows, or by clusters."""

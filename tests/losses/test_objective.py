@@ -232,8 +232,8 @@ def test_a_batch_teaches_like_its_graphs_apart() -> None:
         rows = slice(batch.ptr[graph], batch.ptr[graph + 1])
         alone = make_batch(graphs=(graph,))
         one = Representations(out.logits[graph, None], tuple(h[rows] for h in out.nodes), out.graph[graph, None])
-        its = {layer: h[rows] for layer, h in teacher.nodes.items()}
-        row = TeacherRows(teacher.logits[graph, None], its, teacher.graph[graph, None])
+        states = {layer: h[rows] for layer, h in teacher.nodes.items()}
+        row = TeacherRows(teacher.logits[graph, None], states, teacher.graph[graph, None])
         _, raw, _ = objective(one, alone, row, 0.5)
         for name in sums:
             by_node = name in ("align_node", "align_subgraph")

@@ -227,13 +227,13 @@ WRONG = {
     "no tensor": (number, {}, f"{HERE}.number: returned no tensor, but float, {ROWS}"),
     "whole numbers": (count, {}, f"{HERE}.count: returned a tensor of torch.int64 {ROWS}"),
     "no gradient": (detached, {}, rf"{HERE}.detached: returned a value without a gradient \(a constant, or made of de"),
-    "in place": (in_place, {}, f"{HERE}.in_place: changes its rows in place, and other terms read them"),
+    "in place": (in_place, {}, f"{HERE}.in_place: modifies its rows in place, which other terms read, too"),
     "two widths": (
         squared,
         {"projection": "none"},
         r"fails on student rows \[\d+, 4\] and teacher rows \[\d+, 6\], in line \d+ of .*test_own.py \(RuntimeError: "
         r".*\)\. "
-        "Where it needs rows of one width, set loss.own.mine.projection=linear.",
+        "If it needs rows of equal width, set loss.own.mine.projection=linear.",
     ),
 }
 
