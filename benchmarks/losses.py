@@ -3,22 +3,33 @@
 import statistics
 from functools import partial
 
+from omegaconf import OmegaConf
+
 from benchmarks.contenders import make_own
 from benchmarks.distilled import case
 from benchmarks.options import Options, Report
 from benchmarks.processes import remotes
 from benchmarks.timing import interleave, times_faster
+from gnn_distill.cli.main import CONF_DIR
+from gnn_distill.config.schema.fields import weights
+from gnn_distill.config.schema.objective import MacroConfig, MicroConfig
 
+TABLE = OmegaConf.load(CONF_DIR / "table" / "baselines.yaml")
+PUBLISHED = [word for row in TABLE.rows.values() for word in row.get("overrides", []) if word.startswith("loss=")]
+"""The losses of the table of baselines."""
+OPTIONAL = {
+    name.replace("_", " "): f"loss.{section}.{name}=1"
+    for section, schema in (("micro", MicroConfig), ("macro", MacroConfig))
+    for name in weights(schema)
+    if not getattr(schema, name)
+}
+"""The terms that are off by default, each with what switches it on."""
 PRESETS = {
     "plain training": ("loss=task", "alignment=none"),
-    **{f"loss={name}": (f"loss={name}",) for name in ("kd", "fitnet", "at", "sp", "rkd", "pkt", "lsp", "gsp")},
-    **{f"loss={name}": (f"loss={name}",) for name in ("gcrd", "crd", "mugsi", "simkd")},
+    **{override: (override,) for override in PUBLISHED},
     "full method": (),
     "full, head reused": ("alignment.reuse_head=true",),
-    "full + attention": ("loss.micro.attention=1",),
-    "full + edge": ("loss.micro.edge=1",),
-    "full + distance profile": ("loss.macro.distance_profile=1",),
-    "full + distribution": ("loss.macro.distribution=1",),
+    **{f"full + {name}": (override,) for name, override in OPTIONAL.items()},
     "full, cosine": ("alignment.measure=cosine",),
     "full, CKA": ("alignment.measure=cka",),
     "full, InfoNCE": ("alignment.measure=infonce",),

@@ -13,25 +13,26 @@ from benchmarks.flops import training_flops
 from benchmarks.options import Options
 from benchmarks.processes import resident
 from benchmarks.timing import CLOCKS, wait_for_device
-from gnn_distill.config.capabilities import capabilities_of
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.cpu import products_by_onednn
 from gnn_distill.data.batching import GraphBatch
-from gnn_distill.data.loaders import Extra, Loader, make_loader, no_extra
+from gnn_distill.data.loaders import Extra, Loader, no_extra
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask
 from gnn_distill.interruption import Interruption
 from gnn_distill.losses.task import make_task_loss
 from gnn_distill.pipeline.encodings import stored_encodings
-from gnn_distill.pipeline.runtime import Runtime, make_fabric, shapes_repeat
+from gnn_distill.pipeline.runtime import Runtime, make_fabric
 from gnn_distill.pipeline.student import student_and_objective
 from gnn_distill.pipeline.subgraphs import with_distances
 from gnn_distill.pipeline.teacher import train_teacher
 from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
+from gnn_distill.pipeline.teacher_plan import plan_teacher
 from gnn_distill.storage.run_directory import RunDirectory
 from gnn_distill.storage.store import Store
 from gnn_distill.training.console import Console
-from gnn_distill.training.loop import fit
+from gnn_distill.training.loop import Recorder, fit
+from gnn_distill.training.recipe import student_recipe
 from gnn_distill.training.tracking import Tracker
 
 
@@ -49,8 +50,8 @@ def load(config: TrainConfig, graphs: int | None = None) -> GraphTask:
     return replace(task, splits=replace(task.splits, train=chosen, val=task.splits.val[:4]))
 
 
-class NoKeeper:
-    """Keeps no state: what is measured is training."""
+class NoCheckpointer:
+    """Saves no state: what is measured is training."""
 
     path = Path("nowhere")
 
@@ -60,7 +61,7 @@ class NoKeeper:
     def check(self) -> None:
         pass
 
-    def keep(self, state: dict[str, Any], last: bool) -> None:
+    def save(self, state: dict[str, Any], last: bool) -> None:
         pass
 
 
@@ -104,23 +105,17 @@ class OwnTraining:
         task_loss, known = make_task_loss(task, config.task), None
         teacher = None
         if config.teacher.name != "none":
-            teacher, entry = train_teacher(runtime, task, None, task_loss, config)
-            known, _ = compute_teacher_outputs(runtime, task, None, teacher, entry, config)
+            plan = plan_teacher(config, task)
+            teacher, entry = train_teacher(runtime, task, None, task_loss, plan)
+            known, _ = compute_teacher_outputs(runtime, task, None, teacher, entry, plan)
         self.model, self.objective = student_and_objective(runtime, task, task_loss, known, config, teacher)
         encodings, _ = stored_encodings(runtime, task, config.encoding)
-        reads, trainer = self.objective.reads, config.trainer
-        if reads.distances:
+        requires = self.objective.requires
+        if requires.distances:
             encodings = with_distances(runtime, task, encodings)
-        self.teacher_rows = partial(known.rows, reads=reads) if reads.teacher else no_extra
-        loader = make_loader(
-            task,
-            encodings,
-            batch_size=trainer.batch_size,
-            max_pairs=trainer.max_pairs,
-            seed=config.seed,
-            device=runtime.fabric.device,
-        )
-        self.loader = TimedLoader(loader, options.clock)
+        self.teacher_rows = partial(known.rows, requires=requires) if requires.teacher else no_extra
+        self.recipe = replace(student_recipe(config, task), max_epochs=1, patience=0)
+        self.loader = TimedLoader(self.recipe.loader(task, encodings, runtime.fabric.device), options.clock)
         self.before = resident("VmRSS")
 
     @cached_property
@@ -168,16 +163,15 @@ class OwnTraining:
         return peaks
 
     def _fit(self, loader: TimedLoader) -> float:
-        with products_by_onednn(shapes_repeat(self.task, capabilities_of(self.config.student.name))):
+        with products_by_onednn(self.recipe.repeats_shapes):
             fit(
                 self.runtime.fabric,
                 self.model,
                 self.objective,
                 loader,
-                self.config.optim,
-                max_epochs=1,
-                patience=0,
-                checkpointer=NoKeeper(),
-                teacher_rows=self.teacher_rows,
+                self.recipe,
+                NoCheckpointer(),
+                Recorder(),
+                self.teacher_rows,
             )
         return loader.seconds / self.graphs()

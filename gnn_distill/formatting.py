@@ -64,3 +64,10 @@ def shown(value: float | None, metric: str = "") -> str:
 def p_value(p: float) -> str:
     """`p 0.031`, `p < 0.001`."""
     return f"p {NOTHING}" if math.isnan(p) else "p < 0.001" if p < 0.001 else f"p {p:.3f}"
+
+
+def duration(seconds: float) -> str:
+    """`2 h 5 min`, `3 min 20 s`, `7 s`."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

@@ -255,7 +255,7 @@ def test_a_training_outlives_its_reader(
         monkeypatch.setattr(sys, "stdout", nobody)
         status, _, err = gnn_distill(*GENERATED, *words)
     assert status == 0
-    assert err.count("the output goes nowhere from here on (Broken pipe)") == 1
+    assert err.count("output is discarded from here on (Broken pipe)") == 1
     assert "student" in (tmp_path / "run" / "console.log").read_text()
     assert (tmp_path / "run" / "summary.json").is_file()
 

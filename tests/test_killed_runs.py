@@ -24,13 +24,13 @@ RUN = (
     *("teacher.hidden_channels=16", "student.hidden_channels=16", "student.num_layers=2"),
 )
 STAGES = {
-    "pretrain": ("teacher", 8),
-    "signals": ("signals", 8),
-    "encode": ("encodings", 2),
-    "distill": ("student", 8),
+    "train_teacher": ("teacher", 8),
+    "compute_teacher_outputs": ("signals", 8),
+    "stored_encodings": ("encodings", 2),
+    "train_student": ("student", 8),
     "evaluate_splits": ("evaluation", 8),
 }
-"""Functions of `commands.train`, what summary.json calls the time they take, and how often they are killed."""
+"""Functions of `pipeline.run`, what summary.json calls the time they take, and how often they are killed."""
 WRITES = 6
 NUMBERS = ("teacher", "student", "best_epoch", "epochs", "config_hash", "data", "reused")
 
@@ -132,7 +132,7 @@ def test_forty_killed_runs_end_as_the_one_that_was_not(tmp_path: Path) -> None:
 def test_of_several_processes_of_a_run_one_makes_it(tmp_path: Path) -> None:
     assert start(tmp_path / "whole", {}, *RUN) == 0
     assert at_once(3, tmp_path / "anew", {}, *RUN) == [0, 1, 1]
-    assert start(tmp_path / "on", {"stage": "distill", "delay": 0.05}, *RUN) == -signal.SIGKILL
+    assert start(tmp_path / "on", {"stage": "train_student", "delay": 0.05}, *RUN) == -signal.SIGKILL
     assert at_once(3, tmp_path / "on", {}, "train", "resume=run") == [0, 1, 1]
     for folder in ("anew", "on"):
         assert (tmp_path / folder / "log").read_text().count("another process is making this run") == 2

@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from omegaconf import DictConfig, OmegaConf
 from small_tasks import choices
 from test_combinations import few
 
 from gnn_distill.config.schema.data import DatasetConfig, PathsConfig
+from gnn_distill.config.schema.fields import weights
+from gnn_distill.config.schema.objective import BASELINES, MacroConfig, MicroConfig
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask
 from gnn_distill.pipeline import run as train
@@ -52,20 +55,18 @@ def test_every_preset_runs(
     rows = read_metrics(tmp_path / "run")["student"]
     assert rows["epoch"] == [1, 2]
     group, name = preset.split("=")
-    terms = [column.removeprefix("train/") for column in rows if column.startswith("train/")]
-    assert group != "loss" or any(term.startswith(TELLING.get(name, f"baseline_{name}")) for term in terms)
+    if group == "loss":
+        terms = {column[6:-9] for column in rows if column.startswith("train/") and column.endswith(".weighted")}
+        assert terms == terms_of(OmegaConf.load(tmp_path / "run" / ".hydra" / "config.yaml"))
+        assert terms - {"task"}
+        assert name not in BASELINES or f"baseline_{name}" in terms
 
 
-TELLING = {
-    "kd": "soft",
-    "simkd": "baseline_fitnet",
-    "micro_only": "micro_",
-    "macro_only": "macro_",
-    "task": "align_",
-    "micro_macro": "align_",
-    "micro_macro_nodes": "align_",
-    "without_soft": "micro_",
-    "without_micro": "macro_",
-    "without_macro": "micro_",
-}
-"""A term that shows the preset at work; of other presets the baseline of its name."""
+def terms_of(cfg: DictConfig) -> set[str]:
+    """The terms whose weights in a config are not 0."""
+    loss, align = cfg.loss, cfg.alignment
+    own = {name for name in ("task", "soft") if loss.weights[name]}
+    micro = {f"micro_{name}" for name in weights(MicroConfig) if loss.weights.micro * loss.micro[name]}
+    macro = {f"macro_{name}" for name in weights(MacroConfig) if loss.weights.macro * loss.macro[name]}
+    baseline = {f"baseline_{name}" for name in BASELINES if loss.baseline[name]}
+    return own | micro | macro | baseline | {f"align_{scale}" for scale, weight in align.weights.items() if weight}

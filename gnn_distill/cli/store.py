@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from gnn_distill.config.catalogue import show
 from gnn_distill.config.schema.store import StoreCommand, StoreConfig
 from gnn_distill.errors import UserError, refuse
+from gnn_distill.formatting import duration
 from gnn_distill.storage.checksums import Damaged, OtherVersion
 from gnn_distill.storage.files import set_aside
 from gnn_distill.storage.inventory import (
@@ -28,7 +29,7 @@ from gnn_distill.storage.inventory import (
     users_in,
 )
 from gnn_distill.storage.run_directory import SUMMARY, check, read_summary
-from gnn_distill.training.console import Console, duration
+from gnn_distill.training.console import Console
 
 COLUMNS = ("kind", "entry", "size", "age", "state", "what", "used by")
 DAY = 86400

@@ -25,8 +25,9 @@ from gnn_distill.experiments.overlap import Overlaps
 from gnn_distill.experiments.studies import Study, Trial, told, write_settings
 from gnn_distill.experiments.tuned import overlap_line, pair_name, pairs_of
 from gnn_distill.experiments.tuning import Method, Pair, compose_method, describe_pairs, own_value, search
+from gnn_distill.formatting import duration
 from gnn_distill.storage.provenance import code_version
-from gnn_distill.training.console import Console, duration
+from gnn_distill.training.console import Console
 
 INSTALL = "pip install 'gnn-distill[tune]', or in a checkout: pip install -c constraints.txt -e '.[tune]'"
 COLUMNS = ("column", "row", "trials", "validation", "as it stands", "best", "settings")

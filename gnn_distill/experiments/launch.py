@@ -19,11 +19,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from gnn_distill.config.quoting import for_hydra
 from gnn_distill.errors import UserError, printable
 from gnn_distill.experiments.cells import LOG, PlannedRun
+from gnn_distill.formatting import duration
 from gnn_distill.interruption import Interruption, working_for
 from gnn_distill.storage.bounded import read_plain_json
 from gnn_distill.storage.files import set_aside
 from gnn_distill.storage.run_directory import FAILED, SUMMARY, Busy, holding, is_finished, write_failure
-from gnn_distill.training.console import duration
 
 
 def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str:

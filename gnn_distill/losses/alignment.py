@@ -1,12 +1,23 @@
 """Feature alignment: the student's projected states match the teacher's standardised ones."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import reduce
+from operator import attrgetter, or_
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.losses.prepare import prepare, unit
+from gnn_distill.losses.projectors import Projectors
+from gnn_distill.losses.rows import PooledRows, RowLoss, Rows, graph_rows, head_rows, node_rows, sample_rows
+from gnn_distill.losses.term import Requires, TeacherRows, Term
 from gnn_distill.models.layers.projection import States
+from gnn_distill.models.representations import Representations
 
 
 def align_mse(student: States, teacher: States) -> Float[Tensor, ""]:
@@ -33,9 +44,9 @@ def align_cka(
     if len(student) < 4:
         return student.sum() * 0.0
     x, y = (states - states.mean(dim=0) for states in (student, teacher))
-    own, its = _hsic(x, x), _hsic(y, y)
-    varies = (own > 1e-8) & (its > 1e-8)
-    scale = own.where(varies, 1.0).sqrt() * its.where(varies, 1.0).sqrt()
+    of_student, of_teacher = _hsic(x, x), _hsic(y, y)
+    varies = (of_student > 1e-8) & (of_teacher > 1e-8)
+    scale = of_student.where(varies, 1.0).sqrt() * of_teacher.where(varies, 1.0).sqrt()
     return (1 - _hsic(x, y) / scale) * varies
 
 
@@ -53,14 +64,83 @@ def infonce(student: States, teacher: States, temperature: float = 0.1) -> Float
 MEASURES = {"mse": align_mse, "cosine": align_cosine, "cka": align_cka, "infonce": infonce}
 
 
+def teacher_layer(student_layer: int, student_layers: int, teacher_layers: int) -> int:
+    """⌈l·L_T/L_S⌉: the teacher layer (from 1) that student layer l (from 1) is aligned to."""
+    return -(-student_layer * teacher_layers // student_layers)
+
+
+def alignment_terms(projectors: Projectors, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
+    """`align_node`, `align_subgraph` and `align_graph`."""
+    measure, ramp = measure_of(align), loss.schedule.align
+    for scale, rows_of in (("node", _node_rows), ("subgraph", _subgraph_rows), ("graph", _graph_rows)):
+        if weight := getattr(align.weights, scale):
+            losses = [RowLoss(rows, measure) for rows in rows_of(projectors, align)]
+            yield Term(f"align_{scale}", weight, ramp, MeanLoss(losses))
+
+
+def measure_of(align: AlignmentConfig) -> Callable[[States, States], Float[Tensor, ""]]:
+    """The measure between rows; a contrast takes at most `samples` of them."""
+    if align.measure != "infonce":
+        return MEASURES[align.measure]
+
+    def contrast_of_samples(student: States, teacher: States) -> Float[Tensor, ""]:
+        picked = sample_rows(len(student), align.samples, student.device)
+        return infonce(student[picked], teacher[picked], align.temperature)
+
+    return contrast_of_samples
+
+
+@dataclass(frozen=True)
+class MeanLoss:
+    """The mean of the losses of several pairs of layers."""
+
+    losses: list[RowLoss]
+
+    @property
+    def requires(self) -> Requires:
+        return reduce(or_, (loss.requires for loss in self.losses))
+
+    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Float[Tensor, ""]:
+        return torch.stack([loss(out, batch, teacher) for loss in self.losses]).mean()
+
+
+def _node_rows(projectors: Projectors, align: AlignmentConfig) -> list[Rows]:
+    """Last layer to last layer, or all student layers l, each to teacher layer ⌈l·L_T/L_S⌉."""
+    depth = len(projectors.student.states)
+    pairs = []
+    for layer in range(1, depth + 1) if align.layers else [depth]:
+        if layer == depth and align.reuse_head:
+            pairs.append(head_rows(projectors))
+            continue
+        layers = (layer, teacher_layer(layer, depth, projectors.last))
+        pairs.append(node_rows(projectors, f"align_node{layer}", _kind(align, align.projection), layers))
+    return pairs
+
+
+def _subgraph_rows(projectors: Projectors, align: AlignmentConfig) -> list[Rows]:
+    """Means over subgraphs; at node level those over ego networks are weighted by walks of `radius` steps."""
+    # A map of its own with a hidden layer: a linear one commutes with the mean, and would only repeat `node`.
+    rows = node_rows(projectors, "align_subgraph", _kind(align, "mlp"))
+    if projectors.level == "node" and align.source == "ego":
+        # Two products with the edges are faster than one with all balls.
+        return [PooledRows(rows, attrgetter("row_walk"), times=align.radius)]
+    return [PooledRows(rows, projectors.operator(align.source, align))]
+
+
+def _graph_rows(projectors: Projectors, align: AlignmentConfig) -> list[Rows]:
+    """Graph states; at node level prototypes of the labelled classes, or of clusters."""
+    kind = _kind(align, align.projection)
+    return [graph_rows(projectors, "align_graph", kind, align, among=align.prototypes)]
+
+
+def _kind(align: AlignmentConfig, kind: str) -> str | None:
+    """The kind of projection; none for CKA, which compares states of any widths: a map could only spoil it."""
+    return None if align.measure == "cka" else kind
+
+
 def _hsic(x: Float[Tensor, "row left"], y: Float[Tensor, "row right"]) -> Float[Tensor, ""]:
     rows = len(x)
     left, right = x.square().sum(dim=1), y.square().sum(dim=1)
     total = (x.T @ y).square().sum() - rows / (rows - 2) * (left * right).sum()
     total = total + left.sum() * right.sum() / ((rows - 1) * (rows - 2))
     return total / (rows * (rows - 3))
-
-
-def teacher_layer(student_layer: int, student_layers: int, teacher_layers: int) -> int:
-    """⌈l·L_T/L_S⌉: the teacher layer (from 1) that student layer l (from 1) is aligned to."""
-    return -(-student_layer * teacher_layers // student_layers)

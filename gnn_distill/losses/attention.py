@@ -8,7 +8,14 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from gnn_distill.losses.prepare import at_least_single, unit
+from gnn_distill.config.schema.objective import MicroConfig
+from gnn_distill.data.batching import GraphBatch
+from gnn_distill.errors import UserError
+from gnn_distill.losses.attention_targets import AttentionTargets, SampledTargets
+from gnn_distill.losses.prepare import at_least_single, pad, unit
+from gnn_distill.losses.projectors import Projectors, Target
+from gnn_distill.losses.term import Requires, TeacherRows
+from gnn_distill.models.representations import Representations
 
 Mask = Bool[Tensor, "graph node"]
 Weights = Float[Tensor, "graph node node"]
@@ -95,6 +102,60 @@ def attention_distillation(
         logits = logits.masked_fill(~support.unsqueeze(1), torch.finfo(logits.dtype).min)
     kl = F.kl_div(logits.log_softmax(dim=-1), target.unsqueeze(1), reduction="none").sum(dim=-1).mean(dim=1)
     return (kl * mask).sum() / mask.sum().clamp(min=1)
+
+
+class AttentionLoss:
+    """The mean of `attention_distillation` over the taught layers; layer l has k = min(l, attention_radius) hops."""
+
+    def __init__(self, projectors: Projectors, micro: MicroConfig) -> None:
+        layers = micro.attention_layers or range(1, len(projectors.student.states) + 1)
+        self.micro, self.hops = micro, {layer: min(layer, micro.attention_radius) for layer in layers}
+        self.requires = Requires(attention=micro.attention_target == "gat", attention_layers=frozenset(self.hops))
+        states = None
+        if micro.attention_target == "cosine":
+            states = projectors.nodes(projectors.last)
+            self.requires |= states.requires
+        self.targets = (BatchTargets if projectors.level == "graph" else SampledTargets)(micro, states)
+
+    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Float[Tensor, ""]:
+        if missing := self.hops.keys() - out.attention.keys():
+            raise UserError(
+                f"loss.micro.attention: the student returns no attention logits of layer {min(missing)}. Choose other "
+                "loss.micro.attention_layers or another student, or set loss.micro.attention=0."
+            )
+        targets = self.targets(batch, teacher, set(self.hops.values()))
+        values = []
+        for layer, radius in self.hops.items():
+            logits, (target, support) = targets.queries_of(out.attention[layer]), targets.by_hops[radius]
+            heads = self.micro.attention_heads or max(1, logits.size(1) // 2)
+            near = support if self.micro.attention_form == "shape" else None
+            values.append(attention_distillation(logits, target, targets.mask, near, heads))
+        return torch.stack(values).mean()
+
+
+class BatchTargets:
+    """Targets of all nodes of a batch of graphs."""
+
+    def __init__(self, micro: MicroConfig, states: Target | None) -> None:
+        self.micro, self.states = micro, states
+
+    def __call__(self, batch: GraphBatch, teacher: TeacherRows, hops: set[int]) -> AttentionTargets:
+        messages, by_hops = message_matrix(batch.edge_dense_index, batch.mask), {}
+        for radius in hops:
+            support = hop_support(messages, batch.mask, radius)
+            by_hops[radius] = self._target(batch, teacher, messages, support, radius), support
+        return AttentionTargets(by_hops, batch.mask)
+
+    def _target(
+        self, batch: GraphBatch, teacher: TeacherRows, messages: Weights, support: Tensor, radius: int
+    ) -> Weights:
+        if self.micro.attention_target == "propagation":
+            return propagation_target(messages, batch.mask, radius)
+        if self.micro.attention_target == "gat":
+            weights = (teacher.edge_attention, teacher.self_attention)
+            return gat_target(batch.edge_dense_index, *weights, batch.dense_index, batch.mask, radius)
+        padded = pad(self.states.read(teacher), batch.dense_index, batch.mask)
+        return cosine_target(padded, support, self.micro.temperature)
 
 
 def _self(mask: Mask) -> Bool[Tensor, "graph node node"]:

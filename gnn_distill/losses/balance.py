@@ -1,4 +1,4 @@
-"""Terms scaled by their gradients, so that a weight says how much a term moves the student."""
+"""Terms scaled by their gradients, so that a weight sets how much a term moves the student."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,16 +9,16 @@ from gnn_distill.losses.gradients import gradient
 
 MOMENTUM = 0.7
 MOST = 1e4
-"""Largest factor: what is so much smaller than the task's gradient is the rounding of a term at its minimum."""
+"""Largest factor: a gradient that is smaller still is the rounding of a term at its minimum."""
 
 
 class Balance(nn.Module):
-    """Makes of a weight a share of the task's gradient: w_t ← w_t · share · w_task·‖∇_θ L_task‖ / ‖∇_θ L_t‖.
+    """Turns a weight into a share of the task's gradient: w_t ← w_t · share · w_task·‖∇_θ L_task‖ / ‖∇_θ L_t‖.
 
     θ are all parameters of the student, but not the terms' own projections: what every term moves in the end,
     whatever states it reads and whatever the student is. Norms are measured in every `every`-th step, at the cost of
-    one more backward pass a term, and are running means: m = Σ_i 0.7^(k−i)·‖∇_i‖ / Σ_i 0.7^(k−i) over the
-    measurements so far. A norm that is 0 or not finite is left out: such a batch has nothing of that term. All terms
+    one more backward pass per term, and are running means: m = Σ_i 0.7^(k−i)·‖∇_i‖ / Σ_i 0.7^(k−i) over the
+    measurements so far. A norm that is 0 or not finite is left out: the term is absent from such a batch. All terms
     are measured, also the task before its ramp lets it count. After the adaptive weight of VQGAN (Esser et al. 2021),
     which is taken at the last layer in every step; GradNorm (Chen et al. 2018) learns its weights instead.
     """
@@ -31,16 +31,16 @@ class Balance(nn.Module):
         self.steps = 0
 
     def due(self) -> bool:
-        """Whether the step that begins is one of those that measure; a call is a step."""
+        """Whether the next step measures; every call counts as a step."""
         self.steps += 1
         return (self.steps - 1) % self.every == 0
 
     def measure(self, raw: Mapping[str, Tensor], parameters: Sequence[Tensor]) -> None:
-        """Take a batch's raw terms into the running means."""
+        """Update the running means with a batch's raw terms."""
         norms = torch.stack([gradient(raw[name], parameters).norm() for name in self.names])
-        told = norms.isfinite() & (norms > 0)
-        self.sums = torch.where(told, MOMENTUM * self.sums + norms, self.sums)
-        self.counts = torch.where(told, MOMENTUM * self.counts + 1, self.counts)
+        measured = norms.isfinite() & (norms > 0)
+        self.sums = torch.where(measured, MOMENTUM * self.sums + norms, self.sums)
+        self.counts = torch.where(measured, MOMENTUM * self.counts + 1, self.counts)
 
     def forward(self, weights: Mapping[str, float]) -> dict[str, float | Tensor]:
         """The weights with all but the task's as shares of its gradient; 0 for a term that was never measured."""
@@ -55,5 +55,5 @@ class Balance(nn.Module):
         return self.steps
 
     def set_extra_state(self, state: int) -> None:
-        """Go on from a checkpoint's step."""
+        """Resume from a checkpoint's step."""
         self.steps = state

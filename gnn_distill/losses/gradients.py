@@ -1,13 +1,13 @@
-"""Gradients of single terms on the student's parameters, to look at them and to balance them."""
+"""Gradients of single terms on the student's parameters: to log them, to balance them, to find what diverges."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from gnn_distill.data.batching import GraphBatch
-from gnn_distill.losses.projectors import TeacherRows, Term
+from gnn_distill.losses.term import TeacherRows, Term
 from gnn_distill.models.representations import Representations
 
 
@@ -26,17 +26,36 @@ def compare_gradients(
     teacher: TeacherRows | None,
     parameters: Sequence[Tensor],
 ) -> dict[str, float]:
-    """`<term>.grad_norm` ‖∇_θ L‖ of every raw term, counted now or not, and `<term>.grad_cosine` with the task's.
+    """`<term>.grad_norm` ‖∇_θ L‖ of every term, whether it counts now or not, and `<term>.grad_cosine` with the task's.
 
     A cosine is left out where one of the two gradients is 0. The random state is as before afterwards, and the terms
     draw from it what they draw in the step that follows.
     """
     device = out.logits.device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        vectors = {name: gradient(term.loss(out, batch, teacher), parameters) for name, term in terms.items()}
+        vectors = {name: gradient(term(out, batch, teacher), parameters) for name, term in terms.items()}
     norms = {name: float(vector.norm()) for name, vector in vectors.items()}
     seen = {f"{name}.grad_norm": norm for name, norm in norms.items()}
     for name, vector in vectors.items():
         if name != "task" and norms[name] and norms.get("task"):
             seen[f"{name}.grad_cosine"] = float(vector @ vectors["task"]) / (norms[name] * norms["task"])
     return seen
+
+
+def blamed(
+    terms: dict[str, Term],
+    out: Representations,
+    batch: GraphBatch,
+    teacher: TeacherRows | None,
+    parameters: Sequence[Tensor],
+) -> Iterator[str]:
+    """What is not finite: the student's outputs, or each term's value, or else its gradient."""
+    if not bool(out.logits.isfinite().all()):
+        yield "the model's outputs"
+        return
+    for name, term in terms.items():
+        loss = term(out, batch, teacher)
+        if not bool(loss.isfinite()):
+            yield f"term {name} ({float(loss.detach())})"
+        elif not bool(torch.isfinite(gradient(loss, parameters)).all()):
+            yield f"the gradient of term {name}"

@@ -1,4 +1,4 @@
-"""What terms read of the graphs beside a batch: found once for a data set, and looked up batch by batch."""
+"""What terms read of the graphs besides a batch: found once per data set, and looked up batch by batch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Structure(Protocol):
-    """Finds it when a term asks, and never before."""
+    """Finds what terms read when one first needs it, and never before."""
 
     def subgraphs(self, source: str, align: AlignmentConfig) -> Subgraphs:
         """Subgraphs of all graphs: ego networks and walks as `align` has them, clusters, fragments."""
@@ -29,16 +29,16 @@ class Structure(Protocol):
         """A random walk from every node of all graphs."""
 
     def anchors(self, count: int) -> Anchors:
-        """Nodes, among those that are taught, whose distances to each other are known."""
+        """A sample of the taught nodes with the distances between them."""
 
 
 class LastValue:
-    """A function of batches that remembers its last value, for a batch that comes in every step."""
+    """A function of batches that remembers its last value, for a batch that returns in every step."""
 
     def __init__(self, derive: Callable[[GraphBatch], T]) -> None:
-        self.derive, self.batch, self.value = derive, lambda: None, None
+        self.derive, self.batch, self.value = derive, None, None
 
     def __call__(self, batch: GraphBatch) -> T:
-        if self.batch() is not batch:
+        if self.batch is None or self.batch() is not batch:
             self.batch, self.value = weakref.ref(batch), self.derive(batch)
         return self.value

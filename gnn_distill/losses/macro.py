@@ -1,16 +1,22 @@
 """Macro terms: relations between whole graphs, and between nodes far and near within each.
 
-At node level the same functions are called with sampled nodes, or with prototypes, in place of graphs.
+At node level the same formulas are called with sampled nodes, or with prototypes, in place of graphs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig, MacroConfig
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.encodings.distances import UNREACHABLE
-from gnn_distill.losses.prepare import prepare, unit
+from gnn_distill.losses.graph_lookups import LastValue
+from gnn_distill.losses.prepare import pad, prepare, unit
+from gnn_distill.losses.projectors import Projectors
+from gnn_distill.losses.rows import BatchLoss, RowLoss, graph_rows, node_rows
+from gnn_distill.losses.term import Requires, Term
 
 GraphStates = Float[Tensor, "graph channel"]
 Padded = Float[Tensor, "graph node channel"]
@@ -55,14 +61,14 @@ def distance_profile(
     """Mean over graphs of the mean over buckets b of (s_S(b) − s_T(b))², s(b) = mean of cos(h_i, h_j) over pairs in b.
 
     Ordered pairs i ≠ j of a graph fall into the buckets 1, …, K = `buckets` hops, more than K, and unreachable.
-    Empty buckets are left out, and graphs without a pair; zero where none is left. It tells how similarity decays
-    with distance, the long-range part. This project's own.
+    Empty buckets are left out, and graphs without a pair; zero where none is left. It describes how similarity
+    decays with distance, the long-range part. This project's own.
     """
     student, teacher = prepare(student, teacher)
     nodes = mask.size(1)
     pairs = mask.unsqueeze(2) & mask.unsqueeze(1) & ~torch.eye(nodes, dtype=torch.bool, device=mask.device)
     bucket = torch.where(spd == UNREACHABLE, buckets + 1, spd.clamp(1, buckets + 1) - 1)
-    # The profile is linear in the cosines, so one sum over their differences will do.
+    # The profile is linear in the cosines, so one sum over their differences suffices.
     difference = (_cosines(student) - _cosines(teacher)).flatten(1)
     total, count = [], []
     for number in range(buckets + 2):
@@ -86,7 +92,7 @@ def distribution(
     """
     student, teacher = prepare(student, teacher)
     share = (mask / mask.sum(dim=1, keepdim=True).clamp(min=1)).to(student.dtype)
-    # Around the teacher's mean the states are small, so that little is lost where squares are subtracted.
+    # Centred states are small, so that subtracting squares loses little precision.
     mean = (share.unsqueeze(-1) * teacher).sum(dim=1, keepdim=True)
     student, teacher = student - mean, teacher - mean
     scale = -0.5 / bandwidths.detach().clamp(min=1e-6).to(student.dtype).square()
@@ -100,31 +106,73 @@ def distribution(
     return (share.unsqueeze(1) @ difference @ share.unsqueeze(2)).mean()
 
 
-def median_distance(
-    states: Float[Tensor, "node channel"], node_ptr: Int[Tensor, "graphs+1"], pairs: int = 20_000, seed: int = 0
-) -> float:
-    """Median of ‖h_i − h_j‖ over random pairs of different nodes of a graph; at least 1e-6, the unit of bandwidths.
-
-    Graphs of one node have no pair; 1 where no graph has one.
-    """
-    random = torch.Generator().manual_seed(seed)
-    sizes = node_ptr.diff()
-    owner = torch.repeat_interleave(sizes)
-    candidates = (sizes[owner] > 1).nonzero().squeeze(1)
-    if not len(candidates):
-        return 1.0
-    one = candidates[torch.randint(len(candidates), (pairs,), generator=random)]
-    graph = owner[one]
-    start, size = node_ptr[graph], sizes[graph]
-    # A step of 1 to n − 1 around the graph never comes back to the same node.
-    step = 1 + (torch.rand(pairs, generator=random, dtype=torch.float64) * (size - 1)).long()
-    other = start + (one - start + step) % size
-    return max(float((states[one].float() - states[other].float()).norm(dim=-1).median()), 1e-6)
-
-
 def bandwidths(median: float, factors: Sequence[float] = (0.25, 0.5, 1.0, 2.0, 4.0)) -> Float[Tensor, "bandwidth"]:
     """Multiples of the median distance, for `distribution`."""
     return median * torch.tensor(factors)
+
+
+GRAPH_RELATIONS = {"cosine": graph_relation_cosine, "pkt": graph_relation_pkt}
+
+
+def macro_terms(projectors: Projectors, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
+    """`macro_graph_relation`, `macro_distance_profile` and `macro_distribution`."""
+    macro, ramp = loss.macro, loss.schedule.macro
+    if weight := loss.weights.macro * macro.graph_relation:
+        name, samples = "macro_graph_relation", _samples(projectors, macro)
+        rows = graph_rows(projectors, name, macro.projection, align, macro.among, samples=samples)
+        yield Term(name, weight, ramp, RowLoss(rows, GRAPH_RELATIONS[macro.measure]))
+    if weight := loss.weights.macro * macro.distance_profile:
+        yield Term("macro_distance_profile", weight, ramp, _profile_loss(projectors, macro))
+    if weight := loss.weights.macro * macro.distribution:
+        yield Term("macro_distribution", weight, ramp, _distribution_loss(projectors, macro))
+
+
+def _profile_loss(projectors: Projectors, macro: MacroConfig) -> BatchLoss:
+    """Between the nodes of each graph; at node level between anchors."""
+    rows = node_rows(projectors, "macro_distance_profile", macro.projection)
+
+    def within_graphs(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
+        return distance_profile(*_padded(student, teacher, batch), batch.spd, batch.mask, macro.buckets)
+
+    if projectors.level == "graph":
+        return BatchLoss(rows, within_graphs, Requires(distances=True))
+    anchors_of = LastValue(projectors.structure.anchors(macro.anchors).of)
+
+    def between_anchors(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
+        picked, spd = anchors_of(batch)
+        student, teacher = student[picked].unsqueeze(0), teacher[picked].unsqueeze(0)
+        return distance_profile(student, teacher, spd.unsqueeze(0), _full_mask(picked), macro.buckets)
+
+    return BatchLoss(rows, between_anchors)
+
+
+def _distribution_loss(projectors: Projectors, macro: MacroConfig) -> BatchLoss:
+    """Between the node sets of each graph; at node level between the states of nodes drawn in each step."""
+    rows = node_rows(projectors, "macro_distribution", macro.projection, samples=_samples(projectors, macro))
+    sigmas = bandwidths(projectors.teacher.median_distance())
+
+    def within_graphs(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
+        return distribution(*_padded(student, teacher, batch), batch.mask, sigmas.to(student.device))
+
+    def between_samples(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
+        mask = _full_mask(student[:, 0])
+        return distribution(student.unsqueeze(0), teacher.unsqueeze(0), mask, sigmas.to(student.device))
+
+    return BatchLoss(rows, within_graphs if projectors.level == "graph" else between_samples)
+
+
+def _samples(projectors: Projectors, macro: MacroConfig) -> int:
+    """Largest number of nodes that stand in for graphs, or for all nodes; 0: all graphs, with all their nodes."""
+    return macro.samples if projectors.level == "node" else 0
+
+
+def _padded(student: Tensor, teacher: Tensor, batch: GraphBatch) -> tuple[Padded, Padded]:
+    return pad(student, batch.dense_index, batch.mask), pad(teacher, batch.dense_index, batch.mask)
+
+
+def _full_mask(rows: Tensor) -> Bool[Tensor, "1 node"]:
+    """The mask of one graph that holds all rows."""
+    return torch.ones(1, len(rows), dtype=torch.bool, device=rows.device)
 
 
 def _cosines(states: Float[Tensor, "*graph row channel"]) -> Float[Tensor, "*graph row row"]:

@@ -1,11 +1,19 @@
-"""Micro terms on edges: local neighbourhoods in the students' and teachers' states."""
+"""Micro terms: local neighbourhoods in the student's and the teacher's states. That on attention: attention.py."""
+
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
+from gnn_distill.data.batching import GraphBatch
+from gnn_distill.losses.attention import AttentionLoss
 from gnn_distill.losses.neighbours import edge_cosine, mean_kl, neighbour_pairs
 from gnn_distill.losses.prepare import prepare
+from gnn_distill.losses.projectors import Projectors
+from gnn_distill.losses.rows import BatchLoss, node_rows
+from gnn_distill.losses.term import Term
 
 NodeStates = Float[Tensor, "node channel"]
 
@@ -33,7 +41,7 @@ def edge_difference(student: NodeStates, teacher: NodeStates, edge_index: Int[Te
 
     Both sides have d dimensions. Self-loops do not count, nodes without neighbours are skipped; zero where no node
     is left. It is the roughness of the error φ(h_S) − h_T along edges: zero for an error that is the same for all
-    nodes of a component. This project's own; alignment of node states asks for the states themselves.
+    nodes of a component. This project's own; alignment of node states compares the states themselves.
     """
     student, teacher = prepare(student, teacher)
     source, target = edge_index[:, edge_index[0] != edge_index[1]]
@@ -41,3 +49,23 @@ def edge_difference(student: NodeStates, teacher: NodeStates, edge_index: Int[Te
     roughness = (error.index_select(0, target) - error.index_select(0, source)).square().mean(dim=-1)
     degree = torch.bincount(target, minlength=len(student))
     return (roughness / degree[target]).sum() / (degree > 0).sum().clamp(min=1)
+
+
+def micro_terms(projectors: Projectors, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
+    """`micro_relation`, `micro_attention` and `micro_edge`."""
+    micro, ramp = loss.micro, loss.schedule.micro
+
+    def relation(student: NodeStates, teacher: NodeStates, batch: GraphBatch) -> Float[Tensor, ""]:
+        return neighbourhood_relation(student, teacher, batch.row_edges, micro.temperature)
+
+    def edge(student: NodeStates, teacher: NodeStates, batch: GraphBatch) -> Float[Tensor, ""]:
+        return edge_difference(student, teacher, batch.row_edges)
+
+    if weight := loss.weights.micro * micro.relation:
+        rows = node_rows(projectors, "micro_relation", micro.projection)
+        yield Term("micro_relation", weight, ramp, BatchLoss(rows, relation))
+    if weight := loss.weights.micro * micro.attention:
+        yield Term("micro_attention", weight, ramp, AttentionLoss(projectors, micro))
+    if weight := loss.weights.micro * micro.edge:
+        rows = node_rows(projectors, "micro_edge", micro.projection)
+        yield Term("micro_edge", weight, ramp, BatchLoss(rows, edge))

@@ -10,7 +10,7 @@ from gnn_distill.losses.prepare import unit
 def neighbour_pairs(
     edge_index: Int[Tensor, "2 edge"], num_nodes: int
 ) -> tuple[Int[Tensor, "pair"], Int[Tensor, "pair"]]:
-    """(j, i) for every neighbour j of every node i that has two or more; loops are no neighbours.
+    """(j, i) for every neighbour j of every node i that has two or more; self-loops do not count.
 
     `edge_index` holds (j, i), as in PyG. A distribution over one neighbour is 1 whatever the states are.
     """
@@ -45,7 +45,7 @@ def total_kl(
     teacher: Float[Tensor, "pair"],
     num_groups: int,
 ) -> Float[Tensor, ""]:
-    """The sum over groups of the same."""
+    """The same, summed over groups instead of averaged."""
     p, q = (_log_softmax(group, logits, num_groups) for logits in (teacher, student))
     return (p.exp() * (p - q)).sum()
 

@@ -1,9 +1,11 @@
 """The objective: L = w_task·L_task + w_soft·L_soft + w_micro·L_micro + w_macro·L_macro + Σ_s w_s·L_align^s.
 
-Baselines stand beside them, or in their place: + Σ_b w_b·L_b.
+Published losses and losses of one's own are added to them, or replace them: + Σ_b w_b·L_b.
 """
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from jaxtyping import Float
@@ -12,11 +14,12 @@ from torch import Tensor, nn
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.losses.balance import Balance
+from gnn_distill.losses.families import FAMILIES
 from gnn_distill.losses.graph_lookups import Structure
-from gnn_distill.losses.projectors import Projectors, Requires, StudentShape, TeacherRows, TeacherShape, Term
+from gnn_distill.losses.projectors import Projectors, StudentShape, TeacherShape
 from gnn_distill.losses.schedule import ramp_factor, settles
 from gnn_distill.losses.task import TaskLoss
-from gnn_distill.losses.terms import FAMILIES
+from gnn_distill.losses.term import Requires, TeacherRows, Term
 from gnn_distill.models.representations import Representations
 
 
@@ -40,24 +43,24 @@ class Objective(nn.Module):
         self.projectors = None
         terms = [Term("task", loss.weights.task, loss.schedule.task, task_loss)] if loss.weights.task else []
         if teacher is not None:
-            self.projectors = Projectors(teacher, student, task_loss.level, structure)
-            terms += [term for family in FAMILIES for term in family(self.projectors, task_loss, loss, align)]
+            self.projectors = Projectors(teacher, student, task_loss, structure)
+            terms += [term for family in FAMILIES for term in family(self.projectors, loss, align)]
         self.terms = {term.name: term for term in terms}
         self.balance = None
         if teacher is not None and loss.balance == "gradient":
             self.balance = Balance(list(self.terms), loss.weights.task, loss.balance_share, loss.balance_every)
 
     def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: Any) -> None:
-        """As for any module; states that were written before the projectors had this name call them `bridge`."""
+        """As for any module; in states of earlier versions the projectors are called `bridge`."""
         old = f"{prefix}bridge."
         for key in [key for key in state if key.startswith(old)]:
             state[f"{prefix}projectors.{key.removeprefix(old)}"] = state.pop(key)
         super()._load_from_state_dict(state, prefix, *rest)
 
     @property
-    def reads(self) -> Requires:
-        """What some term reads of the teacher, of the student's attention and of the graphs."""
-        return self.projectors.reads if self.projectors else Requires()
+    def requires(self) -> Requires:
+        """What the terms read of the teacher, of the student's attention and of the graphs."""
+        return reduce(or_, (term.requires for term in self.terms.values()), Requires())
 
     @property
     def settled(self) -> float:
@@ -72,10 +75,13 @@ class Objective(nn.Module):
         progress: float,
         parameters: Sequence[Tensor] = (),
     ) -> tuple[Float[Tensor, ""], dict[str, Tensor], dict[str, float | Tensor]]:
-        """The total, each counted term's raw value, and each term's weight now; `parameters`: what is balanced."""
+        """The total, the raw value of each term that counts, and each term's weight now.
+
+        progress: share of the training done, in [0, 1]; parameters: those whose gradients are balanced.
+        """
         weights = {name: term.weight * ramp_factor(term.ramp, self.form, progress) for name, term in self.terms.items()}
         measure = self.balance is not None and self.balance.due()
-        raw = {name: self.terms[name].loss(out, batch, teacher) for name in weights if weights[name] or measure}
+        raw = {name: self.terms[name](out, batch, teacher) for name in weights if weights[name] or measure}
         if measure:
             self.balance.measure(raw, parameters)
             raw = {name: value for name, value in raw.items() if weights[name]}

@@ -1,8 +1,8 @@
-"""Losses of the user's own as terms: a function f(student rows, teacher rows, batch, ...) that returns a scalar."""
+"""User-defined losses as terms: a function f(student rows, teacher rows, batch, ...) that returns a scalar."""
 
 import inspect
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -12,26 +12,26 @@ from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig, Own
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.errors import UserError, refuse
 from gnn_distill.losses.prepare import prepare
-from gnn_distill.losses.projectors import Projectors, TeacherRows, Term
-from gnn_distill.losses.rows import Rows, graph_rows, node_rows, predicting_rows
-from gnn_distill.losses.task import TaskLoss
-from gnn_distill.models.representations import Representations
+from gnn_distill.losses.projectors import Projectors
+from gnn_distill.losses.rows import BatchLoss, LogitRows, Rows, graph_rows, head_rows, node_rows
+from gnn_distill.losses.term import Term
 
 
-def own_terms(projectors: Projectors, task_loss: TaskLoss, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
-    """`own_<name>` of every loss of the user's whose weight is not 0."""
+def own_terms(projectors: Projectors, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
+    """`own_<name>` of every user-defined loss whose weight is not 0."""
     for function in own_losses(loss, projectors.level):
-        rows = _rows(projectors, task_loss, f"own_{function.name}", function.config, align)
-        yield Term(f"own_{function.name}", function.config.weight, loss.schedule.baseline, _term(function, rows))
+        name = f"own_{function.name}"
+        rows = _rows(projectors, name, function.config, align)
+        yield Term(name, function.config.weight, loss.schedule.baseline, BatchLoss(rows, function))
 
 
 def own_losses(loss: LossConfig, level: str) -> list["OwnLoss"]:
-    """The functions whose weight is not 0. Raises UserError where one cannot be found or called, or has no rows."""
+    """The functions whose weight is not 0. Raises UserError where one cannot be imported or called, or has no rows."""
     return [OwnLoss(name, config, level) for name, config in loss.own.items() if config.weight]
 
 
 class OwnLoss:
-    """Calls a function of the user's, and looks at what it returns."""
+    """Calls a user-defined function and checks what it returns."""
 
     def __init__(self, name: str, config: OwnLossConfig, level: str) -> None:
         self.name, self.config, self.key = name, config, f"loss.own.{name}"
@@ -62,7 +62,7 @@ class OwnLoss:
             ) from error
         if (student._version, teacher._version) != versions:
             raise UserError(
-                f"{self.called}: changes its rows in place, and other terms read them, too. Write x = x / 2 for x /= 2."
+                f"{self.called}: modifies its rows in place, which other terms read, too. Write x = x / 2, not x /= 2."
             )
         if fault := _fault(value, student):
             raise UserError(
@@ -75,7 +75,7 @@ class OwnLoss:
             raise UserError(f"{self.called}: this is a class. Give the path of a function.")
         try:
             signature = inspect.signature(self.function)
-        except ValueError:  # written in C, and silent about its arguments
+        except ValueError:  # written in C, without a signature
             return
         try:
             signature.bind(None, None, None, **self.kwargs)
@@ -97,35 +97,25 @@ class OwnLoss:
 
     def _hint(self, student: Tensor, teacher: Tensor) -> str:
         if self.config.projection == "none" and student.size(1) != teacher.size(1):
-            return f" Where it needs rows of one width, set {self.key}.projection=linear."
+            return f" If it needs rows of equal width, set {self.key}.projection=linear."
         return ""
 
 
-def _rows(
-    projectors: Projectors, task_loss: TaskLoss, name: str, config: OwnLossConfig, align: AlignmentConfig
-) -> Rows:
+def _rows(projectors: Projectors, name: str, config: OwnLossConfig, align: AlignmentConfig) -> Rows:
     """What a loss reads: the teacher's states in its own units; without a projection both sides may differ in width.
 
     Of a student that predicts by its teacher's head, the node states that it hands to that head.
     """
     if config.reads == "logits":
-        projectors.reads.logits = True
-        return lambda out, batch, teacher: (out.logits, teacher.logits)
+        return LogitRows()
     kind = None if config.projection == "none" else config.projection
     if config.reads == "graphs":
-        return graph_rows(projectors, task_loss, name, kind, align, raw=True)
-    return predicting_rows(projectors, raw=True) if align.reuse_head else node_rows(projectors, name, kind, raw=True)
-
-
-def _term(function: OwnLoss, rows: Rows) -> Callable[[Representations, GraphBatch, TeacherRows], Tensor]:
-    def own(out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Tensor:
-        return function(*rows(out, batch, teacher), batch)
-
-    return own
+        return graph_rows(projectors, name, kind, align, raw=True)
+    return head_rows(projectors, raw=True) if align.reuse_head else node_rows(projectors, name, kind, raw=True)
 
 
 def _fault(value: object, student: Tensor) -> str:
-    """What is wrong with a function's value, in words; empty where nothing is."""
+    """Describes what is wrong with a function's value; empty if nothing is."""
     if not isinstance(value, Tensor):
         return f"no tensor, but {type(value).__name__},"
     if value.dim():
@@ -134,7 +124,7 @@ def _fault(value: object, student: Tensor) -> str:
         return f"a tensor of {value.dtype}"
     if student.requires_grad and torch.is_grad_enabled() and not value.requires_grad:
         return (
-            "a value without a gradient (a constant, or made of detached rows; where a batch has nothing to compare, "
+            "a value without a gradient (a constant, or made of detached rows; if a batch has nothing to compare, "
             "return student.sum() * 0)"
         )
     return ""

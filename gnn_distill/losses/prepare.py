@@ -26,3 +26,10 @@ def pad(
 def unit(states: Float[Tensor, "*row channel"]) -> Float[Tensor, "*row channel"]:
     """h / max(‖h‖, 1e-6)."""
     return F.normalize(states, dim=-1, eps=1e-6)
+
+
+def class_means(states: Float[Tensor, "row channel"], label: Int[Tensor, "row"]) -> Float[Tensor, "class channel"]:
+    """Mean state of the rows of each class that occurs, by ascending label: prototypes, which stand for graphs."""
+    _, index, count = label.unique(return_inverse=True, return_counts=True)
+    total = states.new_zeros(len(count), states.size(1)).index_add(0, index, states)
+    return total / count.unsqueeze(1)

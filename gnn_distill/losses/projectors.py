@@ -1,49 +1,20 @@
-"""Between teacher and student: what is read of the one, and how the other's states are brought to its width."""
+"""Between teacher and student: standardised states of the one, and maps of the other's states to their width."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from gnn_distill.config.schema.objective import AlignmentConfig, Ramp
+from gnn_distill.config.schema.objective import AlignmentConfig
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.losses.graph_lookups import LastValue, Structure
+from gnn_distill.losses.task import TaskLoss
+from gnn_distill.losses.term import Requires, TeacherRows
 from gnn_distill.models.layers.projection import Keep, projection
 from gnn_distill.models.layers.standardise import Moments, Standardise
-from gnn_distill.models.representations import Representations
-
-
-@dataclass
-class TeacherRows:
-    """What the teacher said of a batch: the rows of its signals, in the batch's order; None: not asked for."""
-
-    logits: Float[Tensor, "example output"] | None
-    nodes: dict[int, Float[Tensor, "row channel"]]
-    """Node states by layer, counted from 1."""
-    graph: Float[Tensor, "graph channel"] | None
-    edge_attention: Float[Tensor, "edge"] | None = None
-    """Its attention along the edges between rows, `GraphBatch.row_edges`."""
-    self_attention: Float[Tensor, "row"] | None = None
-    """What each node gives itself of it."""
-
-    def to(self, device: torch.device, non_blocking: bool = False) -> "TeacherRows":
-        """The same on another device."""
-        return self._map(lambda values: values.to(device, non_blocking=non_blocking))
-
-    def pin_memory(self) -> "TeacherRows":
-        """The same in page-locked memory, for copies that do not block."""
-        return self._map(Tensor.pin_memory)
-
-    def _map(self, function: Callable[[Tensor], Tensor]) -> "TeacherRows":
-        nodes = {layer: function(states) for layer, states in self.nodes.items()}
-        logits, graph, *attention = (
-            None if values is None else function(values)
-            for values in (self.logits, self.graph, self.edge_attention, self.self_attention)
-        )
-        return TeacherRows(logits, nodes, graph, *attention)
 
 
 @dataclass(frozen=True)
@@ -52,9 +23,10 @@ class TeacherShape:
 
     num_layers: int
     nodes: dict[int, Moments]
+    """By layer, counted from 1."""
     graph: Moments
     median_distance: Callable[[], float] = lambda: 1.0
-    """Of the last layer's standardised states: between two nodes of a graph. Computed when asked."""
+    """`median_distance` of the last layer's standardised states; computed when called."""
 
 
 class StudentShape(NamedTuple):
@@ -64,57 +36,47 @@ class StudentShape(NamedTuple):
     graph: int
 
 
-class Term(NamedTuple):
-    """One loss: its constant weight, when it counts, and how it is computed."""
-
-    name: str
-    weight: float
-    ramp: Ramp
-    loss: Callable[[Representations, GraphBatch, TeacherRows | None], Tensor]
-
-
-@dataclass
-class Requires:
-    """What the terms read beside labels and the student's outputs: nothing else is gathered, or computed for them."""
-
-    layers: set[int] = field(default_factory=set)
-    """Teacher layers whose node states are read."""
-    logits: bool = False
-    graph: bool = False
-    attention: bool = False
-    """The teacher's."""
-    attention_layers: set[int] = field(default_factory=set)
-    """Student layers whose attention logits are read."""
-    distances: bool = False
-    """Hop distances of all pairs of a batch."""
-
-    @property
-    def teacher(self) -> bool:
-        """Whether anything is read of the teacher."""
-        return bool(self.layers or self.logits or self.graph or self.attention)
-
-
 class Target(NamedTuple):
     """States of the teacher as a term reads them."""
 
-    read: Callable[[TeacherRows], Float[Tensor, "row channel"]]
+    layer: int | None
+    """Node states after this layer, counted from 1; None: graph states."""
+    standardise: Standardise | None
+    """None: raw states with all their dimensions."""
     channels: int
-    """How many dimensions are left."""
-    kept: Tensor
-    """Which they are."""
+    """Number of dimensions left."""
+    kept: Int[Tensor, "alive"]
+    """Which dimensions these are."""
+
+    @property
+    def requires(self) -> Requires:
+        """The states that are read."""
+        return Requires(graph=True) if self.layer is None else Requires(layers=frozenset({self.layer}))
+
+    def read(self, teacher: TeacherRows) -> Float[Tensor, "row alive"]:
+        """The states of a batch."""
+        states = teacher.graph if self.layer is None else teacher.nodes[self.layer]
+        return states if self.standardise is None else self.standardise(states)
 
 
 class Projectors(nn.Module):
-    """Owns the projections that terms learn, and the standardisation of what they read of the teacher."""
+    """Owns the projections that terms learn, and the standardisation of the teacher's states.
+
+    task_loss: knows labels and level of the task; structure: finds subgraphs, walks and anchors when a term needs them.
+    """
 
     def __init__(
-        self, teacher: TeacherShape, student: StudentShape, level: str, structure: Structure | None = None
+        self, teacher: TeacherShape, student: StudentShape, task_loss: TaskLoss, structure: Structure | None = None
     ) -> None:
         super().__init__()
-        self.teacher, self.student, self.level, self.structure = teacher, student, level, structure
+        self.teacher, self.student, self.task_loss, self.structure = teacher, student, task_loss, structure
         self.standardise, self.projections = nn.ModuleDict(), nn.ModuleDict()
-        self.reads = Requires()
         self._operators: dict[str, LastValue] = {}
+
+    @property
+    def level(self) -> str:
+        """graph or node: what has a label."""
+        return self.task_loss.level
 
     @property
     def last(self) -> int:
@@ -123,20 +85,19 @@ class Projectors(nn.Module):
 
     def nodes(self, layer: int, raw: bool = False) -> Target:
         """Node states after a layer, standardised, or raw with all their dimensions."""
-        self.reads.layers.add(layer)
         moments = self.teacher.nodes[layer]
-        if raw:
-            return _raw(lambda rows: rows.nodes[layer], moments)
-        standardise = self._standardise(f"node{layer}", moments)
-        return Target(lambda rows: standardise(rows.nodes[layer]), standardise.channels, standardise.alive)
+        return _raw(layer, moments) if raw else _standardised(layer, self.standardiser(layer))
 
     def graphs(self, raw: bool = False) -> Target:
         """Graph states, standardised, or raw with all their dimensions."""
-        self.reads.graph = True
-        if raw:
-            return _raw(lambda rows: rows.graph, self.teacher.graph)
-        standardise = self._standardise("graph", self.teacher.graph)
-        return Target(lambda rows: standardise(rows.graph), standardise.channels, standardise.alive)
+        return _raw(None, self.teacher.graph) if raw else _standardised(None, self.standardiser(None))
+
+    def standardiser(self, layer: int | None) -> Standardise:
+        """Standardisation of node states after a layer (None: of graph states), the same for all terms."""
+        key, moments = ("graph", self.teacher.graph) if layer is None else (f"node{layer}", self.teacher.nodes[layer])
+        if key not in self.standardise:
+            self.standardise[key] = Standardise(moments)
+        return self.standardise[key]
 
     def project(self, name: str, kind: str | None, channels: int, target: Target) -> nn.Module:
         """A term's own map from student states of width `channels` to the target's: none, linear or mlp.
@@ -149,22 +110,39 @@ class Projectors(nn.Module):
         self.projections[name] = Keep(target.kept) if keep else projection(kind, channels, target.channels)
         return self.projections[name]
 
-    def restore(self, layer: int, rows: Float[Tensor, "row alive"]) -> Float[Tensor, "row channel"]:
-        """Standardised node states of a layer in the teacher's own units."""
-        return self._standardise(f"node{layer}", self.teacher.nodes[layer]).restore(rows)
-
     def operator(self, source: str, align: AlignmentConfig) -> Callable[[GraphBatch], Tensor]:
         """Means over the subgraphs of a batch from `source`, as a sparse matrix."""
         if source not in self._operators:
             self._operators[source] = LastValue(self.structure.subgraphs(source, align).operator)
         return self._operators[source]
 
-    def _standardise(self, key: str, moments: Moments) -> Standardise:
-        if key not in self.standardise:
-            self.standardise[key] = Standardise(moments)
-        return self.standardise[key]
+
+def median_distance(
+    states: Float[Tensor, "node channel"], node_ptr: Int[Tensor, "graphs+1"], pairs: int = 20_000, seed: int = 0
+) -> float:
+    """Median of ‖h_i − h_j‖ over random pairs of different nodes of a graph; at least 1e-6, the unit of bandwidths.
+
+    Graphs of one node have no pair; 1 where no graph has one.
+    """
+    random = torch.Generator().manual_seed(seed)
+    sizes = node_ptr.diff()
+    owner = torch.repeat_interleave(sizes)
+    candidates = (sizes[owner] > 1).nonzero().squeeze(1)
+    if not len(candidates):
+        return 1.0
+    one = candidates[torch.randint(len(candidates), (pairs,), generator=random)]
+    graph = owner[one]
+    start, size = node_ptr[graph], sizes[graph]
+    # A step of 1 to n − 1 around the graph never comes back to the same node.
+    step = 1 + (torch.rand(pairs, generator=random, dtype=torch.float64) * (size - 1)).long()
+    other = start + (one - start + step) % size
+    return max(float((states[one].float() - states[other].float()).norm(dim=-1).median()), 1e-6)
 
 
-def _raw(read: Callable[[TeacherRows], Tensor], moments: Moments) -> Target:
+def _raw(layer: int | None, moments: Moments) -> Target:
     channels = len(moments.mean)
-    return Target(read, channels, torch.arange(channels, device=moments.mean.device))
+    return Target(layer, None, channels, torch.arange(channels, device=moments.mean.device))
+
+
+def _standardised(layer: int | None, standardise: Standardise) -> Target:
+    return Target(layer, standardise, standardise.channels, standardise.alive)

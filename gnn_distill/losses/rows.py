@@ -1,19 +1,143 @@
-"""Which rows of the student's states a term compares with which of the teacher's."""
+"""Which rows of the student's states a term compares with which of the teacher's, and losses of such rows."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
-from torch import Tensor
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from gnn_distill.config.schema.objective import AlignmentConfig
 from gnn_distill.data.batching import GraphBatch
-from gnn_distill.losses.projectors import Projectors, Target, TeacherRows
-from gnn_distill.losses.prototypes import class_means
+from gnn_distill.losses.prepare import class_means
+from gnn_distill.losses.projectors import Projectors, Target
 from gnn_distill.losses.task import TaskLoss
+from gnn_distill.losses.term import Requires, TeacherRows
+from gnn_distill.models.layers.standardise import Standardise
 from gnn_distill.models.representations import Representations
 
-Rows = Callable[[Representations, GraphBatch, TeacherRows], tuple[Tensor, Tensor]]
-"""Both sides' rows of a batch, the student's projected."""
+Sides = tuple[Float[Tensor, "row student_channel"], Float[Tensor, "row teacher_channel"]]
+
+
+class Rows(Protocol):
+    """Finds both sides' rows of a batch."""
+
+    requires: Requires
+
+    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Sides:
+        """The student's rows, projected, and the teacher's."""
+
+
+@dataclass(frozen=True)
+class RowLoss:
+    """A loss of both sides' rows: formula(student, teacher)."""
+
+    rows: Rows
+    formula: Callable[..., Float[Tensor, ""]]
+    extra: Requires = field(default_factory=Requires)
+    """What the formula itself reads."""
+
+    @property
+    def requires(self) -> Requires:
+        return self.rows.requires | self.extra
+
+    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Float[Tensor, ""]:
+        return self.formula(*self.rows(out, batch, teacher))
+
+
+class BatchLoss(RowLoss):
+    """A loss of both sides' rows and of the graphs they belong to: formula(student, teacher, batch)."""
+
+    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Float[Tensor, ""]:
+        return self.formula(*self.rows(out, batch, teacher), batch)
+
+
+class LogitRows:
+    """Logits of both sides."""
+
+    requires = Requires(logits=True)
+
+    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Sides:
+        return out.logits, teacher.logits
+
+
+@dataclass(frozen=True)
+class StateRows:
+    """Node or graph states of both sides."""
+
+    layer: int | None
+    """The student's node states after this layer, counted from 1; None: its graph states."""
+    target: Target
+    project: nn.Module
+    samples: int = 0
+    """Largest number of rows, drawn at random in every step; 0: all."""
+
+    @property
+    def requires(self) -> Requires:
+        return self.target.requires
+
+    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Sides:
+        student = out.graph if self.layer is None else out.nodes[self.layer - 1]
+        states = self.target.read(teacher)
+        if self.samples:
+            picked = sample_rows(len(student), self.samples, student.device)
+            student, states = student[picked], states[picked]
+        return self.project(student), states
+
+
+@dataclass(frozen=True)
+class HeadRows:
+    """Last node states, the student's as it hands them to the teacher's head."""
+
+    target: Target
+    standardise: Standardise | None
+    """Brings the student's to the teacher's own units; None: they are compared standardised."""
+
+    @property
+    def requires(self) -> Requires:
+        return self.target.requires
+
+    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Sides:
+        student = out.projected if self.standardise is None else self.standardise.restore(out.projected)
+        return student, self.target.read(teacher)
+
+
+@dataclass(frozen=True)
+class PooledRows:
+    """Means of both sides' rows by a sparse row-stochastic matrix, applied `times` times."""
+
+    rows: Rows
+    operator: Callable[[GraphBatch], Tensor]
+    times: int = 1
+
+    @property
+    def requires(self) -> Requires:
+        return self.rows.requires
+
+    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Sides:
+        student, states = self.rows(out, batch, teacher)
+        matrix = self.operator(batch)
+        for _ in range(self.times):
+            student, states = matrix @ student, matrix @ states
+        return student, states
+
+
+@dataclass(frozen=True)
+class ClassRows:
+    """Means of both sides' rows over the labelled examples of each class."""
+
+    rows: Rows
+    task_loss: TaskLoss
+
+    @property
+    def requires(self) -> Requires:
+        return self.rows.requires
+
+    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Sides:
+        label = self.task_loss.classes(batch.examples(batch.y))
+        student, states = (batch.examples(rows) for rows in self.rows(out, batch, teacher))
+        return class_means(student, label), class_means(states, label)
 
 
 def node_rows(
@@ -23,19 +147,19 @@ def node_rows(
     layers: tuple[int, int] | None = None,
     raw: bool = False,
     samples: int = 0,
-) -> Rows:
+) -> StateRows:
     """Node states after two layers, the student's and the teacher's (counted from 1; None: the last of each).
 
-    `samples`: at most so many nodes, drawn anew in every step; 0: all.
+    name: of the projection; projection: its kind, None for states of any widths; raw: the teacher's states are not
+    standardised; samples: largest number of nodes, drawn at random in every step; 0: all.
     """
     layer, teacher_layer = layers or (len(projectors.student.states), projectors.last)
     target, channels = projectors.nodes(teacher_layer, raw), projectors.student.states[layer - 1]
-    return _rows(projectors, name, projection, target, channels, lambda out: out.nodes[layer - 1], samples)
+    return StateRows(layer, target, projectors.project(name, projection, channels, target), samples)
 
 
 def graph_rows(
     projectors: Projectors,
-    task_loss: TaskLoss,
     name: str,
     projection: str | None,
     align: AlignmentConfig,
@@ -43,71 +167,29 @@ def graph_rows(
     raw: bool = False,
     samples: int = 0,
 ) -> Rows:
-    """Graph states; at node level, where there is one graph, what stands for graphs.
+    """Graph states; at node level, where there is one graph, what stands for graphs, as `among` says.
 
-    These are nodes, or prototypes: means of the states of classes or clusters. `samples`: of graphs or nodes.
+    among: nodes, or prototypes, which are means of the states of classes or clusters; samples: largest number of graphs
+    or nodes; all else as in `node_rows`.
     """
     if projectors.level == "graph":
-        target, channels = projectors.graphs(raw), projectors.student.graph
-        return _rows(projectors, name, projection, target, channels, lambda out: out.graph, samples)
+        target = projectors.graphs(raw)
+        project = projectors.project(name, projection, projectors.student.graph, target)
+        return StateRows(None, target, project, samples)
     if among == "nodes":
         return node_rows(projectors, name, projection, raw=raw, samples=samples)
     nodes = node_rows(projectors, name, projection, raw=raw)
     if among == "clusters":
-        return pooled(nodes, projectors.operator("cluster", align))
-
-    def classes(out: Representations, batch: GraphBatch, teacher: TeacherRows) -> tuple[Tensor, Tensor]:
-        label = task_loss.classes(batch.examples(batch.y))
-        student, states = (batch.examples(rows) for rows in nodes(out, batch, teacher))
-        return class_means(student, label), class_means(states, label)
-
-    return classes
+        return PooledRows(nodes, projectors.operator("cluster", align))
+    return ClassRows(nodes, projectors.task_loss)
 
 
-def predicting_rows(projectors: Projectors, raw: bool = False) -> Rows:
-    """Last node states of a student that predicts by its teacher's head: as it hands them to that head."""
-    target = projectors.nodes(projectors.last, raw)
-
-    def rows(out: Representations, batch: GraphBatch, teacher: TeacherRows) -> tuple[Tensor, Tensor]:
-        return projectors.restore(projectors.last, out.projected) if raw else out.projected, target.read(teacher)
-
-    return rows
-
-
-def pooled(rows: Rows, operator: Callable[[GraphBatch], Tensor], times: int = 1) -> Rows:
-    """Means of both sides' rows by a sparse row-stochastic matrix, applied so many times."""
-
-    def means(out: Representations, batch: GraphBatch, teacher: TeacherRows) -> tuple[Tensor, Tensor]:
-        student, states = rows(out, batch, teacher)
-        matrix = operator(batch)
-        for _ in range(times):
-            student, states = matrix @ student, matrix @ states
-        return student, states
-
-    return means
+def head_rows(projectors: Projectors, raw: bool = False) -> HeadRows:
+    """Last node states of a student that predicts by its teacher's head; raw: in the teacher's own units."""
+    standardise = projectors.standardiser(projectors.last) if raw else None
+    return HeadRows(projectors.nodes(projectors.last, raw), standardise)
 
 
 def sample_rows(rows: int, most: int, device: torch.device) -> Tensor:
-    """Which of so many rows a step takes: at most `most`, at random."""
+    """At most `most` of `rows` rows, at random."""
     return torch.randperm(rows, device=device)[:most]
-
-
-def _rows(
-    projectors: Projectors,
-    name: str,
-    projection: str | None,
-    target: Target,
-    channels: int,
-    states: Callable[[Representations], Tensor],
-    samples: int = 0,
-) -> Rows:
-    project = projectors.project(name, projection, channels, target)
-
-    def rows(out: Representations, batch: GraphBatch, teacher: TeacherRows) -> tuple[Tensor, Tensor]:
-        student, teacher = states(out), target.read(teacher)
-        if samples:
-            picked = sample_rows(len(student), samples, student.device)
-            student, teacher = student[picked], teacher[picked]
-        return project(student), teacher
-
-    return rows

@@ -14,7 +14,7 @@ def ramp_factor(ramp: Ramp, form: str, progress: float) -> float:
 
 
 def settles(ramp: Ramp) -> float:
-    """Share of the training from which on the factor stays as it is."""
+    """Share of the training after which the factor is constant."""
     return max((end for begin, end in (ramp.enter, ramp.leave) if begin < 1.0), default=0.0)
 
 

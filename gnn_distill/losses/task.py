@@ -1,4 +1,4 @@
-"""The loss on the labels, and its term of the objective."""
+"""The task loss: the error of predictions against the labels."""
 
 import math
 
@@ -11,6 +11,7 @@ from gnn_distill.config.schema.data import TaskConfig
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.errors import UserError
+from gnn_distill.losses.term import Requires
 from gnn_distill.models.representations import Representations
 
 
@@ -50,6 +51,8 @@ def balanced_pos_weight(y: Float[Tensor, "example target"]) -> Float[Tensor, "ta
 class TaskLoss(nn.Module):
     """The loss on the labels of a batch: absolute error where the primary metric is MAE, else squared; standardised."""
 
+    requires = Requires()
+
     def __init__(self, spec: TaskSpec, pos_weight: Tensor | None = None, label_smoothing: float = 0.0) -> None:
         super().__init__()
         self.level = spec.level
@@ -60,7 +63,7 @@ class TaskLoss(nn.Module):
         self.register_buffer("pos_weight", pos_weight, persistent=False)
 
     def target(self, y: Float[Tensor, "example target"]) -> Float[Tensor, "example target"]:
-        """Labels as the model predicts them: standardised for regression, float64 in float64 and rounded then."""
+        """Labels as the model predicts them: standardised for regression; float64 labels are rounded afterwards."""
         if self.kind != "regression":
             return y
         if y.dtype == torch.double:
@@ -69,11 +72,11 @@ class TaskLoss(nn.Module):
         return (y - self.mean) / self.std
 
     def classes(self, y: Float[Tensor, "example target"]) -> Int[Tensor, "example"]:
-        """The class of each example; one class for all where there are none."""
+        """The class of each example; a single class in tasks without classes."""
         return y[:, 0].long() if self.kind in ("binary", "multiclass") else torch.zeros_like(y[:, 0], dtype=torch.long)
 
     def known(self, batch: GraphBatch) -> Float[Tensor, "rows target"]:
-        """Labels of all rows as the model predicts them; NaN where they do not count."""
+        """Labels of all rows as the model predicts them; NaN where they are not trained on."""
         y = self.target(batch.y)
         if batch.labelled is None:
             return y
@@ -85,12 +88,15 @@ class TaskLoss(nn.Module):
 
 
 def make_task_loss(task: GraphTask, config: TaskConfig) -> TaskLoss:
-    """The task's labels with the weights of `config`; pos_weight=auto counts the training split."""
+    """The task loss that `config` describes; pos_weight=auto counts the training split.
+
+    Raises UserError where the task has no classes to smooth, or no positives to weight.
+    """
     spec = task.spec
     if config.label_smoothing and spec.kind == "regression":
         raise UserError(
             f"task.label_smoothing={config.label_smoothing}: {spec.name} is a regression, which has no classes to "
-            "spread a label over. Set task.label_smoothing=0."
+            "smooth. Set task.label_smoothing=0."
         )
     if config.pos_weight == "none":
         return TaskLoss(spec, None, config.label_smoothing)

@@ -1,4 +1,4 @@
-"""Before the student: what it is told about structure, computed once for a data set."""
+"""Before stage 3: the student's structural encodings, computed once per data set."""
 
 from dataclasses import asdict
 from pathlib import Path

@@ -28,7 +28,7 @@ def evaluate_splits(
 ) -> dict[str, dict[str, float]]:
     """Metrics by split: train, val and, once and last, test (unless trainer.test is false).
 
-    mini_batches: whether trainer.batch_nodes holds here, too, as for a student that gains by it.
+    mini_batches: whether trainer.batch_nodes applies here too, as for a student that gains by it.
     """
     loader = make_loader(
         task,
@@ -48,9 +48,9 @@ def evaluate_splits(
 
 
 def constant_scores(task: GraphTask, test: bool = True) -> dict[str, dict[str, float]]:
-    """Metrics by split of the best answer that is the same for every example: below it nothing was learned.
+    """Metrics by split of the best constant prediction: a model that scores below it has learned nothing.
 
-    It is told by the training part: how often each class is there, the mean of a target, its median for the MAE.
+    It comes from the training part: class frequencies, the mean of a target, its median for the MAE.
     """
     spec, y = task.spec, task.graphs.y.double()
     taught = y[task.splits.train]

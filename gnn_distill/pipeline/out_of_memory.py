@@ -1,4 +1,4 @@
-"""What happens when a device runs out of memory: the same stage goes on with smaller batches."""
+"""When a device runs out of memory, the same stage continues with smaller batches."""
 
 import gc
 from collections.abc import Callable
@@ -17,9 +17,9 @@ MOST_PARTS = 16
 def fit_within_memory(
     attempt: Callable[[int], FitResult], checkpointer: Checkpointer, halve: bool, console: Console
 ) -> FitResult:
-    """`attempt(parts)` fits with batches of 1/parts of their size: all of it, and a half as often as memory runs out.
+    """`attempt(parts)` fits with batches of 1/parts of their size; whenever memory runs out, `parts` doubles.
 
-    The epoch that ran out is begun anew, from what `checkpointer` holds.
+    The epoch that ran out is repeated, from what `checkpointer` holds.
 
     Raises:
         UserError: where a sixteenth is too much, or with halve=False.
@@ -41,4 +41,4 @@ def fit_within_memory(
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        console.warn(f"Out of memory; the student goes on with batches of 1/{checkpointer.parts} of their size.")
+        console.warn(f"Out of memory; continuing with batches of 1/{checkpointer.parts} of their size.")

@@ -1,12 +1,10 @@
-"""One run, from data to summary: pretrain the teacher, distil it into the student, evaluate both."""
+"""One run, from data to summary: train the teacher, distil it into the student, evaluate both. Read this first."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
-from torch import nn
 
 from gnn_distill.config.capabilities import capabilities_of
 from gnn_distill.config.naming import run_name
@@ -14,19 +12,18 @@ from gnn_distill.config.quoting import resume_command
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.data.assembly.seen import Seen
-from gnn_distill.data.encodings.structural import StructuralEncodings
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
 from gnn_distill.interruption import Interrupted, Interruption
 from gnn_distill.losses.task import make_task_loss
-from gnn_distill.models import count_parameters
 from gnn_distill.pipeline.encodings import stored_encodings
-from gnn_distill.pipeline.evaluate import constant_scores, evaluate_splits
+from gnn_distill.pipeline.evaluate import evaluate_splits
 from gnn_distill.pipeline.runtime import Runtime, make_fabric
 from gnn_distill.pipeline.student import check_student, train_student
+from gnn_distill.pipeline.summary import Made, split_sizes, summarise
 from gnn_distill.pipeline.teacher import train_teacher
-from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, compute_teacher_outputs, visibility
+from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
 from gnn_distill.pipeline.teacher_plan import plan_teacher
 from gnn_distill.predict import save_student
 from gnn_distill.results.figures import learning_curves
@@ -55,7 +52,7 @@ def train_in(folder: Path, cfg: DictConfig, resume: bool = False) -> float:
             return make_run(cfg, folder, resume, console, interruption)
         except Interrupted as signal:
             if (folder / RUN).exists():
-                console.warn(f"Stopped by {signal}. Go on with: {resume_command(folder)}", lasting=False)
+                console.warn(f"Stopped by {signal}. Resume with: {resume_command(folder)}", lasting=False)
                 signal.told = True
             raise
 
@@ -81,100 +78,64 @@ def make_run(cfg: DictConfig, folder: Path, resume: bool, console: Console, inte
 
 
 def run_stages(runtime: Runtime, config: TrainConfig) -> float:
-    """Data, teacher, signals, encodings, student, evaluation; then the summary, which makes a run a finished one."""
+    """All stages in order; then the summary, whose existence means that the run is finished."""
     console, directory, tracker = runtime.console, runtime.directory, runtime.tracker
-    name, seconds = run_name(config), Seconds(directory)
+    made, seconds = Made(), Seconds(directory)
+    has_teacher, has_student = config.teacher.name != "none", config.student.name != "none"
     directory.facts["store"] = runtime.store.used  # goes to run.json with all that follows
+
+    # --- data ---
     with seconds.of("data"):
         task = load_task(config.dataset, config.paths)
-        if directory.facts.setdefault("data", task.fingerprint) != task.fingerprint:
-            raise UserError(
-                f"{directory.path}: the data have changed since this run began. Start it anew in another folder."
-            )
+        check_data(directory, task)
         write_split(directory, task)
         task_loss = make_task_loss(task, config.task)
-        # Before hours are spent on a teacher: the largest batch must fit, the student must be one that can be built.
-        check_student(task, config)
-        seen = visibility(task, config.signals.on)
-    parts = {part: len(getattr(task.splits, part)) for part in ("train", "val", "test")}
-    sizes = ", ".join(f"{size:,} {part}" for part, size in parts.items())
-    console.stage(name, f"{sizes} {task.spec.level}s, on {runtime.fabric.device}")
-    for notice in task.notices:
-        console.notice(notice)
+        check_student(task, config)  # before hours are spent on a teacher
+        plan = plan_teacher(config, task)
+    print_data(runtime, task, run_name(config))
 
-    models: dict[str, nn.Module] = {}
-    views: dict[str, StructuralEncodings | None] = {}
-    entries: dict[str, Entry] = {}
-    teacher_signals = fitted = None
-    if config.teacher.name != "none":
+    # --- 1 teacher ---
+    if has_teacher:
         with seconds.of("teacher"):
-            wanted = plan_teacher(config).encoding
-            views["teacher"] = stored_encodings(runtime, task, wanted)[0] if wanted != EncodingConfig() else None
-            models["teacher"], entries["teacher"] = train_teacher(runtime, task, views["teacher"], task_loss, config)
-    if {config.teacher.name, config.student.name}.isdisjoint({"none"}):
+            if plan.encoding != EncodingConfig():
+                made.encodings["teacher"], _ = stored_encodings(runtime, task, plan.encoding)
+            made.models["teacher"], made.entries["teacher"] = train_teacher(
+                runtime, task, made.encodings["teacher"], task_loss, plan
+            )
+
+    # --- 2 signals ---
+    if has_teacher and has_student:
         with seconds.of("signals"):
-            teacher_signals, entries["signals"] = compute_teacher_outputs(
-                runtime, task, views["teacher"], models["teacher"], entries["teacher"], config
+            made.outputs, made.entries["signals"] = compute_teacher_outputs(
+                runtime, task, made.encodings["teacher"], made.models["teacher"], made.entries["teacher"], plan
             )
-    if config.student.name != "none":
+
+    # --- 3 student ---
+    if has_student:
         with seconds.of("encodings"):
-            views["student"], entries["encodings"] = stored_encodings(runtime, task, config.encoding)
-        print_reused(console, entries, config.paths.store)
-        with seconds.of("student", earlier=lambda: fitted.earlier):
-            models["student"], fitted = train_student(
-                runtime, task, views["student"], task_loss, teacher_signals, config, models.get("teacher")
+            made.encodings["student"], made.entries["encodings"] = stored_encodings(runtime, task, config.encoding)
+        print_reused(console, made.entries, config.paths.store)
+        with seconds.of("student", earlier=lambda: made.fitted.earlier):
+            made.models["student"], made.fitted = train_student(
+                runtime, task, made.encodings["student"], task_loss, made.outputs, config, made.models.get("teacher")
             )
 
-    can = {"teacher": plan_teacher(config).can, "student": capabilities_of(config.student.name)}
-
+    # --- 4 evaluate ---
+    can = {"teacher": plan.can, "student": capabilities_of(config.student.name)}
     with seconds.of("evaluation"):
         results = {
-            role: evaluate_splits(runtime, model, task, views[role], task_loss, config.trainer, can[role].mini_batches)
-            for role, model in models.items()
+            role: evaluate_splits(
+                runtime, model, task, made.encodings[role], task_loss, config.trainer, can[role].mini_batches
+            )
+            for role, model in made.models.items()
         }
-    if "student" in models:
-        save_student(directory.path, models["student"], task.spec, config, task.pipeline, Seen.in_training(task))
+    if has_student:
+        save_student(directory.path, made.models["student"], task.spec, config, task.pipeline, Seen.in_training(task))
+
+    # --- summary ---
     figures = learning_curves(directory.path, task.spec.metric)
-    summary = {
-        **results,
-        "constant": constant_scores(task, config.trainer.test),
-        "name": name,
-        "dataset": task.spec.name,
-        "classes": task.spec.classes,
-        "level": task.spec.level,
-        "metric": task.spec.metric,
-        "higher_is_better": task.spec.higher_is_better,
-        "note": task.spec.note,
-        # As it began: files that the settings name may have been written anew since they were read.
-        # Smaller batches than the settings say make another run.
-        "config_hash": directory.facts["config_hash"] + (f"-{fitted.parts}" if fitted and fitted.parts > 1 else ""),
-        "batch_parts": fitted.parts if fitted else None,
-        "seed": config.seed,
-        "split": {
-            "kind": task.splits.kind if config.dataset.split == "auto" else config.dataset.split,
-            "asked": config.dataset.split,
-            "fold": config.dataset.fold,
-            "split_seed": config.dataset.split_seed,
-            "sizes": parts,
-        },
-        "visibility": {"setting": task.setting, "signals_on": seen if teacher_signals else None},
-        "control": describe_control(config, teacher_signals),
-        "data": task.fingerprint,
-        "shared_molecules": task.shared,
-        "shared_graphs": task.shared_graphs,
-        "reused": {kind: entry.reused for kind, entry in entries.items()},
-        "store": runtime.store.used,
-        "best_epoch": fitted.best_epoch if fitted else None,
-        "epochs": fitted.epochs if fitted else None,
-        "skipped_steps": fitted.skipped if fitted else None,
-        "resumed": directory.facts["resumed"],
-        "notices": console.notices,
-        "seconds": seconds.total,
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "parameters": {role: count_parameters(model) for role, model in models.items()},
-        "environment": environment(runtime.fabric.device, config),
-    }
-    told = list(console.notices)
+    summary = summarise(runtime, config, task, made, results, seconds.total)
+    notices = list(console.notices)
     directory.write_summary(summary)
     tracker.summary(summary)
     for path in figures:
@@ -182,14 +143,14 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     console.result_table(task.spec, results, directory.path)
     if hint := tracker.finish():
         console.say(f"Weights & Biases: {hint}")
-    if console.notices != told:  # the tracker's last words
+    if console.notices != notices:  # the tracker's last words
         directory.write_summary(summary | {"notices": console.notices})
     return list(results.values())[-1]["val"][task.spec.metric]
 
 
 @contextmanager
 def keeping_failure(directory: RunDirectory, console: Console) -> Iterator[None]:
-    """Within it an error is kept in the run's failed.json and console.log, and goes on its way."""
+    """Within it an error is written to the run's failed.json and console.log, and raised again."""
     try:
         yield
     except (Exception, SystemExit) as error:
@@ -197,6 +158,12 @@ def keeping_failure(directory: RunDirectory, console: Console) -> Iterator[None]
         with suppress(UserError):  # the disk may be what has failed
             write_failure(directory.path, error)
         raise
+
+
+def check_data(directory: RunDirectory, task: GraphTask) -> None:
+    """Raise UserError where a resumed run finds other data than it started with."""
+    if directory.facts.setdefault("data", task.fingerprint) != task.fingerprint:
+        raise UserError(f"{directory.path}: the data have changed since this run started. Start a new run.")
 
 
 def write_split(directory: RunDirectory, task: GraphTask) -> None:
@@ -207,17 +174,16 @@ def write_split(directory: RunDirectory, task: GraphTask) -> None:
     checkpoint.save_tensors(directory.path / SPLIT, parts)
 
 
-def describe_control(config: TrainConfig, signals: TeacherOutputs | None) -> dict[str, str | int] | None:
-    """What the summary says of teacher.control: nothing without a teacher; of shuffled also how it went."""
-    if config.teacher.name == "none":
-        return None
-    foreign = signals.foreign if signals else None
-    counts = {"classes": foreign.classes, "alone": foreign.alone} if foreign else {}
-    return {"name": config.teacher.control, **counts}
+def print_data(runtime: Runtime, task: GraphTask, title: str) -> None:
+    """The size of each part, the device, and what the user should know of the data."""
+    sizes = ", ".join(f"{size:,} {part}" for part, size in split_sizes(task).items())
+    runtime.console.stage(title, f"{sizes} {task.spec.level}s, on {runtime.fabric.device}")
+    for notice in task.notices:
+        runtime.console.notice(notice)
 
 
 def print_reused(console: Console, entries: dict[str, Entry], store: str) -> None:
-    """Which teacher, signals and encodings were reused, and how much the signals take on disk."""
+    """Which teacher, signals and encodings were found in the store, and how much the signals take on disk."""
     found = [kind for kind, entry in entries.items() if entry.reused]
     if found:
         console.say(f"Found in {store}: {', '.join(found)}")

@@ -11,22 +11,21 @@ from lightning_fabric import Fabric, seed_everything
 from lightning_fabric.plugins.environments import LightningEnvironment
 from torch import nn
 
-from gnn_distill.config.capabilities import Capabilities
 from gnn_distill.config.schema.run import TrainerConfig
 from gnn_distill.cpu import default_threads, keep_freed_memory, onednn_is_quicker, usable_cpus
-from gnn_distill.data.task import GraphTask, TaskSpec
+from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.interruption import Interruption
 from gnn_distill.models import count_parameters
 from gnn_distill.storage.run_directory import RunDirectory
 from gnn_distill.storage.store import Entry, Store, content_key, entry_key
-from gnn_distill.training.console import BarProgress, Console, LineProgress
+from gnn_distill.training.console import Console
 from gnn_distill.training.tracking import Tracker
 
 
 @dataclass
 class Runtime:
-    """Handed to every stage."""
+    """Passed to every stage."""
 
     fabric: Fabric
     store: Store
@@ -49,26 +48,26 @@ class Runtime:
     def entry(
         self, kind: str, parts: dict[str, Any], made_with: dict[str, Any], make: Callable[[Path], None], what: str
     ) -> Entry:
-        """What `parts` say, in the store, `made_with` code, packages and numerics that are part of its key.
+        """The store's entry for `parts`, `made_with` code, packages and numerics that are part of its key.
 
-        A run that goes on keeps what it began with, though it would be made with something else now: its teacher does
-        not change while its student learns.
+        A resumed run keeps the entry that it started with, though another would be made now: its teacher does not
+        change while its student learns.
         """
-        began_with = self.directory.facts.setdefault("entries", {})
+        started_with = self.directory.facts.setdefault("entries", {})
         same, now = content_key({"kind": kind, **parts}), entry_key(kind, parts | {"made_with": made_with})
-        before = began_with.get(same, "")
+        before = started_with.get(same, "")
         entry = self.store.get(kind, parts | {"made_with": made_with}, make, what, rather=before)
         if before and before != entry.path.name:
-            self.console.warn(f"The {what} that this run began with is gone from the store: it goes on with another.")
+            self.console.warn(f"The {what} that this run started with is gone from the store: another one is used.")
         elif entry.path.name != now:
-            self.console.notice(f"This run goes on with the {what} that it began with; now another would be made.")
+            self.console.notice(f"This run keeps the {what} that it started with; now another would be made.")
         if before != entry.path.name:
-            began_with[same] = entry.path.name
+            started_with[same] = entry.path.name
             self.directory.remember()
         return entry
 
     def announce(self, role: str, name: str, model: nn.Module, spec: TaskSpec) -> None:
-        """How large a model is, and a notice if the data have edge features and it does not read them."""
+        """Print a model's size, and a notice if the data have edge features that it does not read."""
         self.console.say(f"{role}: {name}, {count_parameters(model):,} parameters")
         for notice in getattr(model, "notices", ()):
             self.console.notice(notice)
@@ -76,39 +75,17 @@ class Runtime:
             self.console.notice(f"{spec.name} has edge features; this {role} does not read them.")
 
     def record(self, stage: str, row: dict[str, float]) -> None:
-        """Take an epoch's row to metrics.csv and, unless an earlier process did, to the tracker."""
+        """Write an epoch's row to metrics.csv and, unless an earlier process did, to the tracker."""
         row = {"stage": stage, **row}
         self.directory.append_metrics(row)
         if (stage, row["epoch"]) not in self.directory.told:
             self.tracker.log(row)
 
-    def replay(self, stage: str) -> Callable[[list[dict[str, float]]], None]:
-        """A function that records the rows of the epochs before a stage was stopped, and no others."""
-
-        def on_resume(rows: list[dict[str, float]]) -> None:
-            if rows:
-                self.console.notice(f"The {stage} goes on after epoch {len(rows)}.")
-            self.directory.forget(stage)
-            for row in rows:
-                self.record(stage, row)
-
-        return on_resume
-
-    def recorder(self, stage: str, bar: BarProgress | LineProgress) -> Callable[[dict[str, float]], None]:
-        """A function that records an epoch's row and shows it: its first validation metric is the primary one."""
-
-        def on_epoch(row: dict[str, float]) -> None:
-            self.record(stage, row)
-            metrics = {key: value for key, value in row.items() if key.startswith("val/")}
-            bar.update(row["epoch"], row["train/loss"], metrics, row["lr"])
-
-        return on_epoch
-
 
 def make_fabric(trainer: TrainerConfig, threads: int = 0) -> Fabric:
     """One device in the chosen precision, deterministic, with the chosen number of CPU threads.
 
-    Where none is chosen, it is `threads`, with which a run began, if this process may use as many.
+    Where none is chosen, it is `threads`, with which the run started, if this process may use as many.
     """
     fallback = threads if 0 < threads <= usable_cpus() else default_threads()
     torch.set_num_threads(trainer.threads or fallback)
@@ -129,8 +106,3 @@ def make_fabric(trainer: TrainerConfig, threads: int = 0) -> Fabric:
 def seed_stage(seed: int) -> None:
     """Start a stage from the seed alone, whatever ran before it (a stored teacher or a fresh one)."""
     seed_everything(seed, verbose=False)
-
-
-def shapes_repeat(task: GraphTask, can: Capabilities) -> bool:
-    """Whether batches have so few shapes that a kernel for each pays."""
-    return task.spec.level == "node" or can.few_shapes

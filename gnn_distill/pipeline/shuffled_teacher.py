@@ -1,4 +1,4 @@
-"""teacher.control=shuffled: whose states stand in for a unit's own."""
+"""teacher.control=shuffled: which other graph's (node's) states replace its own."""
 
 from dataclasses import dataclass
 
@@ -11,20 +11,20 @@ DECILES = 10
 
 @dataclass
 class Foreign:
-    """For all that is kept of a teacher, where the states of another unit lie that are read instead."""
+    """For each kept graph and node, the position of the states that are read instead of its own."""
 
     graphs: Int[Tensor, " rows"]
     nodes: Int[Tensor, " nodes"]
     classes: int
-    """How many predicted classes there are."""
+    """Number of predicted classes."""
     alone: int
-    """Units that keep their own states, since no other has their class."""
+    """Number of units that keep their own states, since no other has their class."""
 
 
 def foreign_graphs(
     logits: Float[Tensor, "rows output"], kind: str, node_ptr: Int[Tensor, " rows+1"], seed: int
 ) -> Foreign:
-    """Every graph reads the states of another graph of its predicted class, which serves no other one.
+    """Every graph reads the states of another graph of its predicted class, and each graph is read once.
 
     A graph of n nodes reads n of the other's m nodes: a random subset without repetition if n ≤ m; else each of them
     ⌊n/m⌋ or ⌈n/m⌉ times.
@@ -45,7 +45,7 @@ def foreign_graphs(
 def foreign_nodes(
     logits: Float[Tensor, "nodes output"], kind: str, taught: Int[Tensor, " taught"] | None, rows: int, seed: int
 ) -> Foreign:
-    """Every node that is taught reads the states of another such node of its predicted class."""
+    """Every taught node reads the states of another taught node of its predicted class."""
     nodes = torch.arange(len(logits))
     taught = nodes if taught is None else taught
     classes = predicted_classes(logits[taught], kind)
@@ -54,9 +54,9 @@ def foreign_nodes(
 
 
 def predicted_classes(logits: Float[Tensor, "unit output"], kind: str) -> Int[Tensor, " unit"]:
-    """The class that the teacher predicts; of regressions and several labels, the tenth part in which a unit lies.
+    """The class that the teacher predicts; for regressions and several labels, the decile of the prediction.
 
-    Tenths are by rank along the direction in which predictions vary most, their first principal component: of one
+    Deciles are by rank along the direction in which predictions vary most, their first principal component: of one
     target the prediction itself. Sets of predicted labels would not do for classes, as most occur once.
     """
     if kind == "multiclass":
@@ -72,7 +72,7 @@ def predicted_classes(logits: Float[Tensor, "unit output"], kind: str) -> Int[Te
 
 
 def another_of_class(classes: Int[Tensor, " unit"], random: torch.Generator) -> Int[Tensor, " unit"]:
-    """Of every unit another one of its class: the next in a circle that goes through the class in random order."""
+    """For every unit another one of its class: the next in a random cyclic order of the class."""
     order = torch.randperm(len(classes), generator=random)
     order = order[classes[order].sort(stable=True).indices]
     source = torch.empty_like(order)

@@ -1,4 +1,4 @@
-"""Before the student: what losses read of the graphs, found once for a data set, when a term asks for it."""
+"""Before stage 3: what losses read of the graphs, computed once per data set, and only if a term reads it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,11 +21,11 @@ from gnn_distill.storage import checkpoint
 from gnn_distill.storage.code_hash import code_of
 
 KEYS = {"ego": ("radius", "max_members"), "walk": ("walk_length",), "cluster": (), "fragment": ()}
-"""Of every source of subgraphs, the keys of `alignment` that it reads."""
+"""The keys of `alignment` that each source of subgraphs reads."""
 
 
 class StoredStructure:
-    """The structure of a task's graphs, in the store; chance is seeded alike for all runs."""
+    """Subgraphs, walks and anchors of a task's graphs, kept in the store; all runs draw them from one seed."""
 
     def __init__(self, runtime: Runtime, task: GraphTask, taught: str) -> None:
         self.runtime, self.task, self.taught = runtime, task, taught
@@ -47,14 +47,14 @@ class StoredStructure:
 
     def anchors(self, count: int) -> Anchors:
         """A sample of the nodes that are taught."""
-        graphs, among = self.task.graphs, self.task.splits.train
+        graphs, candidates = self.task.graphs, self.task.splits.train
         if self.taught == "all":
-            among = torch.isin(graphs.node_graph, taught_graphs(self.task)).nonzero().squeeze(1)
+            candidates = torch.isin(graphs.node_graph, taught_graphs(self.task)).nonzero().squeeze(1)
         settings = {"count": count, "taught": self.taught}
-        return Anchors(**self._stored("anchors", settings, lambda _: vars(sample_anchors(graphs, among, count))))
+        return Anchors(**self._stored("anchors", settings, lambda _: vars(sample_anchors(graphs, candidates, count))))
 
     def _stored(self, what: str, settings: dict[str, Any], find: Callable) -> dict[str, Tensor]:
-        """Tensors that `find(advance)` gives: found in the store, or computed now; `advance` hears of graphs."""
+        """Tensors that `find(advance)` gives: found in the store, or computed now; `advance` counts graphs."""
         parts = {"data": self.task.fingerprint, "what": what, **settings}
 
         def compute(folder: Path) -> None:
@@ -69,13 +69,13 @@ class StoredStructure:
                 found = find(advance)
             checkpoint.save_tensors(folder / "structure.safetensors", found)
 
-        named = f"{what} of {self.task.spec.name}"
-        entry = self.runtime.entry("structure", parts, code_of([__name__]).to_key(), compute, named)
+        title = f"{what} of {self.task.spec.name}"
+        entry = self.runtime.entry("structure", parts, code_of([__name__]).to_key(), compute, title)
         return checkpoint.load_tensors(entry.path / "structure.safetensors", verify=False)
 
 
 def with_distances(runtime: Runtime, task: GraphTask, encodings: StructuralEncodings) -> StructuralEncodings:
-    """The same with the hop distances of all pairs, which a term reads though the student may not."""
+    """The encodings with the hop distances of all pairs, which a term reads even if the student does not."""
     if encodings.spd is not None:
         return encodings
     found, _ = stored_encodings(runtime, task, EncodingConfig(spd=True))

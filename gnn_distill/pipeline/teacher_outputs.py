@@ -1,4 +1,4 @@
-"""Stage 2: run the teacher once over the training graphs and keep what it says on disk."""
+"""Stage 2: run the teacher once over the training graphs, and keep its logits and states on disk."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,18 +9,17 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.data.batching import GraphBatch, collate, evaluation_batches
 from gnn_distill.data.packed import gather_ranges, pointers
 from gnn_distill.data.task import GraphTask, taught_graphs
 from gnn_distill.errors import UserError
-from gnn_distill.losses.macro import median_distance
-from gnn_distill.losses.projectors import Requires, TeacherRows, TeacherShape
+from gnn_distill.losses.projectors import TeacherShape, median_distance
+from gnn_distill.losses.term import Requires, TeacherRows
 from gnn_distill.models.layers.standardise import Moments, Standardise
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.shuffled_teacher import Foreign, foreign_graphs, foreign_nodes
 from gnn_distill.pipeline.teacher import NOT_TEACHERS, teacher_code, untrained_teacher
-from gnn_distill.pipeline.teacher_plan import plan_teacher
+from gnn_distill.pipeline.teacher_plan import OutputsPlan, TeacherPlan
 from gnn_distill.storage import checkpoint
 from gnn_distill.storage.code_hash import code_of
 from gnn_distill.storage.store import Entry
@@ -31,14 +30,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Attention:
-    """How a GAT teacher weighs the edges of some graphs, and the nodes themselves, in its last layer."""
+    """A GAT teacher's weights of edges, and of the nodes themselves, in its last layer."""
 
     edges: Float[Tensor, " edges"]
     loops: Float[Tensor, " nodes"]
     edge_ptr: Int[Tensor, " rows+1"]
 
     def of(self, batch: GraphBatch, rows: Tensor, nodes: Tensor) -> tuple[Tensor, Tensor]:
-        """Along the edges between the wanted nodes of a batch, and of these themselves."""
+        """Weights of the edges between the rows of a batch, and of these rows' nodes themselves."""
         edges = gather_ranges(self.edge_ptr, rows)
         if batch.outputs is not None:
             edges = edges[batch.joins_rows.cpu()]
@@ -53,7 +52,7 @@ class TeacherOutputs:
     """Row of every graph of the data set, or -1."""
     node_ptr: Int[Tensor, " rows+1"]
     logits: Float[Tensor, "examples output"]
-    """One row a graph, or a node at node level."""
+    """One row per graph, or per node at node level."""
     graph: Float[Tensor, "rows channel"]
     nodes: dict[int, Float[Tensor, "nodes channel"]]
     """By layer, counted from 1."""
@@ -64,23 +63,30 @@ class TeacherOutputs:
     taught: Int[Tensor, " taught"] | None = None
     """Node level: the nodes of these graphs that the student is taught; None: all."""
     foreign: Foreign | None = None
-    """Where the states are read that stand in for each unit's own; None: they are its own."""
+    """Which unit's states replace each unit's own; None: none does."""
     attention: Attention | None = None
-    """Kept only if a term reads it."""
+    """None: no term reads it."""
 
-    def rows(self, batch: GraphBatch, reads: Requires | None = None) -> TeacherRows:
-        """What belongs to a batch, in its order: of what is kept what is read, or all (None)."""
+    def rows(self, batch: GraphBatch, requires: Requires | None = None) -> TeacherRows:
+        """The rows of a batch, in its order: of what is kept what is required, or all (None)."""
         rows = self.row[batch.graph_ids.cpu()]
         nodes = gather_ranges(self.node_ptr, rows)
         if batch.outputs is not None:
             nodes = nodes[batch.outputs.cpu()]
-        reads = reads or Requires(set(self.nodes), logits=True, graph=True, attention=self.attention is not None)
-        logits = self.logits[rows if self.level == "graph" else nodes] if reads.logits else None
-        attention = self.attention.of(batch, rows, nodes) if reads.attention else ()
+        if requires is None:
+            attention = self.attention is not None
+            requires = Requires(frozenset(self.nodes), logits=True, graph=True, attention=attention)
+        logits = self.logits[rows if self.level == "graph" else nodes] if requires.logits else None
+        attention = self.attention.of(batch, rows, nodes) if requires.attention else ()
         if self.foreign is not None:
             rows, nodes = self.foreign.graphs[rows], self.foreign.nodes[nodes]
-        states = {layer: self.nodes[layer][nodes].float() for layer in reads.layers}
-        return TeacherRows(logits, states, self.graph[rows] if reads.graph else None, *attention)
+        states = {layer: self.nodes[layer][nodes].float() for layer in requires.layers}
+        return TeacherRows(logits, states, self.graph[rows] if requires.graph else None, *attention)
+
+    @property
+    def visible(self) -> str:
+        """Whose nodes the student is taught: those of the training part (train), or all that training sees (all)."""
+        return "train" if self.level == "graph" or self.taught is not None else "all"
 
     def shape(self) -> TeacherShape:
         """Depth, and the moments of all states over the units that are taught."""
@@ -102,88 +108,77 @@ def compute_teacher_outputs(
     encodings: "StructuralEncodings | None",
     teacher: nn.Module,
     trained: Entry,
-    config: TrainConfig,
+    plan: TeacherPlan,
 ) -> tuple[TeacherOutputs, Entry]:
-    """Signals of the selected teacher over the graphs of the training part (found in the store, or computed now).
+    """Outputs of the selected teacher for the graphs of the training part (found in the store, or computed now).
 
     Logits stay whatever teacher.control is; with untrained, states are those of the architecture as initialised, and
-    with shuffled those of another unit of the same predicted class, the same one throughout.
+    with shuffled those of another unit of the same predicted class, the same one throughout. `trained`: the teacher's
+    entry in the store.
     """
-    everything = config.signals.layers == "all" or (config.signals.layers == "auto" and config.alignment.layers)
-    micro = config.loss.micro
-    attention = config.loss.weights.micro * micro.attention > 0 and micro.attention_target == "gat"
+    keep, untrained = plan.outputs, plan.settings.control == "untrained"
     parts = {
         "teacher": trained.path.name,
-        "untrained": config.seed if config.teacher.control == "untrained" else None,
-        "layers": "all" if everything else "last",
-        "attention": attention,
-        "dtype": config.signals.dtype,
+        "untrained": plan.recipe.seed if untrained else None,
+        "layers": keep.layers,
+        "attention": keep.attention,
+        "dtype": keep.dtype,
     }
-    made_with = code_of([__name__, *teacher_code(plan_teacher(config)).modules], without=NOT_TEACHERS).to_key()
+    made_with = code_of([__name__, *teacher_code(plan).modules], without=NOT_TEACHERS).to_key()
     made_with["numerics"] = runtime.numerics
     ids = taught_graphs(task)
 
     def compute(folder: Path) -> None:
         state_source = teacher
-        if config.teacher.control == "untrained":
-            state_source = runtime.fabric.to_device(untrained_teacher(config.teacher, task, config.seed))
+        if untrained:
+            state_source = runtime.fabric.to_device(untrained_teacher(plan, task.spec))
         if task.spec.level == "graph":
-            batches = evaluation_batches(task.graphs.num_nodes, ids, 256, config.trainer.max_pairs)
+            batches = evaluation_batches(task.graphs.num_nodes, ids, 256, plan.recipe.max_pairs)
         else:
             batches = list(ids.split(1))
         collated = (collate(task.graphs, encodings, picked).to(runtime.fabric.device) for picked in batches)
-        dtype = getattr(torch, config.signals.dtype)
-        said = read_teacher(teacher, state_source, collated, task, everything, dtype, attention)
-        said["moments"] = [moments(states) for states in (*said["nodes"].values(), said["graph"])]
-        checkpoint.save(folder / "signals.safetensors", said)
+        outputs = read_teacher(teacher, state_source, collated, task, keep)
+        outputs["moments"] = [moments(states) for states in (*outputs["nodes"].values(), outputs["graph"])]
+        checkpoint.save(folder / "signals.safetensors", outputs)
 
-    what = f"signals of {config.teacher.name} on {task.spec.name}"
+    what = f"signals of {plan.settings.name} on {task.spec.name}"
     entry = runtime.entry("signals", parts, made_with, compute, what)
-    state = checkpoint.load(entry.path / "signals.safetensors", verify=False)
+    return read_outputs(entry.path / "signals.safetensors", task, plan), entry
+
+
+def read_outputs(file: Path, task: GraphTask, plan: TeacherPlan) -> TeacherOutputs:
+    """What `compute_teacher_outputs` has written, as far as the student is taught it and with the control's states."""
+    state = checkpoint.load(file, verify=False)
     row, node_ptr = layout(task)
-    measured = [Moments(*pair) for pair in state["moments"]]
-    taught = None
-    if visibility(task, config.signals.on) == "train" and task.spec.level == "node":
+    ids, level = taught_graphs(task), task.spec.level
+    taught, measured = None, [Moments(*pair) for pair in state["moments"]]
+    if plan.outputs.visible == "train" and level == "node":
         taught = places(task.graphs.node_ptr, ids, task.splits.train)
         measured = [*(moments(states[taught]) for states in state["nodes"].values()), measured[-1]]
-    kept = (state["logits"], state["graph"], state["nodes"], state["num_layers"], measured)
     foreign = None
-    if config.teacher.control == "shuffled":
-        logits, kind = state["logits"], task.spec.kind
-        if task.spec.level == "graph":
-            foreign = foreign_graphs(logits, kind, node_ptr, config.seed)
+    if plan.settings.control == "shuffled":
+        logits, kind, seed = state["logits"], task.spec.kind, plan.recipe.seed
+        if level == "graph":
+            foreign = foreign_graphs(logits, kind, node_ptr, seed)
         else:
-            foreign = foreign_nodes(logits, kind, taught, len(ids), config.seed)
-    weights = None
-    if attention:
+            foreign = foreign_nodes(logits, kind, taught, len(ids), seed)
+    attention = None
+    if plan.outputs.attention:
         edge_ptr = pointers(task.graphs.num_edges[ids])
-        weights = Attention(state["edge_attention"], state["self_attention"], edge_ptr)
-    return TeacherOutputs(row, node_ptr, *kept, task.spec.level, taught, foreign, weights), entry
-
-
-def visibility(task: GraphTask, on: str) -> str:
-    """What `signals.on` comes to: all nodes that training sees (auto at node level), or those of the training part.
-
-    Which nodes training sees is the data set's `setting`: transductive, all; inductive, none of validation and test.
-    Raises UserError where all is asked for at graph level.
-    """
-    if task.spec.level == "graph" and on == "all":
-        raise UserError(
-            f"signals.on=all: {task.spec.name} is a graph-level task, and training sees no graph but its own. Choose "
-            "auto or train."
-        )
-    return "train" if task.spec.level == "graph" or on == "train" else "all"
+        attention = Attention(state["edge_attention"], state["self_attention"], edge_ptr)
+    kept = (state["logits"], state["graph"], state["nodes"], state["num_layers"], measured)
+    return TeacherOutputs(row, node_ptr, *kept, level, taught, foreign, attention)
 
 
 def places(
-    node_ptr: Int[Tensor, " graphs+1"], ids: Int[Tensor, " chosen"], rows: Int[Tensor, " some"]
-) -> Int[Tensor, " some"]:
-    """Where nodes `rows` of all graphs lie when only the graphs `ids`, which hold them, are laid end to end."""
+    node_ptr: Int[Tensor, " graphs+1"], ids: Int[Tensor, " chosen"], rows: Int[Tensor, " picked"]
+) -> Int[Tensor, " picked"]:
+    """Positions of the nodes `rows` of all graphs once the graphs `ids` alone, which hold them, are concatenated."""
     return torch.searchsorted(gather_ranges(node_ptr, ids), rows)
 
 
 def layout(task: GraphTask) -> tuple[Int[Tensor, " all_graphs"], Int[Tensor, " rows+1"]]:
-    """Where signals lie: the row of every graph (-1 outside the training part), and where each row's nodes begin."""
+    """The outputs' row of every graph (-1 outside the training part), and where each row's nodes begin."""
     ids = taught_graphs(task)
     row = torch.full((len(task.graphs),), -1).index_copy(0, ids, torch.arange(len(ids)))
     return row, pointers(task.graphs.num_nodes[ids])
@@ -195,13 +190,11 @@ def read_teacher(
     state_source: nn.Module,
     batches: Iterable[GraphBatch],
     task: GraphTask,
-    everything: bool,
-    dtype: torch.dtype,
-    attention: bool = False,
+    keep: OutputsPlan,
 ) -> dict:
     """Logits of `teacher` and states of `state_source`, in the order in which the training graphs are packed.
 
-    Raises UserError where `attention` is asked of a model that has none.
+    Raises UserError where `keep.attention` is asked of a model that has none.
     """
     row, node_ptr = layout(task)
     graphs, num_nodes = len(node_ptr) - 1, int(node_ptr[-1])
@@ -225,12 +218,12 @@ def read_teacher(
         else:
             put(kept, "logits", num_nodes, node_rows, out.logits, torch.float32)
         put(kept, "graph", graphs, rows, states.graph, torch.float32)
-        for layer in range(1 if everything else num_layers, num_layers + 1):
-            put(nodes, layer, num_nodes, node_rows, states.nodes[layer - 1], dtype)
-        if attention:
+        for layer in range(1 if keep.layers == "all" else num_layers, num_layers + 1):
+            put(nodes, layer, num_nodes, node_rows, states.nodes[layer - 1], getattr(torch, keep.dtype))
+        if keep.attention:
             if states.edge_attention is None or states.self_attention is None:
                 raise UserError(
-                    "loss.micro.attention_target=gat: the teacher tells no attention of its own. Choose teacher=gat, "
+                    "loss.micro.attention_target=gat: the teacher has no attention of its own. Choose teacher=gat, "
                     "or loss.micro.attention_target=propagation or cosine."
                 )
             edges = gather_ranges(edge_ptr, rows)

@@ -1,7 +1,7 @@
 """What the teacher of a run is: a GNN with a recipe of its own, or the student's twin."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -9,77 +9,129 @@ from torch import nn
 
 from gnn_distill.config.capabilities import Capabilities, capabilities_of
 from gnn_distill.config.plugins import full_name
+from gnn_distill.config.schema.data import TaskConfig
 from gnn_distill.config.schema.encoding import EncodingConfig
-from gnn_distill.config.schema.run import OptimConfig, TrainConfig
-from gnn_distill.data.task import TaskSpec
+from gnn_distill.config.schema.run import TrainConfig
+from gnn_distill.config.schema.teacher import TeacherConfig
+from gnn_distill.data.task import GraphTask, TaskSpec
+from gnn_distill.errors import UserError
 from gnn_distill.models import STUDENTS, TEACHERS, build_student, build_teacher
 from gnn_distill.models.gnn_backbone import teacher_encoding
 from gnn_distill.models.pretrained import checkpoint_hash
+from gnn_distill.training.recipe import Recipe, shapes_repeat, student_recipe
 
 GNN_CAPABILITIES = Capabilities(dense_pairs=False, attends_pairs=False, reads_bias=False, has_token=False)
 
 
 @dataclass(frozen=True)
-class TeacherPlan:
-    """How a teacher is built and trained. Everything here but `name`, `build` and `can` determines it."""
+class OutputsPlan:
+    """Which of a teacher's outputs are kept."""
 
+    visible: str
+    """Whose nodes the student is taught: those of the training part (train), or all that training sees (all)."""
+    layers: str
+    """Whose node states: those of all layers, or of the last."""
+    attention: bool
+    """Whether the attention of a GAT."""
+    dtype: str
+    """Of node states."""
+
+
+@dataclass(frozen=True)
+class TeacherPlan:
+    """How a teacher is built and trained, and what is kept of it."""
+
+    settings: TeacherConfig
+    """teacher.*: of a twin's those of the GNN whose place it takes, and `control`."""
     name: str
     build: Callable[[TaskSpec], nn.Module]
     architecture: dict[str, Any]
     """The keys that say what it is, not what is done with it."""
     encoding: EncodingConfig
-    """What it is told about structure."""
-    optim: OptimConfig
-    max_epochs: int
-    batch_size: int
-    batch_nodes: int
-    seed: int
-    """Of its weights and of the order of its batches."""
+    """Its structural encodings."""
+    recipe: Recipe
+    labels: TaskConfig
+    """How labels become its loss."""
     checkpoint: str | None
-    """Hash of the file of its weights, where it comes trained."""
+    """Hash of the file of its weights, where it is not trained here."""
     modules: tuple[str, ...]
     """Full names of the modules that define it, this package's or the user's."""
     can: Capabilities
-    """What its student's module declares where it is a twin; a GNN sees one shape of batch seldom twice."""
+    """Those that a twin's module declares; a GNN seldom sees two batches of one shape."""
+    outputs: OutputsPlan
 
 
-def plan_teacher(config: TrainConfig) -> TeacherPlan:
-    """The teacher that teacher.*, pretrain.* and, if it is the student's twin, student.*, optim.* and trainer.* say."""
-    return _twin(config) if config.teacher.control == "self" else _gnn(config)
+def plan_teacher(config: TrainConfig, task: GraphTask) -> TeacherPlan:
+    """The teacher that teacher.*, pretrain.* and, if it is the student's twin, student.*, optim.* and trainer.* define.
+
+    Raises UserError where there is no file `teacher.checkpoint`, and as `visibility` does.
+    """
+    return _twin(config, task) if config.teacher.control == "self" else _gnn(config, task)
 
 
-def _gnn(config: TrainConfig) -> TeacherPlan:
+def _gnn(config: TrainConfig, task: GraphTask) -> TeacherPlan:
     teacher, pretrain = config.teacher, config.pretrain
     return TeacherPlan(
+        settings=teacher,
         name=teacher.name,
         build=partial(build_teacher, teacher),
         architecture={key: value for key, value in asdict(teacher).items() if key not in ("control", "checkpoint")},
         encoding=teacher_encoding(teacher),
-        optim=pretrain.optim,
-        max_epochs=pretrain.max_epochs,
-        batch_size=pretrain.batch_size,
-        batch_nodes=0,
-        seed=config.seed,
+        recipe=replace(
+            student_recipe(config, task),
+            optim=pretrain.optim,
+            max_epochs=pretrain.max_epochs,
+            batch_size=pretrain.batch_size,
+            batch_nodes=0,
+            repeats_shapes=shapes_repeat(task, GNN_CAPABILITIES),
+        ),
+        labels=config.task,
         checkpoint=checkpoint_hash(teacher),
         modules=(full_name(teacher.name, TEACHERS), *([teacher.target.rpartition(".")[0]] if teacher.target else [])),
         can=GNN_CAPABILITIES,
+        outputs=plan_outputs(config, task),
     )
 
 
-def _twin(config: TrainConfig) -> TeacherPlan:
+def _twin(config: TrainConfig, task: GraphTask) -> TeacherPlan:
     """The student as it would be alone, from other initial weights: else it would begin where its teacher did."""
-    student, trainer = config.student, config.trainer
+    student = config.student
     return TeacherPlan(
+        settings=config.teacher,
         name=student.name,
         build=partial(build_student, student, config.encoding),
         architecture={"student": asdict(student), "encoding": asdict(config.encoding)},
         encoding=config.encoding,
-        optim=config.optim,
-        max_epochs=trainer.max_epochs,
-        batch_size=trainer.batch_size,
-        batch_nodes=trainer.batch_nodes,
-        seed=(config.seed + 2**31) % 2**32,
+        recipe=replace(student_recipe(config, task), seed=(config.seed + 2**31) % 2**32),
+        labels=config.task,
         checkpoint=None,
         modules=(full_name(student.name, STUDENTS),),
         can=capabilities_of(student.name),
+        outputs=plan_outputs(config, task),
     )
+
+
+def plan_outputs(config: TrainConfig, task: GraphTask) -> OutputsPlan:
+    """What the student's losses may read of the teacher, and what `signals` asks for beside it."""
+    signals, micro = config.signals, config.loss.micro
+    everything = signals.layers == "all" or (signals.layers == "auto" and config.alignment.layers)
+    return OutputsPlan(
+        visible=visibility(task, signals.on),
+        layers="all" if everything else "last",
+        attention=config.loss.weights.micro * micro.attention > 0 and micro.attention_target == "gat",
+        dtype=signals.dtype,
+    )
+
+
+def visibility(task: GraphTask, on: str) -> str:
+    """What `signals.on` comes to: all nodes that training sees (auto at node level), or those of the training part.
+
+    Which nodes training sees is the data set's `setting`: transductive, all; inductive, none of validation and test.
+    Raises UserError where all is asked for at graph level.
+    """
+    if task.spec.level == "graph" and on == "all":
+        raise UserError(
+            f"signals.on=all: {task.spec.name} is a graph-level task, and training sees no graph but its own. Choose "
+            "auto or train."
+        )
+    return "train" if task.spec.level == "graph" or on == "train" else "all"

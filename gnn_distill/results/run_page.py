@@ -9,14 +9,13 @@ from markupsafe import Markup
 from omegaconf import OmegaConf
 
 from gnn_distill.config.schema.data import LOWER_IS_BETTER
-from gnn_distill.formatting import metric_label, shown
+from gnn_distill.formatting import duration, metric_label, shown
 from gnn_distill.results.figures import WEIGHTED, draw_losses, draw_metric, draw_terms
 from gnn_distill.results.inline import svg
 from gnn_distill.results.run_files import CONFIG, ROLES, Run, read_run
 from gnn_distill.storage.bounded import MOST_YAML, read_bytes
 from gnn_distill.storage.privacy import command
 from gnn_distill.storage.run_directory import SUMMARY
-from gnn_distill.training.console import duration
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

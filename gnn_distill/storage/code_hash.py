@@ -19,6 +19,7 @@ EXEMPT = {
     "config.schema": "its values stand in the key themselves",
     "errors": "says what is wrong, and computes nothing",
     "training.console": "shows what happens",
+    "training.progress": "shows what happens",
     "training.terminal": "shows what happens",
     "training.tracking": "copies what was recorded",
     "training.wandb_process": "copies what was recorded",

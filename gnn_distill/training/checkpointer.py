@@ -1,4 +1,4 @@
-"""Keeping the state of a stage on disk, so that it can be stopped, or killed, at any moment and gone on with."""
+"""The state of a stage on disk, so that it can be stopped, or killed, at any moment and resumed."""
 
 import time
 from pathlib import Path
@@ -7,14 +7,14 @@ from typing import Any
 from gnn_distill.interruption import Interruption
 from gnn_distill.storage import checkpoint
 
-ANEW = "Without it the stage begins anew: remove it."
+REMEDY = "Remove it to restart this stage."
 
 
 class Checkpointer:
     """Writes a stage's state when epochs end, and reads what an earlier process left of it.
 
-    Every epoch is written, unless the writing would take more than a twentieth of the time: epochs that are so short
-    are cheaper to repeat than to record.
+    Every epoch is written, unless writing would take more than a twentieth of the time: epochs that are so short are
+    cheaper to repeat than to record.
     """
 
     SHARE = 0.05
@@ -22,19 +22,19 @@ class Checkpointer:
     def __init__(self, path: Path, interruption: Interruption | None = None) -> None:
         self.path, self._interruption = path, interruption or Interruption()
         self.parts = 1
-        """Into how many parts batches are cut, for want of memory; kept with the state."""
+        """Number of parts into which batches are split for want of memory; saved with the state."""
         self._written, self._cost, self._pending = time.monotonic(), 0.0, False
 
     def load(self) -> dict[str, Any] | None:
-        """What was kept, or None. Raises Damaged or OtherVersion, which are UserErrors, where it cannot be read."""
-        return checkpoint.load(self.path, remedy=ANEW) if self.path.exists() else None
+        """The saved state, or None. Raises Damaged or OtherVersion, which are UserErrors, where it cannot be read."""
+        return checkpoint.load(self.path, remedy=REMEDY) if self.path.exists() else None
 
     def check(self) -> None:
         """Between two steps: raise Interrupted if a signal has come and no finished epoch would be lost."""
         if not self._pending:
             self._interruption.stop_if_asked()
 
-    def keep(self, state: dict[str, Any], last: bool) -> None:
+    def save(self, state: dict[str, Any], last: bool) -> None:
         """At the end of an epoch: write the state if that is due, and raise Interrupted if a signal has come."""
         elapsed = time.monotonic() - self._written
         self._pending = not (last or self._interruption.asked or self._cost <= self.SHARE * elapsed)

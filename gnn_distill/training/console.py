@@ -1,20 +1,19 @@
-"""What a run tells its user: bars on a terminal, plain lines elsewhere; and what its folder keeps of it."""
+"""A run's messages to its user, on a terminal and in the run's folder."""
 
 import io
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING
 
 from rich import console as rich_console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from gnn_distill.errors import printable
-from gnn_distill.formatting import Format, metric_label, spoken
+from gnn_distill.formatting import Format, metric_label
+from gnn_distill.training.progress import BarProgress, LineProgress, Work
 from gnn_distill.training.terminal import UnfailingStream
 
 if TYPE_CHECKING:
@@ -29,8 +28,8 @@ LOG_WIDTH = 120
 class Console:
     """Messages, progress and the final table. NO_COLOR is respected; off a terminal there are no control codes.
 
-    `file` is where it all goes, stdout by default. It may be gone, or full: the work goes on, and a run's folder keeps
-    what was said.
+    `file` receives all output, stdout by default. It may be closed, or its disk full: the run continues, and its folder
+    keeps what was printed.
     """
 
     def __init__(self, file: IO[str] | None = None) -> None:
@@ -38,7 +37,7 @@ class Console:
         stream = stream if isinstance(stream, UnfailingStream) else UnfailingStream(stream)
         self._rich = rich_console.Console(file=stream, highlight=False, markup=False, emoji=False)
         self.notices: list[str] = []
-        """Every notice and warning so far, each once, as it was printed."""
+        """All notices and warnings so far, each once, as printed."""
         self._log: Path | None = None
         self._early: list[str] = []
         self._directory: RunDirectory | None = None
@@ -47,7 +46,7 @@ class Console:
     def keep(self, directory: "RunDirectory") -> None:
         """Keep every line, those before this call too, in a run's console.log, and notices in its run.json.
 
-        A run that goes on adds to what was kept before.
+        A resumed run appends to what was kept before.
         """
         self._directory, self._log = directory, directory.console_log
         for text in self._early:
@@ -78,15 +77,15 @@ class Console:
             self._show(detail)
         self._write(f"\n{title}  {detail}".rstrip())
 
-    def progress(self, total_epochs: int, description: str = "") -> "BarProgress | LineProgress":
+    def progress(self, total_epochs: int, description: str = "") -> BarProgress | LineProgress:
         """A context manager whose `update(epoch, loss, metrics, lr)` is called after every epoch, counted from 1."""
         if self._rich.is_interactive:
             lines = LineProgress(self._write, total_epochs, description)
             return BarProgress(self._rich, total_epochs, description, lines)
         return LineProgress(self._print, total_epochs, description)
 
-    def work(self, description: str) -> "Work":
-        """A context manager whose `update(done, total)` is called as often as one likes; short work is not told of."""
+    def work(self, description: str) -> Work:
+        """A context manager whose `update(done, total)` is called as often as one likes; short work is not shown."""
         return Work(self._rich, self._print, description)
 
     def result_table(self, spec: "TaskSpec", results: Results, run_dir: Path) -> None:
@@ -137,127 +136,15 @@ class Console:
         if text in self.notices:
             return
         self.notices.append(text)
-        # A tracker warns from a thread of its own: what it says is written with what the run remembers next.
+        # A tracker warns from a thread of its own: its warning is written with what the run remembers next.
         if self._directory is not None and threading.get_ident() == self._thread:
             self._directory.remember(notices=self.notices)
-
-
-class BarProgress:
-    """A bar with epoch, loss, validation metric, rate and time left; `lines` hears the same."""
-
-    def __init__(self, console: rich_console.Console, total: int, description: str, lines: "LineProgress") -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.fields[state]}"))
-        # refreshed four times a second: drawing competes with training for the cores
-        self._bar = Progress(*columns, TimeRemainingColumn(compact=True), console=console, refresh_per_second=4)
-        self._task = self._bar.add_task(description, total=total, state=f"0/{total}")
-        self._total, self._clock, self._lines = total, Clock(total), lines
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        self._bar.stop()
-        self._lines.__exit__(*exception)
-
-    def update(self, epoch: int, loss: float, metrics: Mapping[str, float], lr: float | None = None) -> None:
-        """Show the state after `epoch`; of the metrics the first."""
-        rate, _ = self._clock.tick(epoch)
-        state = f"{epoch}/{self._total}  {_state(loss, metrics)}  {rate}"
-        self._bar.update(self._task, completed=epoch, state=state)
-        self._lines.update(epoch, loss, metrics, lr)
-
-
-class LineProgress:
-    """A line every tenth of the epochs, and at least every 30 s."""
-
-    SECONDS = 30.0
-
-    def __init__(self, say: Any, total: int, description: str) -> None:
-        self._say, self._total, self._description = say, total, f"{description}  " if description else ""
-        self._clock = Clock(total)
-        self._said = self._clock.start
-        self._last = self._pending = ""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        if self._pending:  # stopped early: the last epoch is always told
-            self._say(self._pending)
-
-    def update(self, epoch: int, loss: float, metrics: Mapping[str, float], lr: float | None = None) -> None:
-        """Tell the state after `epoch` if a line is due; of the metrics the first."""
-        rate, left = self._clock.tick(epoch)
-        width = len(str(self._total))
-        count = f"{self._description}epoch {epoch:{width}d}/{self._total}"
-        self._pending = "  ".join([count, _state(loss, metrics), rate, *([left] if epoch < self._total else [])])
-        tenth = 10 * epoch // self._total > 10 * (epoch - 1) // self._total
-        if tenth or epoch == 1 or time.monotonic() - self._said >= self.SECONDS:
-            self._say(self._pending)
-            self._said, self._pending = time.monotonic(), ""
-
-
-class Work:
-    """How far some work is, and the time left: a bar on a terminal, a line every 30 s elsewhere; nothing at first."""
-
-    PATIENCE, SECONDS = 2.0, 30.0
-
-    def __init__(self, console: rich_console.Console, say: Any, description: str) -> None:
-        self._console, self._say, self._description = console, say, description
-        self._start, self._said = time.monotonic(), -self.SECONDS
-        self._bar: Progress | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: Any) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def update(self, done: int, total: int) -> None:
-        """Tell that `done` of `total` are done, if that is due."""
-        seconds = time.monotonic() - self._start
-        if seconds < self.PATIENCE:
-            return
-        if self._console.is_interactive:
-            if self._bar is None:
-                columns = (TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.percentage:.0f} %"))
-                self._bar = Progress(*columns, TimeRemainingColumn(compact=True), console=self._console)
-                self._bar.add_task(self._description)
-                self._bar.start()
-            self._bar.update(self._bar.task_ids[0], completed=done, total=total)
-        elif seconds - self._said >= self.SECONDS:
-            left = duration(seconds * (total - done) / max(done, 1))
-            self._say(f"{self._description}  {done / total:.0%}  {left} left")
-            self._said = seconds
-
-
-class Clock:
-    """Epochs per second and time left, from the start of the progress or the first epoch seen."""
-
-    def __init__(self, total: int) -> None:
-        self.total, self.start, self._first = total, time.monotonic(), None
-
-    def tick(self, epoch: int) -> tuple[str, str]:
-        """Both as text, after `epoch`."""
-        if self._first is None:
-            self._first = epoch - 1  # a resumed stage starts in the middle
-        rate = (epoch - self._first) / max(time.monotonic() - self.start, 1e-9)
-        speed = f"{rate:.3g} epochs/s" if rate >= 1 else f"{1 / rate:.3g} s/epoch"
-        return speed, f"{duration((self.total - epoch) / rate)} left"
-
-
-def _state(loss: float, metrics: Mapping[str, float]) -> str:
-    name, value = next(iter(metrics.items()), ("", 0.0))
-    metric = name.removeprefix("val/")
-    return f"loss {loss:.4g}" + (f"  val {metric} {spoken(value, metric)}" if name else "")
 
 
 def _leads(
     teacher: Sequence[float], student: Sequence[float], number: Format, higher_is_better: bool
 ) -> dict[str, list[str]]:
-    """By how much the one that is ahead is ahead, a row for the teacher, one for the student, as they are wanted."""
+    """By how much either is ahead: a row for the teacher, one for the student; without rows that would be empty."""
     sign = 1 if higher_is_better else -1
     leads = [sign * (ours - theirs) for ours, theirs in zip(student, teacher, strict=True)]
     rows = {
@@ -272,10 +159,3 @@ def _plain_text(table: Table) -> str:
     page = rich_console.Console(file=io.StringIO(), width=LOG_WIDTH, color_system=None, force_terminal=False)
     page.print(table)
     return page.file.getvalue().rstrip("\n")
-
-
-def duration(seconds: float) -> str:
-    """`2 h 5 min`, `3 min 20 s`, `7 s`."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

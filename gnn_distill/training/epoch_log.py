@@ -1,4 +1,4 @@
-"""What the steps of an epoch said, kept on the device until the epoch ends."""
+"""Losses of the steps of an epoch, kept on the device until the epoch ends."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ SHOWN_IDS = 10
 
 
 class EpochLog:
-    """Loss and terms of every step, and whether the step was sound: its loss and its gradients finite."""
+    """Loss and terms of every step, and whether the step was sound: loss and gradients finite."""
 
     def __init__(self) -> None:
         self._values: list[dict[str, Tensor]] = []
@@ -22,18 +22,18 @@ class EpochLog:
         self, batch: GraphBatch, loss: Tensor, terms: Mapping[str, Tensor], weights: Mapping[str, float | Tensor],
         norms: Tensor,
     ) -> None:  # fmt: skip
-        """Take in a step: the total, each counted term's raw value and weight, and the norms of its gradients."""
+        """Add a step: the total, each counted term's raw value and weight, and the norms of the gradients."""
         weighted = {f"{name}.weighted": weights[name] * value for name, value in terms.items()}
         self._values.append({"loss": loss, **terms, **weighted})
         self._sound.append(torch.isfinite(loss) & torch.isfinite(norms).all())
         self._ids.append(batch.graph_ids)
 
     def sound(self) -> bool:
-        """Whether the last step was. A GPU is waited for."""
+        """Whether the last step was sound. Waits for a GPU."""
         return bool(self._sound[-1])
 
     def unsound(self) -> list[int]:
-        """The steps that were not sound."""
+        """Indices of the steps that were not sound."""
         return [step for step, sound in enumerate(torch.stack(self._sound).tolist()) if not sound]
 
     def all_unsound(self) -> bool:
@@ -41,23 +41,23 @@ class EpochLog:
         return len(self.unsound()) == len(self._sound)
 
     def means(self) -> dict[str, float]:
-        """Over the sound steps: a raw term's over those in which it counted, a weighted one's over all.
+        """Means over the sound steps: of a raw term over those in which it counted, of a weighted one over all.
 
-        So the weighted terms add up to the loss.
+        Therefore the weighted terms add up to the loss.
         """
         left_out = set(self.unsound())
         kept = [values for step, values in enumerate(self._values) if step not in left_out]
         names = dict.fromkeys(name for values in kept for name in values)
         sums = {name: torch.stack([values[name] for values in kept if name in values]).sum() for name in names}
-        told = torch.stack(list(sums.values())).tolist()
+        totals = torch.stack(list(sums.values())).tolist()
         counts = {name: sum(name in values for values in kept) for name in names}
         return {
             name: value / (len(kept) if name.endswith(".weighted") else counts[name])
-            for name, value in zip(names, told, strict=True)
+            for name, value in zip(names, totals, strict=True)
         }
 
     def not_finite(self, step: int) -> list[str]:
-        """The terms of a step whose values are not finite; of one that has none, its gradients."""
+        """The terms of a step whose values are not finite; where all are finite, the gradients."""
         bad = [f"term {name} ({float(value)})" for name, value in self._values[step].items() if _bad_term(name, value)]
         return bad or ["the gradients"]
 

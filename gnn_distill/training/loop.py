@@ -15,46 +15,56 @@ from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.loaders import Loader, no_extra
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
-from gnn_distill.losses.divergence import blamed
-from gnn_distill.losses.gradients import compare_gradients
+from gnn_distill.losses.gradients import blamed, compare_gradients
 from gnn_distill.losses.objective import Objective
-from gnn_distill.losses.projectors import TeacherRows
 from gnn_distill.losses.task import TaskLoss
+from gnn_distill.losses.term import TeacherRows
 from gnn_distill.models.representations import Representations
 from gnn_distill.training.checkpointer import Checkpointer
 from gnn_distill.training.epoch_log import EpochLog
 from gnn_distill.training.metrics import Metrics, is_better
 from gnn_distill.training.randomness import random_states, restore_random_states
+from gnn_distill.training.recipe import Recipe
 
 
 @dataclass
 class FitResult:
-    """What training left: the model holds the weights of the best epoch."""
+    """What training returns; the model holds the weights of the best epoch."""
 
     best_epoch: int
     best: dict[str, float]
     """Validation metrics and loss of the best epoch."""
     history: list[dict[str, float]]
-    """A row for every epoch."""
+    """One row per epoch."""
     resumed: int = 0
-    """The epoch after which an earlier process had stopped."""
+    """The epoch after which an earlier process stopped; 0: none did."""
     parts: int = 1
-    """Into how many parts batches were cut, for want of memory."""
+    """Number of parts into which batches were split for want of memory."""
 
     @property
     def epochs(self) -> int:
-        """How many were trained."""
+        """Number of epochs trained."""
         return len(self.history)
 
     @property
     def skipped(self) -> int:
-        """Steps that were left out, since they were not finite."""
+        """Number of steps left out since they were not finite."""
         return int(sum(row.get("train/skipped", 0) for row in self.history))
 
     @property
     def earlier(self) -> float:
-        """Seconds that epochs took before this process went on with them."""
+        """Seconds that epochs took before this process resumed."""
         return sum(row["seconds"] for row in self.history[: self.resumed])
+
+
+class Recorder:
+    """Records nothing; the interface of what `fit` reports to."""
+
+    def on_epoch(self, row: dict[str, float]) -> None:
+        """After every epoch: its number, learning rate, seconds, and what was measured, as one flat row."""
+
+    def on_resume(self, rows: list[dict[str, float]]) -> None:
+        """Once, where a stopped fit resumes: the rows of the epochs before."""
 
 
 def fit(
@@ -62,76 +72,66 @@ def fit(
     model: nn.Module,
     objective: Objective,
     loader: Loader,
-    optim: OptimConfig,
-    max_epochs: int,
-    patience: int,
+    recipe: Recipe,
     checkpointer: Checkpointer,
+    recorder: Recorder,
     teacher_rows: Callable[[GraphBatch], TeacherRows | None] = no_extra,
-    on_epoch: Callable[[dict[str, float]], None] = lambda row: None,
-    on_resume: Callable[[list[dict[str, float]]], None] = lambda rows: None,
-    log_gradients: bool = False,
-    skip_nonfinite: bool = False,
 ) -> FitResult:
     """Minimise the objective on the training split and keep the weights that are best on validation.
 
-    An epoch is better if its primary metric is, or if it ties with a lower validation loss. `on_epoch` receives
-    one flat row of numbers an epoch, with the gradients of all terms in its first step where `log_gradients` asks
-    for them. Ends early after `patience` epochs without a better one (0: never), counted from where the weights of
-    all terms have settled. The test split is not read.
+    An epoch is better if its primary metric is, or if it ties with a lower validation loss. Ends early after
+    `recipe.patience` epochs without a better one, counted from where the weights of all terms have settled. The test
+    split is not read.
 
-    All that the next epoch depends on is in `state`, which `checkpointer` writes, and from which a stopped stage
-    resumes; `on_resume` then receives the rows of the epochs before.
+    All that the next epoch depends on is in `state`, which `checkpointer` saves, and from which a stopped fit resumes.
 
     Raises:
-        UserError: at a step whose loss or gradient is not finite, naming term, step and graphs; with `skip_nonfinite`
-            such a step changes nothing and is counted as `train/skipped`, unless all steps of an epoch are such.
+        UserError: at a step whose loss or gradient is not finite, naming term, step and graphs; with
+            `recipe.nonfinite` skip such a step changes nothing and is counted as `train/skipped`, unless all steps of
+            an epoch are such.
         Interrupted: between two steps or epochs, once a signal has come.
     """
-    spec, plain, device = loader.task.spec, model, fabric.device
+    # --- set-up ---
+    spec, plain, device, optim, max_epochs = loader.task.spec, model, fabric.device, recipe.optim, recipe.max_epochs
     objective.to(device)
     optimizer = plain_optimizer = make_optimizer([model, objective], optim, fabric)
     model, optimizer = fabric.setup(model, optimizer)
     parameters = [parameter for parameter in plain.parameters() if parameter.requires_grad]
-    layers = frozenset(objective.reads.attention_layers)
+    layers = frozenset(objective.requires.attention_layers)
     attention = (layers,) if layers else ()
     validation = list(loader.eval_batches("val"))
     state = {"epoch": 0, "history": [], "best": {}, "best_epoch": 0, "weights": snapshot(plain), "ended": False}
     precision = fabric.strategy.precision
+    stateful = {"model": plain, "objective": objective, "optimizer": plain_optimizer, "precision": precision}
     # The scaler of float16 lets gradients overflow, and leaves such steps out by itself.
     watched = precision.precision != "16-mixed"
+    skips = recipe.nonfinite == "skip"
     # A look costs nothing on a CPU; a GPU would have to be waited for, and is asked when the epoch ends.
-    at_once = device.type == "cpu" or skip_nonfinite
+    at_once = device.type == "cpu" or skips
 
     def outputs(batch: GraphBatch) -> Representations:
-        """The model's, without Fabric's guard, which lets no backward pass but its own happen: terms have theirs."""
+        """The model's, without Fabric's guard against backward passes other than its own: terms have theirs."""
         with precision.forward_context():
             return precision.convert_output(plain(batch, *attention))
 
     def whole() -> dict[str, Any]:
-        return state | {
-            "model": plain.state_dict(),
-            "objective": objective.state_dict(),
-            "optimizer": plain_optimizer.state_dict(),
-            "precision": precision.state_dict(),
-            "random": random_states(device),
-        }
+        return state | {name: part.state_dict() for name, part in stateful.items()} | {"random": random_states(device)}
 
+    # --- resume, or save the beginning ---
     if kept := checkpointer.load():
-        plain.load_state_dict(kept["model"])
-        objective.load_state_dict(kept["objective"])
-        plain_optimizer.load_state_dict(kept["optimizer"])
-        precision.load_state_dict(kept["precision"])
+        for name, part in stateful.items():
+            part.load_state_dict(kept[name])
         restore_random_states(kept["random"], device)
         state = {key: kept[key] for key in state}
-        on_resume(state["history"])
+        recorder.on_resume(state["history"])
     else:
-        checkpointer.keep(whole(), last=False)
+        checkpointer.save(whole(), last=False)
     resumed = state["epoch"]
 
     for epoch in range(resumed + 1, 1 if state["ended"] else max_epochs + 1):
+        # --- train ---
         model.train()
-        epoch_started = time.perf_counter()
-        log = EpochLog()
+        epoch_started, log = time.perf_counter(), EpochLog()
         gradients: dict[str, float] = {}
         for share, batch, teacher in loader.train(epoch, teacher_rows):
             checkpointer.check()
@@ -140,7 +140,7 @@ def fit(
             for group in optimizer.param_groups:
                 group["lr"] = rate
             out = outputs(batch)
-            if log_gradients and not gradients:
+            if recipe.log_gradients and not gradients:
                 gradients = compare_gradients(objective.terms, out, batch, teacher, parameters)
             total, terms, weights = objective(out, batch, teacher, progress, parameters)
             fabric.backward(total)
@@ -148,29 +148,30 @@ def fit(
             log.add(batch, total.detach(), terms, weights, norm if watched else torch.zeros(()))
             if at_once and not log.sound():
                 optimizer.zero_grad(set_to_none=True)
-                if skip_nonfinite:
+                if skips:
                     continue
                 what = blamed(objective.terms, outputs(batch), batch, teacher, parameters)
                 raise divergence(epoch, log, list(what), optim, checkpointer)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         skipped = log.unsound()
-        if skipped and (not skip_nonfinite or log.all_unsound()):
+        if skipped and (not skips or log.all_unsound()):
             raise divergence(epoch, log, log.not_finite(skipped[0]), optim, checkpointer)
 
+        # --- validate, record, save ---
         scores = evaluate(model, validation, spec, objective.task_loss)
-        told = {**prefixed("train", log.means() | gradients), **prefixed("val", scores)}
+        measured = prefixed("train", log.means() | gradients) | prefixed("val", scores)
         if skipped:
-            told["train/skipped"] = len(skipped)
-        row = {"epoch": epoch, "lr": rate, "seconds": time.perf_counter() - epoch_started, **told}
-        on_epoch(row)
+            measured["train/skipped"] = len(skipped)
+        row = {"epoch": epoch, "lr": rate, "seconds": time.perf_counter() - epoch_started, **measured}
+        recorder.on_epoch(row)
         state["history"].append(row)
         state["epoch"] = epoch
         if improves(spec, scores, state["best"]):
             state |= {"best": scores, "best_epoch": epoch, "weights": snapshot(plain)}
         settled = max(state["best_epoch"], objective.settled * max_epochs)
-        state["ended"] = epoch == max_epochs or (bool(patience) and epoch - settled >= patience)
-        checkpointer.keep(whole(), last=state["ended"])
+        state["ended"] = epoch == max_epochs or (bool(recipe.patience) and epoch - settled >= recipe.patience)
+        checkpointer.save(whole(), last=state["ended"])
         if state["ended"]:
             break
 

@@ -1,4 +1,4 @@
-"""Random states: what a stage has drawn from, so that it can go on as if it had never stopped."""
+"""Random states, so that a stopped stage resumes with the numbers that it would have drawn."""
 
 import random
 from typing import Any
@@ -19,7 +19,7 @@ def random_states(device: torch.device) -> dict[str, Any]:
 
 
 def restore_random_states(states: dict[str, Any], device: torch.device) -> None:
-    """Let all generators go on from where `random_states` saw them."""
+    """Set all generators to the states that `random_states` returned."""
     version, numbers, gauss = states["python"]
     random.setstate((version, tuple(numbers), gauss))
     kind, keys, *rest = states["numpy"]

@@ -1,4 +1,4 @@
-"""An output that work outlives: whoever reads it may go away, its disk may fill, and nothing ends for that."""
+"""An output stream whose loss ends no work: its reader may close it, its disk may fill."""
 
 import os
 import sys
@@ -7,9 +7,9 @@ from typing import IO, Any
 
 
 class UnfailingStream:
-    """A text stream that never fails: once it takes no more, what follows goes nowhere, and stderr says so once.
+    """A text stream that never fails: after the first error output is discarded, and stderr says so once.
 
-    The descriptor then leads nowhere too: the interpreter flushes it when it ends.
+    The descriptor is then redirected to the null device too, since the interpreter flushes it when it ends.
     """
 
     def __init__(self, stream: IO[str]) -> None:
@@ -38,16 +38,16 @@ class UnfailingStream:
     def _lose(self, error: OSError | ValueError) -> None:
         self._lost = True
         with suppress(OSError, ValueError):  # a stream in memory has no descriptor
-            nowhere = os.open(os.devnull, os.O_WRONLY)
+            null = os.open(os.devnull, os.O_WRONLY)
             try:
-                os.dup2(nowhere, self._stream.fileno())
+                os.dup2(null, self._stream.fileno())
             finally:
-                os.close(nowhere)
+                os.close(null)
         if isinstance(error, ValueError):  # whoever closed it knows
             return
         with suppress(OSError, ValueError):
             print(
-                f"gnn-distill: the output goes nowhere from here on ({error.strerror or error}); the work goes on, and "
-                "every run keeps what it tells in its console.log.",
+                f"gnn-distill: output is discarded from here on ({error.strerror or error}); the work continues, and "
+                "every run keeps its messages in its console.log.",
                 file=sys.stderr,
             )

@@ -1,4 +1,4 @@
-"""Mirror a run to a tracker that can neither fail nor hold it up."""
+"""Copy a run to a tracker, which can neither fail nor delay it."""
 
 import json
 import os
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 STAGES = ("teacher", "student")
 MAX_WAITING = 10_000
-"""Messages kept for a tracker that does not take them; more are dropped, with a warning."""
-PATIENCE = {"offline": 10.0, "online": 30.0}
-"""Seconds that the end of a run waits for W&B."""
+"""Messages queued for a slow tracker; more are dropped, with a warning."""
+SECONDS_TO_FINISH = {"offline": 10.0, "online": 30.0}
+"""How long the end of a run waits for W&B."""
 
 
 class Tracker:
-    """Tracks nothing: the meaning of `tracker=none`, and the interface of every tracker."""
+    """Tracks nothing (`tracker=none`); the interface of every tracker."""
 
     def log(self, row: Mapping[str, Any]) -> None:
         """One epoch: a row as it goes to metrics.csv; its `stage` becomes the prefix of its keys."""
@@ -42,12 +42,12 @@ class Tracker:
         """A table, such as that of the results."""
 
     def finish(self, timeout: float | None = None) -> str:
-        """Wait a bounded time for what is under way; returns a hint for the user, or nothing. Never raises."""
+        """Wait a bounded time for pending messages; returns a hint for the user, or "". Never raises."""
         return ""
 
 
 class WandbTracker(Tracker):
-    """Weights & Biases in a process of its own; every problem becomes one warning, and the run goes on."""
+    """Weights & Biases in a process of its own; problems become one warning, and the run continues."""
 
     def __init__(self, arguments: dict[str, Any], warn: Callable[[str], None]) -> None:
         self._warn, self._warned, self._mode = warn, False, arguments["mode"]
@@ -88,10 +88,10 @@ class WandbTracker(Tracker):
         self._send("table", key=key, columns=[*frame.columns], rows=rows)
 
     def finish(self, timeout: float | None = None) -> str:
-        """Wait for W&B to write the rest; returns how to sync the run, or where it is."""
+        """Wait for W&B to write the rest; returns the command that syncs the run, or its address."""
         try:
             self._messages.put_nowait(None)
-            self._process.wait(PATIENCE[self._mode] if timeout is None else timeout)
+            self._process.wait(SECONDS_TO_FINISH[self._mode] if timeout is None else timeout)
             self._reader.join(1.0)
         except (Full, subprocess.TimeoutExpired):
             self._problem("is still busy" if self._started else "did not start in time")
@@ -143,9 +143,9 @@ def start_tracker(
     run_id: str | None = None,
     resumed: bool = False,
 ) -> Tracker:
-    """The tracker that `cfg.tracker` asks for; returns at once. WANDB_MODE=disabled is heard too.
+    """The tracker that `cfg.tracker` names; returns at once. WANDB_MODE=disabled turns it off.
 
-    `run_id` names a run that may be gone on with, `resumed` says that it is.
+    `run_id` identifies a run that may be resumed, `resumed` whether it is.
     `cfg.tracker.group` and `cfg.tracker.tags` come before, and with, the arguments of these names.
     """
     if cfg.tracker.name == "none" or os.environ.get("WANDB_MODE") == "disabled":
@@ -168,12 +168,12 @@ def start_tracker(
             arguments |= {"id": run_id, "resume": "allow" if resumed else None}
         return WandbTracker(arguments, warn)
     except Exception as error:  # no tracker is worth a run
-        warn(f"Weights & Biases cannot be started ({error}). The run goes on without it.")
+        warn(f"Weights & Biases cannot be started ({error}). The run continues without it.")
         return Tracker()
 
 
 def earlier_folders(own: Path) -> list[Path]:
-    """Where W&B left the parts of a run that are to be synced, beside its `own`: one for each time it was stopped."""
+    """Folders of a run that are still to be synced, besides its `own`: W&B makes one per process of the run."""
     run_id = own.name.rpartition("-")[2]
     parts = sorted(own.parent.glob(f"offline-run-*-{run_id}"))
     return [part for part in parts if part != own and not list(part.glob("*.wandb.synced"))]  # W&B's own mark

@@ -63,14 +63,14 @@ def test_a_run_that_a_signal_stopped_goes_on_to_the_same_end(
     with signalled(monkeypatch, stage, 2, number):
         status, out, err = gnn_distill(*SMALL, "hydra.run.dir=run", "paths.store=two")
     assert (status, err) == (75, "")
-    assert f"Warning: Stopped by {signal.Signals(number).name}. Go on with: gnn-distill train resume=" in out
+    assert f"Warning: Stopped by {signal.Signals(number).name}. Resume with: gnn-distill train resume=" in out
     assert not Path("run/summary.json").exists()
     assert signal.getsignal(number) == signal.SIG_DFL
     settings = Path("run/.hydra/config.yaml").read_text()
 
     status, out, err = gnn_distill("train", "resume=run")
     assert (status, err) == (0, "")
-    assert f"Note: The {stage} goes on after epoch 2." in out
+    assert f"Note: Resuming the {stage} after epoch 2." in out
     whole, run = summary_of("whole"), summary_of("run")
     assert (run["resumed"], whole["resumed"]) == (1, 0)
     for key in ("teacher", "student", "best_epoch", "epochs", "config_hash", "reused", "parameters"):
@@ -109,7 +109,7 @@ def test_a_run_that_kept_nothing_starts_over(gnn_distill: Callable, monkeypatch:
         assert gnn_distill(*SMALL, "hydra.run.dir=run")[0] == 75
     status, out, err = gnn_distill("train", "resume=run")
     assert (status, err) == (0, "")
-    assert "goes on" not in out
+    assert "Resuming" not in out
 
 
 @pytest.mark.parametrize(
@@ -334,7 +334,7 @@ def test_signals_are_heard_from_the_start(gnn_distill: Callable, monkeypatch: py
         patch.setattr("gnn_distill.storage.settings.Settings.write", stop)
         status, out, err = gnn_distill(*SMALL, "hydra.run.dir=run")
     assert (status, err) == (75, "")
-    assert "Go on with: gnn-distill train resume=" in out
+    assert "Resume with: gnn-distill train resume=" in out
     assert gnn_distill("train", "resume=run")[0] == 0
 
 
@@ -348,7 +348,7 @@ def test_the_command_to_go_on_with_can_be_pasted_into_a_shell(
     with signalled(monkeypatch, "teacher", 1):
         status, out, _ = gnn_distill(*SMALL, f"hydra.run.dir={for_hydra(folder)}")
     assert status == 75
-    printed = out.partition("Go on with: ")[2].splitlines()[0]
+    printed = out.partition("Resume with: ")[2].splitlines()[0]
     status, _, err = gnn_distill(*SMALL, f"hydra.run.dir={for_hydra(folder)}")
     assert status == 1
     assert f"Go on with it: {printed}; or choose" in err

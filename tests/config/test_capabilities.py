@@ -21,10 +21,10 @@ from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.errors import UserError
 from gnn_distill.models import build_student, count_parameters
 from gnn_distill.pipeline import run as train
-from gnn_distill.pipeline.runtime import shapes_repeat
 from gnn_distill.pipeline.student import check_student
 from gnn_distill.pipeline.teacher_plan import plan_teacher
 from gnn_distill.predict import save_student
+from gnn_distill.training.recipe import shapes_repeat
 
 STUDENTS = sorted(path.stem for path in (PACKAGE / "models" / "students").glob("[!_]*.py"))
 CLASS = """
@@ -165,7 +165,7 @@ def test_batches_budget_twin_and_predictor_read_the_declaration(flag: bool, own:
     """A graph of 40 nodes has 1600 pairs."""
     name = own(f"CAPABILITIES = Capabilities(dense_pairs={flag}, few_shapes={flag}, mini_batches={flag})")
     config, task = settings(name, max_pairs=1000), make_node_task()
-    can = plan_teacher(config).can
+    can = plan_teacher(config, make_task()).can
     assert can == capabilities_of(name) == Capabilities(dense_pairs=flag, few_shapes=flag, mini_batches=flag)
     assert shapes_repeat(make_task(), can) == flag
     save_student(tmp_path, build_student(config.student, config.encoding, task.spec), task.spec, config)

@@ -12,8 +12,7 @@ from torch import Tensor
 from worlds import HEADS, World
 
 from gnn_distill.losses import alignment, attention, macro, micro
-from gnn_distill.losses.prepare import pad
-from gnn_distill.losses.prototypes import class_means
+from gnn_distill.losses.prepare import class_means, pad
 from gnn_distill.losses.published import states as baselines
 from gnn_distill.losses.published import structure as structure_baselines
 

@@ -23,8 +23,9 @@ from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.subgraphs.anchors import Anchors, sample_anchors
 from gnn_distill.data.subgraphs.subgraphs import Subgraphs, compute_subgraphs, compute_walks
 from gnn_distill.losses.objective import Objective
-from gnn_distill.losses.projectors import StudentShape, TeacherRows, TeacherShape
+from gnn_distill.losses.projectors import StudentShape, TeacherShape
 from gnn_distill.losses.task import TaskLoss
+from gnn_distill.losses.term import TeacherRows
 from gnn_distill.models.layers.standardise import Moments
 from gnn_distill.models.representations import Representations
 
@@ -164,8 +165,8 @@ def expected_terms(
         between = {"cosine": reference.graph_relation_cosine, "pkt": reference.graph_relation_pkt}[loss.macro.measure]
         pairs = [(1, 1), (2, 2), (3, 2)] if align.layers else [(3, 2)]  # ⌈l·2/3⌉
         nodes = [
-            measure(projected(f"align_node{mine}", out.nodes[mine - 1]), standard(teacher.nodes[its], shape.nodes[its]))
-            for mine, its in pairs
+            measure(projected(f"align_node{s}", out.nodes[s - 1]), standard(teacher.nodes[t], shape.nodes[t]))
+            for s, t in pairs
         ]
         means = [
             reference.ego_means(states, batch.edge_index, align.radius)

@@ -26,8 +26,9 @@ from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.data.subgraphs.node_sets import communities
 from gnn_distill.data.subgraphs.subgraphs import batch_walks, compute_subgraphs
 from gnn_distill.losses.objective import Objective
-from gnn_distill.losses.projectors import TeacherRows, TeacherShape
+from gnn_distill.losses.projectors import TeacherShape
 from gnn_distill.losses.task import TaskLoss
+from gnn_distill.losses.term import TeacherRows
 from gnn_distill.models.representations import Representations
 
 HEADS, WALK, MEDIAN = 4, 3, 1.7
@@ -96,14 +97,14 @@ class Scene:
         return TeacherRows(logits, states, graph, *attention)
 
     def read(self) -> TeacherRows:
-        """Of the teacher what the objective says that it reads, and nothing else."""
-        reads, teacher = self.objective.reads, self.teacher
+        """Of the teacher what the objective requires, and nothing else."""
+        requires, teacher = self.objective.requires, self.teacher
         return TeacherRows(
-            teacher.logits if reads.logits else None,
-            {layer: teacher.nodes[layer] for layer in reads.layers},
-            teacher.graph if reads.graph else None,
-            teacher.edge_attention if reads.attention else None,
-            teacher.self_attention if reads.attention else None,
+            teacher.logits if requires.logits else None,
+            {layer: teacher.nodes[layer] for layer in requires.layers},
+            teacher.graph if requires.graph else None,
+            teacher.edge_attention if requires.attention else None,
+            teacher.self_attention if requires.attention else None,
         )
 
     @cached_property
@@ -124,7 +125,7 @@ class Scene:
         return self.objective.projectors.projections[name](states).detach().double()
 
     @property
-    def mine(self) -> Tensor:
+    def student(self) -> Tensor:
         return self.out.nodes[-1].detach().double()
 
     @property
@@ -132,18 +133,18 @@ class Scene:
         return self.teacher.nodes[2].detach().double()
 
     @property
-    def its(self) -> Tensor:
+    def standardised(self) -> Tensor:
         """The teacher's last node states, standardised."""
         return standard(self.teacher.nodes[2], 2)
 
     def units(self, raw: bool, name: str = "") -> tuple[Tensor, Tensor]:
         """Graphs, or nodes for them."""
         if self.level == "graph":
-            mine, its = self.out.graph, self.teacher.graph.detach()
-            its = its.double() if raw else standard(its, 3)
+            student, teacher = self.out.graph, self.teacher.graph.detach()
+            teacher = teacher.double() if raw else standard(teacher, 3)
         else:
-            mine, its = self.out.nodes[-1], self.raw if raw else self.its
-        return self.projected(name, mine) if name else mine.detach().double(), its
+            student, teacher = self.out.nodes[-1], self.raw if raw else self.standardised
+        return self.projected(name, student) if name else student.detach().double(), teacher
 
     def prototypes(self, among: str, *sides: Tensor) -> list[Tensor]:
         """Means by the classes of the labelled rows, or by clusters."""

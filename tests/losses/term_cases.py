@@ -33,9 +33,8 @@ class TermCase:
     levels: tuple[str, ...] = LEVELS
 
 
-def micro(reference: Callable, levels: tuple[str, ...] = LEVELS, **keys: object) -> TermCase:
-    name = "attention" if "attention" in keys else "edge"
-    config = MicroConfig(relation=0.0, **{name: 1.0, **keys})
+def micro(name: str, reference: Callable, levels: tuple[str, ...] = LEVELS, **keys: object) -> TermCase:
+    config = MicroConfig(**{"relation": 0.0, name: 1.0, **keys})
     return TermCase(f"micro_{name}", LossConfig(weights=LossWeights(0, 0, 1, 0), micro=config), NONE, reference, levels)
 
 
@@ -79,7 +78,7 @@ def attention(scene: Scene) -> float:
         if keys.attention_target == "gat":
             goal = {(wanted[i], wanted[j]): value for (i, j), value in structure.gat(scene.world, radius).items()}
         if keys.attention_target == "cosine":
-            rows = dict(zip(wanted, scene.its, strict=True))
+            rows = dict(zip(wanted, scene.standardised, strict=True))
             goal = {}
             for i, nodes in near.items():
                 shares = plain.softmax([plain.cosine(rows[i], rows[j]) / keys.temperature for j in nodes])
@@ -100,8 +99,10 @@ def profile(scene: Scene) -> float:
     """Distances are those of the whole graph."""
     name, wanted = "macro_distance_profile", scene.batch.wanted(torch.arange(len(scene.batch.node_rows))).tolist()
     world = replace(scene.world, sizes=scene.batch.ptr.diff().tolist(), edge_index=scene.batch.edge_index)
-    sides = [torch.zeros(len(scene.batch.x), side.size(1)).double() for side in (scene.projected(name), scene.its)]
-    for whole, side in zip(sides, (scene.projected(name), scene.its), strict=True):
+    sides = [
+        torch.zeros(len(scene.batch.x), side.size(1)).double() for side in (scene.projected(name), scene.standardised)
+    ]
+    for whole, side in zip(sides, (scene.projected(name), scene.standardised), strict=True):
         whole[wanted] = side
     return structure.distance_profile(world, *sides, scene.loss.macro.buckets, among=wanted)
 
@@ -116,12 +117,12 @@ def layered(scene: Scene, measure: Callable) -> list[float]:
     name = "align_node{}".format
     return [
         measure(
-            scene.out.nodes[mine - 1].detach().double()
+            scene.out.nodes[s - 1].detach().double()
             if scene.align.measure == "cka"
-            else scene.projected(name(mine), scene.out.nodes[mine - 1]),
-            standard(scene.teacher.nodes[its], its),
+            else scene.projected(name(s), scene.out.nodes[s - 1]),
+            standard(scene.teacher.nodes[t], t),
         )
-        for mine, its in ((1, 1), (2, 2), (3, 2))
+        for s, t in ((1, 1), (2, 2), (3, 2))
     ]
 
 
@@ -139,72 +140,78 @@ def sigmas() -> list[float]:
 
 
 def mmd(scene: Scene) -> float:
-    return structure.distribution(scene.world, scene.projected("macro_distribution"), scene.its, sigmas())
+    return structure.distribution(scene.world, scene.projected("macro_distribution"), scene.standardised, sigmas())
 
 
 CASES = {
-    "edge": micro(lambda s: structure.edge_difference(s.world, s.projected("micro_edge"), s.its)),
-    "attention": micro(attention, attention=1.0),
-    "attention shape": micro(attention, SOME, attention=1.0, attention_form="shape", attention_heads=3),
-    "attention gat": micro(attention, attention=1.0, attention_target="gat", attention_layers=[2]),
+    "edge": micro("edge", lambda s: structure.edge_difference(s.world, s.projected("micro_edge"), s.standardised)),
+    "attention": micro("attention", attention),
+    "attention shape": micro("attention", attention, SOME, attention_form="shape", attention_heads=3),
+    "attention gat": micro("attention", attention, attention_target="gat", attention_layers=[2]),
     "attention gat shape": micro(
-        attention, SOME, attention=1.0, attention_target="gat", attention_layers=[1, 3], attention_form="shape"
+        "attention", attention, SOME, attention_target="gat", attention_layers=[1, 3], attention_form="shape"
     ),
-    "attention cosine": micro(attention, attention=1.0, attention_target="cosine", attention_radius=3),
+    "attention cosine": micro("attention", attention, attention_target="cosine", attention_radius=3),
     "attention cosine shape": micro(
-        attention, SOME, attention=1.0, attention_target="cosine", attention_form="shape", temperature=0.5
+        "attention", attention, SOME, attention_target="cosine", attention_form="shape", temperature=0.5
     ),
     "profile": macro("distance_profile", profile, buckets=3, anchors=40),
     "distribution": macro("distribution", mmd),
     "relation among classes": macro(
         "graph_relation",
-        lambda s: plain.graph_relation_cosine(*s.prototypes("classes", s.projected("macro_graph_relation"), s.its)),
+        lambda s: plain.graph_relation_cosine(
+            *s.prototypes("classes", s.projected("macro_graph_relation"), s.standardised)
+        ),
         among="classes",
     ),
     "relation among clusters": macro(
         "graph_relation",
-        lambda s: plain.graph_relation_pkt(*s.prototypes("clusters", s.projected("macro_graph_relation"), s.its)),
+        lambda s: plain.graph_relation_pkt(
+            *s.prototypes("clusters", s.projected("macro_graph_relation"), s.standardised)
+        ),
         among="clusters",
         measure="pkt",
     ),
-    "cka": align("node", lambda s: pairs.cka(s.mine, s.its), measure="cka"),
+    "cka": align("node", lambda s: pairs.cka(s.student, s.standardised), measure="cka"),
     "cka by layer": align("node", lambda s: sum(layered(s, pairs.cka)) / 3, measure="cka", layers=True),
     "infonce": align(
         "node",
-        lambda s: pairs.infonce(s.projected("align_node3"), s.its, 0.3),
+        lambda s: pairs.infonce(s.projected("align_node3"), s.standardised, 0.3),
         measure="infonce",
         temperature=0.3,
     ),
     "walks": align(
         "subgraph",
-        lambda s: plain.align_mse(*s.subgraph_means("walk", s.projected("align_subgraph"), s.its)),
+        lambda s: plain.align_mse(*s.subgraph_means("walk", s.projected("align_subgraph"), s.standardised)),
         LEVELS,
         source="walk",
         walk_length=3,
     ),
     "clusters": align(
         "subgraph",
-        lambda s: plain.align_cosine(*s.subgraph_means("cluster", s.projected("align_subgraph"), s.its)),
+        lambda s: plain.align_cosine(*s.subgraph_means("cluster", s.projected("align_subgraph"), s.standardised)),
         LEVELS,
         source="cluster",
         measure="cosine",
     ),
     "subgraphs by cka": align(
-        "subgraph", lambda s: pairs.cka(*s.subgraph_means("ego", s.mine, s.its)), ("graph",), measure="cka"
+        "subgraph", lambda s: pairs.cka(*s.subgraph_means("ego", s.student, s.standardised)), ("graph",), measure="cka"
     ),
     "graphs by infonce": align(
         "graph", lambda s: pairs.infonce(*s.units(False, "align_graph"), 0.1), ("graph",), measure="infonce"
     ),
     "cluster prototypes": align(
         "graph",
-        lambda s: plain.align_mse(*s.prototypes("clusters", s.projected("align_graph"), s.its)),
+        lambda s: plain.align_mse(*s.prototypes("clusters", s.projected("align_graph"), s.standardised)),
         ("node", "some"),
         prototypes="clusters",
     ),
-    "reused head": align("node", lambda s: plain.align_mse(s.out.projected.detach().double(), s.its), reuse_head=True),
+    "reused head": align(
+        "node", lambda s: plain.align_mse(s.out.projected.detach().double(), s.standardised), reuse_head=True
+    ),
     "fitnet": baseline("fitnet", lambda s: plain.align_mse(s.projected("baseline_fitnet"), s.raw)),
     "simkd": baseline("fitnet", lambda s: plain.align_mse(restored(s), s.raw), reuse_head=True),
-    "at": baseline("at", lambda s: structure.attention_transfer(s.world, s.mine, s.raw)),
+    "at": baseline("at", lambda s: structure.attention_transfer(s.world, s.student, s.raw)),
     "sp": between("sp", pairs.similarity_preserving),
     "rkd_distance": between("rkd_distance", pairs.rkd_distance),
     "rkd_angle": between("rkd_angle", pairs.rkd_angle, SOME),
@@ -212,18 +219,18 @@ CASES = {
     "crd": between("crd", lambda s, t: pairs.crd(s, t, 0.07), projected=True),
     "gcrd": baseline("gcrd", lambda s: pairs.infonce(s.projected("baseline_gcrd"), s.raw, 0.075)),
     "mugsi_graph": baseline("mugsi_graph", lambda s: pairs.mugsi_graph(*prototypes_or_graphs(s))),
-    "mugsi_cluster": baseline("mugsi_cluster", lambda s: structure.mugsi_clusters(s.world, s.mine, s.raw)),
-    "mugsi_path": baseline("mugsi_path", lambda s: structure.mugsi_paths(s.world, s.mine, s.raw), walk_length=WALK),
+    "mugsi_cluster": baseline("mugsi_cluster", lambda s: structure.mugsi_clusters(s.world, s.student, s.raw)),
+    "mugsi_path": baseline("mugsi_path", lambda s: structure.mugsi_paths(s.world, s.student, s.raw), walk_length=WALK),
 }
 for kernel in ("cosine", "polynomial", "rbf"):
     CASES[f"lsp {kernel}"] = baseline(
-        "lsp", lambda s, k=kernel: structure.lsp(s.world, s.mine, s.raw, k, 1.5), kernel=kernel, bandwidth=1.5
+        "lsp", lambda s, k=kernel: structure.lsp(s.world, s.student, s.raw, k, 1.5), kernel=kernel, bandwidth=1.5
     )
     CASES[f"gsp {kernel}"] = baseline(
-        "gsp", lambda s, k=kernel: structure.gsp(s.mine, s.raw, k, 1.5), kernel=kernel, bandwidth=1.5
+        "gsp", lambda s, k=kernel: structure.gsp(s.student, s.raw, k, 1.5), kernel=kernel, bandwidth=1.5
     )
 
 
 def prototypes_or_graphs(scene: Scene) -> list[Tensor]:
-    mine, its = scene.units(raw=True, name="baseline_mugsi_graph")
-    return [mine, its] if scene.level == "graph" else scene.prototypes("classes", mine, its)
+    student, teacher = scene.units(raw=True, name="baseline_mugsi_graph")
+    return [student, teacher] if scene.level == "graph" else scene.prototypes("classes", student, teacher)

@@ -68,7 +68,7 @@ def test_every_term_of_the_objective_gets_its_share() -> None:
     loss = LossConfig(weights=replace(ALL_WEIGHTS, task=3.0), schedule=schedule, balance="gradient", balance_share=0.1)
     objective = make_objective("binary", shape, loss, AlignmentConfig(weights=ALL_SCALES))
     leaves = [out.logits, out.graph, *out.nodes]
-    reference = float(gradient(objective.terms["task"].loss(out, batch, teacher), leaves).norm())
+    reference = float(gradient(objective.terms["task"](out, batch, teacher), leaves).norm())
     total, values, weights = objective(out, batch, teacher, 0.0, leaves)
     assert set(values) == TERMS - {"task"}  # not yet, though it is measured
     shares = {
@@ -76,7 +76,7 @@ def test_every_term_of_the_objective_gets_its_share() -> None:
         "align_node": 1.0, "align_subgraph": 0.5, "align_graph": 0.25,
     }  # fmt: skip
     for name, share in shares.items():
-        pull = gradient(objective.terms[name].loss(out, batch, teacher), leaves).norm() * weights[name]
+        pull = gradient(objective.terms[name](out, batch, teacher), leaves).norm() * weights[name]
         assert float(pull) == pytest.approx(share * 0.1 * 3.0 * reference, rel=1e-4), name
     assert total.item() == pytest.approx(sum(float(weights[name] * values[name]) for name in values), rel=1e-5)
     later, values, weights = objective(out, batch, teacher, 0.7, leaves)

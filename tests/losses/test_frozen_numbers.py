@@ -11,7 +11,7 @@ import torch
 from omegaconf import OmegaConf
 
 from gnn_distill.cli.main import CONF_DIR
-from gnn_distill.losses import alignment, macro, micro, soft_targets
+from gnn_distill.losses import alignment, macro, micro, soft
 from gnn_distill.losses.published import states as baselines
 from gnn_distill.losses.published import structure as structure_baselines
 
@@ -79,7 +79,7 @@ LOSSES: dict[str, Callable[[], torch.Tensor]] = {
     "mugsi_graph": lambda: baselines.mugsi_graph(STUDENT, TEACHER),
     "sp": lambda: baselines.similarity_preserving(STUDENT, TEACHER),
     "mugsi_paths": lambda: structure_baselines.mugsi_paths(STUDENT, TEACHER, WALKS),
-    "soft_classes": lambda: soft_targets.soft_classes(STUDENT, TEACHER, 4.0),
+    "soft_classes": lambda: soft.soft_classes(STUDENT, TEACHER, 4.0),
     "lsp rbf": lambda: structure_baselines.lsp(STUDENT, TEACHER, EDGE_INDEX, "rbf"),
     "gsp rbf": lambda: structure_baselines.gsp(STUDENT, TEACHER, "rbf"),
     "at": lambda: baselines.attention_transfer(STUDENT, TEACHER, BATCH, 2),
@@ -93,8 +93,8 @@ LOSSES: dict[str, Callable[[], torch.Tensor]] = {
     "relation": lambda: micro.neighbourhood_relation(STUDENT, TEACHER, EDGE_INDEX),
     "edge": lambda: micro.edge_difference(STUDENT, TEACHER, EDGE_INDEX),
     "graph_relation": lambda: macro.graph_relation_cosine(STUDENT, TEACHER),
-    "soft_binary": lambda: soft_targets.soft_binary(STUDENT, TEACHER, 4.0),
-    "soft_regression": lambda: soft_targets.soft_regression(STUDENT, TEACHER),
+    "soft_binary": lambda: soft.soft_binary(STUDENT, TEACHER, 4.0),
+    "soft_regression": lambda: soft.soft_regression(STUDENT, TEACHER),
 }
 PUBLISHED = {
     "lsp": published_lsp,

@@ -6,7 +6,7 @@ from torch import nn
 
 from gnn_distill.config.schema.objective import Ramp
 from gnn_distill.losses.gradients import compare_gradients, gradient
-from gnn_distill.losses.projectors import Term
+from gnn_distill.losses.term import Term
 from gnn_distill.models.representations import Representations
 
 

@@ -33,8 +33,9 @@ from gnn_distill.config.schema.objective import (
 )
 from gnn_distill.losses.alignment import teacher_layer
 from gnn_distill.losses.objective import Objective
-from gnn_distill.losses.projectors import Requires, StudentShape, TeacherRows
+from gnn_distill.losses.projectors import StudentShape
 from gnn_distill.losses.task import TaskLoss
+from gnn_distill.losses.term import Requires, TeacherRows
 from gnn_distill.models.representations import Representations
 
 
@@ -80,7 +81,7 @@ def test_gradients_reach_the_student_and_the_terms_own_projections(config: str, 
     batch = make_batch()
     out, (teacher, shape) = make_student(batch, 1), make_teacher(batch, 1)
     objective = make_objective("binary", shape, loss, align)
-    objective.terms[name].loss(out, batch, teacher).backward()
+    objective.terms[name](out, batch, teacher).backward()
     assert all(tensor.grad is None for tensor in (teacher.logits, teacher.graph, *teacher.nodes.values()))
     reads = {"task": "logits", "soft": "logits", "macro_graph_relation": "graph", "align_graph": "graph"}
     tensors = {"logits": out.logits, "graph": out.graph, **{f"nodes{n}": h for n, h in enumerate(out.nodes, start=1)}}
@@ -128,7 +129,7 @@ def test_weights_of_zero_leave_their_terms_out() -> None:
     objective = make_objective("binary", shape, LossConfig(), AlignmentConfig())
     assert set(objective.terms) == {"task"}
     assert not list(objective.parameters())
-    assert objective.reads == Requires()
+    assert objective.requires == Requires()
     for group in ("soft", "micro", "macro"):
         weights = replace(ALL_WEIGHTS, **{group: 0.0})
         objective = make_objective("binary", shape, LossConfig(weights=weights), AlignmentConfig(weights=ALL_SCALES))
@@ -186,7 +187,19 @@ def test_the_layers_that_are_read_are_known() -> None:
     _, shape = make_teacher(make_batch(), 1)
     for layers, read in ((True, {1, 2}), (False, {2})):
         align = AlignmentConfig(weights=ALL_SCALES, layers=layers)
-        assert make_objective("binary", shape, LossConfig(), align).reads.layers == read
+        assert make_objective("binary", shape, LossConfig(), align).requires.layers == read
+
+
+def test_a_term_knows_what_it_requires() -> None:
+    _, shape = make_teacher(make_batch(), 1)
+    align = AlignmentConfig(weights=ALL_SCALES, layers=True)
+    objective = make_objective("binary", shape, LossConfig(weights=ALL_WEIGHTS), align)
+    graph, last = Requires(graph=True), Requires(layers=frozenset({2}))
+    assert {name: term.requires for name, term in objective.terms.items()} == {
+        "task": Requires(), "soft": Requires(logits=True), "micro_relation": last, "macro_graph_relation": graph,
+        "align_node": Requires(layers=frozenset({1, 2})), "align_subgraph": last, "align_graph": graph,
+    }  # fmt: skip
+    assert objective.requires == Requires(layers=frozenset({1, 2}), logits=True, graph=True)
 
 
 def test_without_a_teacher_only_labels_count() -> None:
@@ -219,8 +232,8 @@ def test_a_batch_teaches_like_its_graphs_apart() -> None:
         rows = slice(batch.ptr[graph], batch.ptr[graph + 1])
         alone = make_batch(graphs=(graph,))
         one = Representations(out.logits[graph, None], tuple(h[rows] for h in out.nodes), out.graph[graph, None])
-        its = {layer: h[rows] for layer, h in teacher.nodes.items()}
-        row = TeacherRows(teacher.logits[graph, None], its, teacher.graph[graph, None])
+        states = {layer: h[rows] for layer, h in teacher.nodes.items()}
+        row = TeacherRows(teacher.logits[graph, None], states, teacher.graph[graph, None])
         _, raw, _ = objective(one, alone, row, 0.5)
         for name in sums:
             by_node = name in ("align_node", "align_subgraph")

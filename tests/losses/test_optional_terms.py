@@ -1,18 +1,27 @@
 """Every term that a config may switch on: equal to the references, reading no more than it says, teaching alone."""
 
+import sys
 from dataclasses import dataclass, replace
+from types import FrameType
 
 import pytest
 import torch
-from objective_cases import random_tensor
+from objective_cases import TERMS, random_tensor
 from term_cases import CASES, NONE, Scene, TermCase
 
 from gnn_distill.config.schema.fields import number, weight, weights
-from gnn_distill.config.schema.objective import BASELINES, AlignmentConfig, BaselineConfig, LossConfig, LossWeights
+from gnn_distill.config.schema.objective import (
+    AlignmentConfig,
+    AlignmentWeights,
+    BaselineConfig,
+    LossConfig,
+    LossWeights,
+    MacroConfig,
+    MicroConfig,
+)
 from gnn_distill.errors import UserError
-from gnn_distill.losses.alignment import infonce
+from gnn_distill.losses.alignment import infonce, measure_of
 from gnn_distill.losses.published import terms as baseline
-from gnn_distill.losses.terms.alignment import measure_of
 
 NAMES = [(name, level) for name, case in CASES.items() for level in case.levels]
 
@@ -36,6 +45,24 @@ def test_a_batch_equals_the_reference(name: str, level: str) -> None:
     reached = [scene.out.graph, *scene.out.nodes, *scene.out.attention.values(), scene.out.projected]
     assert any(tensor.grad is not None and tensor.grad.abs().sum() > 0 for tensor in reached)
     assert all(p.grad is not None and p.grad.isfinite().all() for p in scene.objective.parameters())
+
+
+@pytest.mark.parametrize(("name", "level"), NAMES)
+def test_a_stack_trace_shows_names(name: str, level: str) -> None:
+    """No lambda, and no function inside one inside another."""
+    scene, called = make_scene(CASES[name], level), set()
+
+    def trace(frame: FrameType, event: str, _: object) -> None:
+        if event == "call" and "/gnn_distill/losses/" in frame.f_code.co_filename:
+            called.add(frame.f_code.co_qualname.removesuffix(".<locals>.<genexpr>"))
+
+    sys.setprofile(trace)
+    try:
+        scene.objective(scene.out, scene.batch, scene.read(), progress=0.5)
+    finally:
+        sys.setprofile(None)
+    assert {"Objective.forward", "Term.__call__"} < called
+    assert not {name for name in called if "<lambda>" in name or name.count("<locals>") > 1}
 
 
 @pytest.mark.parametrize("level", ["graph", "node"])
@@ -68,12 +95,22 @@ def test_a_student_without_attention_is_told() -> None:
     case = CASES["attention"]
     scene = make_scene(case, "graph")
     scene.out.attention.pop(2)
-    with pytest.raises(UserError, match=r"loss\.micro\.attention: the student gives no attention logits of layer 2"):
+    with pytest.raises(UserError, match=r"loss\.micro\.attention: the student returns no attention logits of layer 2"):
         scene.objective(scene.out, scene.batch, scene.read(), 0.5)
 
 
-def test_every_weight_of_a_published_loss_has_its_term_and_other_keys_are_no_weights() -> None:
-    assert set(BASELINES) == {*baseline.BETWEEN_GRAPHS, *baseline.BETWEEN_NODES}
+def test_every_weight_has_its_term_and_every_term_its_reference() -> None:
+    sections = {"micro": MicroConfig, "macro": MacroConfig, "baseline": BaselineConfig, "align": AlignmentWeights}
+    names = {section: weights(schema) for section, schema in sections.items()}
+    on = {section: sections[section](**dict.fromkeys(keys, 1.0)) for section, keys in names.items()}
+    align = AlignmentConfig(weights=on.pop("align"))
+    scene = Scene("graph", LossConfig(weights=LossWeights(task=0.0, micro=1.0, macro=1.0), **on), align)
+    terms = {f"{section}_{key}" for section, keys in names.items() for key in keys}
+    assert terms == scene.objective.terms.keys()
+    assert terms <= {case.term for case in CASES.values()} | TERMS
+
+
+def test_other_keys_are_no_weights() -> None:
 
     @dataclass
     class Section:

@@ -19,10 +19,9 @@ from gnn_distill.config.schema.objective import (
 )
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.errors import UserError
-from gnn_distill.losses.divergence import blamed
-from gnn_distill.losses.gradients import gradient
+from gnn_distill.losses.gradients import blamed, gradient
 from gnn_distill.losses.published.states import mugsi_graph, similarity_preserving
-from gnn_distill.losses.soft_targets import soft_binary
+from gnn_distill.losses.soft import soft_binary
 
 CALLS: list[tuple[Tensor, Tensor, GraphBatch]] = []
 
@@ -95,7 +94,7 @@ def test_the_formula_of_a_loss_of_the_package_gives_its_numbers(name: str, level
     function, keys, loss = SAME[name]
     mine, theirs = own(function, level, **keys), make_scene(level, loss)
     assert mine.objective.terms.keys() == {"own_mine"}
-    assert mine.objective.reads == theirs.objective.reads
+    assert mine.objective.requires == theirs.objective.requires
     for one, other in zip(pull(mine), pull(theirs), strict=True):
         assert torch.allclose(one, other, rtol=1e-6, atol=1e-8)
         assert one.abs().sum() > 0
@@ -107,6 +106,13 @@ def test_a_student_under_its_teachers_head_is_read_where_the_head_reads_it() -> 
     mine = make_scene("graph", LossConfig(weights=BASELINE, own=terms), reuse_head=True)
     theirs = make_scene("graph", LossConfig(weights=BASELINE, baseline=BaselineConfig(fitnet=1.0)), reuse_head=True)
     assert torch.equal(pull(mine)[1], pull(theirs)[1])
+
+
+def test_states_under_the_teachers_head_have_its_units_before_the_first_step() -> None:
+    """So that what brings them there moves to the device with all else."""
+    for loss in ({"own": {"mine": OwnLossConfig(f"{__name__}.squared")}}, {"baseline": BaselineConfig(fitnet=1.0)}):
+        objective = make_scene("graph", LossConfig(weights=BASELINE, **loss), reuse_head=True).objective
+        assert list(objective.projectors.standardise) == ["node2"]
 
 
 def test_it_gets_both_sides_rows_and_the_batch_and_nothing_goes_to_the_teacher() -> None:
@@ -124,7 +130,7 @@ def test_it_gets_both_sides_rows_and_the_batch_and_nothing_goes_to_the_teacher()
 def test_a_weight_of_0_costs_nothing() -> None:
     scene = own("nowhere.to_be.found", weight=0.0)
     assert not scene.objective.terms
-    assert not scene.objective.reads.teacher
+    assert not scene.objective.requires.teacher
     assert not list(scene.objective.parameters())
 
 
@@ -143,7 +149,7 @@ def test_its_weight_becomes_a_share_of_the_tasks_gradient() -> None:
     leaves = [scene.out.logits, scene.out.graph, *scene.out.nodes]
     _, values, weights = scene.objective(scene.out, scene.batch, scene.read(), 0.5, leaves)
     norms = {
-        name: gradient(scene.objective.terms[name].loss(scene.out, scene.batch, scene.read()), leaves).norm()
+        name: gradient(scene.objective.terms[name](scene.out, scene.batch, scene.read()), leaves).norm()
         for name in values
     }
     assert float(weights["own_mine"] * norms["own_mine"]) == pytest.approx(0.3 * float(norms["task"]), rel=1e-5)
@@ -153,6 +159,7 @@ def not_finite(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Tensor:
     return (student - teacher).sum() * torch.nan
 
 
+@pytest.mark.filterwarnings("error")
 def test_it_is_blamed_by_its_name() -> None:
     scene = own(not_finite)
     what = blamed(scene.objective.terms, scene.out, scene.batch, scene.read(), list(scene.objective.parameters()))
@@ -172,7 +179,7 @@ def one_row(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Tensor:
 
 
 def number(student: Tensor, teacher: Tensor, batch: GraphBatch) -> float:
-    return float((student - teacher).mean())
+    return float((student - teacher).detach().mean())
 
 
 def count(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Tensor:
@@ -220,13 +227,13 @@ WRONG = {
     "no tensor": (number, {}, f"{HERE}.number: returned no tensor, but float, {ROWS}"),
     "whole numbers": (count, {}, f"{HERE}.count: returned a tensor of torch.int64 {ROWS}"),
     "no gradient": (detached, {}, rf"{HERE}.detached: returned a value without a gradient \(a constant, or made of de"),
-    "in place": (in_place, {}, f"{HERE}.in_place: changes its rows in place, and other terms read them"),
+    "in place": (in_place, {}, f"{HERE}.in_place: modifies its rows in place, which other terms read, too"),
     "two widths": (
         squared,
         {"projection": "none"},
         r"fails on student rows \[\d+, 4\] and teacher rows \[\d+, 6\], in line \d+ of .*test_own.py \(RuntimeError: "
         r".*\)\. "
-        "Where it needs rows of one width, set loss.own.mine.projection=linear.",
+        "If it needs rows of equal width, set loss.own.mine.projection=linear.",
     ),
 }
 

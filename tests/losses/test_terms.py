@@ -7,14 +7,14 @@ import pytest
 import torch
 from worlds import states
 
-from gnn_distill.losses import soft_targets
+from gnn_distill.losses import soft
 from gnn_distill.losses.task import balanced_pos_weight, supervised_loss
 
 ROWS, OUTPUTS = 12, 5
 TERMS = {
-    "soft_classes": lambda s, t: soft_targets.soft_classes(s, t, 2.5),
-    "soft_binary": lambda s, t: soft_targets.soft_binary(s, t, 2.5),
-    "soft_regression": soft_targets.soft_regression,
+    "soft_classes": lambda s, t: soft.soft_classes(s, t, 2.5),
+    "soft_binary": lambda s, t: soft.soft_binary(s, t, 2.5),
+    "soft_regression": soft.soft_regression,
 }
 
 
@@ -36,9 +36,9 @@ def test_soft_targets_equal_their_references(seed: int) -> None:
     }
     for name, value in expected.items():
         assert float(TERMS[name](s, t)) == pytest.approx(value, rel=1e-9, abs=1e-9), name
-    bounded = soft_targets.soft_regression(s, t, y)
+    bounded = soft.soft_regression(s, t, y)
     assert float(bounded) == pytest.approx(reference.soft_regression(s, t, y), abs=1e-9)
-    masked = soft_targets.soft_binary(s, t, 3.0, counted)
+    masked = soft.soft_binary(s, t, 3.0, counted)
     assert float(masked) == pytest.approx(reference.soft_binary(s, t, 3.0, counted), abs=1e-9)
 
 
@@ -89,7 +89,7 @@ def test_task_losses_equal_their_references(smoothing: float) -> None:
 def test_classes_are_averaged_over_examples_not_classes() -> None:
     s, t = states(1, 4, 7), states(2, 4, 7)
     doubled = [torch.cat([z, torch.full((4, 50), -1e9, dtype=torch.float64)], dim=1) for z in (s, t)]
-    assert float(soft_targets.soft_classes(*doubled, 1.0)) == pytest.approx(float(soft_targets.soft_classes(s, t, 1.0)))
+    assert float(soft.soft_classes(*doubled, 1.0)) == pytest.approx(float(soft.soft_classes(s, t, 1.0)))
 
 
 def test_balanced_pos_weight_counts_present_labels() -> None:

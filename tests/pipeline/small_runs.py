@@ -13,6 +13,7 @@ from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.student import train_student
 from gnn_distill.pipeline.teacher import train_teacher
 from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
+from gnn_distill.pipeline.teacher_plan import plan_teacher
 from gnn_distill.training.loop import FitResult
 
 CONFIG = TrainConfig(
@@ -33,7 +34,8 @@ def run_stages(runtime: Runtime, task: GraphTask, config: TrainConfig) -> tuple[
     task_loss = make_task_loss(task, config.task)
     kept = teacher = None
     if config.teacher.name != "none":
-        teacher, entry = train_teacher(runtime, task, None, task_loss, config)
-        kept, _ = compute_teacher_outputs(runtime, task, None, teacher, entry, config)
+        plan = plan_teacher(config, task)
+        teacher, entry = train_teacher(runtime, task, None, task_loss, plan)
+        kept, _ = compute_teacher_outputs(runtime, task, None, teacher, entry, plan)
     encodings, _ = stored_encodings(runtime, task, config.encoding)
     return train_student(runtime, task, encodings, task_loss, kept, config, teacher)

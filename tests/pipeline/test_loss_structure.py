@@ -27,8 +27,8 @@ from gnn_distill.data.subgraphs.anchors import sample_anchors
 from gnn_distill.data.subgraphs.subgraphs import compute_subgraphs, compute_walks
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.losses.projectors import Requires
 from gnn_distill.losses.task import make_task_loss
+from gnn_distill.losses.term import Requires
 from gnn_distill.models.reused_head import ReusingStudent
 from gnn_distill.models.transformer_backbone import Transformer
 from gnn_distill.pipeline.encodings import stored_encodings
@@ -36,6 +36,7 @@ from gnn_distill.pipeline.student import check_student, train_student
 from gnn_distill.pipeline.subgraphs import StoredStructure
 from gnn_distill.pipeline.teacher import train_teacher
 from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, compute_teacher_outputs
+from gnn_distill.pipeline.teacher_plan import plan_teacher
 from gnn_distill.predict import save_student
 
 NOTHING = replace(CONFIG, loss=LossConfig(), alignment=AlignmentConfig())
@@ -45,8 +46,9 @@ GAT = replace(PROPAGATION, micro=replace(PROPAGATION.micro, attention_target="ga
 
 def collect(folder: Path, task: GraphTask, config: TrainConfig) -> tuple[torch.nn.Module, TeacherOutputs]:
     runtime = make_runtime(folder)
-    teacher, entry = train_teacher(runtime, task, None, make_task_loss(task, config.task), config)
-    return teacher, compute_teacher_outputs(runtime, task, None, teacher, entry, config)[0]
+    plan = plan_teacher(config, task)
+    teacher, entry = train_teacher(runtime, task, None, make_task_loss(task, config.task), plan)
+    return teacher, compute_teacher_outputs(runtime, task, None, teacher, entry, plan)[0]
 
 
 @pytest.mark.parametrize("source", ["ego", "walk", "cluster"])
@@ -160,7 +162,7 @@ def test_the_median_distance_is_that_of_standardised_states_within_graphs(level:
 
 
 def test_a_teacher_without_attention_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="attention_target=gat: the teacher tells no attention"):
+    with pytest.raises(UserError, match="attention_target=gat: the teacher has no attention"):
         collect(tmp_path, make_task(), replace(NOTHING, loss=GAT))
 
 
@@ -191,9 +193,9 @@ SIMKD = replace(
 def test_a_student_predicts_by_its_teachers_head_and_is_loaded_so(level: str, tmp_path: Path) -> None:
     task = make_task("multiclass") if level == "graph" else make_node_task()
     runtime = make_runtime(tmp_path)
-    task_loss = make_task_loss(task, SIMKD.task)
-    teacher, entry = train_teacher(runtime, task, None, task_loss, SIMKD)
-    kept, _ = compute_teacher_outputs(runtime, task, None, teacher, entry, SIMKD)
+    task_loss, plan = make_task_loss(task, SIMKD.task), plan_teacher(SIMKD, task)
+    teacher, entry = train_teacher(runtime, task, None, task_loss, plan)
+    kept, _ = compute_teacher_outputs(runtime, task, None, teacher, entry, plan)
     encodings, _ = stored_encodings(runtime, task, SIMKD.encoding)
     student, _ = train_student(runtime, task, encodings, task_loss, kept, SIMKD, teacher)
     assert isinstance(student, ReusingStudent)
@@ -213,9 +215,9 @@ def test_a_student_predicts_by_its_teachers_head_and_is_loaded_so(level: str, tm
 
 def test_a_teacher_without_a_head_of_ours_lends_none(tmp_path: Path) -> None:
     task, runtime = make_task(), make_runtime(tmp_path)
-    task_loss = make_task_loss(task, SIMKD.task)
-    teacher, entry = train_teacher(runtime, task, None, task_loss, SIMKD)
-    kept, _ = compute_teacher_outputs(runtime, task, None, teacher, entry, SIMKD)
+    task_loss, plan = make_task_loss(task, SIMKD.task), plan_teacher(SIMKD, task)
+    teacher, entry = train_teacher(runtime, task, None, task_loss, plan)
+    kept, _ = compute_teacher_outputs(runtime, task, None, teacher, entry, plan)
     encodings, _ = stored_encodings(runtime, task, SIMKD.encoding)
     with pytest.raises(UserError, match=r"alignment\.reuse_head=true: teacher=gin has no head"):
         train_student(runtime, task, encodings, task_loss, kept, SIMKD, torch.nn.Linear(1, 1))

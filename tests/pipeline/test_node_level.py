@@ -17,14 +17,16 @@ from gnn_distill.pipeline.encodings import stored_encodings
 from gnn_distill.pipeline.evaluate import evaluate_splits
 from gnn_distill.pipeline.student import check_student, train_student
 from gnn_distill.pipeline.teacher import train_teacher
-from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, compute_teacher_outputs, visibility
+from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, compute_teacher_outputs
+from gnn_distill.pipeline.teacher_plan import plan_teacher, visibility
 from gnn_distill.storage.run_directory import read_metrics
 
 
 def collect(folder: Path, task: GraphTask, config: TrainConfig) -> tuple[torch.nn.Module, TeacherOutputs]:
     runtime = make_runtime(folder)
-    teacher, entry = train_teacher(runtime, task, None, make_task_loss(task, config.task), config)
-    return teacher, compute_teacher_outputs(runtime, task, None, teacher, entry, config)[0]
+    plan = plan_teacher(config, task)
+    teacher, entry = train_teacher(runtime, task, None, make_task_loss(task, config.task), plan)
+    return teacher, compute_teacher_outputs(runtime, task, None, teacher, entry, plan)[0]
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel", "regression"])

@@ -25,6 +25,7 @@ from gnn_distill.data.task import GraphTask
 from gnn_distill.losses.task import make_task_loss
 from gnn_distill.pipeline.runtime import Runtime, seed_stage
 from gnn_distill.pipeline.teacher import train_teacher, untrained_teacher
+from gnn_distill.pipeline.teacher_plan import plan_teacher
 from gnn_distill.storage import checkpoint, code_hash
 from gnn_distill.storage.run_directory import read_metrics
 from gnn_distill.storage.store import Entry
@@ -49,7 +50,7 @@ def task() -> GraphTask:
 
 
 def train(runtime: Runtime, task: GraphTask, config: TrainConfig = CONFIG) -> tuple[torch.nn.Module, Entry]:
-    return train_teacher(runtime, task, None, make_task_loss(task, config.task), config)
+    return train_teacher(runtime, task, None, make_task_loss(task, config.task), plan_teacher(config, task))
 
 
 def test_a_teacher_is_trained_once_and_comes_back(runtime: Runtime, task: GraphTask, tmp_path: Path) -> None:
@@ -160,9 +161,9 @@ def test_an_untrained_teacher_is_the_trained_ones_beginning(task: GraphTask) -> 
 
     seed_stage(3)
     initial = build_teacher(CONFIG.teacher, task.spec)
-    control = untrained_teacher(CONFIG.teacher, task, 3)
+    control = untrained_teacher(plan_teacher(replace(CONFIG, seed=3), task), task.spec)
     assert all(torch.equal(a, b) for a, b in zip(initial.parameters(), control.parameters(), strict=True))
-    other = untrained_teacher(CONFIG.teacher, task, 4)
+    other = untrained_teacher(plan_teacher(replace(CONFIG, seed=4), task), task.spec)
     assert not torch.equal(next(other.parameters()), next(control.parameters()))
 
 

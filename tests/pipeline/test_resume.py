@@ -29,6 +29,7 @@ from gnn_distill.interruption import Interrupted
 from gnn_distill.losses.task import make_task_loss
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.teacher import RUNNING, train_teacher
+from gnn_distill.pipeline.teacher_plan import plan_teacher
 from gnn_distill.storage import checkpoint, code_hash
 from gnn_distill.storage.run_directory import read_metrics
 from gnn_distill.training import loop as training
@@ -142,13 +143,13 @@ def test_a_teacher_that_was_stopped_is_finished_by_whoever_comes_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = make_task()
-    task_loss = make_task_loss(task, CONFIG.task)
-    expected, entry = train_teacher(make_runtime(tmp_path / "whole"), task, None, task_loss, CONFIG)
+    task_loss, plan = make_task_loss(task, CONFIG.task), plan_teacher(CONFIG, task)
+    expected, entry = train_teacher(make_runtime(tmp_path / "whole"), task, None, task_loss, plan)
     with stopped_after("teacher", 3, monkeypatch):
-        train_teacher(make_runtime(tmp_path / "one", tmp_path / "store"), task, None, task_loss, CONFIG)
+        train_teacher(make_runtime(tmp_path / "one", tmp_path / "store"), task, None, task_loss, plan)
     trained = []
     monkeypatch.setattr(training, "rate_factor", lambda *_: trained.append(1) or 0.0)
-    teacher, entry = train_teacher(make_runtime(tmp_path / "two", tmp_path / "store"), task, None, task_loss, CONFIG)
+    teacher, entry = train_teacher(make_runtime(tmp_path / "two", tmp_path / "store"), task, None, task_loss, plan)
     assert len(trained) == 3, "of 4 epochs of 3 steps only the last was left"
     assert not entry.found
     assert not (entry.path / RUNNING).exists()
@@ -198,10 +199,11 @@ def test_memory_that_runs_out_ends_a_run_that_wants_it_so(tmp_path: Path, monkey
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     alone = replace(CONFIG, trainer=replace(CONFIG.trainer, out_of_memory="stop"))
-    train_teacher(make_runtime(tmp_path), make_task(), None, make_task_loss(make_task(), CONFIG.task), CONFIG)
+    task = make_task()
+    train_teacher(make_runtime(tmp_path), task, None, make_task_loss(task, CONFIG.task), plan_teacher(CONFIG, task))
     monkeypatch.setattr(torch.optim.AdamW, "step", run_out)
     with pytest.raises(UserError, match=r"1/1 of their size.*Lower trainer\.batch_size"):
-        run(tmp_path, make_task(), alone, resume=False)
+        run(tmp_path, task, alone, resume=False)
 
 
 def test_a_run_goes_on_with_what_it_began_with(
@@ -215,11 +217,11 @@ def test_a_run_goes_on_with_what_it_began_with(
     monkeypatch.setattr("gnn_distill.storage.code_hash.version_of", lambda package: "another")
     monkeypatch.setattr("gnn_distill.storage.code_hash._known", code_hash._code_of)
     runtime, same, _ = run(tmp_path, task, config, resume=True)
-    assert "goes on with the gin teacher of small that it began with" in capsys.readouterr().out
+    assert "keeps the gin teacher of small that it started with" in capsys.readouterr().out
     assert {kind for kind, keys in runtime.store.used.items() if keys != whole.store.used[kind]} == set()
     assert all(torch.equal(a, b) for a, b in zip(student.parameters(), same.parameters(), strict=True))
     assert rows_of(runtime) == rows_of(whole)
     shutil.rmtree(tmp_path / "store" / "teachers")
     runtime, *_ = run(tmp_path, task, config, resume=True)
-    assert "gin teacher of small that this run began with is gone from the store" in capsys.readouterr().out
+    assert "gin teacher of small that this run started with is gone from the store" in capsys.readouterr().out
     assert runtime.store.used["teachers"] != whole.store.used["teachers"]

@@ -13,11 +13,12 @@ from gnn_distill.data.batching import collate
 from gnn_distill.data.loaders import NodeLoader
 from gnn_distill.data.packed import pointers
 from gnn_distill.data.task import GraphTask
-from gnn_distill.losses.projectors import Requires
 from gnn_distill.losses.task import make_task_loss
+from gnn_distill.losses.term import Requires
 from gnn_distill.pipeline.shuffled_teacher import another_of_class, foreign_graphs, foreign_nodes, predicted_classes
 from gnn_distill.pipeline.teacher import train_teacher
-from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, compute_teacher_outputs, visibility
+from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, compute_teacher_outputs
+from gnn_distill.pipeline.teacher_plan import plan_teacher, visibility
 from gnn_distill.storage.store import Entry
 
 KINDS = ("binary", "multiclass", "multilabel", "regression")
@@ -28,9 +29,9 @@ def collect(
 ) -> tuple[TeacherOutputs, Entry]:
     """Signals of the same teacher, whatever the control and its seed."""
     runtime = make_runtime(folder / f"{control} {seed}", folder / "store")
-    teacher, entry = train_teacher(runtime, task, None, make_task_loss(task, config.task), config)
+    teacher, entry = train_teacher(runtime, task, None, make_task_loss(task, config.task), plan_teacher(config, task))
     config = replace(config, teacher=replace(config.teacher, control=control), seed=seed)
-    return compute_teacher_outputs(runtime, task, None, teacher, entry, config)
+    return compute_teacher_outputs(runtime, task, None, teacher, entry, plan_teacher(config, task))
 
 
 @pytest.mark.parametrize("kind", KINDS)

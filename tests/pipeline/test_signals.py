@@ -18,6 +18,7 @@ from gnn_distill.models import build_teacher
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.teacher import untrained_teacher
 from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, compute_teacher_outputs, moments
+from gnn_distill.pipeline.teacher_plan import plan_teacher
 from gnn_distill.storage.store import Entry
 
 LAYERS = 3
@@ -55,7 +56,7 @@ def make_teacher(task: GraphTask, config: TrainConfig) -> nn.Module:
 def collect(runtime: Runtime, task: GraphTask, config: TrainConfig) -> tuple[nn.Module, TeacherOutputs, Entry]:
     teacher = make_teacher(task, config)
     return teacher, *compute_teacher_outputs(
-        runtime, task, None, teacher, Entry(Path("teachers/key"), found=True), config
+        runtime, task, None, teacher, Entry(Path("teachers/key"), found=True), plan_teacher(config, task)
     )
 
 
@@ -104,7 +105,7 @@ def test_an_untrained_teachers_states_come_with_the_trained_ones_logits(runtime:
     torch.testing.assert_close(control.logits, trained.logits)
     batch = collate(task.graphs, None, task.splits.train)
     with torch.no_grad():
-        initial = untrained_teacher(make_config().teacher, task, seed=0)(batch)
+        initial = untrained_teacher(plan_teacher(make_config(), task), task.spec)(batch)
     rows = control.rows(batch)
     torch.testing.assert_close(rows.graph, initial.graph, rtol=1e-5, atol=1e-5)
     for layer in range(1, LAYERS + 1):

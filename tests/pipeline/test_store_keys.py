@@ -78,10 +78,10 @@ def changed(section: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 def made(config: TrainConfig, folder: Path) -> dict[str, str]:
     """Hash of what lies in every entry that a run of this config makes in a store of its own, by kind and key."""
     task, runtime = load_task(config.dataset, PathsConfig(data=str(folder))), make_runtime(folder)
-    task_loss, told = make_task_loss(task, config.task), plan_teacher(config).encoding
-    views = stored_encodings(runtime, task, told)[0] if told != EncodingConfig() else None
-    teacher, entry = train_teacher(runtime, task, views, task_loss, config)
-    kept, _ = compute_teacher_outputs(runtime, task, views, teacher, entry, config)
+    task_loss, plan = make_task_loss(task, config.task), plan_teacher(config, task)
+    views = stored_encodings(runtime, task, plan.encoding)[0] if plan.encoding != EncodingConfig() else None
+    teacher, entry = train_teacher(runtime, task, views, task_loss, plan)
+    kept, _ = compute_teacher_outputs(runtime, task, views, teacher, entry, plan)
     encodings, _ = stored_encodings(runtime, task, config.encoding)
     train_student(runtime, task, encodings, task_loss, kept, config, teacher)
     entries = (path for path in (folder / "store").glob("*/*") if path.is_dir())

@@ -29,18 +29,18 @@ def vector(model: torch.nn.Module) -> torch.Tensor:
 
 
 def teach(folder: Path, task: GraphTask, config: TrainConfig = TWIN) -> tuple[Runtime, torch.nn.Module, object]:
-    runtime = make_runtime(folder)
-    encodings, _ = stored_encodings(runtime, task, plan_teacher(config).encoding)
-    return runtime, *train_teacher(runtime, task, encodings, make_task_loss(task, config.task), config)
+    runtime, plan = make_runtime(folder), plan_teacher(config, task)
+    encodings, _ = stored_encodings(runtime, task, plan.encoding)
+    return runtime, *train_teacher(runtime, task, encodings, make_task_loss(task, config.task), plan)
 
 
 @pytest.mark.parametrize("task", [make_task(), make_node_task()], ids=["graph", "node"])
 def test_the_teacher_is_the_student_alone_of_another_seed(task: GraphTask, tmp_path: Path) -> None:
     config = replace(TWIN, trainer=replace(TWIN.trainer, batch_nodes=0))
     _, teacher, _ = teach(tmp_path / "teacher", task, config)
-    plan = plan_teacher(config)
-    assert plan.seed != config.seed
-    alone = replace(config, teacher=preset("teacher", "none"), seed=plan.seed)
+    plan = plan_teacher(config, task)
+    assert plan.recipe.seed != config.seed
+    alone = replace(config, teacher=preset("teacher", "none"), seed=plan.recipe.seed)
     runtime = make_runtime(tmp_path / "alone")
     encodings, _ = stored_encodings(runtime, task, alone.encoding)
     student, _ = train_student(runtime, task, encodings, make_task_loss(task, alone.task), None, alone)
@@ -51,7 +51,7 @@ def test_the_student_is_taught_by_its_twin(tmp_path: Path) -> None:
     task = make_task()
     runtime, teacher, entry = teach(tmp_path, task)
     encodings, _ = stored_encodings(runtime, task, TWIN.encoding)
-    kept, _ = compute_teacher_outputs(runtime, task, encodings, teacher, entry, TWIN)
+    kept, _ = compute_teacher_outputs(runtime, task, encodings, teacher, entry, plan_teacher(TWIN, task))
     assert set(kept.nodes) == {1, 2, 3}  # the student's layers
     batch = collate(task.graphs, encodings, task.splits.train)
     with torch.no_grad():
@@ -88,7 +88,7 @@ def test_its_key_holds_what_makes_a_student_alone() -> None:
     task = make_task()
 
     def key(**changes: object) -> str:
-        return content_key(store_key(task, replace(TWIN, **changes)))
+        return content_key(store_key(task, plan_teacher(replace(TWIN, **changes), task)))
 
     changed = {name: key(**change) for name, change in CHANGES.items()}
     assert len({*changed.values(), key()}) == len(CHANGES) + 1

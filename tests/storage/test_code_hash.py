@@ -17,7 +17,7 @@ from gnn_distill.storage.code_hash import EXEMPT, code_of, imports_of
 from gnn_distill.storage.provenance import run_code
 
 TEACHERS = f"{NAME}.models.teachers"
-NOT_TEACHERS = ("losses.terms", "models.teachers.custom", "models.probe")
+NOT_TEACHERS = ("losses.families", "models.teachers.custom", "models.probe")
 
 
 def short(modules: Any) -> set[str]:
@@ -45,33 +45,43 @@ def changed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
 ROOTS = {
     "teacher": ([f"{NAME}.pipeline.teacher", f"{TEACHERS}.gin"], NOT_TEACHERS),
     "twin": ([f"{NAME}.pipeline.teacher", f"{NAME}.models.students.transformer"], NOT_TEACHERS),
+    "signals": ([f"{NAME}.pipeline.teacher_outputs", f"{TEACHERS}.gin"], NOT_TEACHERS),
     "encodings": ([f"{NAME}.pipeline.encodings"], ()),
     "structure": ([f"{NAME}.pipeline.subgraphs"], ()),
     "run": ([f"{NAME}.pipeline.run", f"{NAME}.data.sources.zinc", f"{TEACHERS}.gin"], ()),
 }
 CHANGES = {
     "models.layers.dropout": {"twin"},
-    "models.layers.path_sums": {"teacher", "twin", "run"},
+    "models.layers.path_sums": {"teacher", "twin", "signals", "run"},
     "cpu": {*ROOTS},
     "data.encodings.neighbour_rounds": {*ROOTS},
     "data.encodings.workers": {*ROOTS},
     "data.subgraphs.node_sets": {"structure", "run"},
     "data.subgraphs.anchors": {"structure", "run"},
     "data.encodings.spectra": {"encodings", "structure", "run"},
-    "data.loaders": {"teacher", "twin", "run"},
+    "data.loaders": {"teacher", "twin", "signals", "run"},
     "data.batching": {*ROOTS},
-    "models.teachers.gin": {"teacher", "run"},
+    "models.teachers.gin": {"teacher", "signals", "run"},
     "models.teachers.gat": set(),
-    "models.layers.standardise": {"teacher", "twin", "run"},
-    "losses.terms.macro": {"run"},
+    "models.layers.standardise": {"teacher", "twin", "signals", "run"},
+    "losses.families": {"run"},
+    "losses.macro": {"run"},
     "losses.micro": {"run"},
-    "pipeline.shuffled_teacher": {"run"},
+    "losses.rows": {"run"},
+    "losses.own": {"run"},
+    "losses.projectors": {"teacher", "twin", "signals", "run"},
+    "losses.task": {"teacher", "twin", "signals", "run"},
+    "pipeline.shuffled_teacher": {"signals", "run"},
     "data.sources.zinc": {"run"},
     "data.sources.pyg_nodes": set(),
     "data.sources.smiles": set(),
     "results.table_page": set(),
     "cli.table": set(),
     "training.console": set(),
+    "training.progress": set(),
+    "training.recipe": {"teacher", "twin", "signals", "run"},
+    "pipeline.fitting": {"teacher", "twin", "signals", "run"},
+    "pipeline.summary": {"run"},
     "config.schema.run": set(),
 }
 
@@ -238,10 +248,10 @@ def test_what_runs_while_an_entry_is_made_is_hashed(name: str, tmp_path: Path, m
     )
     seen = watched(monkeypatch)
     task, runtime = make_task(edges="categorical" if "edges" in name else None), make_runtime(tmp_path)
-    wanted = plan_teacher(config).encoding
-    told = stored_encodings(runtime, task, wanted)[0] if wanted != EncodingConfig() else None
-    model, entry = train_teacher(runtime, task, told, make_task_loss(task, config.task), config)
-    compute_teacher_outputs(runtime, task, told, model, entry, config)
+    plan = plan_teacher(config, task)
+    views = stored_encodings(runtime, task, plan.encoding)[0] if plan.encoding != EncodingConfig() else None
+    model, entry = train_teacher(runtime, task, views, make_task_loss(task, config.task), plan)
+    compute_teacher_outputs(runtime, task, views, model, entry, plan)
     encodings, _ = stored_encodings(runtime, task, config.encoding)
     structure = StoredStructure(runtime, task, "train")
     for source in ("ego", "walk", "cluster"):

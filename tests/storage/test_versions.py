@@ -179,7 +179,7 @@ def test_an_unfinished_run_goes_on(
     bump(monkeypatch, *FORMATS)
     status, out, err = gnn_distill("train", "resume=unfinished")
     assert (status, err) == (0, "")
-    assert "The student goes on after epoch 1." in out
+    assert "Resuming the student after epoch 1." in out
     assert read_summary("unfinished")["epochs"] == 2
     versions = {file.relative_to(written).as_posix(): version_of(file) for file in written.rglob("*.*")}
     wrote = {Path(name).name for name, version in versions.items() if version == 2}

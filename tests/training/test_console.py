@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -11,7 +12,8 @@ from gnn_distill.formatting import metric_label, shown
 from gnn_distill.storage.checksums import read_json
 from gnn_distill.storage.run_directory import RunDirectory, check
 from gnn_distill.training import console as module
-from gnn_distill.training.console import Console, LineProgress
+from gnn_distill.training.console import Console
+from gnn_distill.training.progress import LineProgress
 
 
 def spec(metric="accuracy", higher=True, note=""):
@@ -53,7 +55,7 @@ def test_the_last_epoch_is_told_when_training_stops_early():
 
 def test_a_slow_epoch_is_told_after_thirty_seconds(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     lines = []
     progress = LineProgress(lines.append, 1000, "")
     for epoch in range(1, 8):
@@ -250,13 +252,13 @@ def test_a_broken_pipe_ends_nothing_and_is_told_once(tmp_path, capsys):
     run_epochs(console, 2)
     assert file.getvalue() == "one\n"
     assert (tmp_path / "console.log").read_text().startswith("one\ntwo\nthree\nteacher  epoch 1/2")
-    assert capsys.readouterr().err.count("the output goes nowhere from here on (Broken pipe)") == 1
+    assert capsys.readouterr().err.count("output is discarded from here on (Broken pipe)") == 1
 
 
 @pytest.fixture
 def clock(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     return now
 
 

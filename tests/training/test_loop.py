@@ -13,7 +13,6 @@ from torch import nn
 
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig, Ramp, ScheduleConfig
 from gnn_distill.config.schema.run import OptimConfig
-from gnn_distill.data.loaders import GraphLoader
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
 from gnn_distill.losses.objective import Objective
@@ -22,7 +21,8 @@ from gnn_distill.models import build_teacher
 from gnn_distill.storage import checkpoint
 from gnn_distill.training import loop as training
 from gnn_distill.training.checkpointer import Checkpointer
-from gnn_distill.training.loop import FitResult, fit, improves, make_optimizer, rate_factor
+from gnn_distill.training.loop import FitResult, Recorder, fit, improves, make_optimizer, rate_factor
+from gnn_distill.training.recipe import Recipe
 
 ALONE = LossConfig()
 
@@ -40,7 +40,7 @@ def train(
     loss: LossConfig = ALONE,
     optim: OptimConfig | None = None,
     folder: Path | None = None,
-    skip_nonfinite: bool = False,
+    nonfinite: str = "stop",
     **teacher: object,
 ) -> tuple[nn.Module, FitResult, list[dict[str, float]], list[dict[str, torch.Tensor]]]:
     """A small GIN after training, what was kept, the rows of all epochs and the weights after each."""
@@ -48,19 +48,18 @@ def train(
     model = build_teacher(preset("teacher", "gin", hidden_channels=8, num_layers=2, **teacher), task.spec)
     rows, weights = [], []
 
-    def on_epoch(row: dict[str, float]) -> None:
-        rows.append(row)
-        weights.append(training.snapshot(model))
+    class Rows(Recorder):
+        def on_epoch(self, row: dict[str, float]) -> None:
+            rows.append(row)
+            weights.append(training.snapshot(model))
 
     objective = Objective(TaskLoss(task.spec), loss, AlignmentConfig())
-    loader = GraphLoader(task, None, batch_size=4, max_pairs=10**6, seed=0)
     optim = optim or OptimConfig(lr=1e-2)
+    recipe = Recipe(optim, max_epochs, patience, 4, 0, max_pairs=10**6, limit_batches=0, seed=0, nonfinite=nonfinite)
+    loader = recipe.loader(task, None, fabric.device)
     with TemporaryDirectory() as temporary:
         checkpointer = Checkpointer((folder or Path(temporary)) / "last.safetensors")
-        fitted = fit(
-            fabric, model, objective, loader, optim, max_epochs, patience, checkpointer,
-            on_epoch=on_epoch, skip_nonfinite=skip_nonfinite,
-        )  # fmt: skip
+        fitted = fit(fabric, model, objective, loader, recipe, checkpointer, Rows())
     return model, fitted, rows, weights
 
 
@@ -187,6 +186,20 @@ def test_a_loss_that_explodes_is_told(fabric: Fabric) -> None:
     said = r"Training diverged in epoch 1, step \d, graphs [\d, ]+: not finite: .*Lower the learning rate"
     with pytest.raises(UserError, match=said):
         train(fabric, make_task("regression"), optim=OptimConfig(lr=1e30, clip=0.0, warmup=0.0), max_epochs=10)
+
+
+def test_steps_that_are_not_finite_are_left_out_and_counted(fabric: Fabric) -> None:
+    task = make_task("regression")
+    task.graphs.y[task.splits.train[0]] = math.inf
+    with pytest.raises(UserError, match="Training diverged in epoch 1"):
+        train(fabric, task, max_epochs=2)
+    _, fitted, rows, _ = train(fabric, task, max_epochs=2, nonfinite="skip")
+    assert [row["train/skipped"] for row in rows] == [1, 1]
+    assert fitted.skipped == 2
+    assert all(math.isfinite(value) for row in rows for value in row.values())
+    task.graphs.y[task.splits.train] = math.inf
+    with pytest.raises(UserError, match="Training diverged in epoch 1"):
+        train(fabric, task, max_epochs=2, nonfinite="skip")
 
 
 def test_half_precision_trains() -> None:

@@ -15,9 +15,9 @@ def number(default: float | None, low: float | None = None, high: float | None =
     return field(default=default, metadata={"low": low, "high": high})
 
 
-def weight() -> Any:
-    """The weight of a loss, 0 at first: a number of at least 0 that `weights` finds."""
-    return field(default=0.0, metadata={"low": 0.0, "high": None, "weight": True})
+def weight(default: float = 0.0) -> Any:
+    """The weight of a loss: a number of at least 0 that `weights` finds."""
+    return field(default=default, metadata={"low": 0.0, "high": None, "weight": True})
 
 
 def weights(schema: type) -> tuple[str, ...]:

@@ -38,11 +38,11 @@ class SoftConfig:
 class MicroConfig:
     """Local terms, weighted by name."""
 
-    relation: float = number(1.0, low=0.0)
+    relation: float = weight(1.0)
     """Distribution of similarity over each node's neighbours."""
-    attention: float = number(0.0, low=0.0)
+    attention: float = weight()
     """Message passing taught to attention: each node is to attend to what messages would bring it."""
-    edge: float = number(0.0, low=0.0)
+    edge: float = weight()
     """Differences of states along edges."""
     temperature: float = positive(0.2)
     """Temperature of the softmax of cosines, of relation and of attention's target cosine."""
@@ -66,11 +66,11 @@ class MicroConfig:
 class MacroConfig:
     """Global terms, weighted by name."""
 
-    graph_relation: float = number(1.0, low=0.0)
+    graph_relation: float = weight(1.0)
     """Similarity between the graphs of a batch."""
-    distance_profile: float = number(0.0, low=0.0)
+    distance_profile: float = weight()
     """How similarity decays with hop distance, within each graph."""
-    distribution: float = number(0.0, low=0.0)
+    distribution: float = weight()
     """MMD between the student's and the teacher's set of node states, within each graph."""
     measure: str = choice("cosine", "cosine", "pkt")
     """graph_relation: MSE of cosine matrices, or the KL divergence of PKT."""
@@ -212,11 +212,11 @@ class LossConfig:
 class AlignmentWeights:
     """Weights of the alignment scales; 0 switches one off at no cost."""
 
-    node: float = number(0.0, low=0.0)
+    node: float = weight()
     """Node states."""
-    subgraph: float = number(0.0, low=0.0)
+    subgraph: float = weight()
     """Means over subgraphs."""
-    graph: float = number(0.0, low=0.0)
+    graph: float = weight()
     """Graph states."""
 
 

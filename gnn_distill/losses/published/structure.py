@@ -56,7 +56,7 @@ def gsp(
 
     GSP (Joshi et al. 2022). All nodes of the batch are paired, those of different graphs, too, as in the source.
     cosine: ‖SSᵀ − TTᵀ‖² = ‖SᵀS‖² − 2‖SᵀT‖² + ‖TᵀT‖² for rows of length 1, O(n·d²). Other kernels take blocks of rows
-    of at most `block_pairs` pairs, computed anew in the backward pass: never n × n at once.
+    of at most `block_pairs` pairs, computed again in the backward pass: never n × n at once.
     """
     student, teacher = prepare(student, teacher)
     nodes = len(student)
@@ -67,11 +67,11 @@ def gsp(
     if kernel == "polynomial":
         student, teacher = unit(student), unit(teacher)
 
-    def similarity(some: Tensor, all_rows: Tensor) -> Float[Tensor, "some node"]:
-        product = some @ all_rows.T
+    def similarity(picked: Tensor, all_rows: Tensor) -> Float[Tensor, "picked node"]:
+        product = picked @ all_rows.T
         if kernel == "polynomial":
             return product.square()
-        square = some.square().sum(dim=1, keepdim=True) + all_rows.square().sum(dim=1) - 2 * product
+        square = picked.square().sum(dim=1, keepdim=True) + all_rows.square().sum(dim=1) - 2 * product
         return torch.exp(-square.clamp(min=0) / (2 * bandwidth**2))
 
     def block(s: Tensor, t: Tensor) -> Float[Tensor, ""]:

@@ -1,7 +1,10 @@
 """Published losses as terms: on the teacher's raw states, and on the student's own where its width does not matter."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 
+import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from gnn_distill.config.schema.objective import AlignmentConfig, BaselineConfig, LossConfig
@@ -11,7 +14,7 @@ from gnn_distill.losses.alignment import align_mse
 from gnn_distill.losses.graph_lookups import LastValue
 from gnn_distill.losses.macro import graph_relation_pkt
 from gnn_distill.losses.prepare import pad
-from gnn_distill.losses.projectors import Projectors, TeacherRows, Term
+from gnn_distill.losses.projectors import Projectors
 from gnn_distill.losses.published.states import (
     attention_transfer,
     crd,
@@ -22,9 +25,8 @@ from gnn_distill.losses.published.states import (
     similarity_preserving,
 )
 from gnn_distill.losses.published.structure import gsp, lsp, mugsi_clusters, mugsi_paths
-from gnn_distill.losses.rows import Rows, graph_rows, node_rows, pooled, predicting_rows
-from gnn_distill.losses.task import TaskLoss
-from gnn_distill.models.representations import Representations
+from gnn_distill.losses.rows import BatchLoss, PooledRows, RowLoss, StateRows, graph_rows, head_rows, node_rows
+from gnn_distill.losses.term import Loss, Term
 
 BETWEEN_GRAPHS = {
     "sp": similarity_preserving,
@@ -38,94 +40,86 @@ PROJECTED = ("crd", "mugsi_graph")
 """Of these, those that compare states of one width."""
 
 
-def baseline_terms(
-    projectors: Projectors, task_loss: TaskLoss, loss: LossConfig, align: AlignmentConfig
-) -> Iterator[Term]:
+def baseline_terms(projectors: Projectors, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
     """`baseline_<name>` of every published loss whose weight is not 0."""
     config, ramp = loss.baseline, loss.schedule.baseline
     for name in BETWEEN_GRAPHS:
         if weight := getattr(config, name):
-            yield Term(f"baseline_{name}", weight, ramp, _between_graphs(name, projectors, task_loss, config, align))
+            yield Term(f"baseline_{name}", weight, ramp, _between_graphs(name, projectors, config, align))
     for name, make in BETWEEN_NODES.items():
         if weight := getattr(config, name):
             yield Term(f"baseline_{name}", weight, ramp, make(projectors, config, align))
 
 
-def _between_graphs(
-    name: str, projectors: Projectors, task_loss: TaskLoss, config: BaselineConfig, align: AlignmentConfig
-) -> Callable:
-    """At node level between drawn nodes; MuGSI's between prototypes of the classes."""
-    loss = BETWEEN_GRAPHS[name]
+def _between_graphs(name: str, projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Loss:
+    """At node level between sampled nodes; MuGSI's between prototypes of the classes."""
     kind = config.projection if name in PROJECTED else None
     samples = config.rkd_samples if name.startswith("rkd") else config.samples
     among = "classes" if name == "mugsi_graph" else "nodes"
-    rows = graph_rows(projectors, task_loss, f"baseline_{name}", kind, align, among, raw=True, samples=samples)
-    return lambda *batch: loss(*rows(*batch))
+    rows = graph_rows(projectors, f"baseline_{name}", kind, align, among, raw=True, samples=samples)
+    return RowLoss(rows, BETWEEN_GRAPHS[name])
 
 
-def _raw(projectors: Projectors, samples: int = 0) -> Rows:
+def _raw(projectors: Projectors, samples: int = 0) -> StateRows:
     """Both sides' last node states as they are."""
     return node_rows(projectors, "", None, raw=True, samples=samples)
 
 
-def _fitnet(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Callable:
+def _fitnet(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Loss:
     """Of a student that predicts by its teacher's head, the states that it hands to that head."""
     if align.reuse_head:
-        rows = predicting_rows(projectors, raw=True)
-    else:
-        rows = node_rows(projectors, "baseline_fitnet", config.projection, raw=True)
-    return lambda *batch: align_mse(*rows(*batch))
+        return RowLoss(head_rows(projectors, raw=True), align_mse)
+    return RowLoss(node_rows(projectors, "baseline_fitnet", config.projection, raw=True), align_mse)
 
 
-def _at(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Callable:
-    rows = _raw(projectors)
+def _at(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Loss:
+    def at(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
+        return attention_transfer(student, teacher, batch.wanted(batch.batch), batch.num_graphs)
 
-    def at(out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Tensor:
-        return attention_transfer(*rows(out, batch, teacher), batch.wanted(batch.batch), batch.num_graphs)
-
-    return at
+    return BatchLoss(_raw(projectors), at)
 
 
-def _lsp(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Callable:
-    rows = _raw(projectors)
+def _lsp(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Loss:
+    def local_structure(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
+        return lsp(student, teacher, batch.row_edges, config.kernel, config.bandwidth)
 
-    def local(out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Tensor:
-        return lsp(*rows(out, batch, teacher), batch.row_edges, config.kernel, config.bandwidth)
-
-    return local
+    return BatchLoss(_raw(projectors), local_structure)
 
 
-def _gsp(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Callable:
+def _gsp(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Loss:
     """Of all nodes where the kernel is cosine, which takes no pairs."""
     rows = _raw(projectors, 0 if config.kernel == "cosine" else config.samples)
-    return lambda *batch: gsp(*rows(*batch), config.kernel, config.bandwidth)
+    return RowLoss(rows, partial(gsp, kernel=config.kernel, bandwidth=config.bandwidth))
 
 
-def _gcrd(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Callable:
-    rows = node_rows(projectors, "baseline_gcrd", config.projection, raw=True, samples=config.samples)
-    return lambda *batch: gcrd(*rows(*batch))
+def _gcrd(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Loss:
+    return RowLoss(node_rows(projectors, "baseline_gcrd", config.projection, raw=True, samples=config.samples), gcrd)
 
 
-def _mugsi_cluster(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Callable:
-    """At node level the clusters of all graphs are those of one."""
-    means = pooled(_raw(projectors), projectors.operator("cluster", align))
+def _mugsi_cluster(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Loss:
+    """At node level the clusters of all graphs count as those of one."""
+    means = PooledRows(_raw(projectors), projectors.operator("cluster", align))
     places = LastValue(projectors.structure.subgraphs("cluster", align).places)
 
-    def clusters(out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Tensor:
-        sides = means(out, batch, teacher)
-        if projectors.level == "node":
-            mask = sides[0].new_ones(1, len(sides[0])).bool()
-            return mugsi_clusters(*(side.unsqueeze(0) for side in sides), mask)
+    def within_graphs(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
         index, mask = places(batch)
-        return mugsi_clusters(*(pad(side, index, mask) for side in sides), mask)
+        return mugsi_clusters(pad(student, index, mask), pad(teacher, index, mask), mask)
 
-    return clusters
+    return BatchLoss(means, within_graphs) if projectors.level == "graph" else RowLoss(means, _clusters_of_one_graph)
 
 
-def _mugsi_path(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Callable:
-    rows, walks = _raw(projectors), projectors.structure.walks(config.walk_length)
-    here = LastValue(lambda batch: batch_walks(walks, batch))
-    return lambda out, batch, teacher: mugsi_paths(*rows(out, batch, teacher), here(batch))
+def _clusters_of_one_graph(student: Tensor, teacher: Tensor) -> Float[Tensor, ""]:
+    mask = torch.ones(1, len(student), dtype=torch.bool, device=student.device)
+    return mugsi_clusters(student.unsqueeze(0), teacher.unsqueeze(0), mask)
+
+
+def _mugsi_path(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Loss:
+    walks_of = LastValue(partial(batch_walks, projectors.structure.walks(config.walk_length)))
+
+    def paths(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
+        return mugsi_paths(student, teacher, walks_of(batch))
+
+    return BatchLoss(_raw(projectors), paths)
 
 
 BETWEEN_NODES = {

@@ -1,9 +1,9 @@
-"""Class prototypes against plain loops."""
+"""What losses do to their inputs: class prototypes against plain loops."""
 
 import torch
 from torch.autograd import gradcheck
 
-from gnn_distill.losses.prototypes import class_means
+from gnn_distill.losses.prepare import class_means
 
 
 def test_prototypes_are_the_means_of_the_classes_that_occur() -> None:

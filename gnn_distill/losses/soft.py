@@ -1,8 +1,16 @@
 """Soft targets: the student matches the teacher's outputs (Hinton et al. 2015)."""
 
+from collections.abc import Iterator
+
 from jaxtyping import Bool, Float
 from torch import Tensor
 from torch.nn import functional as F
+
+from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
+from gnn_distill.data.batching import GraphBatch
+from gnn_distill.losses.projectors import Projectors
+from gnn_distill.losses.rows import BatchLoss, LogitRows
+from gnn_distill.losses.term import Term
 
 Logits = Float[Tensor, "example output"]
 
@@ -42,3 +50,19 @@ def soft_regression(student: Logits, teacher: Logits, y: Logits | None = None) -
         worse = (student - y).abs() > (teacher - y).abs()
         distance = distance * (worse | y.isnan())
     return distance.mean()
+
+
+def soft_terms(projectors: Projectors, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
+    """`soft`: the form that suits the kind of task."""
+    task, soft = projectors.task_loss, loss.soft
+
+    def soft_targets(student: Logits, teacher: Logits, batch: GraphBatch) -> Float[Tensor, ""]:
+        if task.kind == "multiclass":
+            return soft_classes(student, teacher, soft.temperature)
+        if task.kind == "regression":
+            return soft_regression(student, teacher, task.known(batch) if soft.bounded else None)
+        counted = ~task.known(batch).isnan() if soft.mask_missing else None
+        return soft_binary(student, teacher, soft.temperature, counted)
+
+    if weight := loss.weights.soft:
+        yield Term("soft", weight, loss.schedule.soft, BatchLoss(LogitRows(), soft_targets))

@@ -1,0 +1,87 @@
+"""How a model is trained: its optimizer, its batches, and when it ends."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from gnn_distill.config.capabilities import Capabilities, capabilities_of
+from gnn_distill.config.schema.run import OptimConfig, TrainConfig
+from gnn_distill.data.loaders import Loader, make_loader
+from gnn_distill.data.task import GraphTask
+
+if TYPE_CHECKING:
+    from gnn_distill.data.encodings.structural import StructuralEncodings
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What training reads of the settings, for a teacher or a student."""
+
+    optim: OptimConfig
+    max_epochs: int
+    patience: int
+    """Epochs without a better one after which training ends; 0: never."""
+    batch_size: int
+    """Graphs per batch."""
+    batch_nodes: int
+    """Node level: nodes per batch; 0: all of them."""
+    max_pairs: int
+    """Padded pairs of nodes per batch."""
+    limit_batches: int
+    """Batches per epoch; 0: all of them."""
+    seed: int
+    """Of the initial weights and the order of the batches."""
+    nonfinite: str
+    """A step whose loss or gradient is not finite: stop (an error) or skip."""
+    taught: str = "train"
+    """Node level: whose nodes are rows of a batch, those of the training part (train) or all that training sees."""
+    repeats_shapes: bool = False
+    """Whether batches have so few shapes that a kernel for each pays."""
+    log_gradients: bool = False
+    """Whether every epoch's row has the gradients of all terms in its first step."""
+
+    def split(self, parts: int) -> "Recipe":
+        """The same with batches of 1/`parts` of their size."""
+        return replace(
+            self,
+            batch_size=-(-self.batch_size // parts),
+            batch_nodes=self.batch_nodes // parts,
+            max_pairs=self.max_pairs // parts,
+        )
+
+    def loader(self, task: GraphTask, encodings: "StructuralEncodings | None", device: torch.device) -> Loader:
+        """The batches of a task, on `device`. Raises UserError where one graph alone exceeds `max_pairs`."""
+        return make_loader(
+            task,
+            encodings,
+            batch_size=self.batch_size,
+            max_pairs=self.max_pairs,
+            seed=self.seed,
+            limit_batches=self.limit_batches,
+            batch_nodes=self.batch_nodes,
+            taught=self.taught,
+            device=device,
+        )
+
+
+def student_recipe(config: TrainConfig, task: GraphTask) -> Recipe:
+    """The recipe of a student that learns from labels alone."""
+    trainer = config.trainer
+    return Recipe(
+        optim=config.optim,
+        max_epochs=trainer.max_epochs,
+        patience=trainer.patience,
+        batch_size=trainer.batch_size,
+        batch_nodes=trainer.batch_nodes,
+        max_pairs=trainer.max_pairs,
+        limit_batches=config.debug.limit_batches,
+        seed=config.seed,
+        nonfinite=trainer.nonfinite,
+        repeats_shapes=shapes_repeat(task, capabilities_of(config.student.name)),
+    )
+
+
+def shapes_repeat(task: GraphTask, can: Capabilities) -> bool:
+    """Whether batches have so few shapes that a kernel for each pays."""
+    return task.spec.level == "node" or can.few_shapes
