@@ -6,13 +6,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from importlib import metadata, util
+from importlib import util
+from importlib.metadata import version
 from itertools import product
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
@@ -22,50 +22,63 @@ from gnn_distill.config.schema.tune import TuneCommand, TuneConfig
 from gnn_distill.errors import UserError, refuse, suggest
 from gnn_distill.experiments.cells import cell_overrides, given_to_launcher, given_to_runs, sized
 from gnn_distill.experiments.overlap import Overlaps
-from gnn_distill.experiments.studies import Study, Trial, told, write_settings
+from gnn_distill.experiments.studies import LEAST_FOR_IMPORTANCE, Study, Trial, read_facts, told, write_settings
 from gnn_distill.experiments.tuned import overlap_line, pair_name, pairs_of
 from gnn_distill.experiments.tuning import Method, Pair, compose_method, describe_pairs, own_value, search
 from gnn_distill.storage.provenance import code_version
 from gnn_distill.training.console import Console, duration
 
 INSTALL = "pip install 'gnn-distill[tune]', or in a checkout: pip install -c constraints.txt -e '.[tune]'"
+OPTUNA = 5
+POLL = 1.0
+"""Seconds between looks at trials that other processes make."""
 COLUMNS = ("column", "row", "trials", "validation", "as it stands", "best", "settings")
 
 
 def main(cfg: DictConfig) -> None:
     """Make the trials that are missing, then write every method's best settings; a failed method stops no other."""
-    check_plugin()
+    check_optuna()
     config: TuneCommand = OmegaConf.to_object(cfg)
     console = Console(sys.stdout)  # bound here: the runs' own output goes to their logs
     methods = list(plan(config))
     if not methods:
         raise UserError("no row of the table takes tuned settings of its own: set table.rows.<row>.tuned=<row>.")
-    studies = [method.study(config.tune) for method in methods]
-    progress = Progress(console, config.tune.trials, [len(study.trials()) for study in studies])
+    unfinished = [(method, method.study(config.tune)) for method in methods]
+    progress = Progress(console, config.tune.trials, [study for _, study in unfinished])
     console.stage(f"tune {config.table.name}", progress.whole())
-    rows, failed, overlaps = [], [], Overlaps()
-    for method, study in zip(methods, studies, strict=True):
-        try:
-            rows.append(finish(config, method, study, progress, overlaps))
-        except Exception as error:
-            console.warn(f"{method}: {error}" if isinstance(error, UserError) else f"{method}: {error!r}")
-            progress.give_up(study)
-            failed.append(str(method))
+    rows, failed, overlaps = {}, [], Overlaps()
+    while unfinished:
+        missing, left = progress.missing(), []
+        for method, study in unfinished:
+            try:
+                if row := finish(config, method, study, progress, overlaps):
+                    rows[str(method)] = row
+                else:
+                    left.append((method, study))
+            except Exception as error:
+                console.warn(f"{method}: {error}" if isinstance(error, UserError) else f"{method}: {error!r}")
+                progress.give_up(study)
+                failed.append(str(method))
+        unfinished = left
+        if unfinished and progress.missing() == missing:
+            progress.wait([str(method) for method, _ in unfinished])
     if rows:
         console.say("")
-        show(COLUMNS, rows)
+        rows = {name: rows[name] for name in map(str, methods) if name in rows}
+        show(COLUMNS, [*rows.values()])
+        console.say("")
+        for name, row in rows.items():
+            console.say(f"{name}  importance  {read_facts(Path(row[-1]))['importance']}")
     if failed:
         raise UserError(f"not finished: {', '.join(failed)}. Mend what their logs tell, and start again.")
 
 
-def check_plugin() -> None:
-    """Hydra's Optuna sweeper is there, with the SQLAlchemy that its Optuna can work with."""
-    if any(util.find_spec(name) is None for name in ("hydra_plugins", "optuna", "sqlalchemy")) or (
-        util.find_spec("hydra_plugins.hydra_optuna_sweeper") is None
-    ):
-        raise UserError(f"'tune' needs Hydra's Optuna sweeper, which is not installed: {INSTALL}")
-    if int(metadata.version("sqlalchemy").partition(".")[0]) > 1:
-        raise UserError(f"'tune' needs SQLAlchemy below 2, for Optuna 2: {INSTALL}")
+def check_optuna() -> None:
+    """Optuna is installed, and scikit-learn, with which it tells which settings mattered."""
+    if any(util.find_spec(name) is None for name in ("optuna", "sklearn")):
+        raise UserError(f"'tune' needs Optuna and scikit-learn, which are not installed: {INSTALL}")
+    if int(version("optuna").partition(".")[0]) < OPTUNA:
+        raise UserError(f"'tune' needs Optuna {OPTUNA} or newer, not {version('optuna')}: {INSTALL}")
 
 
 def plan(config: TuneCommand) -> Iterator[Method]:
@@ -130,13 +143,11 @@ def takes_no_settings(name: str, row: RowConfig) -> str:
 
 def finish(
     config: TuneCommand, method: Method, study: Study, progress: "Progress", overlaps: Overlaps
-) -> tuple[str, ...]:
-    """Bring a study to its number of trials, write the best settings, and describe both in a line."""
-    try:
-        with FileLock(study.folder / ".lock", timeout=0):
-            trials = search(method, study, config.tune, lambda new: progress.tell(method, study, new))
-    except Timeout:
-        raise UserError(f"{study.folder} is being tuned by another process.") from None
+) -> tuple[str, ...] | None:
+    """Make what a study lacks, write the best settings, and describe both in a line; None while others are at it."""
+    trials = search(method, study, config.tune, lambda new: progress.tell(method, study, new))
+    if trials is None:
+        return None
     best, own = study.best(trials), own_value(method, trials)
     if not isfinite(best.value):
         raise UserError("training diverged in every trial. Narrow the search space: tune.space.")
@@ -150,6 +161,7 @@ def finish(
         "as it stands": "unknown" if own is None else repr(own),
         "trial": best.number,
         "trials": len(trials),
+        "importance": describe_importance(study),
         "pairs": describe_pairs(method.pairs),
         **({"overlap": overlap_line(shared)} if shared else {}),
         "table": study.folder.parent.name,
@@ -177,33 +189,52 @@ def command() -> str:
     return shlex.join(["gnn-distill", "tune", *(w for w in words if not w.startswith(("paths.", "hydra.mode=")))])
 
 
-class Progress:
-    """Tells of every finished trial, and of the time that is left at the rate so far."""
+def describe_importance(study: Study) -> str:
+    """`optim.lr 0.62, student.dropout 0.38`, the shares of the settings in the variance of validation."""
+    if shares := study.importances():
+        return ", ".join(f"{key} {share:.2f}" for key, share in shares.items())
+    return f"unknown: it takes {LEAST_FOR_IMPORTANCE} trials with finite values that differ"
 
-    def __init__(self, console: Console, trials: int, finished: Sequence[int]) -> None:
-        self._console, self._trials, self._methods = console, trials, len(finished)
-        self._missing = sum(max(trials - done, 0) for done in finished)
-        self._start, self._done = time.monotonic(), 0
+
+class Progress:
+    """Tells of every finished trial, and of the time that is left at the rate so far, whoever makes the trials."""
+
+    def __init__(self, console: Console, trials: int, studies: Sequence[Study]) -> None:
+        self._console, self._trials, self._studies = console, trials, list(studies)
+        self._total = len(studies) * trials
+        self._start, self._at_start, self._waits = time.monotonic(), self.missing(), False
+
+    def missing(self) -> int:
+        """Trials that are not finished."""
+        return sum(max(self._trials - len(study.trials()), 0) for study in self._studies)
 
     def whole(self) -> str:
         """How much there is, and how much of it is left."""
-        total = self._methods * self._trials
-        return f"{self._trials} trials of each of {self._methods}, {total - self._missing} of {total} finished"
+        done = self._total - self._at_start
+        return f"{self._trials} trials of each of {len(self._studies)}, {done} of {self._total} finished"
 
     def give_up(self, study: Study) -> None:
         """The trials that a study still lacks are not waited for."""
-        self._missing -= max(self._trials - len(study.trials()), 0)
+        self._at_start -= max(self._trials - len(study.trials()), 0)
+        self._studies.remove(study)
 
     def tell(self, method: Method, study: Study, new: Sequence[Trial]) -> None:
         """A line for each new trial."""
-        self._done += len(new)
-        trials = study.trials()
-        seconds = (time.monotonic() - self._start) / self._done * (self._missing - self._done)
+        trials, missing = study.trials(), self.missing()
+        seconds = (time.monotonic() - self._start) / max(self._at_start - missing, 1) * missing
         for trial in new:
-            best = study.best(trials[: trial.number])
+            best = study.best([other for other in trials if other.number <= trial.number])
             self._console.say(
                 f"{method}  trial {trial.number}/{self._trials}  "
                 f"{method.metric} {told(trial.value, method.metric)}  best {told(best.value, method.metric)} "
                 f"(trial {best.number})  "
                 f"{duration(seconds)} left"
             )
+
+    def wait(self, methods: Sequence[str]) -> None:
+        """Wait a moment for trials of other processes; the first time it is told for which methods."""
+        if not self._waits:
+            names = ", ".join(methods)
+            self._console.notice(f"{names}: the last trials are being made by other processes. Waiting for them.")
+        self._waits = True
+        time.sleep(POLL)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -15,6 +15,9 @@ from gnn_distill.config.catalogue import choices, group_folders
 from gnn_distill.config.schema.data import NodeDatasetConfig
 from gnn_distill.errors import UserError, refuse, suggest
 
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
 FORMS = "choice(a, b), interval(low, high), tag(log, interval(low, high)) or {around: factor}"
 
 
@@ -25,6 +28,18 @@ class Knob:
     key: str
     values: str
     own: Any
+
+    def distribution(self) -> "BaseDistribution":
+        """The values as Optuna draws them."""
+        from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+        match _parse(self.key, f"{self.key}={self.values}").value():
+            case ChoiceSweep(list=listed):
+                return CategoricalDistribution(listed)
+            case IntervalSweep(start=int(low), end=int(high), tags=tags):
+                return IntDistribution(low, high, log="log" in tags)
+            case IntervalSweep(start=low, end=high, tags=tags):
+                return FloatDistribution(low, high, log="log" in tags)
 
 
 def search_space(name: str, cfg: DictConfig, fixed: Collection[str]) -> list[Knob]:

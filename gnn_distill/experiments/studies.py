@@ -1,14 +1,17 @@
 """Studies of `gnn-distill tune`: their trials, the best of them, and the file of settings that it becomes."""
 
 import math
-import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 
+from gnn_distill.config.schema.tune import TuneConfig
 from gnn_distill.formatting import spoken
 from gnn_distill.storage.files import replace_file
 
@@ -16,8 +19,14 @@ if TYPE_CHECKING:
     import optuna
     import pandas as pd
 
+    from gnn_distill.experiments.search_space import Knob
+
 TRIALS = "trials.csv"
-DATABASE = "study.db"
+JOURNAL = "study.journal"
+RUNNING = "running"
+"""Folder of the locks of trials that are being made."""
+LEAST_FOR_IMPORTANCE = 16
+"""Trials from which fANOVA found the setting that mattered most in 9 of 10 made-up searches (docs/tuning.md)."""
 
 
 @dataclass(frozen=True)
@@ -27,55 +36,148 @@ class Trial:
     number: int
     value: float
     seconds: float
+    """From its start to its end, with the time in between if it was taken up again."""
     finished: str
     settings: Mapping[str, Any]
 
 
-class Study:
-    """The trials of one method on one column, in an Optuna database in `folder`.
+@dataclass(frozen=True)
+class Claim:
+    """A trial that this process makes: its number among the trials, from 1, and in Optuna's journal, from 0."""
 
-    A database may hold several studies; `name` says which. What was killed was never finished, and is no trial.
+    number: int
+    journal_number: int
+    settings: Mapping[str, Any]
+
+
+class Study:
+    """The trials of one method on one column, in an Optuna journal in `folder`, which several processes may share.
+
+    A journal may hold several studies; `name` says which. A trial is under way from when it is begun until it has a
+    value. Whoever makes it holds its lock: where that is free, its process has died, and another one takes it up.
+
+    Raises:
+        Damaged: if the journal cannot be read.
     """
 
     def __init__(self, folder: Path, name: str, higher_is_better: bool) -> None:
         import optuna
 
+        from gnn_distill.experiments.journal import open_journal
+
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder / RUNNING).mkdir(parents=True, exist_ok=True)
         self.folder, self.name, self.higher_is_better = folder, name, higher_is_better
-        self.storage = f"sqlite:///{(folder / DATABASE).resolve()}"
-        self.direction = "maximize" if higher_is_better else "minimize"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Optuna 2 and SQLAlchemy 1.4 tell of their own future
+        self._lock = FileLock((folder / ".lock").resolve())
+        direction = "maximize" if higher_is_better else "minimize"
+        with self._lock:
+            journal = open_journal((folder / JOURNAL).resolve(), self._lock)
             self._optuna = optuna.create_study(
-                storage=self.storage, study_name=name, direction=self.direction, load_if_exists=True
+                storage=journal, study_name=name, direction=direction, load_if_exists=True
             )
 
     def trials(self) -> list[Trial]:
         """Finished trials in the order in which they began, numbered from 1."""
-        import optuna
+        return [_trial(number, trial) for number, trial in self._begun() if trial.state.is_finished()]
 
-        done = self._optuna.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
-        return [_trial(number, trial) for number, trial in enumerate(done, start=1)]
+    @contextmanager
+    def claim(self, tune: TuneConfig, knobs: Sequence["Knob"]) -> Iterator[list[Claim]]:
+        """Up to `tune.jobs` of the first `tune.trials` trials, for this process alone to make within the context.
 
-    def suggest(self, settings: Mapping[str, Any]) -> None:
-        """Make `settings` the next trial, unless one is waiting already."""
-        import optuna
+        Those that a process left when it died come first, with the settings that they had. The first trial is the
+        method as it stands. The sampler is seeded anew for every trial, by its number: a search that was killed goes on
+        as if it had not been. Empty where all trials are finished, or being made by others.
+        """
+        space = {knob.key: knob.distribution() for knob in knobs}
+        with ExitStack() as held:
+            claims: list[Claim] = []
+            with self._lock:
+                self._forget_torn(space)
+                for number, trial in self._begun()[: tune.trials]:
+                    free = len(claims) < tune.jobs and not trial.state.is_finished()
+                    if free and self._hold(held, trial.number):
+                        claims.append(Claim(number, trial.number, trial.params))
+                while len(claims) < tune.jobs and (begun := len(self._begun())) < tune.trials:
+                    claims.append(self._ask(begun + 1, tune, knobs, space))
+                    self._hold(held, claims[-1].journal_number)
+            yield claims
 
-        if not self._optuna.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,)):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                self._optuna.enqueue_trial(dict(settings))
+    def tell(self, claim: Claim, value: float) -> None:
+        """Record what a trial was worth; infinite where training diverged."""
+        self._optuna.tell(claim.journal_number, value, skip_if_finished=True)
 
     def best(self, trials: Sequence[Trial]) -> Trial:
         """The best of `trials`, the earliest of equals."""
         return (max if self.higher_is_better else min)(trials, key=lambda trial: trial.value)
 
-    def write_trials(self, trials: Sequence[Trial]) -> None:
-        """Write trials.csv, whole or not at all."""
+    def importances(self) -> dict[str, float]:
+        """By key its share in the variance of the validation metric, the largest first; they add up to 1.
+
+        By fANOVA (Hutter et al., ICML 2014) over the trials that did not diverge. Empty where these are fewer than
+        LEAST_FOR_IMPORTANCE, or all alike.
+        """
+        from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+
+        values = [trial.value for trial in self.trials() if math.isfinite(trial.value)]
+        if len(values) < LEAST_FOR_IMPORTANCE or len(set(values)) == 1:
+            return {}
+        return get_param_importances(self._optuna, evaluator=FanovaImportanceEvaluator(seed=0))
+
+    def write_trials(self) -> list[Trial]:
+        """Write trials.csv, whole or not at all, and give what is in it."""
         from gnn_distill.results import spreadsheets
 
-        replace_file(self.folder / TRIALS, spreadsheets.to_csv(trials_frame(trials)))
+        with self._lock:
+            trials = self.trials()
+            replace_file(self.folder / TRIALS, spreadsheets.to_csv(trials_frame(trials)))
+        return trials
+
+    def _begun(self) -> list[tuple[int, "optuna.trial.FrozenTrial"]]:
+        """Trials that are under way or finished, by number."""
+        from optuna.trial import TrialState
+
+        states = (TrialState.RUNNING, TrialState.COMPLETE)
+        return list(enumerate(self._optuna.get_trials(deepcopy=False, states=states), start=1))
+
+    def _forget_torn(self, space: Collection[str]) -> None:
+        """Mark trials as failed whose process died before it had drawn all settings."""
+        from optuna.trial import TrialState
+
+        for _, trial in self._begun():
+            if trial.params.keys() != set(space):
+                self._optuna.tell(trial.number, state=TrialState.FAIL)
+
+    def _ask(
+        self,
+        number: int,
+        tune: TuneConfig,
+        knobs: Sequence["Knob"],
+        space: "dict[str, optuna.distributions.BaseDistribution]",
+    ) -> Claim:
+        """Begin a trial. What others are trying counts for the sampler, as if it had been no good."""
+        from optuna.samplers import TPESampler
+        from optuna.trial import TrialState
+
+        seed = derived(tune.seed, number - 1)
+        self._optuna.sampler = TPESampler(seed=seed, n_startup_trials=tune.startup, constant_liar=True)
+        if number == 1 and not self._optuna.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            self._optuna.enqueue_trial({knob.key: knob.own for knob in knobs})
+        trial = self._optuna.ask(space)
+        return Claim(number, trial.number, trial.params)
+
+    def _hold(self, held: ExitStack, journal_number: int) -> bool:
+        """Hold the lock of a trial until `held` ends, unless another process does."""
+        lock = FileLock((self.folder / RUNNING / f"{self.name}-{journal_number}.lock").resolve(), blocking=False)
+        try:
+            held.enter_context(lock)
+        except Timeout:
+            return False
+        return True
+
+
+def derived(seed: int, number: int) -> int:
+    """A seed for what is numbered."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
 def trials_frame(trials: Sequence[Trial]) -> "pd.DataFrame":

@@ -1,4 +1,4 @@
-"""The search for a method's settings on a column of a table: trials on validation, by Hydra's Optuna sweeper."""
+"""The search for a method's settings on a column of a table: trials on validation, chosen by Optuna."""
 
 import json
 import math
@@ -13,14 +13,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
+from hydra.core.utils import JobStatus
 from hydra.errors import HydraException
 from hydra.types import HydraContext, RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from gnn_distill.config.check import validate
@@ -30,7 +30,7 @@ from gnn_distill.config.schema.data import LOWER_IS_BETTER
 from gnn_distill.config.schema.tune import TuneConfig
 from gnn_distill.errors import UserError, refuse
 from gnn_distill.experiments.search_space import Knob, keys_of, search_space
-from gnn_distill.experiments.studies import Study, Trial
+from gnn_distill.experiments.studies import Claim, Study, Trial
 from gnn_distill.interruption import Interruption, working_for
 from gnn_distill.storage.provenance import config_hash
 from gnn_distill.storage.run_directory import holding, is_finished, read_summary
@@ -42,7 +42,7 @@ QUIET = ("hydra/job_logging=none", "hydra/hydra_logging=none", "hydra.output_sub
 
 @dataclass(frozen=True)
 class Method:
-    """A row of a table on one of its columns: `config` is Hydra's for a sweep of `train`, at the first of `pairs`."""
+    """A row of a table on one of its columns; `config` is that of `train`, with Hydra's section, at the first pair."""
 
     column: str
     row: str
@@ -83,7 +83,7 @@ def compose_method(
         UserError: naming row and column, and what is wrong with their config or their search space.
     """
     overrides = [*overrides, *(f"{key}={value}" for key, value in pairs[0].items()), "trainer.test=false"]
-    own = ["hydra/sweeper=optuna", "hydra.job.name=train", f"hydra.sweep.dir={for_hydra(folder)}", *QUIET, *hydra]
+    own = ["hydra.job.name=train", f"hydra.sweep.dir={for_hydra(folder)}", *QUIET, *hydra]
     loader = GlobalHydra.instance().config_loader()
     try:
         config = loader.load_configuration("train", [*own, *overrides], RunMode.MULTIRUN, from_shell=False)
@@ -116,33 +116,26 @@ def _fingerprint(dataset: str, paths: str) -> str:
     return load_task(OmegaConf.create(dataset), OmegaConf.create(paths)).fingerprint
 
 
-def search(method: Method, study: Study, tune: TuneConfig, tell: Callable[[Sequence[Trial]], None]) -> list[Trial]:
-    """The first `tune.trials` trials of a study, those that are missing being made; `tell` hears of each batch.
+def search(
+    method: Method, study: Study, tune: TuneConfig, tell: Callable[[Sequence[Trial]], None]
+) -> list[Trial] | None:
+    """Make all trials of a study that no other process makes; `tell` hears of each batch of `tune.jobs`.
 
-    The first is the method as it stands. The sampler is seeded anew for every batch, by the number of trials before
-    it: a search that was killed goes on as if it had not been.
+    Gives the first `tune.trials` trials once all of them are finished; None while others are still at it.
     """
-    trials = study.trials()
-    while (missing := tune.trials - len(trials)) > 0:
-        if not trials:
-            study.suggest({knob.key: knob.own for knob in method.knobs})
-        sweep(method, study, tune, seed=derived(tune.seed, len(trials)), jobs=min(tune.jobs, missing))
-        new, trials = len(trials), study.trials()
-        study.write_trials(trials)
-        tell(trials[new:])
-    study.write_trials(trials)
-    return trials[: tune.trials]
+    while True:
+        with study.claim(tune, method.knobs) as claims:
+            if not claims:
+                break
+            make_trials(method, study, claims)
+        mine = [claim.number for claim in claims]
+        tell([trial for trial in study.write_trials() if trial.number in mine])
+    trials = [trial for trial in study.write_trials() if trial.number <= tune.trials]
+    return trials if len(trials) == tune.trials else None
 
 
-def sweep(method: Method, study: Study, tune: TuneConfig, seed: int, jobs: int) -> None:
-    """A batch of trials through Hydra's sweeper and the launcher chosen; raises what a run of them raises."""
-    with open_dict(method.config.hydra):
-        sampler = {"seed": seed, "n_startup_trials": tune.startup}
-        method.config.hydra.sweeper = OmegaConf.merge(
-            method.config.hydra.sweeper,
-            {"storage": study.storage, "study_name": study.name, "direction": study.direction, "sampler": sampler},
-            {"n_trials": jobs, "n_jobs": jobs, "params": {knob.key: knob.values for knob in method.knobs}},
-        )
+def make_trials(method: Method, study: Study, claims: Sequence[Claim]) -> None:
+    """A batch of trials through the launcher chosen; raises what one of them raises, when the others are recorded."""
     task = partial(
         run_trial,
         launcher=os.getpid(),
@@ -153,9 +146,16 @@ def sweep(method: Method, study: Study, tune: TuneConfig, seed: int, jobs: int) 
         worst=-math.inf if study.higher_is_better else math.inf,
     )
     context = HydraContext(config_loader=GlobalHydra.instance().config_loader(), callbacks=Callbacks())
-    sweeper = Plugins.instance().instantiate_sweeper(hydra_context=context, task_function=task, config=method.config)
-    with Interruption(), open(method.folder / "sweep.log", "a") as log, redirect_stdout(log), redirect_stderr(log):
-        sweeper.sweep(list(method.config.hydra.overrides.task))
+    launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=method.config)
+    own = list(method.config.hydra.overrides.task)
+    jobs = [[*own, *(f"{key}={value}" for key, value in claim.settings.items())] for claim in claims]
+    with Interruption(), open(method.folder / "launcher.log", "a") as log, redirect_stdout(log), redirect_stderr(log):
+        results = launcher.launch(jobs, initial_job_idx=claims[0].number - 1)
+        for claim, result in zip(claims, results, strict=True):
+            if result.status == JobStatus.COMPLETED:
+                study.tell(claim, result.return_value)
+        for result in results:
+            _ = result.return_value  # raises what the job raised
 
 
 def run_trial(
@@ -196,11 +196,6 @@ def train_into(directory: Path, cfg: DictConfig) -> None:
             traceback.print_exc()
             what = error if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
             raise UserError(f"{what} Log: {log.name}") from error
-
-
-def derived(seed: int, number: int) -> int:
-    """A seed for the batch that begins with a trial."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
 def describe_pairs(pairs: Sequence[Pair]) -> str:
