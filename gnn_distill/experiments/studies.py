@@ -1,4 +1,4 @@
-"""Studies of `gnn-distill tune`: their trials, the best of them, and the file of settings that it becomes."""
+"""Studies of `gnn-distill tune`: their trials, the best of them, and the file its settings are written to."""
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 TRIALS = "trials.csv"
 JOURNAL = "study.journal"
 RUNNING = "running"
-"""Folder of the locks of trials that are being made."""
+"""Folder of the locks of running trials."""
 LEAST_FOR_IMPORTANCE = 16
-"""Trials from which fANOVA found the setting that mattered most in 9 of 10 made-up searches (docs/tuning.md)."""
+"""Number of trials with which fANOVA found the main setting in 9 of 10 synthetic searches (docs/tuning.md)."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Trial:
     number: int
     value: float
     seconds: float
-    """From its start to its end, with the time in between if it was taken up again."""
+    """From its first start to its end, including any interruption."""
     finished: str
     settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A trial that this process makes: its number among the trials, from 1, and in Optuna's journal, from 0."""
+    """A trial that this process runs: its number among the trials, from 1, and in Optuna's journal, from 0."""
 
     number: int
     journal_number: int
@@ -53,8 +53,8 @@ class Claim:
 class Study:
     """The trials of one method on one column, in an Optuna journal in `folder`, which several processes may share.
 
-    A journal may hold several studies; `name` says which. A trial is under way from when it is begun until it has a
-    value. Whoever makes it holds its lock: where that is free, its process has died, and another one takes it up.
+    A journal may hold several studies; `name` selects one. A trial is running from its start until it has a value, and
+    its process holds a lock meanwhile. A running trial whose lock is free was left by a process that died.
 
     Raises:
         Damaged: if the journal cannot be read.
@@ -77,33 +77,33 @@ class Study:
             )
 
     def trials(self) -> list[Trial]:
-        """Finished trials in the order in which they began, numbered from 1."""
-        return [_trial(number, trial) for number, trial in self._begun() if trial.state.is_finished()]
+        """Finished trials in the order in which they started, numbered from 1."""
+        return [_trial(number, trial) for number, trial in self._started() if trial.state.is_finished()]
 
     @contextmanager
     def claim(self, tune: TuneConfig, knobs: Sequence["Knob"]) -> Iterator[list[Claim]]:
-        """Up to `tune.jobs` of the first `tune.trials` trials, for this process alone to make within the context.
+        """Reserve up to `tune.jobs` of the first `tune.trials` trials; no other process runs them within the context.
 
-        Those that a process left when it died come first, with the settings that they had. The first trial is the
-        method as it stands. The sampler is seeded anew for every trial, by its number: a search that was killed goes on
-        as if it had not been. Empty where all trials are finished, or being made by others.
+        Trials left by processes that died come first, with their old settings. The first trial of a study is the method
+        as it stands. The sampler is seeded per trial, by its number, so that a search that was killed continues as if
+        it had not been. Empty if all trials are finished or run by others.
         """
         space = {knob.key: knob.distribution() for knob in knobs}
         with ExitStack() as held:
             claims: list[Claim] = []
             with self._lock:
-                self._forget_torn(space)
-                for number, trial in self._begun()[: tune.trials]:
+                self._drop_incomplete(space)
+                for number, trial in self._started()[: tune.trials]:
                     free = len(claims) < tune.jobs and not trial.state.is_finished()
                     if free and self._hold(held, trial.number):
                         claims.append(Claim(number, trial.number, trial.params))
-                while len(claims) < tune.jobs and (begun := len(self._begun())) < tune.trials:
-                    claims.append(self._ask(begun + 1, tune, knobs, space))
+                while len(claims) < tune.jobs and (started := len(self._started())) < tune.trials:
+                    claims.append(self._ask(started + 1, tune, knobs, space))
                     self._hold(held, claims[-1].journal_number)
             yield claims
 
     def tell(self, claim: Claim, value: float) -> None:
-        """Record what a trial was worth; infinite where training diverged."""
+        """Record the value of a trial; infinite if training diverged."""
         self._optuna.tell(claim.journal_number, value, skip_if_finished=True)
 
     def best(self, trials: Sequence[Trial]) -> Trial:
@@ -111,10 +111,10 @@ class Study:
         return (max if self.higher_is_better else min)(trials, key=lambda trial: trial.value)
 
     def importances(self) -> dict[str, float]:
-        """By key its share in the variance of the validation metric, the largest first; they add up to 1.
+        """Share of each setting in the variance of the validation metric, in descending order; they sum to 1.
 
-        By fANOVA (Hutter et al., ICML 2014) over the trials that did not diverge. Empty where these are fewer than
-        LEAST_FOR_IMPORTANCE, or all alike.
+        By fANOVA (Hutter et al., ICML 2014) over the trials that did not diverge. Empty if these are fewer than
+        LEAST_FOR_IMPORTANCE, or all have the same value.
         """
         from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
@@ -124,7 +124,7 @@ class Study:
         return get_param_importances(self._optuna, evaluator=FanovaImportanceEvaluator(seed=0))
 
     def write_trials(self) -> list[Trial]:
-        """Write trials.csv, whole or not at all, and give what is in it."""
+        """Write trials.csv atomically, and return its trials."""
         from gnn_distill.results import spreadsheets
 
         with self._lock:
@@ -132,18 +132,18 @@ class Study:
             replace_file(self.folder / TRIALS, spreadsheets.to_csv(trials_frame(trials)))
         return trials
 
-    def _begun(self) -> list[tuple[int, "optuna.trial.FrozenTrial"]]:
-        """Trials that are under way or finished, by number."""
+    def _started(self) -> list[tuple[int, "optuna.trial.FrozenTrial"]]:
+        """Running and finished trials with their numbers, from 1."""
         from optuna.trial import TrialState
 
         states = (TrialState.RUNNING, TrialState.COMPLETE)
         return list(enumerate(self._optuna.get_trials(deepcopy=False, states=states), start=1))
 
-    def _forget_torn(self, space: Collection[str]) -> None:
-        """Mark trials as failed whose process died before it had drawn all settings."""
+    def _drop_incomplete(self, space: Collection[str]) -> None:
+        """Mark trials as failed whose process died before all their settings were drawn."""
         from optuna.trial import TrialState
 
-        for _, trial in self._begun():
+        for _, trial in self._started():
             if trial.params.keys() != set(space):
                 self._optuna.tell(trial.number, state=TrialState.FAIL)
 
@@ -154,7 +154,7 @@ class Study:
         knobs: Sequence["Knob"],
         space: "dict[str, optuna.distributions.BaseDistribution]",
     ) -> Claim:
-        """Begin a trial. What others are trying counts for the sampler, as if it had been no good."""
+        """Start a trial. To the sampler running trials are bad ones, so that it avoids them (constant liar)."""
         from optuna.samplers import TPESampler
         from optuna.trial import TrialState
 
@@ -166,7 +166,7 @@ class Study:
         return Claim(number, trial.number, trial.params)
 
     def _hold(self, held: ExitStack, journal_number: int) -> bool:
-        """Hold the lock of a trial until `held` ends, unless another process does."""
+        """Hold the lock of a trial until `held` exits; False if another process holds it."""
         lock = FileLock((self.folder / RUNNING / f"{self.name}-{journal_number}.lock").resolve(), blocking=False)
         try:
             held.enter_context(lock)
@@ -176,12 +176,12 @@ class Study:
 
 
 def derived(seed: int, number: int) -> int:
-    """A seed for what is numbered."""
+    """A seed for the item of this number, independent of the other items' seeds."""
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
 def trials_frame(trials: Sequence[Trial]) -> "pd.DataFrame":
-    """A row a trial: trial, value, seconds, finished, then a column a setting."""
+    """A row per trial: trial, value, seconds, finished, then a column per setting."""
     import pandas as pd
 
     facts = ("number", "value", "seconds", "finished")
@@ -190,7 +190,7 @@ def trials_frame(trials: Sequence[Trial]) -> "pd.DataFrame":
 
 
 def read_trials(folder: Path) -> "pd.DataFrame":
-    """The trials of a study's folder as `trials_frame` gives them, without Optuna."""
+    """The trials in a study's folder, in the format of `trials_frame`; does not need Optuna."""
     import pandas as pd
 
     from gnn_distill.results import spreadsheets
@@ -199,7 +199,7 @@ def read_trials(folder: Path) -> "pd.DataFrame":
 
 
 def write_settings(path: Path, settings: Mapping[str, Any], groups: Collection[str], facts: Mapping[str, Any]) -> None:
-    """Write settings as a file of the group `tuned`: choices of `groups` become its defaults, `facts` its comments."""
+    """Write a file of the group `tuned`: choices of `groups` go to its defaults, `facts` to its comments."""
     chosen = [{f"override /{key}": value} for key, value in settings.items() if key in groups]
     body = OmegaConf.create({"defaults": chosen} if chosen else {})
     for key, value in settings.items():
@@ -225,6 +225,6 @@ def _trial(number: int, trial: "optuna.trial.FrozenTrial") -> Trial:
     return Trial(number, trial.value, round(trial.duration.total_seconds(), 1), finished, trial.params)
 
 
-def told(value: float, metric: str) -> str:
-    """A value of the metric, as a line of text has it."""
+def format_value(value: float, metric: str) -> str:
+    """A value of the metric for a line of text; `diverged` if it is not finite."""
     return spoken(value, metric) if math.isfinite(value) else "diverged"

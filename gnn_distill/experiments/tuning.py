@@ -1,4 +1,4 @@
-"""The search for a method's settings on a column of a table: trials on validation, chosen by Optuna."""
+"""The search for a method's settings on a column of a table: Optuna chooses trials, validation judges them."""
 
 import json
 import math
@@ -47,10 +47,10 @@ class Method:
     column: str
     row: str
     file: str
-    """Name of its settings among those of the column: the row's, of a search inside a pair full-fold3."""
+    """Name of its file of settings in the column's folder: the row's, or full-fold3 for a search inside a pair."""
     role: str
     pairs: Sequence[Pair]
-    """Those whose mean is a trial's value."""
+    """The value of a trial is the mean over these."""
     data: Sequence[str]
     """Fingerprint of each pair's data."""
     config: DictConfig
@@ -66,7 +66,7 @@ class Method:
         return f"{self.column}/{self.file}"
 
     def study(self, tune: TuneConfig) -> Study:
-        """Its study; whatever changes the meaning of a trial, but not their number, makes it another one."""
+        """Its study, named by a hash of all that changes the meaning of a trial; the number of trials does not."""
         meaning = [config_hash(self.config), [dict(pair) for pair in self.pairs], self.data, tune.seed, tune.startup]
         meaning += [[knob.key, knob.values] for knob in self.knobs]
         name = sha256(json.dumps(meaning).encode()).hexdigest()[:16]
@@ -77,7 +77,7 @@ def compose_method(
     column: str, row: str, file: str, role: str, pairs: Sequence[Pair], overrides: Sequence[str],
     hydra: Sequence[str], tune: TuneConfig, folder: Path,
 ) -> Method:  # fmt: skip
-    """The method that `overrides` of `train` make, checked before anything runs; `hydra` chooses the launcher.
+    """The method given by `overrides` of `train`, checked before anything runs; `hydra` selects the launcher.
 
     Raises:
         UserError: naming row and column, and what is wrong with their config or their search space.
@@ -102,7 +102,7 @@ def compose_method(
 
 
 def fingerprint_of(config: DictConfig, pair: Pair) -> str:
-    """The fingerprint of the data that a config's runs of a pair would read now: trials on other data are others."""
+    """Fingerprint of the data that a run of this config and pair would read now; part of what identifies a trial."""
     config = deepcopy(config)
     for key, value in pair.items():
         OmegaConf.update(config, key, value)
@@ -117,25 +117,26 @@ def _fingerprint(dataset: str, paths: str) -> str:
 
 
 def search(
-    method: Method, study: Study, tune: TuneConfig, tell: Callable[[Sequence[Trial]], None]
+    method: Method, study: Study, tune: TuneConfig, report: Callable[[Sequence[Trial]], None]
 ) -> list[Trial] | None:
-    """Make all trials of a study that no other process makes; `tell` hears of each batch of `tune.jobs`.
+    """Run the missing trials of a study, other than those that other processes are running.
 
-    Gives the first `tune.trials` trials once all of them are finished; None while others are still at it.
+    `report` is called with each batch of up to `tune.jobs` finished trials. Returns the first `tune.trials` trials, or
+    None if other processes are still running some of them.
     """
     while True:
         with study.claim(tune, method.knobs) as claims:
             if not claims:
                 break
-            make_trials(method, study, claims)
-        mine = [claim.number for claim in claims]
-        tell([trial for trial in study.write_trials() if trial.number in mine])
+            run_trials(method, study, claims)
+        own = [claim.number for claim in claims]
+        report([trial for trial in study.write_trials() if trial.number in own])
     trials = [trial for trial in study.write_trials() if trial.number <= tune.trials]
     return trials if len(trials) == tune.trials else None
 
 
-def make_trials(method: Method, study: Study, claims: Sequence[Claim]) -> None:
-    """A batch of trials through the launcher chosen; raises what one of them raises, when the others are recorded."""
+def run_trials(method: Method, study: Study, claims: Sequence[Claim]) -> None:
+    """Run a batch of trials through the chosen launcher; the error of one is raised after the others are recorded."""
     task = partial(
         run_trial,
         launcher=os.getpid(),
@@ -155,27 +156,27 @@ def make_trials(method: Method, study: Study, claims: Sequence[Claim]) -> None:
             if result.status == JobStatus.COMPLETED:
                 study.tell(claim, result.return_value)
         for result in results:
-            _ = result.return_value  # raises what the job raised
+            _ = result.return_value  # raises the job's error
 
 
 def run_trial(
     cfg: DictConfig, launcher: int, pairs: Sequence[Pair], data: Sequence[str], role: str, runs: Path, worst: float
 ) -> float:
-    """The mean validation metric over pairs; `worst` where training diverged."""
+    """The mean validation metric over pairs; `worst` if training diverged."""
     values = []
-    for pair, told in zip(pairs, data, strict=True):
+    for pair, fingerprint in zip(pairs, data, strict=True):
         one = deepcopy(cfg)
         for key, value in pair.items():
             OmegaConf.update(one, key, value)
         with working_for(launcher):
-            values.append(run_once(one, role, runs, told))
+            values.append(run_once(one, role, runs, fingerprint))
     return worst if None in values else sum(values) / len(values)
 
 
 def run_once(cfg: DictConfig, role: str, runs: Path, data: str) -> float | None:
-    """The validation metric of a run, made in runs/<hash of its config and data> unless it was finished before."""
+    """The validation metric of the run in runs/<hash of config and data>, which is trained unless it is finished."""
     directory = runs / f"{config_hash(cfg)}-{data[:8]}"
-    with holding(directory, patience=-1):  # the same settings may be tried twice at once
+    with holding(directory, patience=-1):  # two trials may have the same settings at the same time
         if not is_finished(directory):
             train_into(directory, cfg)
     summary = read_summary(directory)
@@ -183,7 +184,7 @@ def run_once(cfg: DictConfig, role: str, runs: Path, data: str) -> float | None:
 
 
 def train_into(directory: Path, cfg: DictConfig) -> None:
-    """Train in `directory`, what is told going to run.log there; raises UserError, which names it, for any fault."""
+    """Train in `directory`, with output to its run.log; any error is raised as a UserError that names the log."""
     from gnn_distill.pipeline.run import train_in
 
     hydra = HydraConfig.get()
@@ -194,8 +195,8 @@ def train_into(directory: Path, cfg: DictConfig) -> None:
             train_in(directory, validate(cfg), resume=True)
         except Exception as error:
             traceback.print_exc()
-            what = error if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            raise UserError(f"{what} Log: {log.name}") from error
+            message = error if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            raise UserError(f"{message} Log: {log.name}") from error
 
 
 def describe_pairs(pairs: Sequence[Pair]) -> str:
@@ -204,6 +205,6 @@ def describe_pairs(pairs: Sequence[Pair]) -> str:
 
 
 def own_value(method: Method, trials: Sequence[Trial]) -> float | None:
-    """What the method had as it stands, if the first trial was that."""
+    """The value of the method as it stands; None if the first trial had other settings."""
     own: dict[str, Any] = {knob.key: knob.own for knob in method.knobs}
     return trials[0].value if dict(trials[0].settings) == own else None

@@ -239,7 +239,7 @@ WRONG = {
     "table.rows.plain.tuned=plain.",
     "tune.columns=[large]": "tune.columns=large: the table has none of that name. Choices: small, errors.",
     "tune.pairs=2": "tune.pairs=2: column errors has 1.",
-    "tune.each_pair=true tune.pairs=2": "tune.pairs=2: with tune.each_pair=true every pair is searched by itself.",
+    "tune.each_pair=true tune.pairs=2": "tune.pairs=2: with tune.each_pair=true every pair has its own search.",
     "tune.space=grapf": "row alone, column small: tune.space=grapf: there is no such choice. Choices: auto, "
     "distilled, graph, node. Did you mean 'graph'?",
     "table.columns.small.overrides=['dataset.metric=null']": "row alone, column small: dataset.metric=null: tuning "
@@ -298,7 +298,7 @@ def test_what_another_process_makes_is_waited_for(
         monkeypatch.setattr(tune.time, "sleep", it_ends)
         status, out, _ = gnn_distill(*words)
     assert (status, len(training.of("none")), len(training.of("gin"))) == (0, 1, 0)
-    assert "small/kd: the last trials are being made by other processes. Waiting for them." in out
+    assert "small/kd: waiting for the last trials, which other processes are running." in out
     assert read_facts(tmp_path / "own" / "tuned" / "small" / "kd.yaml")["value"] == "0.75"
 
 
@@ -307,7 +307,7 @@ def test_which_settings_mattered_is_told_from_enough_trials_on(
 ) -> None:
     words = (*WORDS, "tune.columns=[small]", "tune.rows=[alone]", "tune.startup=16")
     status, out, _ = gnn_distill(*words, "tune.trials=15")
-    told = "unknown: it takes 16 trials with finite values that differ"
+    told = "unknown: needs 16 trials with finite, different values"
     assert (status, f"small/alone  importance  {told}" in out) == (0, True)
     file = tmp_path / "own" / "tuned" / "small" / "alone.yaml"
     assert read_facts(file)["importance"] == told
@@ -373,7 +373,7 @@ def test_two_processes_share_the_trials_of_a_study_and_one_goes_on_when_the_othe
     killed.kill()
     out = other.communicate(timeout=300)[0]
     assert other.returncode == 0
-    assert start("tune.trials=8").communicate(timeout=60)[0].startswith("tune tiny  8 trials of each of 1, 8 of 8")
+    assert start("tune.trials=8").communicate(timeout=60)[0].startswith("\ntune tiny  8 trials of each of 1, 8 of 8")
     trials = read_trials(folder)
     assert list(trials["trial"]) == [*range(1, 9)]
     assert len({*trials["optim.lr"]}) == 8  # none was made twice

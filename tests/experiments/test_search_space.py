@@ -108,7 +108,7 @@ def test_a_group_is_searched_by_its_choices_and_where_says_for_whom() -> None:
     ("key", "entry", "told"),
     [
         ("optim.rate", "choice(1)", "mine.yaml: optim.rate: 'train' has no such key or group."),
-        ("optim.lr", {"where": "optim.lr"}, "mine.yaml: optim.lr: give it values or around, and where if you like."),
+        ("optim.lr", {"where": "optim.lr"}, "mine.yaml: optim.lr: give it values or around, and optionally where."),
         ("optim.lr", "choice(1", "mine.yaml: optim.lr: cannot read 'choice(1'. Write choice(a, b), "),
         ("optim.lr", "0.1", "mine.yaml: optim.lr: cannot search '0.1'. Write choice(a, b), interval(low, high), "),
         ("optim.lr", {"around": 2, "where": "optim.on"}, "mine.yaml: optim.lr: 'train' has no such key or group."),

@@ -118,9 +118,7 @@ def test_a_line_that_is_damaged_is_told_with_the_file(tmp_path: Path) -> None:
     make(open_study(tmp_path))
     lines = (tmp_path / JOURNAL).read_bytes().splitlines(keepends=True)
     (tmp_path / JOURNAL).write_bytes(b"".join([*lines[:4], lines[4][:9] + b"\n", *lines[5:]]))
-    with pytest.raises(
-        Damaged, match=r"study\.journal: is damaged: a line cannot be read .*Remove it, and start again"
-    ):
+    with pytest.raises(Damaged, match=r"study\.journal: is damaged: a line cannot be read .*Remove it and start again"):
         open_study(tmp_path)
 
 
