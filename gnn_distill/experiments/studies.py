@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,7 +104,11 @@ class Study:
 
     def tell(self, claim: Claim, value: float) -> None:
         """Record the value of a trial; infinite if training diverged."""
-        self._optuna.tell(claim.journal_number, value, skip_if_finished=True)
+        # Without the study's lock another process could see the trial running, and then find the trial's lock free.
+        with self._lock:
+            self._optuna.tell(claim.journal_number, value, skip_if_finished=True)
+            with suppress(OSError):
+                self._lock_file(claim.journal_number).unlink()
 
     def best(self, trials: Sequence[Trial]) -> Trial:
         """The best of `trials`, the earliest of equals."""
@@ -167,12 +171,15 @@ class Study:
 
     def _hold(self, held: ExitStack, journal_number: int) -> bool:
         """Hold the lock of a trial until `held` exits; False if another process holds it."""
-        lock = FileLock((self.folder / RUNNING / f"{self.name}-{journal_number}.lock").resolve(), blocking=False)
+        lock = FileLock(self._lock_file(journal_number), blocking=False)
         try:
             held.enter_context(lock)
         except Timeout:
             return False
         return True
+
+    def _lock_file(self, journal_number: int) -> Path:
+        return (self.folder / RUNNING / f"{self.name}-{journal_number}.lock").resolve()
 
 
 def derived(seed: int, number: int) -> int:

@@ -165,6 +165,7 @@ def test_two_processes_share_a_study_and_what_a_killed_one_left_is_taken_up(tmp_
     stuck.wait()
     assert [claim.number for claim in make(open_study(tmp_path), trials=8)] == [1]
     assert [trial.number for trial in open_study(tmp_path).trials()] == [*range(1, 9)]
+    assert not any((tmp_path / "running").iterdir())
 
 
 @pytest.mark.parametrize(("higher_is_better", "number"), [(True, 2), (False, 4)])
