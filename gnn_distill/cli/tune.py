@@ -1,4 +1,4 @@
-"""`gnn-distill tune`: search the settings of a table's methods on validation, with the same trials for each."""
+"""`gnn-distill tune`: search the settings of a table's methods on validation, with the same number of trials each."""
 
 import os
 import shlex
@@ -6,13 +6,13 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from importlib import metadata, util
+from importlib import util
+from importlib.metadata import version
 from itertools import product
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
@@ -22,7 +22,7 @@ from gnn_distill.config.schema.tune import TuneCommand, TuneConfig
 from gnn_distill.errors import UserError, refuse, suggest
 from gnn_distill.experiments.cells import cell_overrides, given_to_launcher, given_to_runs, sized
 from gnn_distill.experiments.overlap import Overlaps
-from gnn_distill.experiments.studies import Study, Trial, told, write_settings
+from gnn_distill.experiments.studies import LEAST_FOR_IMPORTANCE, Study, Trial, format_value, read_facts, write_settings
 from gnn_distill.experiments.tuned import overlap_line, pair_name, pairs_of
 from gnn_distill.experiments.tuning import Method, Pair, compose_method, describe_pairs, own_value, search
 from gnn_distill.formatting import duration
@@ -30,47 +30,60 @@ from gnn_distill.storage.provenance import code_version
 from gnn_distill.training.console import Console
 
 INSTALL = "pip install 'gnn-distill[tune]', or in a checkout: pip install -c constraints.txt -e '.[tune]'"
+OPTUNA = 5
+POLL = 1.0
+"""Seconds between checks of trials that other processes run."""
 COLUMNS = ("column", "row", "trials", "validation", "as it stands", "best", "settings")
 
 
 def main(cfg: DictConfig) -> None:
-    """Make the trials that are missing, then write every method's best settings; a failed method stops no other."""
-    check_plugin()
+    """Run the missing trials, then write every method's best settings; a method that fails stops no other."""
+    check_optuna()
     config: TuneCommand = OmegaConf.to_object(cfg)
     console = Console(sys.stdout)  # bound here: the runs' own output goes to their logs
     methods = list(plan(config))
     if not methods:
         raise UserError("no row of the table takes tuned settings of its own: set table.rows.<row>.tuned=<row>.")
-    studies = [method.study(config.tune) for method in methods]
-    progress = Progress(console, config.tune.trials, [len(study.trials()) for study in studies])
+    unfinished = [(method, method.study(config.tune)) for method in methods]
+    progress = Progress(console, config.tune.trials, [study for _, study in unfinished])
     console.stage(f"tune {config.table.name}", progress.whole())
-    rows, failed, overlaps = [], [], Overlaps()
-    for method, study in zip(methods, studies, strict=True):
-        try:
-            rows.append(finish(config, method, study, progress, overlaps))
-        except Exception as error:
-            console.warn(f"{method}: {error}" if isinstance(error, UserError) else f"{method}: {error!r}")
-            progress.give_up(study)
-            failed.append(str(method))
+    rows, failed, overlaps = {}, [], Overlaps()
+    while unfinished:
+        missing, left = progress.missing(), []
+        for method, study in unfinished:
+            try:
+                if row := finish(config, method, study, progress, overlaps):
+                    rows[str(method)] = row
+                else:
+                    left.append((method, study))
+            except Exception as error:
+                console.warn(f"{method}: {error}" if isinstance(error, UserError) else f"{method}: {error!r}")
+                progress.give_up(study)
+                failed.append(str(method))
+        unfinished = left
+        if unfinished and progress.missing() == missing:
+            progress.wait([str(method) for method, _ in unfinished])
     if rows:
         console.say("")
-        show(COLUMNS, rows)
+        rows = {name: rows[name] for name in map(str, methods) if name in rows}
+        show(COLUMNS, [*rows.values()])
+        console.say("")
+        for name, row in rows.items():
+            console.say(f"{name}  importance  {read_facts(Path(row[-1]))['importance']}")
     if failed:
-        raise UserError(f"not finished: {', '.join(failed)}. Mend what their logs tell, and start again.")
+        raise UserError(f"not finished: {', '.join(failed)}. Fix the errors in their logs and start again.")
 
 
-def check_plugin() -> None:
-    """Hydra's Optuna sweeper is there, with the SQLAlchemy that its Optuna can work with."""
-    if any(util.find_spec(name) is None for name in ("hydra_plugins", "optuna", "sqlalchemy")) or (
-        util.find_spec("hydra_plugins.hydra_optuna_sweeper") is None
-    ):
-        raise UserError(f"'tune' needs Hydra's Optuna sweeper, which is not installed: {INSTALL}")
-    if int(metadata.version("sqlalchemy").partition(".")[0]) > 1:
-        raise UserError(f"'tune' needs SQLAlchemy below 2, for Optuna 2: {INSTALL}")
+def check_optuna() -> None:
+    """Raise UserError unless Optuna is installed, and scikit-learn, which its fANOVA needs."""
+    if any(util.find_spec(name) is None for name in ("optuna", "sklearn")):
+        raise UserError(f"'tune' needs Optuna and scikit-learn, which are not installed: {INSTALL}")
+    if int(version("optuna").partition(".")[0]) < OPTUNA:
+        raise UserError(f"'tune' needs Optuna {OPTUNA} or newer, not {version('optuna')}: {INSTALL}")
 
 
 def plan(config: TuneCommand) -> Iterator[Method]:
-    """The methods to tune: every chosen row on every chosen column, in the table's size."""
+    """The methods to tune: every selected row on every selected column, in the table's size."""
     tune, hydra, table = config.tune, HydraConfig.get(), sized(config.table)
     given, launcher = given_to_runs(hydra.overrides.task), given_to_launcher(hydra.overrides.hydra)
     folder = Path(tune.studies) / (table.name if table.size == "full" else f"{table.name}_{table.size}")
@@ -82,7 +95,7 @@ def plan(config: TuneCommand) -> Iterator[Method]:
     for name in rows:
         if name not in own:
             raise refuse("tune.rows", name, takes_no_settings(name, table.rows[name]))
-    # A search starts from the methods as they stand, not from what an earlier one has found.
+    # A search starts from the methods as they stand, not from the results of an earlier one.
     untuned = replace(table, rows={name: replace(row, tuned=None) for name, row in table.rows.items()})
     for column, row in product(columns, rows):
         for file, pairs in searches(tune, row, column, table.columns[column]):
@@ -108,22 +121,20 @@ def searches(tune: TuneConfig, row: str, name: str, column: ColumnConfig) -> Ite
         yield row, pairs[: tune.pairs]
         return
     if tune.pairs > 1:
-        raise refuse(
-            "tune.pairs", tune.pairs, "with tune.each_pair=true every pair is searched by itself. Leave it out."
-        )
+        raise refuse("tune.pairs", tune.pairs, "with tune.each_pair=true every pair has its own search. Leave it out.")
     yield from ((f"{row}-{pair_name(pair)}", [pair]) for pair in pairs)
 
 
-def check_names(kind: str, wanted: Sequence[str], known: Mapping[str, Any]) -> None:
-    """The table has the rows or columns wanted."""
-    for name in wanted:
+def check_names(kind: str, names: Sequence[str], known: Mapping[str, Any]) -> None:
+    """Raise UserError unless the table has these rows or columns."""
+    for name in names:
         if name not in known:
             choices = f"Choices: {', '.join(known)}.{suggest(name, known)}"
             raise refuse(f"tune.{kind}", name, f"the table has none of that name. {choices}")
 
 
 def takes_no_settings(name: str, row: RowConfig) -> str:
-    """Why a row is not tuned."""
+    """Why a row has no tuned settings of its own."""
     if row.tuned is None:
         return f"this row takes no tuned settings. To tune it, set table.rows.{name}.tuned={name}."
     return f"this row takes the tuned settings of {row.tuned}. Tune that one."
@@ -131,13 +142,11 @@ def takes_no_settings(name: str, row: RowConfig) -> str:
 
 def finish(
     config: TuneCommand, method: Method, study: Study, progress: "Progress", overlaps: Overlaps
-) -> tuple[str, ...]:
-    """Bring a study to its number of trials, write the best settings, and describe both in a line."""
-    try:
-        with FileLock(study.folder / ".lock", timeout=0):
-            trials = search(method, study, config.tune, lambda new: progress.tell(method, study, new))
-    except Timeout:
-        raise UserError(f"{study.folder} is being tuned by another process.") from None
+) -> tuple[str, ...] | None:
+    """Run a study's missing trials and write the best settings; its row of the report, or None if others run some."""
+    trials = search(method, study, config.tune, lambda new: progress.report(method, study, new))
+    if trials is None:
+        return None
     best, own = study.best(trials), own_value(method, trials)
     if not isfinite(best.value):
         raise UserError("training diverged in every trial. Narrow the search space: tune.space.")
@@ -151,6 +160,7 @@ def finish(
         "as it stands": "unknown" if own is None else repr(own),
         "trial": best.number,
         "trials": len(trials),
+        "importance": describe_importance(study),
         "pairs": describe_pairs(method.pairs),
         **({"overlap": overlap_line(shared)} if shared else {}),
         "table": study.folder.parent.name,
@@ -161,50 +171,68 @@ def finish(
     }
     groups = method.config.hydra.runtime.choices
     write_settings(path, {knob.key: best.settings[knob.key] for knob in method.knobs}, groups, facts)
-    stood, found = ("" if value is None else told(value, method.metric) for value in (own, best.value))
-    return (method.column, method.file, str(len(trials)), method.metric, stood, found, str(path))
+    own_text, best_text = ("" if value is None else format_value(value, method.metric) for value in (own, best.value))
+    return (method.column, method.file, str(len(trials)), method.metric, own_text, best_text, str(path))
 
 
 def own_folder() -> Path:
-    """conf/tuned of the checkout that runs, or of the working directory."""
+    """conf/tuned of the checkout whose code runs, or of the working directory."""
     conf = next(Path(source.path) for source in HydraConfig.get().runtime.config_sources if source.provider == "main")
     installed = Path(__file__).parents[1] in conf.parents
     return (conf if not installed and os.access(conf, os.W_OK) else Path("conf")) / "tuned"
 
 
 def command() -> str:
-    """What was typed, but for where files lie."""
+    """The command line, without the paths of files."""
     words = [*HydraConfig.get().overrides.task, *HydraConfig.get().overrides.hydra]
     return shlex.join(["gnn-distill", "tune", *(w for w in words if not w.startswith(("paths.", "hydra.mode=")))])
 
 
-class Progress:
-    """Tells of every finished trial, and of the time that is left at the rate so far."""
+def describe_importance(study: Study) -> str:
+    """`optim.lr 0.62, student.dropout 0.38`, the shares of the settings in the variance of validation."""
+    if shares := study.importances():
+        return ", ".join(f"{key} {share:.2f}" for key, share in shares.items())
+    return f"unknown: needs {LEAST_FOR_IMPORTANCE} trials with finite, different values"
 
-    def __init__(self, console: Console, trials: int, finished: Sequence[int]) -> None:
-        self._console, self._trials, self._methods = console, trials, len(finished)
-        self._missing = sum(max(trials - done, 0) for done in finished)
-        self._start, self._done = time.monotonic(), 0
+
+class Progress:
+    """Prints every finished trial, and the time left at the rate so far of all processes together."""
+
+    def __init__(self, console: Console, trials: int, studies: Sequence[Study]) -> None:
+        self._console, self._trials, self._studies = console, trials, list(studies)
+        self._total = len(studies) * trials
+        self._start, self._at_start, self._waits = time.monotonic(), self.missing(), False
+
+    def missing(self) -> int:
+        """Number of unfinished trials."""
+        return sum(max(self._trials - len(study.trials()), 0) for study in self._studies)
 
     def whole(self) -> str:
-        """How much there is, and how much of it is left."""
-        total = self._methods * self._trials
-        return f"{self._trials} trials of each of {self._methods}, {total - self._missing} of {total} finished"
+        """Number of trials, and of those that are finished."""
+        done = self._total - self._at_start
+        return f"{self._trials} trials of each of {len(self._studies)}, {done} of {self._total} finished"
 
     def give_up(self, study: Study) -> None:
-        """The trials that a study still lacks are not waited for."""
-        self._missing -= max(self._trials - len(study.trials()), 0)
+        """Leave the unfinished trials of a study out of the time left."""
+        self._at_start -= max(self._trials - len(study.trials()), 0)
+        self._studies.remove(study)
 
-    def tell(self, method: Method, study: Study, new: Sequence[Trial]) -> None:
-        """A line for each new trial."""
-        self._done += len(new)
-        trials = study.trials()
-        seconds = (time.monotonic() - self._start) / self._done * (self._missing - self._done)
+    def report(self, method: Method, study: Study, new: Sequence[Trial]) -> None:
+        """Print a line per new trial."""
+        trials, missing = study.trials(), self.missing()
+        seconds = (time.monotonic() - self._start) / max(self._at_start - missing, 1) * missing
         for trial in new:
-            best = study.best(trials[: trial.number])
+            best = study.best([other for other in trials if other.number <= trial.number])
+            value, best_value = (format_value(one.value, method.metric) for one in (trial, best))
             self._console.say(
-                f"{method}  trial {trial.number}/{self._trials}  "
-                f"{method.metric} {told(trial.value, method.metric)}  best {told(best.value, method.metric)} "
-                f"(trial {best.number})  "
-                f"{duration(seconds)} left"
+                f"{method}  trial {trial.number}/{self._trials}  {method.metric} {value}  "
+                f"best {best_value} (trial {best.number})  {duration(seconds)} left"
             )
+
+    def wait(self, methods: Sequence[str]) -> None:
+        """Wait a moment for trials of other processes; the first time, print which methods they belong to."""
+        if not self._waits:
+            names = ", ".join(methods)
+            self._console.notice(f"{names}: waiting for the last trials, which other processes are running.")
+        self._waits = True
+        time.sleep(POLL)

@@ -1,4 +1,4 @@
-"""The search for a method's settings on a column of a table: trials on validation, by Hydra's Optuna sweeper."""
+"""The search for a method's settings on a column of a table: Optuna chooses trials, validation judges them."""
 
 import json
 import math
@@ -13,14 +13,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from hydra._internal.callbacks import Callbacks
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
+from hydra.core.utils import JobStatus
 from hydra.errors import HydraException
 from hydra.types import HydraContext, RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, OmegaConf, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from gnn_distill.config.check import validate
@@ -30,7 +30,7 @@ from gnn_distill.config.schema.data import LOWER_IS_BETTER
 from gnn_distill.config.schema.tune import TuneConfig
 from gnn_distill.errors import UserError, refuse
 from gnn_distill.experiments.search_space import Knob, keys_of, search_space
-from gnn_distill.experiments.studies import Study, Trial
+from gnn_distill.experiments.studies import Claim, Study, Trial
 from gnn_distill.interruption import Interruption, working_for
 from gnn_distill.storage.provenance import config_hash
 from gnn_distill.storage.run_directory import holding, is_finished, read_summary
@@ -42,15 +42,15 @@ QUIET = ("hydra/job_logging=none", "hydra/hydra_logging=none", "hydra.output_sub
 
 @dataclass(frozen=True)
 class Method:
-    """A row of a table on one of its columns: `config` is Hydra's for a sweep of `train`, at the first of `pairs`."""
+    """A row of a table on one of its columns; `config` is that of `train`, with Hydra's section, at the first pair."""
 
     column: str
     row: str
     file: str
-    """Name of its settings among those of the column: the row's, of a search inside a pair full-fold3."""
+    """Name of its file of settings in the column's folder: the row's, or full-fold3 for a search inside a pair."""
     role: str
     pairs: Sequence[Pair]
-    """Those whose mean is a trial's value."""
+    """The value of a trial is the mean over these."""
     data: Sequence[str]
     """Fingerprint of each pair's data."""
     config: DictConfig
@@ -66,7 +66,7 @@ class Method:
         return f"{self.column}/{self.file}"
 
     def study(self, tune: TuneConfig) -> Study:
-        """Its study; whatever changes the meaning of a trial, but not their number, makes it another one."""
+        """Its study, named by a hash of all that changes the meaning of a trial; the number of trials does not."""
         meaning = [config_hash(self.config), [dict(pair) for pair in self.pairs], self.data, tune.seed, tune.startup]
         meaning += [[knob.key, knob.values] for knob in self.knobs]
         name = sha256(json.dumps(meaning).encode()).hexdigest()[:16]
@@ -77,13 +77,13 @@ def compose_method(
     column: str, row: str, file: str, role: str, pairs: Sequence[Pair], overrides: Sequence[str],
     hydra: Sequence[str], tune: TuneConfig, folder: Path,
 ) -> Method:  # fmt: skip
-    """The method that `overrides` of `train` make, checked before anything runs; `hydra` chooses the launcher.
+    """The method given by `overrides` of `train`, checked before anything runs; `hydra` selects the launcher.
 
     Raises:
         UserError: naming row and column, and what is wrong with their config or their search space.
     """
     overrides = [*overrides, *(f"{key}={value}" for key, value in pairs[0].items()), "trainer.test=false"]
-    own = ["hydra/sweeper=optuna", "hydra.job.name=train", f"hydra.sweep.dir={for_hydra(folder)}", *QUIET, *hydra]
+    own = ["hydra.job.name=train", f"hydra.sweep.dir={for_hydra(folder)}", *QUIET, *hydra]
     loader = GlobalHydra.instance().config_loader()
     try:
         config = loader.load_configuration("train", [*own, *overrides], RunMode.MULTIRUN, from_shell=False)
@@ -102,7 +102,7 @@ def compose_method(
 
 
 def fingerprint_of(config: DictConfig, pair: Pair) -> str:
-    """The fingerprint of the data that a config's runs of a pair would read now: trials on other data are others."""
+    """Fingerprint of the data that a run of this config and pair would read now; part of what identifies a trial."""
     config = deepcopy(config)
     for key, value in pair.items():
         OmegaConf.update(config, key, value)
@@ -116,33 +116,27 @@ def _fingerprint(dataset: str, paths: str) -> str:
     return load_task(OmegaConf.create(dataset), OmegaConf.create(paths)).fingerprint
 
 
-def search(method: Method, study: Study, tune: TuneConfig, tell: Callable[[Sequence[Trial]], None]) -> list[Trial]:
-    """The first `tune.trials` trials of a study, those that are missing being made; `tell` hears of each batch.
+def search(
+    method: Method, study: Study, tune: TuneConfig, report: Callable[[Sequence[Trial]], None]
+) -> list[Trial] | None:
+    """Run the missing trials of a study, other than those that other processes are running.
 
-    The first is the method as it stands. The sampler is seeded anew for every batch, by the number of trials before
-    it: a search that was killed goes on as if it had not been.
+    `report` is called with each batch of up to `tune.jobs` finished trials. Returns the first `tune.trials` trials, or
+    None if other processes are still running some of them.
     """
-    trials = study.trials()
-    while (missing := tune.trials - len(trials)) > 0:
-        if not trials:
-            study.suggest({knob.key: knob.own for knob in method.knobs})
-        sweep(method, study, tune, seed=derived(tune.seed, len(trials)), jobs=min(tune.jobs, missing))
-        new, trials = len(trials), study.trials()
-        study.write_trials(trials)
-        tell(trials[new:])
-    study.write_trials(trials)
-    return trials[: tune.trials]
+    while True:
+        with study.claim(tune, method.knobs) as claims:
+            if not claims:
+                break
+            run_trials(method, study, claims)
+        own = [claim.number for claim in claims]
+        report([trial for trial in study.write_trials() if trial.number in own])
+    trials = [trial for trial in study.write_trials() if trial.number <= tune.trials]
+    return trials if len(trials) == tune.trials else None
 
 
-def sweep(method: Method, study: Study, tune: TuneConfig, seed: int, jobs: int) -> None:
-    """A batch of trials through Hydra's sweeper and the launcher chosen; raises what a run of them raises."""
-    with open_dict(method.config.hydra):
-        sampler = {"seed": seed, "n_startup_trials": tune.startup}
-        method.config.hydra.sweeper = OmegaConf.merge(
-            method.config.hydra.sweeper,
-            {"storage": study.storage, "study_name": study.name, "direction": study.direction, "sampler": sampler},
-            {"n_trials": jobs, "n_jobs": jobs, "params": {knob.key: knob.values for knob in method.knobs}},
-        )
+def run_trials(method: Method, study: Study, claims: Sequence[Claim]) -> None:
+    """Run a batch of trials through the chosen launcher; the error of one is raised after the others are recorded."""
     task = partial(
         run_trial,
         launcher=os.getpid(),
@@ -153,29 +147,36 @@ def sweep(method: Method, study: Study, tune: TuneConfig, seed: int, jobs: int) 
         worst=-math.inf if study.higher_is_better else math.inf,
     )
     context = HydraContext(config_loader=GlobalHydra.instance().config_loader(), callbacks=Callbacks())
-    sweeper = Plugins.instance().instantiate_sweeper(hydra_context=context, task_function=task, config=method.config)
-    with Interruption(), open(method.folder / "sweep.log", "a") as log, redirect_stdout(log), redirect_stderr(log):
-        sweeper.sweep(list(method.config.hydra.overrides.task))
+    launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=method.config)
+    own = list(method.config.hydra.overrides.task)
+    jobs = [[*own, *(f"{key}={value}" for key, value in claim.settings.items())] for claim in claims]
+    with Interruption(), open(method.folder / "launcher.log", "a") as log, redirect_stdout(log), redirect_stderr(log):
+        results = launcher.launch(jobs, initial_job_idx=claims[0].number - 1)
+        for claim, result in zip(claims, results, strict=True):
+            if result.status == JobStatus.COMPLETED:
+                study.tell(claim, result.return_value)
+        for result in results:
+            _ = result.return_value  # raises the job's error
 
 
 def run_trial(
     cfg: DictConfig, launcher: int, pairs: Sequence[Pair], data: Sequence[str], role: str, runs: Path, worst: float
 ) -> float:
-    """The mean validation metric over pairs; `worst` where training diverged."""
+    """The mean validation metric over pairs; `worst` if training diverged."""
     values = []
-    for pair, told in zip(pairs, data, strict=True):
+    for pair, fingerprint in zip(pairs, data, strict=True):
         one = deepcopy(cfg)
         for key, value in pair.items():
             OmegaConf.update(one, key, value)
         with working_for(launcher):
-            values.append(run_once(one, role, runs, told))
+            values.append(run_once(one, role, runs, fingerprint))
     return worst if None in values else sum(values) / len(values)
 
 
 def run_once(cfg: DictConfig, role: str, runs: Path, data: str) -> float | None:
-    """The validation metric of a run, made in runs/<hash of its config and data> unless it was finished before."""
+    """The validation metric of the run in runs/<hash of config and data>, which is trained unless it is finished."""
     directory = runs / f"{config_hash(cfg)}-{data[:8]}"
-    with holding(directory, patience=-1):  # the same settings may be tried twice at once
+    with holding(directory, patience=-1):  # two trials may have the same settings at the same time
         if not is_finished(directory):
             train_into(directory, cfg)
     summary = read_summary(directory)
@@ -183,7 +184,7 @@ def run_once(cfg: DictConfig, role: str, runs: Path, data: str) -> float | None:
 
 
 def train_into(directory: Path, cfg: DictConfig) -> None:
-    """Train in `directory`, what is told going to run.log there; raises UserError, which names it, for any fault."""
+    """Train in `directory`, with output to its run.log; any error is raised as a UserError that names the log."""
     from gnn_distill.pipeline.run import train_in
 
     hydra = HydraConfig.get()
@@ -194,13 +195,8 @@ def train_into(directory: Path, cfg: DictConfig) -> None:
             train_in(directory, validate(cfg), resume=True)
         except Exception as error:
             traceback.print_exc()
-            what = error if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-            raise UserError(f"{what} Log: {log.name}") from error
-
-
-def derived(seed: int, number: int) -> int:
-    """A seed for the batch that begins with a trial."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+            message = error if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            raise UserError(f"{message} Log: {log.name}") from error
 
 
 def describe_pairs(pairs: Sequence[Pair]) -> str:
@@ -209,6 +205,6 @@ def describe_pairs(pairs: Sequence[Pair]) -> str:
 
 
 def own_value(method: Method, trials: Sequence[Trial]) -> float | None:
-    """What the method had as it stands, if the first trial was that."""
+    """The value of the method as it stands; None if the first trial had other settings."""
     own: dict[str, Any] = {knob.key: knob.own for knob in method.knobs}
     return trials[0].value if dict(trials[0].settings) == own else None

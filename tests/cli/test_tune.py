@@ -7,18 +7,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from filelock import FileLock
 from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.cli import table, tune
 from gnn_distill.experiments import tuning
 from gnn_distill.experiments.cells import PlannedRun, plan
-from gnn_distill.experiments.studies import read_facts, read_trials
+from gnn_distill.experiments.studies import Study, read_facts, read_trials
 from gnn_distill.storage.checksums import write_json
 
 TABLE = """
@@ -239,7 +239,7 @@ WRONG = {
     "table.rows.plain.tuned=plain.",
     "tune.columns=[large]": "tune.columns=large: the table has none of that name. Choices: small, errors.",
     "tune.pairs=2": "tune.pairs=2: column errors has 1.",
-    "tune.each_pair=true tune.pairs=2": "tune.pairs=2: with tune.each_pair=true every pair is searched by itself.",
+    "tune.each_pair=true tune.pairs=2": "tune.pairs=2: with tune.each_pair=true every pair has its own search.",
     "tune.space=grapf": "row alone, column small: tune.space=grapf: there is no such choice. Choices: auto, "
     "distilled, graph, node. Did you mean 'graph'?",
     "table.columns.small.overrides=['dataset.metric=null']": "row alone, column small: dataset.metric=null: tuning "
@@ -261,40 +261,91 @@ def test_a_wrong_word_is_told_before_anything_runs(
     assert not (tmp_path / "outputs").exists()
 
 
-def test_a_missing_plug_in_is_named_with_what_installs_it(
+def test_what_is_not_installed_is_named_with_what_installs_it(
     gnn_distill: Callable, training: Training, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tune.metadata, "version", lambda _: "2.1.9")
     told = "pip install 'gnn-distill[tune]', or in a checkout: pip install -c constraints.txt -e '.[tune]'\n"
+    monkeypatch.setattr(tune, "version", lambda _: "4.9.0")
     err = gnn_distill(*WORDS)[2]
-    assert err == f"gnn-distill tune: 'tune' needs SQLAlchemy below 2, for Optuna 2: {told}"
+    assert err == f"gnn-distill tune: 'tune' needs Optuna 5 or newer, not 4.9.0: {told}"
     monkeypatch.setattr(tune.util, "find_spec", lambda name: None)
     err = gnn_distill(*WORDS)[2]
-    assert err == f"gnn-distill tune: 'tune' needs Hydra's Optuna sweeper, which is not installed: {told}"
+    assert err == f"gnn-distill tune: 'tune' needs Optuna and scikit-learn, which are not installed: {told}"
 
 
-def test_two_at_once_on_one_study_are_kept_apart(gnn_distill: Callable, training: Training, tmp_path: Path) -> None:
-    folder = tmp_path / "outputs" / "tune" / "tiny" / "small_kd"
-    folder.mkdir(parents=True)
-    with FileLock(folder / ".lock"):
-        status, out, _ = gnn_distill(*WORDS, "tune.columns=[small]", "tune.trials=1")
-    assert (status, len(training.of("gin"))) == (1, 0)
-    assert "small/kd: outputs/tune/tiny/small_kd is being tuned by another process." in out
+def test_what_another_process_makes_is_waited_for(
+    gnn_distill: Callable, training: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (*WORDS, "tune.columns=[small]", "tune.trials=1", "tune.jobs=1")
+    claimed = Study.claim
+    with ExitStack() as other:
+        claims = []
+
+        @contextmanager
+        def claim_first(study: Study, *given: object) -> Iterator:
+            # Another process has begun the trial of kd just before.
+            if study.folder.name == "small_kd" and not claims:
+                twin = Study(study.folder, study.name, study.higher_is_better)
+                claims.append((twin, other.enter_context(claimed(twin, *given))[0]))
+            with claimed(study, *given) as mine:
+                yield mine
+
+        def it_ends(_: float) -> None:
+            twin, claim = claims[0]
+            twin.tell(claim, 0.75)
+
+        monkeypatch.setattr(Study, "claim", claim_first)
+        monkeypatch.setattr(tune.time, "sleep", it_ends)
+        status, out, _ = gnn_distill(*words)
+    assert (status, len(training.of("none")), len(training.of("gin"))) == (0, 1, 0)
+    assert "small/kd: waiting for the last trials, which other processes are running." in out
+    assert read_facts(tmp_path / "own" / "tuned" / "small" / "kd.yaml")["value"] == "0.75"
+
+
+def test_which_settings_mattered_is_told_from_enough_trials_on(
+    gnn_distill: Callable, training: Training, tmp_path: Path
+) -> None:
+    words = (*WORDS, "tune.columns=[small]", "tune.rows=[alone]", "tune.startup=16")
+    status, out, _ = gnn_distill(*words, "tune.trials=15")
+    told = "unknown: needs 16 trials with finite, different values"
+    assert (status, f"small/alone  importance  {told}" in out) == (0, True)
+    file = tmp_path / "own" / "tuned" / "small" / "alone.yaml"
+    assert read_facts(file)["importance"] == told
+    assert gnn_distill(*words, "tune.trials=16")[0] == 0
+    shares = dict(share.split() for share in read_facts(file)["importance"].split(", "))
+    assert next(iter(shares)) == "optim.lr"  # the formula reads nothing else
+    assert float(shares["optim.lr"]) > 0.8
+    assert shares.keys() == {"optim.lr", "student.dropout", "optim.weight_decay", "encoding.bias_gain"}
+
+
+FEW = ("trainer.max_epochs=1", "pretrain.max_epochs=1")
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
+    """Start a search of kd on the small column as a process of its own."""
+    (tmp_path / "own" / "table").mkdir(parents=True)
+    (tmp_path / "own" / "table" / "tiny.yaml").write_text(TABLE)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+    started = []
+
+    def start(*words: str) -> subprocess.Popen:
+        words = (*WORDS, "tune.columns=[small]", "tune.rows=[kd]", *FEW, *words)
+        command = [sys.executable, "-m", "gnn_distill", *words]
+        started.append(subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
 
 
 @pytest.mark.slow
-def test_killed_with_kill_9_it_repeats_no_finished_trial_and_reads_no_test_split(tmp_path: Path) -> None:
-    (tmp_path / "own" / "table").mkdir(parents=True)
-    (tmp_path / "own" / "table" / "tiny.yaml").write_text(TABLE)
-    few = ("trainer.max_epochs=1", "pretrain.max_epochs=1")
-    words = (*WORDS, "tune.columns=[small]", "tune.rows=[kd]", "tune.trials=4", *few)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
-
-    def start(studies: str) -> subprocess.Popen:
-        command = [sys.executable, "-m", "gnn_distill", *words, f"tune.studies={studies}"]
-        return subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True)
-
-    first, trials = start("killed"), tmp_path / "killed" / "tiny" / "small_kd" / "trials.csv"
+def test_killed_with_kill_9_it_repeats_no_finished_trial_and_reads_no_test_split(
+    tmp_path: Path, start: Callable
+) -> None:
+    first = start("tune.trials=4", "tune.studies=killed")
+    trials = tmp_path / "killed" / "tiny" / "small_kd" / "trials.csv"
     while not (trials.exists() and len(pd.read_csv(trials)) >= 2):
         assert first.poll() is None
         time.sleep(0.05)
@@ -302,13 +353,33 @@ def test_killed_with_kill_9_it_repeats_no_finished_trial_and_reads_no_test_split
     first.wait()
     finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").rglob("summary.json")}
     for studies in ("killed", "whole"):
-        assert start(studies).wait(timeout=300) == 0
+        assert start("tune.trials=4", f"tune.studies={studies}").wait(timeout=300) == 0
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
     pd.testing.assert_frame_equal(timeless(trials.parent), timeless(tmp_path / "whole" / "tiny" / "small_kd"))
     summaries = [json.loads(path.read_text()) for path in tmp_path.rglob("summary.json")]
     assert len(summaries) == 8
     assert all({"train", "val"} == summary[role].keys() for summary in summaries for role in ("teacher", "student"))
     assert not any("test/" in path.read_text() for path in tmp_path.rglob("metrics.csv"))
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_trials_of_a_study_and_one_goes_on_when_the_other_is_killed(
+    tmp_path: Path, start: Callable
+) -> None:
+    folder = tmp_path / "outputs" / "tune" / "tiny" / "small_kd"
+    killed, other = start("tune.trials=8"), start("tune.trials=8")
+    while not (folder / "trials.csv").exists():
+        time.sleep(0.05)
+    killed.kill()
+    out = other.communicate(timeout=300)[0]
+    assert other.returncode == 0
+    assert start("tune.trials=8").communicate(timeout=60)[0].startswith("\ntune tiny  8 trials of each of 1, 8 of 8")
+    trials = read_trials(folder)
+    assert list(trials["trial"]) == [*range(1, 9)]
+    assert len({*trials["optim.lr"]}) == 8  # none was made twice
+    assert len([*folder.rglob("summary.json")]) == 8
+    mine = [line.partition("trial ")[2].partition("/")[0] for line in out.splitlines() if "  trial " in line]
+    assert len(mine) == len({*mine})
 
 
 def test_trials_on_other_data_are_another_study(

@@ -9,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from gnn_distill.cli.main import CONF_DIR
 from gnn_distill.config.schema import register
@@ -81,6 +82,20 @@ def test_what_the_method_has_is_among_the_values(values: str, overrides: list, e
     assert found == ([expected] if expected else [])
 
 
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ("choice(0, 0.1, true, a)", CategoricalDistribution([0, 0.1, True, "a"])),
+        ("interval(1, 5)", FloatDistribution(1, 5)),
+        ("tag(log, interval(0.1, 5))", FloatDistribution(0.1, 5, log=True)),
+        ("int(interval(1, 5))", IntDistribution(1, 5)),
+        ("tag(log, int(interval(1, 5)))", IntDistribution(1, 5, log=True)),
+    ],
+)
+def test_values_become_what_optuna_draws_from(values: str, expected: BaseDistribution) -> None:
+    assert Knob("key", values, None).distribution() == expected
+
+
 def test_a_group_is_searched_by_its_choices_and_where_says_for_whom() -> None:
     entry = {"values": "choice(cross_fade)", "where": "alignment.weights.node"}
     space = {"distilled": {"schedule": entry}}
@@ -93,7 +108,7 @@ def test_a_group_is_searched_by_its_choices_and_where_says_for_whom() -> None:
     ("key", "entry", "told"),
     [
         ("optim.rate", "choice(1)", "mine.yaml: optim.rate: 'train' has no such key or group."),
-        ("optim.lr", {"where": "optim.lr"}, "mine.yaml: optim.lr: give it values or around, and where if you like."),
+        ("optim.lr", {"where": "optim.lr"}, "mine.yaml: optim.lr: give it values or around, and optionally where."),
         ("optim.lr", "choice(1", "mine.yaml: optim.lr: cannot read 'choice(1'. Write choice(a, b), "),
         ("optim.lr", "0.1", "mine.yaml: optim.lr: cannot search '0.1'. Write choice(a, b), interval(low, high), "),
         ("optim.lr", {"around": 2, "where": "optim.on"}, "mine.yaml: optim.lr: 'train' has no such key or group."),

@@ -15,27 +15,27 @@ class TuneConfig:
     """The search for settings, with one budget for every method."""
 
     trials: int = number(8, low=1)
-    """Trials of every method; the first is the method as it stands."""
+    """Number of trials per method; the first is the method as it stands."""
     rows: list[str] | None = None
     """Methods to tune; null: every row of the table that takes settings of its own."""
     columns: list[str] | None = None
     """Columns to tune on; null: all."""
     pairs: int = number(1, low=1)
-    """A trial's value is the mean over so many pairs of its column, the first ones."""
+    """Number of (seed, fold) pairs of the column, the first ones, that a trial is averaged over."""
     each_pair: bool = False
-    """A search inside each pair of the column, whose settings are for that pair alone; needed where pairs are folds."""
+    """A separate search inside each pair of the column, for the settings of that pair; needed if pairs are folds."""
     space: str = "auto"
-    """The file of conf/tune that says what is searched; auto: graph or node, by the level of the data set."""
+    """Search space, a file of conf/tune; auto: graph or node, by the level of the data set."""
     startup: int = number(4, low=1)
-    """Trials before TPE learns from them; all but the first are drawn at random."""
+    """Number of trials before TPE takes over; all but the first are drawn at random."""
     seed: int = number(0, low=0, high=2**31 - 1)
-    """Seed of the search; methods with the same seed share the random draws of what they share."""
+    """Seed of the search; methods with the same seed get the same random draws for the settings that they share."""
     jobs: int = number(1, low=1)
-    """Trials at once, for a launcher that can: hydra/launcher=joblib."""
+    """Trials at once in this process, for a launcher that can: hydra/launcher=joblib."""
     studies: str = "outputs/tune"
-    """Folder of the studies, each in <table>/<column>_<row>."""
+    """Folder of the studies, each in <table>/<column>_<row>; processes that use the same folder share the trials."""
     folder: str | None = None
-    """Where the best settings are written, as <column>/<row>.yaml; null: conf/tuned of the checkout, else of here."""
+    """Folder of the best settings, <column>/<row>.yaml; null: conf/tuned of the checkout or the working directory."""
 
 
 @dataclass
