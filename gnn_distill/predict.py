@@ -22,7 +22,7 @@ from gnn_distill.models.predictor import Predictor
 from gnn_distill.models.reused_head import ReusingStudent, rebuild
 from gnn_distill.storage import checkpoint
 from gnn_distill.storage.checksums import read_json, write_json
-from gnn_distill.storage.run_directory import AGAIN
+from gnn_distill.storage.run_directory import REPEAT_RUN
 
 WEIGHTS, SETTINGS = "student.safetensors", "student.json"
 MOST_HOPS = 1000
@@ -62,11 +62,11 @@ def load(run_dir: str | Path, own_module: bool = False) -> Predictor:
     run_dir = Path(run_dir)
     if not (run_dir / WEIGHTS).is_file() or not (run_dir / SETTINGS).is_file():
         raise UserError(f"{run_dir}: no finished run lies here ({WEIGHTS} and {SETTINGS} are wanted).")
-    with reading_foreign(run_dir / SETTINGS, AGAIN):
-        settings = read_json(run_dir / SETTINGS, AGAIN)
-    with reading_foreign(run_dir / WEIGHTS, AGAIN):
-        weights = checkpoint.load_tensors(run_dir / WEIGHTS, remedy=AGAIN, folder=run_dir)
-    with reading_foreign(run_dir / SETTINGS, AGAIN), torch.random.fork_rng(devices=[]):
+    with reading_foreign(run_dir / SETTINGS, REPEAT_RUN):
+        settings = read_json(run_dir / SETTINGS, REPEAT_RUN)
+    with reading_foreign(run_dir / WEIGHTS, REPEAT_RUN):
+        weights = checkpoint.load_tensors(run_dir / WEIGHTS, remedy=REPEAT_RUN, folder=run_dir)
+    with reading_foreign(run_dir / SETTINGS, REPEAT_RUN), torch.random.fork_rng(devices=[]):
         predictor = _rebuilt(run_dir, settings, weights, own_module)
         predictor.rehearse()
     if "input" not in settings and not predictor.spec.molecules:

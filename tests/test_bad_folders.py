@@ -25,7 +25,7 @@ from gnn_distill.results.report import write_report
 from gnn_distill.results.runs import COLUMNS, read_runs
 from gnn_distill.storage.bounded import MOST_JSON
 from gnn_distill.storage.checksums import BLANK, write_json
-from gnn_distill.storage.run_directory import RunDirectory, check
+from gnn_distill.storage.run_directory import RunDirectory, verify_run
 
 
 class Bomb:
@@ -191,8 +191,8 @@ def test_a_manifest_names_no_files_outside(run: Path):
         put(run / "manifest.json", {"files": {name: {"size": 0, "sha256": "0"}}})
         if name == "pipe":
             os.mkfifo(run / "pipe")
-        with pytest.raises(UserError, match="link to another place, or no regular file"):
-            check(run)
+        with pytest.raises(UserError, match="links outside its folder, or is not a regular file"):
+            verify_run(run)
 
 
 def test_a_table_reads_no_rows_through_links_and_pipes(run: Path):

@@ -27,7 +27,7 @@ from gnn_distill.storage.inventory import (
     try_lock,
     users_in,
 )
-from gnn_distill.storage.run_directory import SUMMARY, check, read_summary
+from gnn_distill.storage.run_directory import SUMMARY, read_summary, verify_run
 from gnn_distill.training.console import Console, duration
 
 COLUMNS = ("kind", "entry", "size", "age", "state", "what", "used by")
@@ -140,7 +140,7 @@ def trouble_of(run: Path) -> str:
     """What is wrong with the files of a finished run; nothing of a run of another version."""
     try:
         read_summary(run)
-        check(run)
+        verify_run(run)
     except Damaged as error:
         return str(error)
     except OtherVersion:

@@ -33,7 +33,8 @@ from gnn_distill.experiments.search_space import Knob, keys_of, search_space
 from gnn_distill.experiments.studies import Study, Trial
 from gnn_distill.interruption import Interruption, working_for
 from gnn_distill.storage.provenance import config_hash
-from gnn_distill.storage.run_directory import holding, is_finished, read_summary
+from gnn_distill.storage.run_directory import is_finished, read_summary
+from gnn_distill.storage.run_lock import holding
 
 Pair = Mapping[str, int]
 # Hydra's own choices for the jobs: runs have logs and folders of their own.
@@ -175,7 +176,7 @@ def run_trial(
 def run_once(cfg: DictConfig, role: str, runs: Path, data: str) -> float | None:
     """The validation metric of a run, made in runs/<hash of its config and data> unless it was finished before."""
     directory = runs / f"{config_hash(cfg)}-{data[:8]}"
-    with holding(directory, patience=-1):  # the same settings may be tried twice at once
+    with holding(directory, timeout=-1):  # the same settings may be tried twice at once
         if not is_finished(directory):
             train_into(directory, cfg)
     summary = read_summary(directory)

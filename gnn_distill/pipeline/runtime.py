@@ -57,7 +57,7 @@ class Runtime:
         began_with = self.directory.facts.setdefault("entries", {})
         same, now = content_key({"kind": kind, **parts}), entry_key(kind, parts | {"made_with": made_with})
         before = began_with.get(same, "")
-        entry = self.store.get(kind, parts | {"made_with": made_with}, make, what, rather=before)
+        entry = self.store.get(kind, parts | {"made_with": made_with}, make, what, preferred=before)
         if before and before != entry.path.name:
             self.console.warn(f"The {what} that this run began with is gone from the store: it goes on with another.")
         elif entry.path.name != now:
@@ -79,7 +79,7 @@ class Runtime:
         """Take an epoch's row to metrics.csv and, unless an earlier process did, to the tracker."""
         row = {"stage": stage, **row}
         self.directory.append_metrics(row)
-        if (stage, row["epoch"]) not in self.directory.told:
+        if (stage, row["epoch"]) not in self.directory.recorded:
             self.tracker.log(row)
 
     def replay(self, stage: str) -> Callable[[list[dict[str, float]]], None]:

@@ -12,7 +12,8 @@ from gnn_distill.results.figures import Curves
 from gnn_distill.results.runs import OVERRIDES
 from gnn_distill.storage.bounded import Damaged, read_plain_json, read_yaml
 from gnn_distill.storage.checksums import OtherVersion, read_json
-from gnn_distill.storage.run_directory import AGAIN, FAILED, METRICS, RUN, SUMMARY, check, read_metrics, read_summary
+from gnn_distill.storage.metrics_file import METRICS_FILE
+from gnn_distill.storage.run_directory import FAILED, REPEAT_RUN, RUN, SUMMARY, read_metrics, read_summary, verify_run
 
 CONFIG = Path(".hydra", "config.yaml")
 ROLES = ("student", "teacher")
@@ -52,21 +53,23 @@ class Run:
 
 def is_run(folder: Path) -> bool:
     """Whether the folder is that of a run, finished or not."""
-    return any(_there(folder, name) for name in (SUMMARY, METRICS, CONFIG))
+    return any(_there(folder, name) for name in (SUMMARY, METRICS_FILE, CONFIG))
 
 
 def read_run(folder: Path, curves: bool = True) -> Run:
     """The run in `folder`; its curves only where they are wanted. Raises Damaged or OtherVersion."""
-    check(folder, CONFIG.as_posix(), OVERRIDES)
+    verify_run(folder, CONFIG.as_posix(), OVERRIDES)
     summary = read_summary(folder) if _there(folder, SUMMARY) else {}
     failed = read_plain_json(folder / FAILED) if _there(folder, FAILED) else {}
     notices = summary.get("notices") if summary else _notices_so_far(folder)
     return Run(
         path=folder,
         summary=summary,
-        config=OmegaConf.create(inert(read_yaml(folder / CONFIG, folder, AGAIN)) if _there(folder, CONFIG) else {}),
+        config=OmegaConf.create(
+            inert(read_yaml(folder / CONFIG, folder, REPEAT_RUN)) if _there(folder, CONFIG) else {}
+        ),
         overrides=_words(folder) if _there(folder, OVERRIDES) else [],
-        curves=read_metrics(folder) if curves and _there(folder, METRICS) else {},
+        curves=read_metrics(folder) if curves and _there(folder, METRICS_FILE) else {},
         error="\n".join(str(failed[key]) for key in ("error", "traceback") if failed.get(key)),
         notices=[str(text) for text in notices or ()],
     )
@@ -79,9 +82,9 @@ def _there(folder: Path, name: str | Path) -> bool:
 
 def _words(folder: Path) -> list[str]:
     """What was typed. Raises Damaged where it is none of words."""
-    words = list(read_yaml(folder / OVERRIDES, folder, AGAIN))
+    words = list(read_yaml(folder / OVERRIDES, folder, REPEAT_RUN))
     if not all(isinstance(word, str) for word in words):
-        raise Damaged(folder / OVERRIDES, "it holds other things than words", AGAIN)
+        raise Damaged(folder / OVERRIDES, "it holds other things than words", REPEAT_RUN)
     return words
 
 

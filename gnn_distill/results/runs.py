@@ -11,8 +11,8 @@ from gnn_distill.results import spreadsheets
 from gnn_distill.storage.bounded import lies_inside, read_yaml
 from gnn_distill.storage.checksums import Damaged, OtherVersion
 from gnn_distill.storage.files import replace_file
-from gnn_distill.storage.provenance import PLACES
-from gnn_distill.storage.run_directory import SUMMARY, check, read_summary
+from gnn_distill.storage.provenance import LOCATION_SECTIONS
+from gnn_distill.storage.run_directory import SUMMARY, read_summary, verify_run
 
 OVERRIDES = ".hydra/overrides.yaml"
 RUNS = "runs.csv"
@@ -179,11 +179,11 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _overrides(run: Path) -> list[str]:
     try:
-        check(run, OVERRIDES)
+        verify_run(run, OVERRIDES)
         texts = read_yaml(run / OVERRIDES, run)
     except UserError:
         return []
-    return [text for text in texts if isinstance(text, str) and not text.lstrip("+~").startswith(PLACES)]
+    return [text for text in texts if isinstance(text, str) and not text.lstrip("+~").startswith(LOCATION_SECTIONS)]
 
 
 def origin(runs: pd.DataFrame) -> list[str]:

@@ -23,8 +23,9 @@ from gnn_distill.results.table_files import FILE, SCORES, read_table
 from gnn_distill.results.tables import Table
 from gnn_distill.storage.bounded import lies_inside, read_csv
 from gnn_distill.storage.checksums import Damaged
+from gnn_distill.storage.metrics_file import METRICS_FILE
 from gnn_distill.storage.privacy import command
-from gnn_distill.storage.run_directory import METRICS, read_metrics
+from gnn_distill.storage.run_directory import read_metrics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -108,7 +109,7 @@ def _curves(table: Table, folder: Path, damaged: list[str]) -> Iterator[tuple[st
 
 def has_curves(path: str) -> bool:
     """Whether a run's metrics.csv lies in its folder."""
-    return lies_inside(Path(path) / METRICS, Path(path))
+    return lies_inside(Path(path) / METRICS_FILE, Path(path))
 
 
 def _last_stage(curves: Curves, teacher: bool) -> dict[str, list[float]]:

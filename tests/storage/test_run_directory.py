@@ -19,16 +19,14 @@ from gnn_distill.storage import checkpoint
 from gnn_distill.storage.checksums import NewerVersion, read_json, write_json
 from gnn_distill.storage.files import is_held
 from gnn_distill.storage.run_directory import (
-    RUNNING,
-    Busy,
     RunDirectory,
-    check,
-    holding,
     is_finished,
-    kept,
+    listed_files,
     read_metrics,
     read_summary,
+    verify_run,
 )
+from gnn_distill.storage.run_lock import RUNNING, Busy, holding
 from gnn_distill.storage.versions import FORMATS, Format
 
 
@@ -79,7 +77,7 @@ def test_an_unfinished_run_in_the_same_folder_starts_afresh(tmp_path):
 def test_a_run_that_has_ended_a_stage_is_not_started_afresh(tmp_path, facts, kept):
     RunDirectory(tmp_path).remember(id="1", **facts)
     if kept:
-        with pytest.raises(UserError, match=r"holds an unfinished run\. Go on with it: gnn-distill train resume="):
+        with pytest.raises(UserError, match=r"holds an unfinished run\. Resume it: gnn-distill train resume="):
             RunDirectory(tmp_path)
     else:
         assert RunDirectory(tmp_path).facts == {}
@@ -146,11 +144,11 @@ def finished(tmp_path):
 
 
 def test_a_manifest_knows_every_file(finished):
-    assert kept(finished) == [
+    assert listed_files(finished) == [
         *("metrics.csv", "student.json", "student.safetensors", "checkpoints/last.safetensors", "figures/loss.png"),
         ".hydra/config.yaml",
     ]
-    assert list(read_json(finished / "manifest.json")["files"]) == kept(finished)
+    assert list(read_json(finished / "manifest.json")["files"]) == listed_files(finished)
 
 
 READERS = {
@@ -159,9 +157,9 @@ READERS = {
     "checkpoints/last.safetensors": lambda run: checkpoint.load(run / "checkpoints" / "last.safetensors"),
     "student.safetensors": lambda run: checkpoint.load_tensors(run / "student.safetensors"),
     "student.json": lambda run: read_json(run / "student.json"),
-    "figures/loss.png": check,
-    ".hydra/config.yaml": lambda run: check(run, ".hydra/config.yaml"),
-    "manifest.json": check,
+    "figures/loss.png": verify_run,
+    ".hydra/config.yaml": lambda run: verify_run(run, ".hydra/config.yaml"),
+    "manifest.json": verify_run,
 }
 
 
@@ -169,15 +167,15 @@ READERS = {
 def test_damage_to_any_file_is_noticed(finished, name):
     assert_noticed(finished / name, lambda: READERS[name](finished))
     if name not in ("summary.json", "manifest.json"):
-        assert_noticed(finished / name, lambda: check(finished))
+        assert_noticed(finished / name, lambda: verify_run(finished))
 
 
 def test_only_what_is_asked_for_is_tested(finished):
     (finished / "figures" / "loss.png").write_bytes(b"")
-    check(finished, "metrics.csv", "student.json")
+    verify_run(finished, "metrics.csv", "student.json")
     assert read_metrics(finished)["teacher"]["epoch"] == [1, 2]
     (finished / "figures" / "loss.png").unlink()
-    check(finished)  # what was removed is no damage
+    verify_run(finished)  # what was removed is no damage
 
 
 def test_what_an_unfinished_run_writes_is_not_tested(finished):
@@ -217,7 +215,7 @@ def test_what_killed_writers_left_is_removed(tmp_path):
 HOLD = """
 import sys, time
 from pathlib import Path
-from gnn_distill.storage.run_directory import holding
+from gnn_distill.storage.run_lock import holding
 with holding(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -228,7 +226,10 @@ def test_one_process_holds_a_folder_until_it_dies(tmp_path):
     folder = tmp_path / "new" / "run"
     with subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(Busy, match=r"hydra\.run\.dir=.*another process is making this run"), holding(folder, 0.01):
+        with (
+            pytest.raises(Busy, match=r"hydra\.run\.dir=.*another process is writing"),
+            holding(folder, 0.01),
+        ):
             pass
         assert is_held(folder / RUNNING)
         other.kill()
