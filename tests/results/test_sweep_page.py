@@ -42,7 +42,7 @@ def test_axes_and_metric_of_a_sweep_can_be_chosen(tmp_path):
     assert "macro F1 (%) on validation; mean over seed." in page_of(sweep, metric="macro_f1").text
     for config, message in (
         ({"x": "loss.weights.mikro"}, "report.x=loss.weights.mikro.*Did you mean 'loss.weights.micro'"),
-        ({"x": "seed", "y": "seed"}, "report.y=seed: is along the map already"),
+        ({"x": "seed", "y": "seed"}, "report.y=seed: is already the x axis"),
         ({"metric": "acuracy"}, "report.metric=acuracy.*Choices: macro_f1, accuracy.*Did you mean 'accuracy'"),
     ):
         with pytest.raises(UserError, match=message):
@@ -57,7 +57,7 @@ def test_sweeps_of_one_key_of_seeds_and_of_nothing_finished(tmp_path):
     assert page.tags["svg"] == 1
     for seed in (0, 1):
         make_run(tmp_path / "seeds" / str(seed), f"seed={seed}")
-    assert "The runs differ in seed alone" in page_of(tmp_path / "seeds").text
+    assert "The runs differ only in seed" in page_of(tmp_path / "seeds").text
     (make_run(tmp_path / "begun" / "0", "seed=0") / "summary.json").unlink()
     assert "0\nfinished, 1 not" in page_of(tmp_path / "begun").text
 

@@ -152,7 +152,7 @@ def test_what_is_no_longer_read_says_so(monkeypatch: pytest.MonkeyPatch) -> None
         read_summary("finished")
     told: list[str] = []
     assert read_runs(["finished"], told.append).empty
-    assert "1 folders of runs do not count. finished/summary.json: was written by an older version" in told[0]
+    assert "1 folders of runs are ignored. finished/summary.json: was written by an older version" in told[0]
 
 
 def test_keys_of_the_store_depend_on_their_own_kind_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,10 +40,11 @@ def with_shared_molecules(task: GraphTask, smiles: Sequence[str]) -> GraphTask:
     task = replace(task, notices=[*task.notices, *contradictions(task, smiles, keys)])
     if not any(shared.values()):
         return replace(task, shared=shared)
-    told = ", ".join(f"{pair.replace('_', ' and ')} {count}" for pair, count in shared.items() if count)
+    counts = ", ".join(f"{pair.replace('_', ' and ')} {count}" for pair, count in shared.items() if count)
     first = min(set.union(*(found[one] & found[other] for one, other in combinations(PARTS, 2))))
     notice = (
-        f"The same molecule stands in more than one part ({told}; first: '{shorten(first)}'): scores may be too good."
+        f"The same molecule occurs in more than one split ({counts}; first: '{shorten(first)}'): scores may be too "
+        "optimistic."
     )
     return replace(task, shared=shared, notices=[*task.notices, notice])
 

@@ -54,7 +54,7 @@ def test_ethanol_in_train_and_test(load_rows: Callable, written: str) -> None:
     task = load_rows(ahead, [])
     assert counts(task) == (0, 1, 0)
     assert task.notices[-1] == (
-        "The same molecule stands in more than one part (train and test 1; first: 'CCO'): scores may be too good."
+        "The same molecule stands in more than one part (train and test 1; first: 'CCO'): scores may be too optimistic."
     )
 
 
