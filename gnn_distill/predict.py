@@ -61,7 +61,7 @@ def load(run_dir: str | Path, own_module: bool = False) -> Predictor:
     """
     run_dir = Path(run_dir)
     if not (run_dir / WEIGHTS).is_file() or not (run_dir / SETTINGS).is_file():
-        raise UserError(f"{run_dir}: no finished run lies here ({WEIGHTS} and {SETTINGS} are wanted).")
+        raise UserError(f"{run_dir}: no finished run found here ({WEIGHTS} and {SETTINGS} are required).")
     with reading_foreign(run_dir / SETTINGS, REPEAT_RUN):
         settings = read_json(run_dir / SETTINGS, REPEAT_RUN)
     with reading_foreign(run_dir / WEIGHTS, REPEAT_RUN):
@@ -71,8 +71,8 @@ def load(run_dir: str | Path, own_module: bool = False) -> Predictor:
         predictor.rehearse()
     if "input" not in settings and not predictor.spec.molecules:
         warnings.warn(
-            f"{run_dir / SETTINGS}: an older version left out how raw graphs are prepared (reverses of edges, features "
-            "divided by their sum and the like): graphs are taken as they are.",
+            f"{run_dir / SETTINGS}: an older version did not record how raw graphs are prepared (reverse edges, "
+            "normalised features, …): graphs are used unchanged.",
             stacklevel=2,
         )
     return predictor
@@ -83,8 +83,8 @@ def _rebuilt(run_dir: Path, settings: dict[str, Any], weights: dict[str, Tensor]
     own = "." in config.name
     if own and not own_module:
         raise UserError(
-            f"{run_dir / SETTINGS}: this student is a module of somebody's own, {config.name}, and loading it runs "
-            "that module. If it is yours: load(run_dir, own_module=True)."
+            f"{run_dir / SETTINGS}: this student is a custom module, {config.name}, and loading it runs "
+            "that module. If you trust it: load(run_dir, own_module=True)."
         )
     spec = TaskSpec.from_dict(settings["spec"])
     if spec.kind not in METRICS or spec.level not in ("graph", "node"):

@@ -83,7 +83,7 @@ def test_stereocentres_of_molecules_are_those_of_their_smiles(chirality: str, tm
 
 def test_molecules_that_cannot_be(chemist: Predictor) -> None:
     bad = [Chem.MolFromSmiles("CN(C)(C)(C)C", sanitize=False), Chem.Mol()]
-    with pytest.raises(UserError, match=r"Input 1 \(<rdkit.* 2 \(<rdkit.*\): no readable molecule"):
+    with pytest.raises(UserError, match=r"Input 1 \(<rdkit.* 2 \(<rdkit.*\): not a readable molecule"):
         chemist.predict(["C", *bad])
 
 
@@ -149,7 +149,7 @@ def test_every_bad_molecule_is_named_and_rows_are_kept(chemist: Predictor) -> No
         chemist.predict(given)
     told = str(caught.value)
     assert told.startswith("8 of 10 inputs cannot be predicted. ")
-    assert "Input 1 ('C1CC'), 5 (''), 7 ('\\ud800'), ... (4 in all): no readable SMILES." in told
+    assert "Input 1 ('C1CC'), 5 (''), 7 ('\\ud800'), ... (4 in all): not a readable SMILES." in told
     assert "Input 2 (None), 3 (nan), 4 (<NA>), ... (4 in all): neither a graph nor a SMILES." in told
     assert len(told) < 500
     with pytest.warns(UserWarning, match=r"8 of 10 inputs cannot .* Their rows are NaN") as caught:
@@ -174,7 +174,7 @@ BAD = {
     "adjacency as lists": (path(edge_index=[[0], [1]]), "edge_index must be a tensor"),
     "a sparse adjacency": (path(edge_index=torch.eye(2).to_sparse()), "edge_index must be a tensor"),
     "another number of nodes": (path(num_nodes=5), r"\(5, 3 rows\): num_nodes is not the number of rows of x"),
-    "edges of floats": (path(edge_index=TWO.float(), edge_attr=ONES[:2]), "edge_index must hold whole numbers"),
+    "edges of floats": (path(edge_index=TWO.float(), edge_attr=ONES[:2]), "edge_index must contain whole numbers"),
     "edges turned": (path(edge_index=torch.zeros(4, 3)), "edge_index must be a tensor"),
     "too few rows of edge_attr": (path(edge_attr=ONES[:3]), r"\(3 rows, 4 edges\): edge_attr needs one row"),
     "features as an array": (path(x=np.ones((3, 2))), "x must be a tensor of numbers, one row a node"),
