@@ -1,4 +1,4 @@
-"""A finished run's student, ready to predict, without its teacher (but for a head that it reuses) or projections."""
+"""The student of a finished run, ready to predict, without its teacher (except for a reused head) or projections."""
 
 import warnings
 from dataclasses import asdict, fields
@@ -37,7 +37,7 @@ def save_student(
     pipeline: InputPipeline | None = None,
     seen: Seen | None = None,
 ) -> None:
-    """Write the student's weights and what `load` needs to build it again and to read graphs as in training."""
+    """Write the student's weights and the settings with which `load` rebuilds it and reads graphs as in training."""
     settings = {
         "spec": spec.to_dict(),
         "student": asdict(config.student),
@@ -55,9 +55,9 @@ def save_student(
 def load(run_dir: str | Path, own_module: bool = False) -> Predictor:
     """The student of a finished run directory, on the CPU.
 
-    own_module: import the student's module where it is none of this package's, which runs it.
+    own_module: import the student's module even if it is not one of this package, which executes it.
 
-    Raises UserError where the folder holds no finished run, or its files are damaged or hold what no run writes.
+    Raises UserError if the folder contains no finished run, or its files are damaged or were not written by a run.
     """
     run_dir = Path(run_dir)
     if not (run_dir / WEIGHTS).is_file() or not (run_dir / SETTINGS).is_file():
@@ -107,7 +107,7 @@ def _rebuilt(run_dir: Path, settings: dict[str, Any], weights: dict[str, Tensor]
 
 
 def _section(schema: type[T], values: dict[str, Any]) -> T:
-    """A section of the config, once its values have their types; keys that came later have their defaults."""
+    """A section of the config with checked types; keys added later have their defaults."""
     made = schema(**values)
     for field in fields(schema):
         value, kinds = getattr(made, field.name), (int, float) if field.type is float else field.type

@@ -166,7 +166,7 @@ WRONG = {
     ),
     "negative categories": (
         [graph(NODES - 1, EDGES)],
-        r"Input 0 \(-1\): node feature 0 is none of the categories 0 to 3",
+        r"Input 0 \(-1\): node feature 0 is not one of the categories 0 to 3",
     ),
     "numbers for categories": (
         [graph(torch.full((2, 2), 0.5), EDGES)],

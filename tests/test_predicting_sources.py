@@ -46,7 +46,7 @@ from gnn_distill.models.predictor import Predictor
 from gnn_distill.predict import load, save_student
 from gnn_distill.training.metrics import Metrics
 
-pytestmark = pytest.mark.filterwarnings("ignore:What no training graph held")
+pytestmark = pytest.mark.filterwarnings("ignore:Predictions for values that no training")
 
 
 def saved(task: GraphTask, folder: Path) -> Predictor:

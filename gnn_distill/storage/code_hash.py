@@ -51,7 +51,7 @@ ANNOTATIONS = ("jaxtyping", "omegaconf", "hydra", "rich", "filelock")
 
 
 class Imports(NamedTuple):
-    """What the source of a module imports, anywhere but for annotations only."""
+    """The imports in the source of a module, except those used only for annotations."""
 
     modules: frozenset[str]
     """Names of modules whose source is hashed: this package's and the user's."""

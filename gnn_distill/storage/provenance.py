@@ -171,7 +171,7 @@ def _release() -> dict[str, Any]:
 
 def _checkout(root: Path) -> dict[str, Any]:
     """Commit and state of the checkout at `root`; empty if there is none, or no git."""
-    if not (root / ".git").exists():  # an environment inside somebody else's checkout is not ours
+    if not (root / ".git").exists():  # an environment inside another checkout does not count
         return {}
 
     def git(*arguments: str) -> str:

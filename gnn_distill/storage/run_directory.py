@@ -89,7 +89,7 @@ class RunDirectory:
             ) from error
 
     def remember(self, **facts: Any) -> None:
-        """Add facts to run.json, for whoever resumes the run; that of a finished run stays unchanged."""
+        """Add facts to run.json, for resuming the run; that of a finished run stays unchanged."""
         self.facts |= facts
         if not (self.path / SUMMARY).exists():
             write_json(self.path / RUN, _strict(self.facts))

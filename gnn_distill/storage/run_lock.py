@@ -12,7 +12,7 @@ from gnn_distill.storage.run_directory import SUMMARY
 RUNNING = "running.lock"
 """Held by the process that runs the run, for as long as it lives."""
 LOCK_TIMEOUT = 1.0
-"""Seconds that a run waits for that lock: whoever asks whether it is held holds it for a moment."""
+"""Seconds that a run waits for that lock, since checking whether it is held takes it for a moment."""
 
 
 class Busy(UserError):
@@ -35,7 +35,7 @@ def holding(run_dir: Path, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
         run_dir.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=timeout)
     except Timeout:
-        # Where the file system has no locks, a file stands for one, and outlives its process.
+        # Without locks of the file system, the existence of a file is the lock, which outlives its process.
         dead = f" If there is none, remove {lock.lock_file}." if isinstance(lock, SoftFileLock) else ""
         raise Busy(
             f"hydra.run.dir={run_dir}: another process is writing to this folder. Wait for it, or choose another "

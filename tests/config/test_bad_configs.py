@@ -101,11 +101,11 @@ def test_a_bad_table_ends_a_run_in_one_message(gnn_distill: Callable, tmp_path: 
 
 HYDRA = "hydra: {runtime: {config_sources: []}}"
 LEFT = {
-    "- a: [": "no YAML that a run writes (ParserError",
+    "- a: [": "not YAML as a run writes it (ParserError",
     "- hydra.callbacks.mine._target_=os.mkdir": "contains 'hydra.callbacks.mine._target_=os.mkdir', which no run",
     "- +hydra.callbacks.mine={_target_:os.mkdir}": "which no run writes.",
     "- --config-dir=/tmp": "contains '--config-dir=/tmp', which no run writes.",
-    "!!python/object/apply:os.mkdir ['was_here']": "no YAML that a run writes (ConstructorError",
+    "!!python/object/apply:os.mkdir ['was_here']": "not YAML as a run writes it (ConstructorError",
 }
 
 

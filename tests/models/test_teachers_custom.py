@@ -148,7 +148,7 @@ def test_looking_at_a_module_leaves_its_weights_as_they_are() -> None:
 
 
 def test_dropout_that_never_ends_is_told() -> None:
-    with pytest.raises(UserError, match=r"other outputs at every pass, in evaluation mode, too\. Dropout must end"):
+    with pytest.raises(UserError, match=r"different outputs in every pass, even in evaluation mode\. Apply dropout"):
         make(Forgetting, make_spec("multiclass"))
 
 

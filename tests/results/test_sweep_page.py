@@ -89,7 +89,7 @@ def test_runs_that_differ_in_folds_have_a_mean_and_each_its_score(tmp_path):
     assert "70.0 ± 10.0\non test, mean ± std of 3 runs" in page.text
     assert "81.2 ± 0.0\n70.0 ± 10.0\n3\n" in page.text  # validation, test, count
     assert "0\n0\n81.2\n70.0\n1\n1\n81.2\n80.0\n2\n2\n81.2\n60.0\n" in page.text  # folder, fold, scores
-    assert "chosen on validation" not in page.text
+    assert "selected on validation" not in page.text
 
 
 def test_jobs_stand_in_their_order(tmp_path):

@@ -69,7 +69,7 @@ def _count(twins: Tensor, y: Tensor, ones: Tensor, others: Tensor) -> dict[str, 
     index = twins[ones][:, None].expand(-1, y.size(1))
     low.scatter_reduce_(0, index, y[ones].nan_to_num(nan=torch.inf), "amin")
     high.scatter_reduce_(0, index, y[ones].nan_to_num(nan=-torch.inf), "amax")
-    there = torch.zeros(size[0], dtype=torch.bool).index_fill_(0, twins[ones], True)
+    found = torch.zeros(size[0], dtype=torch.bool).index_fill_(0, twins[ones], True)
     of, label = twins[others], y[others]
     differs = ((low[of] < label) | (high[of] > label)).any(dim=1)  # neither is true for a missing label
-    return {"graphs": int(there[of].sum()), "other_label": int(differs.sum())}
+    return {"graphs": int(found[of].sum()), "other_label": int(differs.sum())}

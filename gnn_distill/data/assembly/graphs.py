@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gnn_distill.data.assembly.input_pipeline import InputPipeline
 
 COUNTED = ("rows of node features", "edges", "rows of edge features", "labels", "lists of edges")
-FOREIGN_ENDS = "edges to nodes of other graphs"
+FOREIGN_ENDS = "edges to nodes outside the graph"
 NEED_BOTH_CLASSES = ("roc_auc", "average_precision")
 ROUNDING = 1e-15
 """A spread of labels, relative to the largest, that is mere rounding of float64."""

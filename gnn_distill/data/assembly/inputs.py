@@ -67,7 +67,7 @@ class Inputs:
             raise UserError(f"{refusals} Fix them or leave them out; with on_invalid='nan' their rows are NaN.")
         if None in self.rows:
             unknown = listed([position for position, rows in enumerate(self.rows) if rows is None])
-            raise UserError(f"{refusals} The number of rows of {unknown} is unknown: leave them out.")
+            raise UserError(f"{refusals} The number of rows for input {unknown} is unknown: leave these out.")
         return refusals
 
 

@@ -25,7 +25,7 @@ class Seen:
     edges: Categories | None = None
     """Per column of edge features."""
     kinds: list[str] | None = None
-    """Those of `edge_kinds` that occur."""
+    """The kinds of `edge_kinds` that occur."""
 
     @classmethod
     def in_training(cls, task: GraphTask) -> "Seen":
@@ -37,7 +37,7 @@ class Seen:
         return cls(
             _categories(graphs.x, nodes),
             _categories(graphs.edge_attr, edges),
-            [name for name, there in kinds.items() if there.any()],
+            [name for name, mask in kinds.items() if mask.any()],
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,9 +55,9 @@ class Seen:
                 for value in values[new, column].unique().tolist():
                     yield category(pipeline, what, column, value), graphs_with(values[:, column] == value, ptr)
         if self.kinds is not None:
-            for name, there in edge_kinds(graphs.global_edge_index, len(graphs.x)).items():
-                if name not in self.kinds and there.any():
-                    yield name, graphs_with(there, graphs.edge_ptr)
+            for name, mask in edge_kinds(graphs.global_edge_index, len(graphs.x)).items():
+                if name not in self.kinds and mask.any():
+                    yield name, graphs_with(mask, graphs.edge_ptr)
 
 
 def edge_kinds(edge_index: Int[Tensor, "2 edges"], num_nodes: int) -> dict[str, Bool[Tensor, " edges"]]:

@@ -81,11 +81,11 @@ def _walks(adjacency: csr_array) -> list[csr_array]:
 
 def _of_large(walks: list[csr_array], block: range, steps: int) -> Float[np.ndarray, "block steps"]:
     """Return probabilities of the nodes `block`: diag(R^(a+b))_i = (R^a e_i) · ((R^T)^b e_i)."""
-    there = np.zeros((walks[0].shape[0], len(block)), dtype=np.float32)
-    there[block, np.arange(len(block))] = 1
-    back, diagonals = there, []
+    ahead = np.zeros((walks[0].shape[0], len(block)), dtype=np.float32)
+    ahead[block, np.arange(len(block))] = 1
+    back, diagonals = ahead, []
     while len(diagonals) < steps:
-        before, there = there, walks[0] @ there
+        before, ahead = ahead, walks[0] @ ahead
         back = there if len(walks) == 1 else walks[1] @ back
-        diagonals += [np.einsum("ij,ij->j", back, other) for other in (before, there)]
+        diagonals += [np.einsum("ij,ij->j", back, other) for other in (before, ahead)]
     return np.stack(diagonals[:steps], axis=1)

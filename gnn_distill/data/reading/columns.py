@@ -81,7 +81,7 @@ class Column:
 
     def _mostly_numbers(self, present: np.ndarray) -> bool:
         """Whether half of the cells are numbers, or would be without a sign in front or a comma."""
-        cells = [cell for cell, there in zip(self.cells, present, strict=True) if there]
+        cells = [cell for cell, exists in zip(self.cells, present, strict=True) if exists]
         like = sum(bool(NUMBER.fullmatch(c) or CENSORED.fullmatch(c) or DECIMAL_COMMA.fullmatch(c)) for c in cells)
         return 2 * like >= len(cells)
 

@@ -59,7 +59,7 @@ def read_pickle(path: Path, allowed: Mapping[tuple[str, str], Any] | None = None
 
 @contextmanager
 def tensors_only() -> Iterator[None]:
-    """Make every torch.load within refuse code, whoever calls it.
+    """Make every torch.load within refuse code, whatever the caller.
 
     PyG reads its own pre_transform.pt as an unrestricted pickle, and falls back to that for processed files with more
     than tensors.

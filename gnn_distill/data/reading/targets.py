@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gnn_distill.config.schema.data import SmilesConfig
 
 FEW = 10
-"""A regression target with no more different whole numbers than this may be a class: announced."""
+"""Regression targets with at most this number of distinct whole numbers may be classes, and get a notice."""
 CHOOSE = "Fix the file, or choose other columns by dataset.target_columns."
 
 

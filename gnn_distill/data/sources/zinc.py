@@ -87,7 +87,7 @@ def load(dataset: "ZINCConfig", paths: "PathsConfig") -> GraphTask:
 def label_note(raw: Path) -> tuple[str, list[str]]:
     """The note shown with the metric, and its notice, unless `raw` contains the published files.
 
-    Known by their size: reduced files, with the 12,000 molecules only, were made by somebody else, and so may their
+    Known by their size: reduced files, with only the 12,000 molecules, were made by others, and so may their
     labels have been.
     """
     if (raw / "train.pickle").stat().st_size >= PUBLISHED_BYTES:
