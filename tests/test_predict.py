@@ -162,7 +162,7 @@ WRONG = {
     "too many node features": ([graph(torch.zeros(2, 3, dtype=torch.long), EDGES)], "3 node features.* with 2"),
     "unknown categories": (
         [graph(NODES, EDGES), graph(NODES + 2, EDGES)],
-        r"Input 1 \(2\): node feature 1 is none of the categories 0 to 1",
+        r"Input 1 \(2\): node feature 1 is not one of the categories 0 to 1",
     ),
     "negative categories": (
         [graph(NODES - 1, EDGES)],
