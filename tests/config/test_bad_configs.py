@@ -37,7 +37,7 @@ BAD = {
     "report nowhere": "report.path=nowhere: no such folder. Name the folder of a run, a table or a sweep.",
     "report file": "report.path=file: no such folder.",
     "report .": "report.path=.: nothing to report. A run's folder contains summary.json",
-    "datasets paths.mirror=file": "paths.mirror=file: there is no such folder. Set it to the mirror of raw files",
+    "datasets paths.mirror=file": "paths.mirror=file: no such folder. Set it to the mirror of raw files",
     "train hydra.run.dir=file": "cannot write file: File exists. Choose another folder: hydra.run.dir=…",
 }
 
