@@ -150,7 +150,7 @@ def listed_files(run_dir: Path) -> list[str]:
 
 
 def _stay_inside(run_dir: Path) -> None:
-    """Raise Damaged where a file or folder that a run writes is a link to another place."""
+    """Raise Damaged if a file or folder that a run writes links outside its folder."""
     for name in {pattern.partition("/")[0] for pattern in KEPT if "/" in pattern}:
         if not Path(os.path.realpath(run_dir / name)).is_relative_to(os.path.realpath(run_dir)):
             raise Damaged(run_dir / name, "it links outside its folder", REPEAT_RUN)

@@ -148,7 +148,7 @@ def check_graphs(graphs: PackedGraphs, lines: tuple[int, ...] | None = None) -> 
         lonely[torch.cat([source[source != target], target[source != target]])] = False
         small = [(lonely, "nodes", "no neighbours")]
     else:
-        small = [(nodes == 1, "graphs", "one node only"), ((nodes > 1) & (edges == 0), "graphs", "no edges")]
+        small = [(nodes == 1, "graphs", "only one node"), ((nodes > 1) & (edges == 0), "graphs", "no edges")]
     return [
         f"{count_rows(bad, units, lines)} have {what}; they are kept, but their structure carries no information."
         for bad, units, what in small

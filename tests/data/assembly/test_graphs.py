@@ -83,7 +83,7 @@ def test_small_graphs_are_kept_and_announced(graphs: PackedGraphs) -> None:
     graphs.edge_ptr = pointers(torch.tensor([0, 0, 0, 0, 0, 0, 4, 4, 6, 6]))
     task = make(graphs)
     assert len(task.graphs) == 10
-    assert task.notices[0].startswith("5 of 10 graphs (ids 0, 1, 2, ...) have one node only")
+    assert task.notices[0].startswith("5 of 10 graphs (ids 0, 1, 2, ...) have only one node")
     assert task.notices[1].startswith("1 of 10 graphs (ids 5) have no edges")
 
 
