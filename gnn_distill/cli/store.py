@@ -19,7 +19,7 @@ from gnn_distill.storage.inventory import (
     DAMAGED,
     OLDER,
     PARTIAL,
-    WHOLE,
+    INTACT,
     Item,
     Users,
     examine,
@@ -66,7 +66,7 @@ def verify(console: Console, root: Path, users: Users, config: StoreConfig) -> N
     damaged = [item for item in items if item.state == DAMAGED]
     for item in damaged:
         console.warn(f"{item.path}: is damaged: {item.trouble}. {mend(item) if config.fix else ''}".rstrip())
-    whole = [item for item in items if item.state == WHOLE]
+    whole = [item for item in items if item.state == INTACT]
     console.say(f"{root}: {len(whole)} entries are whole, {len(damaged)} damaged, {describe_size(items)}")
     runs = sorted(path.parent for folder in config.runs for path in Path(folder).rglob(SUMMARY))
     broken = [told for run in runs if (told := trouble_of(run))]
@@ -114,7 +114,7 @@ def is_superfluous(item: Item, config: StoreConfig, days: float | None = None) -
     if item.state in (DAMAGED, ASIDE, OLDER):
         return True
     old = item.age >= DAY * (config.days if days is None else days)
-    return old and (item.state == PARTIAL or (item.state == WHOLE and not (config.unused and item.runs)))
+    return old and (item.state == PARTIAL or (item.state == INTACT and not (config.unused and item.runs)))
 
 
 def remove(item: Item, users: Users, config: StoreConfig) -> bool:
