@@ -54,7 +54,7 @@ WRONG = {
     "Choices for that width: 1, 2, 4, 8, 16, 32, 64.",
     "teacher=custom": "teacher.target=null: give it your class: teacher.target=my_package.MyGNN.",
     "teacher.target=mine.GNN": "teacher.target=mine.GNN: teacher=gin does not read it. Set teacher=custom.",
-    "teacher.checkpoint=no.pt": "teacher.checkpoint=no.pt: no such file.",
+    "teacher.checkpoint=no.pt": "teacher.checkpoint=no.pt: there is no such file.",
     "dataset.min_nodes=30": "dataset.min_nodes=30: must be at most dataset.max_nodes=25.",
     "task.pos_weight=auot": "task.pos_weight=auot: must be none, auto or a number above 0. Did you mean 'auto'?",
     "loss.schedule.task.enter=[0.5,0.2]": "loss.schedule.task.enter=[0.5, 0.2], loss.schedule.task.leave=[1.0, 1.0]: "
@@ -80,7 +80,7 @@ WRONG = {
     "dataset=tudataset": "dataset.name has no value. Give it one: dataset.name=…",
     "dataset.name=": "dataset.name=: is empty. Give it a value.",
     "dataset.name=a/b": "dataset.name=a/b: must be a name, not a path: it becomes part of the run directory's.",
-    "dataset=smiles dataset.path=no.csv": "dataset.path=no.csv: no such file. Give the CSV file with your molecules.",
+    "dataset=smiles dataset.path=no.csv": "dataset.path=no.csv: there is no such file. Give the CSV file with your molecules.",
     "seed=${sede}": "seed: Interpolation key 'sede' not found.",
     "seed=[1,": "cannot read 'seed=[1,'. Write key=value; put quotes around a value with special characters: "
     "'key=\"a, b\"'.",

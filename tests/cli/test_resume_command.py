@@ -199,7 +199,7 @@ def test_a_table_that_was_moved_is_gone_on_with(gnn_distill: Callable, monkeypat
         assert gnn_distill(*words, *csv)[0] == 75
     Path("some.csv").rename("other.csv")
     status, _, err = gnn_distill("train", "resume=run")
-    assert (status, err.startswith("gnn-distill train: dataset.path=some.csv: no such file.")) == (1, True)
+    assert (status, err.startswith("gnn-distill train: dataset.path=some.csv: there is no such file.")) == (1, True)
     Path("changed.csv").write_text(Path("other.csv").read_text() + "CCO,3\n")
     status, _, err = gnn_distill("train", "resume=run", "dataset.path=changed.csv")
     assert status == 1
@@ -292,7 +292,7 @@ def test_a_run_of_an_older_version_whose_words_are_lost_is_refused(
 def test_what_another_process_writes_is_left_to_it(
     words: tuple[str, ...], gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gnn_distill.storage.run_directory.WAIT", 0.05)
+    monkeypatch.setattr("gnn_distill.storage.run_lock.LOCK_TIMEOUT", 0.05)
     with signalled(monkeypatch, "teacher", 1):
         assert gnn_distill(*SMALL, "hydra.run.dir=run")[0] == 75
     Path("run/checkpoints/.last.safetensors.1.tmp").write_text("what it is about to rename")
