@@ -17,9 +17,9 @@ from gnn_distill.storage.files import set_aside
 from gnn_distill.storage.inventory import (
     ASIDE,
     DAMAGED,
+    INTACT,
     OLDER,
     PARTIAL,
-    INTACT,
     Item,
     Users,
     examine,

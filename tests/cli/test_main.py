@@ -80,7 +80,8 @@ WRONG = {
     "dataset=tudataset": "dataset.name has no value. Give it one: dataset.name=…",
     "dataset.name=": "dataset.name=: is empty. Give it a value.",
     "dataset.name=a/b": "dataset.name=a/b: must be a name, not a path: it becomes part of the run directory's.",
-    "dataset=smiles dataset.path=no.csv": "dataset.path=no.csv: there is no such file. Give the CSV file with your molecules.",
+    "dataset=smiles dataset.path=no.csv": "dataset.path=no.csv: there is no such file. "
+    "Give the CSV file with your molecules.",
     "seed=${sede}": "seed: Interpolation key 'sede' not found.",
     "seed=[1,": "cannot read 'seed=[1,'. Write key=value; put quotes around a value with special characters: "
     "'key=\"a, b\"'.",
