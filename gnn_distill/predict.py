@@ -1,4 +1,4 @@
-"""A finished run's student, ready to predict, without its teacher (but for a head that it reuses) or projections."""
+"""The student of a finished run, ready to predict, without its teacher (except for a reused head) or projections."""
 
 import warnings
 from dataclasses import asdict, fields
@@ -22,7 +22,7 @@ from gnn_distill.models.predictor import Predictor
 from gnn_distill.models.reused_head import ReusingStudent, rebuild
 from gnn_distill.storage import checkpoint
 from gnn_distill.storage.checksums import read_json, write_json
-from gnn_distill.storage.run_directory import AGAIN
+from gnn_distill.storage.run_directory import REPEAT_RUN
 
 WEIGHTS, SETTINGS = "student.safetensors", "student.json"
 MOST_HOPS = 1000
@@ -37,7 +37,7 @@ def save_student(
     pipeline: InputPipeline | None = None,
     seen: Seen | None = None,
 ) -> None:
-    """Write the student's weights and what `load` needs to build it again and to read graphs as in training."""
+    """Write the student's weights and the settings with which `load` rebuilds it and reads graphs as in training."""
     settings = {
         "spec": spec.to_dict(),
         "student": asdict(config.student),
@@ -55,24 +55,24 @@ def save_student(
 def load(run_dir: str | Path, own_module: bool = False) -> Predictor:
     """The student of a finished run directory, on the CPU.
 
-    own_module: import the student's module where it is none of this package's, which runs it.
+    own_module: import the student's module even if it is not one of this package, which executes it.
 
-    Raises UserError where the folder holds no finished run, or its files are damaged or hold what no run writes.
+    Raises UserError if the folder contains no finished run, or its files are damaged or were not written by a run.
     """
     run_dir = Path(run_dir)
     if not (run_dir / WEIGHTS).is_file() or not (run_dir / SETTINGS).is_file():
-        raise UserError(f"{run_dir}: no finished run lies here ({WEIGHTS} and {SETTINGS} are wanted).")
-    with reading_foreign(run_dir / SETTINGS, AGAIN):
-        settings = read_json(run_dir / SETTINGS, AGAIN)
-    with reading_foreign(run_dir / WEIGHTS, AGAIN):
-        weights = checkpoint.load_tensors(run_dir / WEIGHTS, remedy=AGAIN, folder=run_dir)
-    with reading_foreign(run_dir / SETTINGS, AGAIN), torch.random.fork_rng(devices=[]):
+        raise UserError(f"{run_dir}: no finished run found here ({WEIGHTS} and {SETTINGS} are required).")
+    with reading_foreign(run_dir / SETTINGS, REPEAT_RUN):
+        settings = read_json(run_dir / SETTINGS, REPEAT_RUN)
+    with reading_foreign(run_dir / WEIGHTS, REPEAT_RUN):
+        weights = checkpoint.load_tensors(run_dir / WEIGHTS, remedy=REPEAT_RUN, folder=run_dir)
+    with reading_foreign(run_dir / SETTINGS, REPEAT_RUN), torch.random.fork_rng(devices=[]):
         predictor = _rebuilt(run_dir, settings, weights, own_module)
         predictor.rehearse()
     if "input" not in settings and not predictor.spec.molecules:
         warnings.warn(
-            f"{run_dir / SETTINGS}: an older version left out how raw graphs are prepared (reverses of edges, features "
-            "divided by their sum and the like): graphs are taken as they are.",
+            f"{run_dir / SETTINGS}: an older version did not record how raw graphs are prepared (reverse edges, "
+            "normalised features, …): graphs are used unchanged.",
             stacklevel=2,
         )
     return predictor
@@ -83,8 +83,8 @@ def _rebuilt(run_dir: Path, settings: dict[str, Any], weights: dict[str, Tensor]
     own = "." in config.name
     if own and not own_module:
         raise UserError(
-            f"{run_dir / SETTINGS}: this student is a module of somebody's own, {config.name}, and loading it runs "
-            "that module. If it is yours: load(run_dir, own_module=True)."
+            f"{run_dir / SETTINGS}: this student is a custom module, {config.name}, and loading it runs "
+            "that module. If you trust it: load(run_dir, own_module=True)."
         )
     spec = TaskSpec.from_dict(settings["spec"])
     if spec.kind not in METRICS or spec.level not in ("graph", "node"):
@@ -107,7 +107,7 @@ def _rebuilt(run_dir: Path, settings: dict[str, Any], weights: dict[str, Tensor]
 
 
 def _section(schema: type[T], values: dict[str, Any]) -> T:
-    """A section of the config, once its values have their types; keys that came later have their defaults."""
+    """A section of the config with checked types; keys added later have their defaults."""
     made = schema(**values)
     for field in fields(schema):
         value, kinds = getattr(made, field.name), (int, float) if field.type is float else field.type

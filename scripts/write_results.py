@@ -26,7 +26,7 @@ from gnn_distill.results.rendering import to_markdown
 from gnn_distill.results.runs import read_rows
 from gnn_distill.results.significance import differences
 from gnn_distill.results.tables import Table
-from gnn_distill.storage.provenance import MEANS
+from gnn_distill.storage.provenance import RESULT_NEUTRAL
 
 ROOT = Path(__file__).parents[1]
 PAGE, ROWS = ROOT / "docs" / "results.md", Path("docs/results")
@@ -76,7 +76,7 @@ def runs_of_cell(table: TableConfig, column: str, row: str, own: pd.DataFrame) -
 def words_of(overrides: Iterable[str]) -> frozenset[tuple[str, str]]:
     """Keys and values, the last word of each, without those that say how a result is come by."""
     words = {key: value for key, _, value in (text.partition("=") for text in overrides)}
-    return frozenset((key, value) for key, value in words.items() if key not in (*MEANS, "tracker"))
+    return frozenset((key, value) for key, value in words.items() if key not in (*RESULT_NEUTRAL, "tracker"))
 
 
 def main_table() -> str:

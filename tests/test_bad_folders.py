@@ -25,7 +25,7 @@ from gnn_distill.results.report import write_report
 from gnn_distill.results.runs import COLUMNS, read_runs
 from gnn_distill.storage.bounded import MOST_JSON
 from gnn_distill.storage.checksums import BLANK, write_json
-from gnn_distill.storage.run_directory import RunDirectory, check
+from gnn_distill.storage.run_directory import RunDirectory, verify_run
 
 
 class Bomb:
@@ -49,31 +49,31 @@ def with_nan() -> dict[str, torch.Tensor]:
 
 # A checkpoint's ending, how it is written (None: not at all), and what the message must hold.
 CHECKPOINTS = {
-    "missing": (".pt", None, "there is no such file."),
-    "a folder": (".pt", Path.mkdir, "there is no such file."),
+    "missing": (".pt", None, "no such file."),
+    "a folder": (".pt", Path.mkdir, "no such file."),
     "another ending": (".bin", lambda path: torch.save(weights(), path), "must be a .pt, .pth, .ckpt or"),
-    "empty": (".pt", Path.touch, "cannot be read as weights alone."),
-    "empty safetensors": (".safetensors", Path.touch, "cannot be read as weights alone."),
-    "text": (".safetensors", lambda path: path.write_text("hello" * 9), "cannot be read as weights alone."),
-    "long header": (".safetensors", lambda path: path.write_bytes(b"\xff" * 99), "cannot be read as weights alone."),
-    "torn": (".pt", lambda path: (torch.save(weights(), path), os.truncate(path, 900)), "cannot be read as weights"),
-    "a bomb": (".pt", lambda path: torch.save(Bomb(), path), "cannot be read as weights alone."),
-    "a bomb inside": (".pth", lambda path: torch.save({"model": weights(), "x": Bomb()}, path), "as weights alone."),
-    "a bare pickle": (".pt", lambda path: path.write_bytes(pickle.dumps(Bomb())), "cannot be read as weights alone."),
+    "empty": (".pt", Path.touch, "cannot be read as plain weights."),
+    "empty safetensors": (".safetensors", Path.touch, "cannot be read as plain weights."),
+    "text": (".safetensors", lambda path: path.write_text("hello" * 9), "cannot be read as plain weights."),
+    "long header": (".safetensors", lambda path: path.write_bytes(b"\xff" * 99), "cannot be read as plain weights."),
+    "torn": (".pt", lambda path: (torch.save(weights(), path), os.truncate(path, 900)), "read as plain weights"),
+    "a bomb": (".pt", lambda path: torch.save(Bomb(), path), "cannot be read as plain weights."),
+    "a bomb inside": (".pth", lambda path: torch.save({"model": weights(), "x": Bomb()}, path), "as plain weights."),
+    "a bare pickle": (".pt", lambda path: path.write_bytes(pickle.dumps(Bomb())), "cannot be read as plain weights."),
     "an old bomb": (
-        ".pt", lambda path: torch.save(Bomb(), path, _use_new_zipfile_serialization=False), "cannot be read as weights",
+        ".pt", lambda path: torch.save(Bomb(), path, _use_new_zipfile_serialization=False), "read as plain weights",
     ),
-    "a module": (".pt", lambda path: torch.save(torch.nn.Linear(2, 2), path), "cannot be read as weights alone."),
-    "a tensor": (".pt", lambda path: torch.save(torch.ones(2), path), "holds no state dict."),
-    "a list": (".pt", lambda path: torch.save([1, 2], path), "holds no state dict."),
-    "settings": (".pt", lambda path: torch.save({"lr": 0.1}, path), "holds no state dict."),
+    "a module": (".pt", lambda path: torch.save(torch.nn.Linear(2, 2), path), "cannot be read as plain weights."),
+    "a tensor": (".pt", lambda path: torch.save(torch.ones(2), path), "contains no state dict."),
+    "a list": (".pt", lambda path: torch.save([1, 2], path), "contains no state dict."),
+    "settings": (".pt", lambda path: torch.save({"lr": 0.1}, path), "contains no state dict."),
     "another width": (
         ".pt", lambda path: torch.save({name: x[..., :1] for name, x in weights().items() if x.dim()}, path),
         "the weights do not fit the teacher.",
     ),
     "another model": (".safetensors", lambda path: save_file({"a": torch.ones(2)}, path), "the weights do not fit"),
     "nothing": (".safetensors", lambda path: save_file({}, path), "the weights do not fit the teacher."),
-    "NaN": (".pt", lambda path: torch.save(with_nan(), path), "holds values that are not finite"),
+    "NaN": (".pt", lambda path: torch.save(with_nan(), path), "contains non-finite values"),
 }  # fmt: skip
 
 
@@ -174,14 +174,14 @@ def test_a_student_is_not_read_through_a_link(
 ):
     os.replace(run / name, run.parent / name)
     (run / name).symlink_to(run.parent / name)
-    assert "link to another place" in refusal(lambda: load(run), capsys, monkeypatch)
+    assert "links outside its folder" in refusal(lambda: load(run), capsys, monkeypatch)
 
 
 @pytest.mark.parametrize("name", ["metrics.csv", ".hydra/config.yaml", "run.json", "checkpoints/last.safetensors"])
 def test_no_run_is_gone_on_with_through_a_link(name: str, run: Path):
     put(run / "run.json", {"config_hash": "0"})
     lead_out(run, name) if "/last" not in name else (run / "checkpoints").symlink_to("/")
-    with pytest.raises(UserError, match="link to another place"):
+    with pytest.raises(UserError, match="links outside its folder"):
         RunDirectory(run, resume=True)
 
 
@@ -191,8 +191,8 @@ def test_a_manifest_names_no_files_outside(run: Path):
         put(run / "manifest.json", {"files": {name: {"size": 0, "sha256": "0"}}})
         if name == "pipe":
             os.mkfifo(run / "pipe")
-        with pytest.raises(UserError, match="link to another place, or no regular file"):
-            check(run)
+        with pytest.raises(UserError, match="links outside its folder, or is not a regular file"):
+            verify_run(run)
 
 
 def test_a_table_reads_no_rows_through_links_and_pipes(run: Path):
@@ -297,5 +297,5 @@ def test_a_folder_without_a_run(
 ):
     shutil.rmtree(run)
     for folder in (run, tmp_path):
-        assert f"{folder}: no finished run lies here" in refusal(lambda at=folder: load(at), capsys, monkeypatch)
+        assert f"{folder}: no finished run found here" in refusal(lambda at=folder: load(at), capsys, monkeypatch)
         assert f"report.path={folder}: " in refusal(lambda at=folder: write_report(at), capsys, monkeypatch)

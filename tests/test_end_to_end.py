@@ -337,5 +337,5 @@ def test_molecules_of_a_table_with_broken_lines(gnn_distill: Callable, tmp_path:
     values = predictor.predict([good[graph] for graph in task.splits.test])
     error = (values - task.graphs.y[task.splits.test]).square().mean().sqrt()
     assert float(error) == pytest.approx(summary["student"]["test"]["rmse"], rel=1e-4)
-    with pytest.raises(package.errors.UserError, match=r"Input 1 .*no readable SMILES"):
+    with pytest.raises(package.errors.UserError, match=r"Input 1 .*not a readable SMILES"):
         predictor.predict(["CCO", "C1CC"])

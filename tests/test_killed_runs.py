@@ -135,7 +135,7 @@ def test_of_several_processes_of_a_run_one_makes_it(tmp_path: Path) -> None:
     assert start(tmp_path / "on", {"stage": "train_student", "delay": 0.05}, *RUN) == -signal.SIGKILL
     assert at_once(3, tmp_path / "on", {}, "train", "resume=run") == [0, 1, 1]
     for folder in ("anew", "on"):
-        assert (tmp_path / folder / "log").read_text().count("another process is making this run") == 2
+        assert (tmp_path / folder / "log").read_text().count("another process is writing to this folder") == 2
         assert rows_of(tmp_path / folder) == rows_of(tmp_path / "whole")
 
 

@@ -135,7 +135,7 @@ def test_a_molecule_is_predicted_alike_however_it_is_written(tmp_path: Path) -> 
 
 
 def test_smiles_that_do_not_parse_are_named(chemist: Predictor) -> None:
-    with pytest.raises(UserError, match=r"1 of 2 inputs .* Input 1 \('C1CC'\): no readable SMILES"):
+    with pytest.raises(UserError, match=r"1 of 2 inputs .* Input 1 \('C1CC'\): not a readable SMILES"):
         chemist.predict(["CCO", "C1CC"])
 
 
@@ -162,11 +162,11 @@ WRONG = {
     "too many node features": ([graph(torch.zeros(2, 3, dtype=torch.long), EDGES)], "3 node features.* with 2"),
     "unknown categories": (
         [graph(NODES, EDGES), graph(NODES + 2, EDGES)],
-        r"Input 1 \(2\): node feature 1 is none of the categories 0 to 1",
+        r"Input 1 \(2\): node feature 1 is not one of the categories 0 to 1",
     ),
     "negative categories": (
         [graph(NODES - 1, EDGES)],
-        r"Input 0 \(-1\): node feature 0 is none of the categories 0 to 3",
+        r"Input 0 \(-1\): node feature 0 is not one of the categories 0 to 3",
     ),
     "numbers for categories": (
         [graph(torch.full((2, 2), 0.5), EDGES)],
@@ -208,7 +208,7 @@ def test_whole_numbers_do_for_continuous_features(tmp_path: Path) -> None:
 
 
 def test_folders_without_a_run_are_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no finished run lies here"):
+    with pytest.raises(UserError, match="no finished run found here"):
         load(tmp_path)
     saved(tmp_path, replace(make_spec(), note="a caveat"))
     assert load(str(tmp_path)).spec.note == "a caveat"

@@ -83,7 +83,7 @@ def test_stereocentres_of_molecules_are_those_of_their_smiles(chirality: str, tm
 
 def test_molecules_that_cannot_be(chemist: Predictor) -> None:
     bad = [Chem.MolFromSmiles("CN(C)(C)(C)C", sanitize=False), Chem.Mol()]
-    with pytest.raises(UserError, match=r"Input 1 \(<rdkit.* 2 \(<rdkit.*\): no readable molecule"):
+    with pytest.raises(UserError, match=r"Input 1 \(<rdkit.* 2 \(<rdkit.*\): not a readable molecule"):
         chemist.predict(["C", *bad])
 
 
@@ -125,8 +125,8 @@ REFUSED = {
     "a tensor": (torch.ones(2, 2), "was given a Tensor"),
     "a graph of kinds": (HeteroData(), "was given a HeteroData"),
     "a generator of nothing": (iter([]), "the list_iterator is empty"),
-    "a loader that shuffles": (DataLoader([path()], shuffle=True), "DataLoader does not go through its data in order"),
-    "a batch by hand": (Batch(x=torch.ones(1, 2), batch=torch.zeros(1)), "This Batch cannot be taken apart"),
+    "a loader that shuffles": (DataLoader([path()], shuffle=True), "DataLoader does not return its data in order"),
+    "a batch by hand": (Batch(x=torch.ones(1, 2), batch=torch.zeros(1)), "This Batch cannot be split into its graphs"),
 }
 
 
@@ -149,7 +149,7 @@ def test_every_bad_molecule_is_named_and_rows_are_kept(chemist: Predictor) -> No
         chemist.predict(given)
     told = str(caught.value)
     assert told.startswith("8 of 10 inputs cannot be predicted. ")
-    assert "Input 1 ('C1CC'), 5 (''), 7 ('\\ud800'), ... (4 in all): no readable SMILES." in told
+    assert "Input 1 ('C1CC'), 5 (''), 7 ('\\ud800'), ... (4 in all): not a readable SMILES." in told
     assert "Input 2 (None), 3 (nan), 4 (<NA>), ... (4 in all): neither a graph nor a SMILES." in told
     assert len(told) < 500
     with pytest.warns(UserWarning, match=r"8 of 10 inputs cannot .* Their rows are NaN") as caught:
@@ -165,23 +165,23 @@ ONES, TWO = torch.ones(4, 3), torch.tensor([[0, 1], [1, 2]])
 BAD = {
     "an edge out of the graph": (
         path(edge_index=torch.tensor([[0, 1, 1, 2], [1, 0, 3, 1]])),
-        "edges to nodes that are",
+        "edges to nodes outside",
     ),
-    "a negative edge": (path(edge_index=torch.tensor([[0, 1, -1, 2], [1, 0, 2, 1]])), "edges to nodes that are"),
+    "a negative edge": (path(edge_index=torch.tensor([[0, 1, -1, 2], [1, 0, 2, 1]])), "edges to nodes outside"),
     "NaN at an edge": (path(edge_attr=ONES / torch.tensor([1.0, 1.0, 0.0])), "edge features that are NaN or infinite"),
     "no nodes": (path(1, x=torch.empty(0, 2)), "no nodes"),
     "no edge_index": (path(edge_index=None), "edge_index must be a tensor"),
     "adjacency as lists": (path(edge_index=[[0], [1]]), "edge_index must be a tensor"),
     "a sparse adjacency": (path(edge_index=torch.eye(2).to_sparse()), "edge_index must be a tensor"),
     "another number of nodes": (path(num_nodes=5), r"\(5, 3 rows\): num_nodes is not the number of rows of x"),
-    "edges of floats": (path(edge_index=TWO.float(), edge_attr=ONES[:2]), "edge_index must hold whole numbers"),
+    "edges of floats": (path(edge_index=TWO.float(), edge_attr=ONES[:2]), "edge_index must contain whole numbers"),
     "edges turned": (path(edge_index=torch.zeros(4, 3)), "edge_index must be a tensor"),
     "too few rows of edge_attr": (path(edge_attr=ONES[:3]), r"\(3 rows, 4 edges\): edge_attr needs one row"),
-    "features as an array": (path(x=np.ones((3, 2))), "x must be a tensor of numbers, one row a node"),
+    "features as an array": (path(x=np.ones((3, 2))), "x must be a tensor of numbers, one row per node"),
     "fewer features": (path(x=torch.zeros(3, dtype=torch.long)), "1 node features; the student was .* with 2"),
     "a category beyond": (
         path(x=torch.tensor([[0, 0], [4, 0], [0, 0]])),
-        r"\(4\): node feature 0 is none of .* 0 to 3",
+        r"\(4\): node feature 0 is not one of .* 0 to 3",
     ),
     "another kind of graph": (nx.path_graph(3), "neither a graph nor a SMILES"),
 }
@@ -200,7 +200,7 @@ def test_a_bad_graph_is_named_and_changes_no_other(name: str, reader: Predictor)
 
 def test_each_bad_graph_shows_its_own_value(reader: Predictor) -> None:
     bad = [path(2, x=torch.tensor([[0, 0], [value, 0]])) for value in (7, -3)]
-    with pytest.raises(UserError, match=r"Input 0 \(7\), 2 \(-3\): node feature 0 is none of"):
+    with pytest.raises(UserError, match=r"Input 0 \(7\), 2 \(-3\): node feature 0 is not one of"):
         reader.predict([bad[0], path(3), bad[1]])
     large = [path(size) for size in (50, 3, 60)]
     with pytest.raises(
@@ -221,7 +221,7 @@ def test_rows_of_one_bad_graph_are_named(tmp_path: Path) -> None:
         rows = predictor.predict([whole, broken, whole], on_invalid="nan")
     assert rows.isnan().any(dim=1).tolist() == [False] * 40 + [True] * 40 + [False] * 40
     for unknown in (None, Data(edge_index=torch.tensor([[0], [10**12]]))):
-        with pytest.raises(UserError, match="Of 1 nobody knows how many rows of NaN to give"):
+        with pytest.raises(UserError, match="The number of rows for input 1 is unknown"):
             predictor.predict([whole, unknown], on_invalid="nan")
 
 
@@ -238,7 +238,7 @@ def test_packed_graphs_are_checked_too(reader: Predictor) -> None:
     graphs = make_graphs(reader.spec)
     expected = reader.predict(graphs)
     graphs.edge_index[0, int(graphs.edge_ptr[5])] = 99
-    with pytest.raises(UserError, match="Input 5: edges to nodes that are not theirs"):
+    with pytest.raises(UserError, match="Input 5: edges to nodes outside the graph"):
         reader.predict(graphs)
     with pytest.warns(UserWarning, match="Their rows are NaN"):
         rows = reader.predict(graphs, on_invalid="nan")
@@ -292,7 +292,7 @@ def test_elements_that_training_never_held_are_told(coding: str, tmp_path: Path)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         predictor.predict(["CCO", "OCC"])
-    with pytest.warns(UserWarning, match="What no training graph held makes predictions guesses") as caught:
+    with pytest.warns(UserWarning, match="Predictions for values that no training graph had are guesses") as caught:
         rows = predictor.predict(["CCO", "CC[SiH3]", "OC", "[SiH3]CC[NH3+]", "O"])
     told = str(caught[0].message)
     assert "Input 1, 3: element Si." in told
@@ -335,7 +335,7 @@ def test_older_students_are_read(tmp_path: Path) -> None:
     saved(tmp_path, make_spec())
     older = {key: value for key, value in read_json(tmp_path / SETTINGS).items() if key not in ("input", "seen")}
     write_json(tmp_path / SETTINGS, older)
-    with pytest.warns(UserWarning, match="an older version left out how raw graphs are prepared"):
+    with pytest.warns(UserWarning, match="an older version did not record how raw graphs are prepared"):
         predictor = load(tmp_path)
     assert predictor.pipeline == InputPipeline()
     atoms, bonds = CODES["ogb"]

@@ -46,7 +46,7 @@ from gnn_distill.models.predictor import Predictor
 from gnn_distill.predict import load, save_student
 from gnn_distill.training.metrics import Metrics
 
-pytestmark = pytest.mark.filterwarnings("ignore:What no training graph held")
+pytestmark = pytest.mark.filterwarnings("ignore:Predictions for values that no training")
 
 
 def saved(task: GraphTask, folder: Path) -> Predictor:
@@ -64,7 +64,7 @@ def saved(task: GraphTask, folder: Path) -> Predictor:
 
 
 def in_training(task: GraphTask, predictor: Predictor) -> torch.Tensor:
-    """What the student says of the test part, in its order, by way of the batches of training."""
+    """What the student says of the test split, in its order, by way of the batches of training."""
     loader = make_loader(task, encode(task.graphs, predictor.encoding), batch_size=16, max_pairs=10**6, seed=0)
     with torch.no_grad():
         batches = [(batch.graph_ids, predictor.student(batch).logits) for batch in loader.fixed("test")]
@@ -73,7 +73,7 @@ def in_training(task: GraphTask, predictor: Predictor) -> torch.Tensor:
 
 
 def assert_agrees(task: GraphTask, raw: Any, folder: Path, spread: float = 1e-4) -> Predictor:
-    """Raw input gives what training gave for the test part, whose outputs differ by `spread` at least."""
+    """Raw input gives what training gave for the test split, whose outputs differ by `spread` at least."""
     predictor, ids = saved(task, folder), task.splits.test
     said = predictor.logits(raw)[ids] if task.spec.level == "node" else predictor.logits([raw[i] for i in ids.tolist()])
     torch.testing.assert_close(said, in_training(task, predictor), rtol=1e-4, atol=1e-5)

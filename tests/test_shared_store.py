@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from gnn_distill.cli import main as cli
-from gnn_distill.storage.run_directory import METRICS, SUMMARY, read_summary
+from gnn_distill.storage.metrics_file import METRICS_FILE
+from gnn_distill.storage.run_directory import SUMMARY, read_summary
 
 RUNS = 16
 WORDS = (
@@ -48,7 +49,7 @@ def kill_the_holder(folder: Path, runs: list[BaseProcess]) -> int:
     while time.monotonic() < deadline:
         for number, run in enumerate(runs):
             # Only who trains records epochs before the teacher is there.
-            metrics = folder / "runs" / str(number) / METRICS
+            metrics = folder / "runs" / str(number) / METRICS_FILE
             if metrics.exists() and metrics.read_text().count("\n") > 20:
                 assert list(folder.glob("store/teachers/*.partial/running.safetensors"))
                 run.kill()

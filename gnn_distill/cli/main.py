@@ -119,11 +119,11 @@ def resume(words: list[str]) -> None:
 
         refuse_several_processes()
         try:
-            stopped = Resumption.among(words)
+            stopped = Resumption.from_argv(words)
             if stopped.finished:
                 print(f"{stopped.folder}: this run is finished; there is nothing left to do.")
                 return
-            sys.argv[1:] = stopped.words()
+            sys.argv[1:] = stopped.argv()
         except UserError as error:
             raise SystemExit(1) from error
     run("train", stopped)
@@ -195,7 +195,7 @@ def task_of(command: str, stopped: "Resumption | None" = None) -> Callable[[Any]
             main = import_module(f"gnn_distill.cli.{command}").main
             collect_garbage()
             with working_for(launcher):
-                return main(checked(stopped.settle(cfg)), resume=True) if stopped else main(checked(cfg))
+                return main(checked(stopped.apply_to(cfg)), resume=True) if stopped else main(checked(cfg))
         except (UserError, OSError) as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN or not (isinstance(error, UserError) or of_output(error)):
                 raise  # the sweeper decides whether the other jobs go on

@@ -18,9 +18,9 @@ from gnn_distill.storage.files import set_aside
 from gnn_distill.storage.inventory import (
     ASIDE,
     DAMAGED,
+    INTACT,
     OLDER,
     PARTIAL,
-    WHOLE,
     Item,
     Users,
     examine,
@@ -28,7 +28,7 @@ from gnn_distill.storage.inventory import (
     try_lock,
     users_in,
 )
-from gnn_distill.storage.run_directory import SUMMARY, check, read_summary
+from gnn_distill.storage.run_directory import SUMMARY, read_summary, verify_run
 from gnn_distill.training.console import Console
 
 COLUMNS = ("kind", "entry", "size", "age", "state", "what", "used by")
@@ -67,7 +67,7 @@ def verify(console: Console, root: Path, users: Users, config: StoreConfig) -> N
     damaged = [item for item in items if item.state == DAMAGED]
     for item in damaged:
         console.warn(f"{item.path}: is damaged: {item.trouble}. {mend(item) if config.fix else ''}".rstrip())
-    whole = [item for item in items if item.state == WHOLE]
+    whole = [item for item in items if item.state == INTACT]
     console.say(f"{root}: {len(whole)} entries are whole, {len(damaged)} damaged, {describe_size(items)}")
     runs = sorted(path.parent for folder in config.runs for path in Path(folder).rglob(SUMMARY))
     broken = [told for run in runs if (told := trouble_of(run))]
@@ -115,7 +115,7 @@ def is_superfluous(item: Item, config: StoreConfig, days: float | None = None) -
     if item.state in (DAMAGED, ASIDE, OLDER):
         return True
     old = item.age >= DAY * (config.days if days is None else days)
-    return old and (item.state == PARTIAL or (item.state == WHOLE and not (config.unused and item.runs)))
+    return old and (item.state == PARTIAL or (item.state == INTACT and not (config.unused and item.runs)))
 
 
 def remove(item: Item, users: Users, config: StoreConfig) -> bool:
@@ -141,7 +141,7 @@ def trouble_of(run: Path) -> str:
     """What is wrong with the files of a finished run; nothing of a run of another version."""
     try:
         read_summary(run)
-        check(run)
+        verify_run(run)
     except Damaged as error:
         return str(error)
     except OtherVersion:

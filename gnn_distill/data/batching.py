@@ -1,4 +1,4 @@
-"""Batches for Transformers on graphs: nodes stay flat, as in PyG, and know their place in the padded form."""
+"""Batches for Transformers on graphs: nodes stay flat, as in PyG, with their index in the padded form."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class GraphBatch:
-    """B graphs of at most M nodes, N nodes and E edges in all, with their structural encodings."""
+    """B graphs of at most M nodes, with N nodes and E edges in total, and their structural encodings."""
 
     graph_ids: Int[Tensor, " graphs"]
     x: Tensor
-    """[nodes, features]; at node level in sparse CSR form where most of it is zero."""
+    """[nodes, features]; at node level in sparse CSR form if most of it is zero."""
     edge_index: Int[Tensor, "2 edges"]
     """Between rows of `x`, as in PyG."""
     edge_attr: Tensor | None
@@ -33,9 +33,9 @@ class GraphBatch:
     """The graph of every node."""
     ptr: Int[Tensor, " graphs+1"]
     y: Float[Tensor, "rows targets"]
-    """One row a graph; at node level one for each of `outputs`."""
+    """One row per graph; at node level one per node in `outputs`."""
     node_rows: Int[Tensor, " nodes"]
-    """Where each node lies in the packed graphs, and in all that is stored beside them."""
+    """The row of each node in the packed graphs, and in everything stored for them."""
     max_nodes: int
     dense_index: Int[Tensor, " nodes"]
     """Row of every node in the padded form [B * M, ...]."""
@@ -46,15 +46,15 @@ class GraphBatch:
     spd: UInt8[Tensor, "graphs max_nodes max_nodes"] | None = None
     """Hop distances from row to column; 255: unreachable; 0 on padding."""
     predecessors: Int[Tensor, "graphs max_nodes max_nodes"] | None = None
-    """The node before the column on a shortest path from the row; where there is none, and on padding, the column."""
+    """The node before the column on a shortest path from the row; else, and on padding, the column."""
     outputs: Int[Tensor, " rows"] | None = None
-    """Node level: the nodes whose states and outputs are wanted; None: all."""
+    """Node level: the nodes whose states and outputs are used; None: all."""
     labelled: Int[Tensor, " examples"] | None = None
     """Node level: the rows, among `outputs`, whose labels count; None: all."""
 
     @property
     def num_examples(self) -> int:
-        """Graphs, or nodes at node level, whose labels count."""
+        """Number of graphs, or nodes at node level, whose labels count."""
         return len(self.y) if self.labelled is None else len(self.labelled)
 
     def wanted(self, nodes: Tensor) -> Tensor:
@@ -67,7 +67,7 @@ class GraphBatch:
 
     @cached_property
     def row_of(self) -> Int[Tensor, " nodes"]:
-        """The row of every node among the wanted ones; -1 for others."""
+        """The row of every node among `outputs`; -1 for others."""
         if self.outputs is None:
             return torch.arange(len(self.node_rows), device=self.ptr.device)
         rows = torch.arange(len(self.outputs), device=self.ptr.device)
@@ -75,12 +75,12 @@ class GraphBatch:
 
     @cached_property
     def joins_rows(self) -> Bool[Tensor, " edges"]:
-        """Whether an edge joins two wanted nodes."""
+        """Whether an edge joins two nodes of `outputs`."""
         return (self.row_of[self.edge_index] >= 0).all(dim=0)
 
     @cached_property
     def row_edges(self) -> Int[Tensor, "2 kept"]:
-        """The edges that join two wanted nodes, between their rows."""
+        """The edges that join two nodes of `outputs`, between their rows."""
         return self.edge_index if self.outputs is None else self.row_of[self.edge_index[:, self.joins_rows]]
 
     @cached_property
@@ -105,12 +105,12 @@ class GraphBatch:
 
     @property
     def mask(self) -> Bool[Tensor, "graphs max_nodes"]:
-        """Which places of the padded form hold a node."""
+        """Mask of the padded form: True for nodes."""
         return torch.arange(self.max_nodes, device=self.ptr.device) < self.ptr.diff().unsqueeze(1)
 
     @property
     def edge_dense_index(self) -> Int[Tensor, " edges"]:
-        """Place of every edge in [B * M * M]: row its source, column its target."""
+        """Index of every edge in [B * M * M]: row its source, column its target."""
         source, target = self.edge_index
         column = self.dense_index[target] - self.batch[target] * self.max_nodes
         return self.dense_index[source] * self.max_nodes + column
@@ -119,7 +119,7 @@ class GraphBatch:
         """The same batch on another device."""
         if self.ptr.device == torch.device(device):
             return self
-        y = self.y.float() if torch.device(device).type == "mps" else self.y  # which has no float64
+        y = self.y.float() if torch.device(device).type == "mps" else self.y  # MPS has no float64
         return replace(self, y=y)._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> GraphBatch:
@@ -174,7 +174,7 @@ def collate(graphs: PackedGraphs, encodings: StructuralEncodings | None, ids: In
 def _padded_pairs(
     stored: Int[Tensor, " pairs"], pair_ptr: Int[Tensor, " all+1"], batch: GraphBatch, padding: Tensor
 ) -> Int[Tensor, "graphs max_nodes max_nodes"]:
-    """What is stored for the node pairs of the batch's graphs; `padding` [max_nodes] fills the rows elsewhere."""
+    """The stored values of the node pairs of the batch; `padding` [max_nodes] fills the rows elsewhere."""
     ids, size = batch.graph_ids, batch.max_nodes
     if len(ids) == 1:  # a view
         return stored[int(pair_ptr[ids]) : int(pair_ptr[ids + 1])].view(1, size, size)
@@ -186,11 +186,11 @@ def _padded_pairs(
 
 
 class BatchSampler:
-    """Batches of graphs of like size: every graph once an epoch, and other companions in every epoch.
+    """Batches of similarly sized graphs: every graph once per epoch, in other batches in every epoch.
 
-    The shuffled graphs are cut into windows of `window` batches; within one they are sorted by size, so that
-    little is padded. Batches are as equal in length as can be, then cut to the budget, and shuffled. All depends on
-    (seed, epoch) alone. `window=1` gives plain random batches.
+    The shuffled graphs are cut into windows of `window` batches; within one they are sorted by size, to reduce
+    padding. Batches are as equal in length as possible, then cut to the budget, and shuffled. The result depends only
+    on (seed, epoch). `window=1` gives plain random batches.
     """
 
     def __init__(
@@ -233,9 +233,9 @@ def check_budget(
     otherwise: str = "leave such graphs out of the data",
     called: Callable[[int], str] = lambda graph: f"graph {graph}",
 ) -> None:
-    """Raise UserError, in which a graph is `called` so, when one alone has more node pairs than a batch may hold.
+    """Raise UserError if a single graph has more node pairs than a batch may have.
 
-    otherwise: what to do where memory does not allow for so many.
+    otherwise: the advice if memory does not suffice for them. called: the name of a graph in messages.
     """
     too_large = (sizes * sizes > max_pairs).nonzero().squeeze(1)
     if len(too_large):
@@ -253,7 +253,7 @@ def _by_size(ids: Tensor, sizes: Tensor) -> Tensor:
 
 
 def _equal_parts(ids: Tensor, most: int) -> list[Tensor]:
-    # Equal parts, not full ones and a rest: a batch of one small graph would unsettle batch normalisation.
+    # Equal parts, not full ones and a rest: a batch of one small graph would harm batch normalisation.
     return list(ids.tensor_split(-(-len(ids) // most))) if len(ids) else []
 
 

@@ -1,4 +1,4 @@
-"""The batches of one task, for one stage of training."""
+"""Loaders of the batches of one task, for one stage of training."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,21 +18,20 @@ if TYPE_CHECKING:
     from gnn_distill.data.encodings.structural import StructuralEncodings
 
 Extra = Callable[[GraphBatch], Any]
-"""What is loaded with a batch, such as its rows of a teacher's signals; has `to` and `pin_memory`, or is None."""
+"""Loads additional data of a batch, such as teacher outputs; the result has `to` and `pin_memory`, or is None."""
 
 
 def no_extra(batch: GraphBatch) -> None:
-    """Loads nothing beside a batch."""
+    """Loads nothing in addition to a batch."""
 
 
 class Loader(Protocol):
-    """Training batches, drawn anew every epoch, and fixed batches of any split."""
+    """Training batches, reshuffled every epoch, and fixed batches of any split."""
 
     task: GraphTask
 
     def train(self, epoch: int, extra: Extra = no_extra) -> Iterator[tuple[float, GraphBatch, Any]]:
-        """The batches of an epoch, each behind the share of the epoch that lies before it, and with what `extra`
-        finds for it."""
+        """Yields (fraction of the epoch done, batch, extra(batch)) for an epoch."""
 
     def eval_batches(self, split: str) -> Iterator[GraphBatch]:
         """All examples of a split, the same on every call."""
@@ -50,9 +49,9 @@ def make_loader(
     taught: str = "train",
     device: torch.device | str = "cpu",
 ) -> Loader:
-    """The feed that suits the level of the task, with batches on `device`; `batch_nodes`, `taught`: node level.
+    """The loader for the level of the task, with batches on `device`; `batch_nodes`, `taught`: node level.
 
-    Raises UserError where one graph alone exceeds the budget of `max_pairs` padded node pairs.
+    Raises UserError if a single graph exceeds the budget of `max_pairs` padded node pairs.
     """
     if task.spec.level == "graph":
         return GraphLoader(task, encodings, batch_size, max_pairs, seed, limit_batches, device)
@@ -60,7 +59,7 @@ def make_loader(
 
 
 class GraphLoader:
-    """Batches of graphs of like size within the budget of pairs."""
+    """Batches of similarly sized graphs within the pair budget."""
 
     def __init__(
         self,
@@ -79,11 +78,10 @@ class GraphLoader:
         self._sampler = BatchSampler(self._sizes, batch_size, max_pairs, seed, ids=task.splits.train)
 
     def train(self, epoch: int, extra: Extra = no_extra) -> Iterator[tuple[float, GraphBatch, Any]]:
-        """The batches of an epoch, each behind the share of the epoch that lies before it, and with what `extra`
-        finds for it.
+        """Yields (fraction of the epoch done, batch, extra(batch)) for an epoch.
 
-        For a GPU a thread collates them ahead, in page-locked memory, and copies them while the GPU computes. A CPU
-        has nothing to gain: it would do the same work at the same time.
+        On a GPU a thread collates batches ahead, in page-locked memory, and copies them while the GPU computes. On a
+        CPU this would gain nothing: training keeps it busy.
         """
         chosen = self._sampler.epoch(epoch)
         chosen = chosen[: self.limit_batches or None]
@@ -103,7 +101,7 @@ class GraphLoader:
             yield self._sent(collate(self.task.graphs, self.encodings, picked))
 
     def _sent(self, what: Any) -> Any:
-        """A batch, or what lies beside it, on the device."""
+        """A batch, or its additional data, on the device."""
         if what is None or self.device.type == "cpu":
             return what
         return (
@@ -112,10 +110,10 @@ class GraphLoader:
 
 
 class NodeLoader:
-    """Whole graphs with the nodes that count: all of them in every step, or `batch_nodes` at a time.
+    """Whole graphs, with all their training nodes in every step, or `batch_nodes` at a time.
 
-    taught: whether the rows of a step are the training nodes only (train), or all nodes of their graphs (all), of
-    which only the training nodes' labels count. Every mini-batch has its share of both.
+    taught: whether the rows of a step are only the training nodes (train), or all nodes of their graphs (all), of
+    which only the labels of training nodes count. Every mini-batch has its share of both.
     """
 
     def __init__(
@@ -134,14 +132,13 @@ class NodeLoader:
         self._undivided: GraphBatch | None = None
 
     def train(self, epoch: int, extra: Extra = no_extra) -> Iterator[tuple[float, GraphBatch, Any]]:
-        """The batches of an epoch, each behind the share of the epoch that lies before it, and with what `extra`
-        finds for it."""
+        """Yields (fraction of the epoch done, batch, extra(batch)) for an epoch."""
         graphs, labelled = self._graphs_of("train")
         num_nodes = len(graphs.node_rows)
         rows = num_nodes if self.taught == "all" else len(labelled)
         parts = -(-rows // self.batch_nodes) if self.batch_nodes else 1
         if parts == 1:
-            if self._undivided is None:  # kept, with all that terms derive from it
+            if self._undivided is None:  # cached, with everything that terms derive from it
                 everything = self.taught == "all"
                 self._undivided = replace(graphs, labelled=labelled) if everything else restrict(graphs, labelled)
             yield 0.0, self._undivided, self._extra(extra, self._undivided)
@@ -153,7 +150,7 @@ class NodeLoader:
         shares = [
             ids.cpu()[torch.from_numpy(random.permutation(len(ids)))].tensor_split(parts) for ids in (labelled, others)
         ]
-        # The larger parts of one kind meet the smaller of the other, so that batches are equal.
+        # The larger parts of one kind are combined with the smaller of the other, so that batches are equal.
         chosen = list(zip(shares[0], reversed(shares[1]), strict=True))[: self.limit_batches or None]
         for index, (examples, more) in enumerate(chosen):
             batch = restrict(graphs, torch.cat([examples, more]).to(self.device))
@@ -171,13 +168,13 @@ class NodeLoader:
         return None if found is None else found.to(self.device)
 
     def _graphs_of(self, split: str) -> tuple[GraphBatch, Int[Tensor, " nodes"]]:
-        """The graphs that hold a split, as one batch that is made once, and the places of its nodes in there."""
+        """The graphs that contain a split, as one cached batch, and the rows of its nodes there."""
         packed, rows = self.task.graphs, getattr(self.task.splits, split)
         ids = packed.graphs_of(rows)
         key = tuple(ids.tolist())
         if key not in self._graphs:
             graphs = collate(packed, self.encodings, ids)
-            if not self.task.spec.node_features.std:  # zeros that are shifted are no longer zeros
+            if not self.task.spec.node_features.std:  # shifted zeros are no longer zeros
                 graphs = replace(graphs, x=sparse_where_worth(graphs.x))
             self._graphs[key] = graphs.to(self.device)
         graphs = self._graphs[key]
@@ -185,7 +182,7 @@ class NodeLoader:
 
 
 def sparse_where_worth(x: Tensor) -> Tensor:
-    """Features in CSR form if fewer than one in ten is not zero, as in bags of words; else as they are."""
+    """Features in CSR form if at most one in ten is nonzero, as in bags of words; else unchanged."""
     if not x.is_floating_point() or x.count_nonzero() > 0.1 * x.numel():
         return x
     with warnings.catch_warnings():
@@ -194,5 +191,5 @@ def sparse_where_worth(x: Tensor) -> Tensor:
 
 
 def restrict(batch: GraphBatch, outputs: Int[Tensor, " rows"]) -> GraphBatch:
-    """The same graphs, where only the nodes `outputs` are wanted."""
+    """The same graphs with outputs only for the nodes `outputs`."""
     return replace(batch, outputs=outputs, y=batch.y[outputs])

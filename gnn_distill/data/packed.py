@@ -1,4 +1,4 @@
-"""Many graphs in a few flat tensors, so that any subset of them is gathered without a loop."""
+"""Many graphs in a few flat tensors, so that any subset can be gathered without a loop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class PackedGraphs:
-    """G graphs laid end to end; graph g owns nodes node_ptr[g]:node_ptr[g+1] and edges edge_ptr[g]:edge_ptr[g+1]."""
+    """G graphs end to end; graph g owns nodes node_ptr[g]:node_ptr[g+1] and edges edge_ptr[g]:edge_ptr[g+1]."""
 
     x: Tensor
     """[nodes, features], long where categorical, float where continuous."""
@@ -27,24 +27,24 @@ class PackedGraphs:
     edge_attr: Tensor | None
     """[edges, features], or None."""
     y: Float[Tensor, "examples targets"]
-    """One row a graph, or a node at node level; NaN marks a missing label; of a multi-class task, the class index.
-    float32; float64 where a regression's labels came with more digits than that."""
+    """One row per graph, or per node at node level; NaN marks a missing label; multi-class: the class index.
+    float32; float64 if the labels of a regression have more digits than that."""
     node_ptr: Int[Tensor, " graphs+1"]
     edge_ptr: Int[Tensor, " graphs+1"]
     level: str = "graph"
-    """What has a label: graph or node."""
+    """Level of the labels: graph or node."""
 
     def __len__(self) -> int:
         return self.node_ptr.numel() - 1
 
     @property
     def num_nodes(self) -> Int[Tensor, " graphs"]:
-        """Nodes of every graph."""
+        """Number of nodes of every graph."""
         return self.node_ptr.diff()
 
     @property
     def num_edges(self) -> Int[Tensor, " graphs"]:
-        """Directed edges of every graph."""
+        """Number of directed edges of every graph."""
         return self.edge_ptr.diff()
 
     @property
@@ -54,15 +54,15 @@ class PackedGraphs:
 
     @property
     def global_edge_index(self) -> Int[Tensor, "2 edges"]:
-        """Edges between rows of `x`, as PyG's batches have them."""
+        """Edges between rows of `x`, as in PyG's batches."""
         return self.edge_index + torch.repeat_interleave(self.node_ptr[:-1], self.num_edges)
 
     def nodes_of(self, ids: Int[Tensor, " chosen"]) -> Int[Tensor, " rows"]:
-        """The nodes of the examples `ids`: those of these graphs, or at node level these themselves."""
+        """The nodes of the examples `ids`: those of these graphs, or at node level `ids` themselves."""
         return ids if self.level == "node" else gather_ranges(self.node_ptr, ids)
 
     def graphs_of(self, rows: Int[Tensor, " nodes"]) -> Int[Tensor, " chosen"]:
-        """The graphs that hold the nodes `rows`, each once, in order."""
+        """The graphs that contain the nodes `rows`, each once, in order."""
         return (torch.searchsorted(self.node_ptr, rows, right=True) - 1).unique()
 
     def select(self, ids: Int[Tensor, " chosen"]) -> PackedGraphs:
@@ -80,9 +80,9 @@ class PackedGraphs:
 
     @classmethod
     def from_data_list(cls, data_list: Sequence[Data], num_targets: int, level: str = "graph") -> PackedGraphs:
-        """Pack PyG graphs; `y` of a graph that has none is NaN; float64 stays float64.
+        """Pack PyG graphs; a missing `y` becomes NaN; float64 stays float64.
 
-        Raises UserError where graphs disagree on features, or `y` does not hold `num_targets` values an example.
+        Raises UserError if graphs disagree on features, or `y` does not have `num_targets` values per example.
         """
         _check(data_list)
         edge_attrs = [data.edge_attr for data in data_list if data.edge_attr is not None]
@@ -109,18 +109,18 @@ def gather_ranges(ptr: Int[Tensor, " ranges+1"], ids: Int[Tensor, " chosen"]) ->
 
 
 def pointers(lengths: Int[Tensor, " ranges"]) -> Int[Tensor, " ranges+1"]:
-    """Where ranges of these lengths begin and end when laid end to end: [0, l_0, l_0 + l_1, ...]."""
+    """Bounds of ranges of these lengths, end to end: [0, l_0, l_0 + l_1, ...]."""
     return torch.nn.functional.pad(lengths.long().cumsum(0), (1, 0))
 
 
 def degree_column(graphs: PackedGraphs, max_degree: int) -> Int[Tensor, "nodes 1"]:
-    """In-degree of every node, capped: the feature of graphs that have none."""
+    """In-degree of every node, capped: the feature of graphs without features."""
     degree = torch.bincount(graphs.global_edge_index[1], minlength=graphs.x.size(0))
     return degree.clamp(max=max_degree)[:, None]
 
 
 def mean_log_degree(graphs: PackedGraphs, ids: Int[Tensor, " chosen"]) -> float:
-    """Mean of log(in-degree + 1) over the nodes of the examples `ids`; 1 where none has a neighbour."""
+    """Mean of log(in-degree + 1) over the nodes of the examples `ids`; 1 if none has a neighbour."""
     degree = torch.bincount(graphs.global_edge_index[1], minlength=graphs.x.size(0))
     mean = degree[graphs.nodes_of(ids)].double().log1p().mean()
     # Rounded, since it becomes part of the data's fingerprint and threads may change the last digit.
@@ -132,13 +132,13 @@ def _columns(values: Tensor) -> Tensor:
 
 
 def _check(data_list: Sequence[Data]) -> None:
-    """Raise UserError at the first graph without x or edge_index, or with other columns than the graphs before it."""
+    """Raise UserError at the first graph without x or edge_index, or with other columns than the preceding graphs."""
     x_columns = attributed = None
     for number, data in enumerate(data_list):
         x, edges, edge_attr = data.x, data.edge_index, data.edge_attr
         x_columns = x.shape[1:] if x_columns is None and x is not None else x_columns
         if x is None or not 1 <= x.dim() <= 2 or x.shape[1:] != x_columns:
-            like = f", {list(x_columns)} a node as in the graphs before" if number else ""
+            like = f", {list(x_columns)} per node as in the preceding graphs" if number else ""
             raise UserError(f"graph {number}: x must be [nodes, features]{like}; it is {_shape(x)}.")
         if edges is None or edges.dim() != 2 or edges.size(0) != 2 or edges.is_floating_point():
             raise UserError(f"graph {number}: edge_index must be whole numbers [2, edges]; it is {_shape(edges)}.")
@@ -150,7 +150,7 @@ def _check(data_list: Sequence[Data]) -> None:
         if edges.size(1):
             attributed = edge_attr is not None if attributed is None else attributed
             if attributed != (edge_attr is not None):
-                raise UserError(f"graph {number}: edge_attr is wanted in all graphs that have edges, or in none.")
+                raise UserError(f"graph {number}: edge_attr is required in all graphs that have edges, or in none.")
 
 
 def _shape(values: Tensor | None) -> str:
@@ -164,7 +164,7 @@ def _targets(data_list: Sequence[Data], num_targets: int, level: str) -> Float[T
         y = torch.full(shape, float("nan")) if data.y is None else data.y
         y = y if y.dtype == torch.double else y.float()
         if y.numel() != shape[0] * shape[1]:
-            of = " a node" if level == "node" else ""
+            of = " per node" if level == "node" else ""
             raise UserError(f"graph {number}: y must have {num_targets} values{of}; it is {_shape(data.y)}.")
         parts.append(y.reshape(shape))
     return torch.cat(parts)

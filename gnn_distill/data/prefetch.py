@@ -1,4 +1,4 @@
-"""Items that are made ahead of their use."""
+"""Producing items ahead of their use."""
 
 from collections.abc import Iterator
 from queue import Full, Queue
@@ -9,9 +9,9 @@ Item = TypeVar("Item")
 
 
 def prefetched(items: Iterator[Item], ahead: int = 2) -> Iterator[Item]:
-    """The same items in the same order; a thread makes up to `ahead` of them while one is used.
+    """The same items in the same order; a thread produces up to `ahead` of them while one is used.
 
-    An error is raised where its item would have come. The thread ends with the items, or when nobody wants more.
+    An error is raised in place of its item. The thread ends with the items, or when the consumer stops.
     """
     made: Queue = Queue(ahead)
     stopped = Event()

@@ -1,4 +1,4 @@
-"""What a data set is to the rest of the package: graphs, targets, a split and a metric."""
+"""A data set as the rest of the package sees it: graphs, targets, splits and a metric."""
 
 import hashlib
 import json
@@ -19,9 +19,9 @@ METRICS = {
     "multilabel": ("roc_auc", "average_precision", "accuracy"),
     "regression": ("mae", "rmse"),
 }
-"""The metrics each kind of task has; `Metrics` computes them all."""
+"""The metrics of each kind of task; `Metrics` computes them all."""
 UNLEARNED = ("class_names",)
-"""What a spec says of its files: graphs and splits being equal, training reads none of it."""
+"""Fields of a spec that only describe its files: they do not change training."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Features:
     """categorical or continuous."""
     sizes: tuple[int, ...]
     mean: tuple[float, ...] = ()
-    """Continuous: of each column over the training part; models read (x - mean) / std. Empty: x as it is."""
+    """Continuous: mean of each column over the training split; models read (x - mean) / std. Empty: x unchanged."""
     std: tuple[float, ...] = ()
-    """Continuous: of each column over the training part; 1 where it is constant."""
+    """Continuous: standard deviation of each column over the training split; 1 for constant columns."""
 
     @property
     def width(self) -> int:
@@ -44,47 +44,47 @@ class Features:
 
 @dataclass(frozen=True)
 class TaskSpec:
-    """All that is needed to build a model for a task and to use it; it goes to JSON and back without loss."""
+    """Everything needed to build and use a model for a task; converts to JSON and back without loss."""
 
     name: str
     kind: str
     """binary, multiclass, multilabel or regression."""
     level: str
-    """What is labelled: graph or node."""
+    """Level of the labels: graph or node."""
     num_outputs: int
-    """Logits: binary 1, multiclass the classes, else the targets."""
+    """Number of logits: binary 1, multiclass one per class, else one per target."""
     node_features: Features
     edge_features: Features | None
     metric: str
     """Primary metric: accuracy, roc_auc, average_precision, macro_f1, mae or rmse."""
     higher_is_better: bool
     target_names: tuple[str, ...]
-    """One name an output; multiclass: the classes."""
+    """One name per output; multiclass: the classes."""
     target_mean: tuple[float, ...]
-    """Regression: of the training split; models predict standardised targets. Else zeros."""
+    """Regression: mean over the training split; models predict standardised targets. Else zeros."""
     target_std: tuple[float, ...]
-    """Regression: of the training split. Else ones."""
+    """Regression: standard deviation over the training split. Else ones."""
     molecules: bool = False
     """Features are read from SMILES, so SMILES can be predicted."""
     degree_features: bool = False
     """The graphs have no node features: x is the in-degree, capped at `node_features.sizes[0] - 1`."""
     log_degree: float = 1.0
-    """Mean of log(in-degree + 1) over the nodes of the training part's graphs, by which PNA scales."""
+    """Mean of log(in-degree + 1) over the nodes of the training graphs, for the scalers of PNA."""
     note: str = ""
     """A caveat shown wherever the metric is shown."""
     class_names: tuple[str, ...] = ()
-    """What the files call class 0, 1, ...; of multi-label tasks what they call 0 and 1. Empty: the numbers alone."""
+    """Names of class 0, 1, ... in the files; for multi-label tasks, of 0 and 1. Empty: the numbers."""
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of the classes by number, of multi-label tasks of 0 and 1; none for a regression."""
+        """Names of the classes by number; for multi-label tasks, of 0 and 1; empty for a regression."""
         if self.kind == "regression":
             return ()
         return self.class_names or (self.target_names if self.kind == "multiclass" else ("0", "1"))
 
     @property
     def num_targets(self) -> int:
-        """Columns of y: a multi-class label is one column that holds the class."""
+        """Number of columns of y: a multi-class label is one column with the class."""
         return 1 if self.kind == "multiclass" else self.num_outputs
 
     def in_original_units(self, predictions: Tensor) -> Tensor:
@@ -109,18 +109,18 @@ class TaskSpec:
 
 @dataclass(frozen=True)
 class Splits:
-    """Ids of the graphs of each part (node level: the rows of its nodes), sorted."""
+    """Ids of the graphs of each split (node level: rows of its nodes), sorted."""
 
     train: Tensor
     val: Tensor
     test: Tensor
     kind: str = ""
-    """How they were made: published, stratified, random, scaffold, per_class or generated; empty: not told."""
+    """How they were made: published, stratified, random, scaffold, per_class or generated; empty: unknown."""
 
 
 @dataclass
 class GraphTask:
-    """A data set, ready to be learned."""
+    """A data set, ready for training."""
 
     spec: TaskSpec
     graphs: "PackedGraphs"
@@ -128,17 +128,17 @@ class GraphTask:
     notices: list[str] = field(default_factory=list)
     """What the user should know about these data, announced at the start of a run."""
     shared: dict[str, int] | None = None
-    """By pair of parts, such as train_test, how many molecules stand in both; None where no SMILES are known."""
+    """By pair of splits, such as train_test, the number of molecules in both; None without SMILES."""
     shared_graphs: dict[str, Any] | None = None
-    """What `find_shared_graphs` counts; None at node level."""
+    """The counts of `find_shared_graphs`; None at node level."""
     setting: str = "transductive"
     """Node level: transductive, all nodes are seen in training; or inductive, not those of val and test."""
     nodes: Tensor | None = None
-    """Inductive: which node of the data each row of `graphs` is, since training and validation read copies."""
+    """Inductive: the node of the data in each row of `graphs`, since training and validation read copies."""
     pipeline: "InputPipeline | None" = None
-    """What made `graphs` of raw input, saved with the student; None: what `spec` tells."""
+    """The steps from raw input to `graphs`, saved with the student; None: as implied by `spec`."""
     lines: tuple[int, ...] | None = None
-    """The line of its file that each graph was read from; None where graphs have none."""
+    """The line of each graph in its file; None if graphs have no lines."""
 
     def called(self, graph: int) -> str:
         """`graph 20 (line 22)`: how messages name a graph."""
@@ -146,9 +146,9 @@ class GraphTask:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over graphs, splits and spec but for what UNLEARNED names: equal exactly if training on them is."""
+        """SHA-256 over graphs, splits and spec without UNLEARNED: equal exactly if training on them is."""
         learned = {key: value for key, value in self.spec.to_dict().items() if key not in UNLEARNED}
-        if self.lines is not None:  # a file of the user's is what is in it, however it is called
+        if self.lines is not None:  # a file of the user's counts by its content, not its name
             del learned["name"]
         digest = hashlib.sha256(json.dumps(learned, sort_keys=True).encode())
         for part in (self.graphs, self.splits):
@@ -161,7 +161,7 @@ class GraphTask:
 
 
 def taught_graphs(task: GraphTask) -> Tensor:
-    """The graphs that training sees: those of the training part, or that hold its nodes."""
+    """The graphs that training sees: those of the training split, or those that contain its nodes."""
     if task.spec.level == "graph":
         return task.splits.train
     return task.graphs.graphs_of(task.splits.train)

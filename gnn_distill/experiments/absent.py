@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from gnn_distill.experiments.cells import PlannedRun
-from gnn_distill.storage.provenance import MEANS, PLACES
+from gnn_distill.storage.provenance import LOCATION_SECTIONS, RESULT_NEUTRAL
 
 NEAR = 3
 """Keys in which a run may differ to be told as one of the table with other settings."""
@@ -52,7 +52,11 @@ def settings_of(overrides: Iterable[str]) -> Settings:
     """What overrides set, the last word of each key, but for places and what is no part of a run's identity."""
     words = (text.lstrip("+~").partition("=") for text in overrides)
     given = {key: value.strip("'\"") for key, _, value in words}
-    return {key: value for key, value in given.items() if key.split(".")[0] not in PLACES and key not in MEANS}
+    return {
+        key: value
+        for key, value in given.items()
+        if key.split(".")[0] not in LOCATION_SECTIONS and key not in RESULT_NEUTRAL
+    }
 
 
 def _by_pair(found: pd.DataFrame, keys: Sequence[str]) -> dict[tuple[float, ...], list[Settings]]:

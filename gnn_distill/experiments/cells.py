@@ -17,7 +17,8 @@ from gnn_distill.experiments.tuned import pair_name, pairs_of, tuned_file
 from gnn_distill.results.runs import newest, of_other_data
 from gnn_distill.storage.files import is_held
 from gnn_distill.storage.provenance import code_version, config_hash
-from gnn_distill.storage.run_directory import FAILED, RUNNING
+from gnn_distill.storage.run_directory import FAILED
+from gnn_distill.storage.run_lock import RUNNING
 
 TO_EVERY_RUN = ("paths.", "trainer.", "pretrain.", "tracker.", "tracker=")
 PLAIN = re.compile(r"[\w/.-]+")

@@ -23,7 +23,8 @@ from gnn_distill.formatting import duration
 from gnn_distill.interruption import Interruption, working_for
 from gnn_distill.storage.bounded import read_plain_json
 from gnn_distill.storage.files import set_aside
-from gnn_distill.storage.run_directory import FAILED, SUMMARY, Busy, holding, is_finished, write_failure
+from gnn_distill.storage.run_directory import FAILED, SUMMARY, is_finished, write_failure
+from gnn_distill.storage.run_lock import Busy, holding
 
 
 def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str:

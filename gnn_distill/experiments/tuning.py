@@ -33,7 +33,8 @@ from gnn_distill.experiments.search_space import Knob, keys_of, search_space
 from gnn_distill.experiments.studies import Claim, Study, Trial
 from gnn_distill.interruption import Interruption, working_for
 from gnn_distill.storage.provenance import config_hash
-from gnn_distill.storage.run_directory import holding, is_finished, read_summary
+from gnn_distill.storage.run_directory import is_finished, read_summary
+from gnn_distill.storage.run_lock import holding
 
 Pair = Mapping[str, int]
 # Hydra's own choices for the jobs: runs have logs and folders of their own.
@@ -176,7 +177,7 @@ def run_trial(
 def run_once(cfg: DictConfig, role: str, runs: Path, data: str) -> float | None:
     """The validation metric of the run in runs/<hash of config and data>, which is trained unless it is finished."""
     directory = runs / f"{config_hash(cfg)}-{data[:8]}"
-    with holding(directory, patience=-1):  # two trials may have the same settings at the same time
+    with holding(directory, timeout=-1):  # two trials may have the same settings at the same time
         if not is_finished(directory):
             train_into(directory, cfg)
     summary = read_summary(directory)

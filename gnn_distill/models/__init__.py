@@ -14,7 +14,7 @@ TEACHERS = "gnn_distill.models.teachers"
 
 
 def build_teacher(config: TeacherConfig, spec: TaskSpec) -> nn.Module:
-    """The GNN that `gnn_distill.models.teachers.<name>`, or a module of the user's own, builds."""
+    """The GNN that `gnn_distill.models.teachers.<name>`, or a module of the user's, builds."""
     model = function_of("teacher.name", config.name, TEACHERS, "build")(config, spec)
     if "." in config.name:
         _check_own("teacher.name", config.name, model, EncodingConfig(rwse=config.rwse, lap_pe=config.lap_pe), spec)
@@ -22,7 +22,7 @@ def build_teacher(config: TeacherConfig, spec: TaskSpec) -> nn.Module:
 
 
 def build_student(config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> nn.Module:
-    """The Transformer that `gnn_distill.models.students.<name>`, or a module of the user's own, builds."""
+    """The Transformer that `gnn_distill.models.students.<name>`, or a module of the user's, builds."""
     model = function_of("student.name", config.name, STUDENTS, "build")(config, encoding, spec)
     if "." in config.name:
         _check_own("student.name", config.name, model, encoding, spec)
@@ -30,17 +30,17 @@ def build_student(config: StudentConfig, encoding: EncodingConfig, spec: TaskSpe
 
 
 def _check_own(key: str, name: str, model: nn.Module, encoding: EncodingConfig, spec: TaskSpec) -> None:
-    """Raise UserError where a module of the user's own goes on with dropout when it is evaluated."""
+    """Raise UserError if a module of the user's applies dropout in evaluation mode."""
     from gnn_distill.models.probe import check_outputs_repeat, small_batch
 
     try:
         check_outputs_repeat(key, name, model, small_batch(encoding, spec))
     except UserError:
         raise
-    except Exception:  # graphs of three nodes may be too small for it: what it does with the data will show
+    except Exception:  # graphs of three nodes may be too small for it; real data will show its errors
         return
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Number of learned scalars."""
+    """Number of trainable scalars."""
     return sum(parameter.numel() for parameter in model.parameters())

@@ -1,4 +1,4 @@
-"""Whether settings and weights of a model belong together, told before any memory is taken for it."""
+"""Checks that settings and weights of a model match, before any memory is allocated for it."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,22 +10,22 @@ from gnn_distill.errors import UserError
 
 
 def check_extent(path: Path, build: Callable[[], nn.Module], weights: Mapping[str, Tensor]) -> None:
-    """Raise UserError, naming the settings' file, unless `build` makes a model of the tensors' names and shapes.
+    """Raise UserError, naming the settings file, unless `build` makes a model with these names and shapes of tensors.
 
-    It is built without memory: settings of a few bytes may ask for a model of terabytes.
+    It is built without memory: settings of a few bytes may request a model of terabytes.
     """
     with torch.device("meta"):
-        wanted = build().state_dict()
-    for name, value in wanted.items():
-        there = weights.get(name)
-        if there is None or there.shape != value.shape:
-            told = "missing" if there is None else f"of shape {tuple(there.shape)}"
+        required = build().state_dict()
+    for name, value in required.items():
+        found = weights.get(name)
+        if found is None or found.shape != value.shape:
+            described = "missing" if found is None else f"of shape {tuple(found.shape)}"
             raise UserError(
-                f"{path}: its settings ask for {name} of shape {tuple(value.shape)}; among the weights it is {told}."
+                f"{path}: its settings require {name} of shape {tuple(value.shape)}; in the weights it is {described}."
             )
 
 
 def check_depth(path: Path, layers: int, weights: Mapping[str, Tensor]) -> None:
-    """Raise UserError where more layers are asked for than there are tensors: each has some of its own."""
+    """Raise UserError if more layers are required than there are tensors: each layer has at least one."""
     if layers > len(weights):
-        raise UserError(f"{path}: its settings ask for {layers:,} layers; there are {len(weights)} tensors of weights.")
+        raise UserError(f"{path}: its settings require {layers:,} layers; there are {len(weights)} tensors of weights.")

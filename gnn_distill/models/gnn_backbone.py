@@ -23,22 +23,22 @@ JUMPS: dict[str, Callable[[Sequence[Tensor]], Tensor]] = {
 
 
 def teacher_encoding(config: TeacherConfig) -> EncodingConfig:
-    """The structural encodings that a teacher reads: its batches must carry them."""
+    """The structural encodings that a teacher reads, which its batches must contain."""
     return EncodingConfig(rwse=config.rwse, lap_pe=config.lap_pe)
 
 
 class GNN(nn.Module):
     """Message passing between an encoder and a head: h^l = dropout(relu(norm(conv(h^{l-1})))) (+ h^{l-1}).
 
-    `conv()` makes one convolution, called with (x, edge_index, edge states or None). What may be added:
+    `conv()` makes one convolution, which is called with (x, edge_index, edge states or None). Options:
 
     - ffn: h^l ← norm(h^l + W₂·dropout(relu(W₁·h^l))) (GNN+, Luo et al. 2025).
     - virtual_node v of each graph: h^{l-1} ← h^{l-1} + v, and after the layer v ← v + mlp(v + Σ_i h_i^l)
-      (Gilmer et al. 2017; Hu et al. 2020); at node level the mean in place of the sum, since graphs are large.
+      (Gilmer et al. 2017; Hu et al. 2020); at node level the mean instead of the sum, since graphs are large.
     - jumping_knowledge (Xu et al. 2018): the last state, which head and readout read, is the concatenation,
       maximum or sum of all layers' states.
     - rwse, lap_pe: linear maps of structural encodings, added to the input.
-    - input_dropout: dropout of single features; of categorical ones, of their embeddings' channels.
+    - input_dropout: dropout of features; for categorical features, of the channels of their embeddings.
     """
 
     def __init__(self, config: TeacherConfig, spec: TaskSpec, conv: Callable[[], nn.Module], uses_edges: bool) -> None:
@@ -101,13 +101,13 @@ class GNN(nn.Module):
         return encoder.linear(drop(encoder.scaled(x)))
 
     def encode_edges(self, batch: GraphBatch) -> Tensor | None:
-        """Edge states [edge, channel] from the features, where there are any and the convolution reads them."""
+        """Edge states [edge, channel] from the features; None without features or if the convolution ignores them."""
         return None if self.edge_encoder is None else self.edge_encoder(batch.edge_attr)
 
     def convolve(
         self, layer: int, x: Tensor, edge_index: Tensor, edges: Tensor | None
     ) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:
-        """New node states, the next layer's edge states, and what the convolution adds to Representations."""
+        """New node states, the edge states for the next layer, and further fields of Representations."""
         return self.convs[layer](x, edge_index, edges), edges, {}
 
 

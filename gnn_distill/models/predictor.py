@@ -1,4 +1,4 @@
-"""What a saved student says of graphs and molecules, however they are handed in."""
+"""Predictions of a saved student for graphs and molecules in all accepted forms."""
 
 import warnings
 from collections.abc import Iterable
@@ -22,13 +22,13 @@ from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import Features, TaskSpec
 from gnn_distill.errors import UserError
 
-MOST_TOLD = 10
+MOST_LISTED = 10
 Graphs = Iterable[Data] | Iterable[str] | Data | str | PackedGraphs
-"""And whatever else `data.inputs` takes."""
+"""And everything else that `data.assembly.inputs` accepts."""
 
 
 class Predictor:
-    """A student with all that it needs to read graphs: `predict` gives probabilities or values in original units."""
+    """A student and everything it needs to read graphs: `predict` returns probabilities, or values in their units."""
 
     def __init__(
         self,
@@ -47,11 +47,11 @@ class Predictor:
     def predict(self, graphs: Graphs, on_invalid: str = "error") -> Float[Tensor, "example output"]:
         """Probabilities of classes [G, C] or of positive labels [G, T], or values [G, T] in original units.
 
-        One row for each input, in their order; a node-level student gives one for every node of all graphs.
+        One row per input, in their order; a node-level student returns one per node of all graphs.
         graphs: a SMILES, a PyG graph or an RDKit molecule, or any list, Series, Batch, DataLoader or generator of them.
-        They are prepared as the training data were; packed graphs are taken as they are.
-        on_invalid: what to do with inputs that cannot be predicted. error raises UserError, which names them; nan gives
-        them rows of NaN, and warns. Inputs that hold what no training graph held are predicted with a warning.
+        They are prepared like the training data; packed graphs are used unchanged.
+        on_invalid: what to do with inputs that cannot be predicted. error raises UserError, naming them; nan returns
+        rows of NaN for them, and warns. Inputs with values that no training graph had are predicted with a warning.
         """
         return self._readable(self.logits(graphs, on_invalid))
 
@@ -60,10 +60,10 @@ class Predictor:
         if on_invalid not in ON_INVALID:
             raise UserError(f"on_invalid={on_invalid!r}: choose {' or '.join(ON_INVALID)}.")
         inputs = self._prepared(graphs)
-        if told := inputs.settle(on_invalid):
-            warnings.warn(f"{told} Their rows are NaN.", stacklevel=3)
-        if told := self._strange(inputs):
-            warnings.warn(told, stacklevel=3)
+        if refusals := inputs.report_refused(on_invalid):
+            warnings.warn(f"{refusals} Their rows are NaN.", stacklevel=3)
+        if warning := self._unseen(inputs):
+            warnings.warn(warning, stacklevel=3)
         rows = torch.tensor(inputs.rows)
         good = torch.zeros(len(rows), dtype=torch.bool).index_fill_(0, inputs.positions, True)
         out = torch.full((int(rows.sum()), self.spec.num_outputs), torch.nan)
@@ -72,14 +72,14 @@ class Predictor:
         return out
 
     def rehearse(self) -> None:
-        """Predict one small graph; whatever goes wrong, the settings are to blame."""
+        """Predict one small graph: any error is due to the settings."""
         nodes, edges, spec = zeros(self.spec.node_features, 2), torch.tensor([[0, 1], [1, 0]]), self.spec
         edge_attr = None if spec.edge_features is None else zeros(spec.edge_features, 2)
         packed = PackedGraphs.from_data_list([Data(nodes, edges, edge_attr)], spec.num_targets, spec.level)
         inputs = self._prepared(packed)
         if inputs.refused:
             raise ValueError(describe(inputs.refused))
-        self._strange(inputs)
+        self._unseen(inputs)
         values = self._readable(self._outputs(inputs.graphs))
         if values.shape != (inputs.rows[0], spec.num_outputs):
             raise ValueError(f"the student has {values.size(1)} outputs, not {spec.num_outputs}")
@@ -93,15 +93,15 @@ class Predictor:
         return logits.sigmoid()
 
     def _prepared(self, given: Graphs) -> Inputs:
-        """The inputs as the student reads them, without those that it cannot read."""
+        """The inputs as the student reads them, without unreadable ones."""
         packed = isinstance(given, PackedGraphs)
-        inputs = self._taken(given) if packed else read(given, self.spec, self.pipeline, self.student.reads_edges)
+        inputs = self._packed(given) if packed else read(given, self.spec, self.pipeline, self.student.reads_edges)
         check(inputs, self.spec, InputPipeline() if packed else self.pipeline)
         if self.spec.level == "graph" or self.can.dense_pairs:
             sizes = inputs.graphs.num_nodes
             large = sizes.double() ** 2 > self.max_pairs
-            told = f"more pairs of nodes than max_pairs={self.max_pairs} (set it higher where memory allows)"
-            inputs.refuse(large, told, [f"{size} nodes" for size in sizes[large].tolist()])
+            why = f"more pairs of nodes than max_pairs={self.max_pairs} (set it higher if memory allows)"
+            inputs.refuse(large, why, [f"{size} nodes" for size in sizes[large].tolist()])
         inputs.keep_rest()
         graphs = inputs.graphs if packed else self.pipeline.apply(inputs.graphs)
         edge_attr = graphs.edge_attr
@@ -110,35 +110,35 @@ class Predictor:
         inputs.graphs = replace(graphs, x=_typed(graphs.x, self.spec.node_features), edge_attr=edge_attr)
         return inputs
 
-    def _taken(self, graphs: PackedGraphs) -> Inputs:
-        """Packed graphs as inputs; raises UserError where their features do not fit."""
+    def _packed(self, graphs: PackedGraphs) -> Inputs:
+        """Packed graphs as inputs; raises UserError if their features do not fit."""
         if not len(graphs):
-            raise UserError("There is nothing to predict: there are no graphs.")
+            raise UserError("There is nothing to predict: no graphs were given.")
         check_counts("The packed graphs", graphs)
-        edge_attr, nothing = graphs.edge_attr, InputPipeline()
+        edge_attr, unchanged = graphs.edge_attr, InputPipeline()
         if not self.student.reads_edges:
             edge_attr = None
         elif edge_attr is None and not graphs.edge_index.size(1):
             edge_attr = zeros(self.spec.edge_features, 0)
-        told = misfit(graphs.x, self.spec.node_features, "node", self.spec, nothing)
-        if self.student.reads_edges and not told:
-            told = misfit(edge_attr, self.spec.edge_features, "edge", self.spec, nothing)
-        if told:
-            raise UserError(f"The graphs have {told}.")
+        mismatch = misfit(graphs.x, self.spec.node_features, "node", self.spec, unchanged)
+        if self.student.reads_edges and not mismatch:
+            mismatch = misfit(edge_attr, self.spec.edge_features, "edge", self.spec, unchanged)
+        if mismatch:
+            raise UserError(f"The graphs have {mismatch}.")
         rows = [1] * len(graphs) if self.spec.level == "graph" else graphs.num_nodes.tolist()
         return Inputs(replace(graphs, edge_attr=edge_attr), torch.arange(len(graphs)), rows)
 
-    def _strange(self, inputs: Inputs) -> str:
-        """What no training graph held, and which inputs hold it."""
-        found = self.seen.strangers(inputs.graphs, self.pipeline)
-        told = [
+    def _unseen(self, inputs: Inputs) -> str:
+        """A warning about values that no training graph had, naming the inputs; empty if there are none."""
+        found = self.seen.unseen(inputs.graphs, self.pipeline)
+        lines = [
             f"Input {listed(inputs.positions[graphs].tolist())}: {what}."
-            for what, graphs in islice(found, MOST_TOLD + 1)
+            for what, graphs in islice(found, MOST_LISTED + 1)
         ]
-        if not told:
+        if not lines:
             return ""
-        more = " And more." if len(told) > MOST_TOLD else ""
-        return f"What no training graph held makes predictions guesses. {' '.join(told[:MOST_TOLD])}{more}"
+        more = " And more." if len(lines) > MOST_LISTED else ""
+        return f"Predictions for values that no training graph had are guesses. {' '.join(lines[:MOST_LISTED])}{more}"
 
     @torch.inference_mode()
     def _outputs(self, graphs: PackedGraphs) -> Float[Tensor, "example output"]:

@@ -1,4 +1,4 @@
-"""What a small batch tells of a module that nobody here has written."""
+"""Checks of foreign modules on a small batch."""
 
 from collections.abc import Callable
 
@@ -14,11 +14,11 @@ from gnn_distill.data.task import Features, TaskSpec
 from gnn_distill.errors import UserError
 
 SCALES = (1.0, 10.0, -10.0)
-"""What the weights are multiplied by: logits do not stay between 0 and 1 under all of these."""
+"""Factors of the weights: logits do not stay between 0 and 1 under all of these."""
 
 
 def small_batch(encoding: EncodingConfig, spec: TaskSpec) -> GraphBatch:
-    """Two graphs of 4 and 3 nodes with random features, to learn the shapes of a module's outputs."""
+    """Two graphs of 4 and 3 nodes with random features, to determine the shapes of a module's outputs."""
     random = torch.Generator().manual_seed(0)
 
     def draw(features: Features, rows: int) -> Tensor:
@@ -38,23 +38,23 @@ def small_batch(encoding: EncodingConfig, spec: TaskSpec) -> GraphBatch:
 
 @torch.no_grad()
 def check_outputs_repeat(key: str, name: str, model: nn.Module, batch: GraphBatch) -> None:
-    """Raise UserError where `key=name` gives other logits at a second pass in evaluation mode, as by dropout."""
+    """Raise UserError if `key=name` returns other logits in a second pass in evaluation mode, as by dropout."""
     training = model.training
     model.eval()
     one, other = (model(batch).logits for _ in range(2))
     model.train(training)
     if not torch.allclose(one, other, rtol=1e-4, atol=1e-6):
         raise UserError(
-            f"{key}={name}: gives other outputs at every pass, in evaluation mode, too. Dropout must end with "
+            f"{key}={name}: returns different outputs in every pass, even in evaluation mode. Apply dropout only in "
             "training: torch.nn.Dropout, or F.dropout(x, p, self.training)."
         )
 
 
 @torch.no_grad()
 def gives_probabilities(module: nn.Module, outputs: Callable[[], Tensor]) -> bool:
-    """Whether `outputs()` of `module` lie between 0 and 1 whatever its weights are, as after a sigmoid or a softmax.
+    """Whether `outputs()` of `module` are between 0 and 1 whatever its weights, as after a sigmoid or a softmax.
 
-    The weights are as before afterwards. False where there are none, or where no output is finite.
+    The weights are restored afterwards. False without weights, or if no output is finite.
     """
     weights = [parameter for parameter in module.parameters() if parameter.is_floating_point()]
     kept = [parameter.detach().clone() for parameter in weights]
@@ -72,8 +72,8 @@ def gives_probabilities(module: nn.Module, outputs: Callable[[], Tensor]) -> boo
     return len(values) > 0 and bool(((values >= -1e-6) & (values <= 1 + 1e-6)).all())
 
 
-def told(batch: GraphBatch) -> str:
-    """The features of a batch in words: `x float32 [7, 3], no edge_attr`."""
+def describe_batch(batch: GraphBatch) -> str:
+    """A description of the features of a batch: `x float32 [7, 3], no edge_attr`."""
     parts = [
         f"{name} {str(value.dtype).removeprefix('torch.')} {list(value.shape)}" if value is not None else f"no {name}"
         for name, value in (("x", batch.x), ("edge_attr", batch.edge_attr))

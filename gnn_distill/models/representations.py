@@ -8,19 +8,19 @@ from torch import Tensor
 
 @dataclass
 class Representations:
-    """Outputs and hidden states of one batch; node states hold real nodes only, in PyG's flat order."""
+    """Outputs and hidden states of one batch; node states contain only real nodes, in PyG's flat order."""
 
     logits: Float[Tensor, "example output"]
-    """One row a graph (a node, for node-level tasks); regression: standardised predictions."""
+    """One row per graph (per node at node level); regression: standardised predictions."""
     nodes: tuple[Float[Tensor, "row channel"], ...]
-    """Node states after layer 1, 2, ..., L; at node level of the wanted nodes."""
+    """Node states after layer 1, 2, ..., L; at node level of the nodes in `outputs` of the batch."""
     graph: Float[Tensor, "graph channel"]
     """The graph state that the head reads."""
     attention: dict[int, Float[Tensor, "graph head query key"]] = field(default_factory=dict)
-    """Masked attention logits of the layers that were asked for (counted from 1), without the graph token."""
+    """Masked attention logits of the requested layers (counted from 1), without the graph token."""
     projected: Float[Tensor, "row channel"] | None = None
-    """Students that predict by their teacher's head: last node states in its width, standardised."""
+    """Students that reuse their teacher's head: last node states in its width, standardised."""
     edge_attention: Float[Tensor, "edge"] | None = None
     """GAT teachers: the weight of each edge of the batch in the last layer, mean over heads."""
     self_attention: Float[Tensor, "node"] | None = None
-    """GAT teachers: the weight that each node gives itself there."""
+    """GAT teachers: the weight of each node for itself in that layer."""

@@ -1,4 +1,4 @@
-"""The teacher's own head on the student's states."""
+"""The teacher's head on the student's states."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -15,12 +15,12 @@ from gnn_distill.models.representations import Representations
 
 
 class ReusedHead(nn.Module):
-    """z = head_T(readout_T(ĥ)), ĥ = φ(h_S) in the teacher's own units: the teacher's frozen end, used again.
+    """z = head_T(readout_T(ĥ)), ĥ = φ(h_S) in the teacher's own units: the teacher's frozen head, reused.
 
-    SimKD (Chen et al. 2022), whose student predicts so, and learns φ by the squared error of ĥ alone, from neither
-    labels nor soft targets; its φ is a bottleneck of convolutions, ours a perceptron.
-    project: φ, to raw states, or to standardised ones where `standardise` is given; output: the teacher's `Output`,
-    which stays in evaluation mode and learns nothing.
+    Source: SimKD (Chen et al. 2022), whose student predicts this way, and learns φ only by the squared error of ĥ,
+    from neither labels nor soft targets; its φ is a bottleneck of convolutions, ours a perceptron.
+    project: φ, to raw states, or to standardised ones if `standardise` is given; output: the teacher's `Output`,
+    which stays frozen and in evaluation mode.
     """
 
     def __init__(self, project: nn.Module, output: nn.Module, standardise: Standardise | None = None) -> None:
@@ -29,13 +29,13 @@ class ReusedHead(nn.Module):
         self.output = output.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> "ReusedHead":
-        """As for any module, but the teacher's part does not follow."""
+        """As for any module, except that the teacher's part stays in evaluation mode."""
         super().train(mode)
         self.output.eval()
         return self
 
     def forward(self, states: Float[Tensor, "row channel"], batch: GraphBatch) -> Float[Tensor, "example output"]:
-        """Logits from the student's node states; at node level those of the wanted nodes."""
+        """Logits from the student's node states; at node level for the nodes in `outputs` of the batch."""
         return self.predict(self.project(states), batch)
 
     def predict(self, projected: Float[Tensor, "row alive"], batch: GraphBatch) -> Float[Tensor, "example output"]:
@@ -46,16 +46,16 @@ class ReusedHead(nn.Module):
 
 
 class ReusingStudent(nn.Module):
-    """A student that predicts by its teacher's readout and head; its own head is there, and read by nobody.
+    """A student that predicts by its teacher's readout and head; its own head is unused.
 
-    Representations are the student's, but for the logits, and with `projected` beside them: φ of the last node
-    states, standardised by `moments`, those of the teacher's last node states.
+    Representations are the student's, except for the logits and `projected`: φ of the last node states, standardised
+    by `moments`, those of the teacher's last node states.
     """
 
     def __init__(self, student: nn.Module, output: Output, moments: Moments, kind: str) -> None:
         super().__init__()
         self.student, self.kind = student, kind
-        # Saved with the weights: what they are needed for cannot be told from these.
+        # Saved with the weights, from which they cannot be derived.
         self.register_buffer("mean", moments.mean.clone())
         self.register_buffer("std", moments.std.clone())
         standardise = Standardise(moments)
@@ -74,12 +74,12 @@ class ReusingStudent(nn.Module):
 
     @property
     def settings(self) -> dict[str, str]:
-        """What `rebuild` needs beside the weights."""
+        """The settings that `rebuild` needs in addition to the weights."""
         return {"projection": self.kind, "readout": self.reuse.output.kind}
 
 
 def rebuild(student: nn.Module, spec: TaskSpec, weights: dict[str, Tensor], settings: dict[str, str]) -> ReusingStudent:
-    """The same around a student that was built again, before its `weights` are loaded."""
+    """A ReusingStudent around a rebuilt student, before its `weights` are loaded."""
     moments = Moments(weights["mean"], weights["std"])
     output = Output(len(moments.mean), spec, settings["readout"], dropout=0.0)
     return ReusingStudent(student, output, moments, settings["projection"])

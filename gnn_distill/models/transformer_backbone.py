@@ -1,4 +1,4 @@
-"""The Transformer that dense students share."""
+"""The Transformer shared by dense students."""
 
 import torch
 from jaxtyping import Float
@@ -28,11 +28,11 @@ class SelfAttention(nn.Module):
     def forward(
         self, x: Float[Tensor, "graph node channel"], bias: Float[Tensor, "graph head node node"] | None, explicit: bool
     ) -> tuple[Float[Tensor, "graph node channel"], Float[Tensor, "graph head node node"] | None]:
-        """The attended values, and the biased logits where `explicit` asks for them."""
+        """The attended values, and the biased logits if `explicit`."""
         graphs, nodes, channels = x.shape
         q, k, v = self.qkv(x).view(graphs, nodes, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         logits = None
-        # A CPU has no fused kernel for a bias that is learned: what stands in for it takes longer than the formula.
+        # CPUs have no fused kernel for a learned bias: the fallback takes longer than the formula.
         if explicit or (bias is not None and bias.requires_grad and x.device.type == "cpu"):
             q = q * q.size(-1) ** -0.5
             # One fused product: bias + q·kᵀ/√d.
@@ -72,10 +72,10 @@ class TransformerLayer(nn.Module):
 
 
 class Transformer(nn.Module):
-    """Full attention over each graph's nodes, told about structure by the chosen encodings.
+    """Full attention over the nodes of each graph, with structure given by the chosen encodings.
 
     Node states are padded only inside: h^0 = features + structural encodings, scattered to [graph, node, channel];
-    padding keys are masked in every layer and padding rows are never read. The graph state is a learned token's
+    padding keys are masked in every layer, and padding rows are never read. The graph state is a learned token's
     (read by the head as in Graphormer), or the mean or sum of the node states; node-level tasks need no token.
     """
 

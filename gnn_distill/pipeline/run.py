@@ -30,7 +30,8 @@ from gnn_distill.results.figures import learning_curves
 from gnn_distill.storage import checkpoint
 from gnn_distill.storage.provenance import config_hash, environment
 from gnn_distill.storage.resume import Seconds, start_or_resume
-from gnn_distill.storage.run_directory import RUN, SPLIT, RunDirectory, holding, write_failure
+from gnn_distill.storage.run_directory import RUN, SPLIT, RunDirectory, write_failure
+from gnn_distill.storage.run_lock import holding
 from gnn_distill.storage.settings import Settings
 from gnn_distill.storage.store import Entry, Store
 from gnn_distill.training.console import Console

@@ -56,7 +56,7 @@ class Runtime:
         started_with = self.directory.facts.setdefault("entries", {})
         same, now = content_key({"kind": kind, **parts}), entry_key(kind, parts | {"made_with": made_with})
         before = started_with.get(same, "")
-        entry = self.store.get(kind, parts | {"made_with": made_with}, make, what, rather=before)
+        entry = self.store.get(kind, parts | {"made_with": made_with}, make, what, preferred=before)
         if before and before != entry.path.name:
             self.console.warn(f"The {what} that this run started with is gone from the store: another one is used.")
         elif entry.path.name != now:
@@ -78,7 +78,7 @@ class Runtime:
         """Write an epoch's row to metrics.csv and, unless an earlier process did, to the tracker."""
         row = {"stage": stage, **row}
         self.directory.append_metrics(row)
-        if (stage, row["epoch"]) not in self.directory.told:
+        if (stage, row["epoch"]) not in self.directory.recorded:
             self.tracker.log(row)
 
 

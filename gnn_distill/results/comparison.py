@@ -34,11 +34,11 @@ def make_table(
 ) -> Table:
     """The table of a config's rows and columns, with `remarks` after its footnotes and `limits` before its notes.
 
-    `scores` has a line for each finished run: row, column, seed and the other keys of the column's pairs (such as
+    `scores` has one line per finished run: row, column, seed and the other keys of the column's pairs (such as
     fold), value, constant, metric, higher_is_better, n_train, n_test, stale.
 
     Raises:
-        UserError: where the runs of a column have different metrics.
+        UserError: if the runs of a column have different metrics.
     """
     rows = list(config.rows)
     reference, alone, teacher = (
@@ -81,8 +81,10 @@ def make_table(
         ranks=_ranks(cells, columns, ranked).reindex(rows).to_dict(),
         wins={row: _wins(cells, columns, row, config.alpha) for row in rows if reference not in (None, row)},
     )
-    absent = [f"There is no row {config.reference}: nothing is compared."] if config.reference and not reference else []
-    return replace(table, notes=(*limits, *absent, *warnings(table)), footnotes=(*explanations(table), *remarks))
+    no_reference = (
+        [f"There is no row {config.reference} to compare with."] if config.reference and not reference else []
+    )
+    return replace(table, notes=(*limits, *no_reference, *warnings(table)), footnotes=(*explanations(table), *remarks))
 
 
 def _column(config: "TableConfig", key: str, lines: pd.DataFrame) -> Column:
@@ -110,7 +112,7 @@ def _column(config: "TableConfig", key: str, lines: pd.DataFrame) -> Column:
 
 
 def _has_learned(lines: pd.DataFrame, column: Column, rows: list[str]) -> bool:
-    """Whether the interval of a row's gain over the best constant answer lies above 0; of one pair the gain itself."""
+    """Whether the interval of some row's gain over the best constant prediction is above 0; for one pair, the gain."""
     if column.constant is None:
         return True
     gained = lines.assign(value=column.sign * differences(lines["value"], lines["constant"]))
@@ -120,7 +122,7 @@ def _has_learned(lines: pd.DataFrame, column: Column, rows: list[str]) -> bool:
 
 
 def _wide(lines: pd.DataFrame, column: Column, rows: list[str]) -> pd.DataFrame:
-    """Finite values [run, row], runs by the name of their pair; a run that is there twice is an error."""
+    """Finite values [run, row], runs by the name of their pair; a duplicate run is an error."""
     index = list(dict.fromkeys([*column.units, "seed"]))
     finite = lines[lines["value"].abs() < math.inf]
     wide = finite.pivot(index=index, columns="row", values="value").reindex(columns=rows).astype(float)
@@ -149,7 +151,7 @@ def _share(wide: pd.DataFrame, column: Column, row: str, alone: str | None, teac
 
 
 def _compared(cells: Cells, made: Mapping[tuple[str, str], tuple[Interval, Outcome]], alpha: float) -> Cells:
-    """The cells that are compared, with p-values adjusted for their column, and for all."""
+    """The cells with a comparison, their p-values adjusted for the column and for the table."""
     p = pd.Series({at: outcome.p for at, (_, outcome) in made.items()}, dtype=float)
     if p.empty:
         return {}
@@ -163,7 +165,7 @@ def _compared(cells: Cells, made: Mapping[tuple[str, str], tuple[Interval, Outco
 
 
 def _flagged(cells: Cells, columns: Mapping[str, Column], ranked: list[str]) -> Cells:
-    """Cells that may be best or second of their column: those with the most pairs, or a half-done one might win."""
+    """Cells marked as best or second of their column, only those with the most pairs: incomplete ones could win."""
     flagged = {}
     for key, column in columns.items():
         most = max((len(cells[row, key].values) for row in ranked), default=0)

@@ -17,14 +17,14 @@ Curves = dict[str, dict[str, list[float]]]
 COLOURS = {"teacher": "#0072b2", "student": "#d55e00"}
 WEIGHTED = ".weighted"
 MOST_INSIDE = 4
-"""Lines whose names find room inside a panel; those of more stand below it."""
+"""Most lines whose legend fits inside a panel; longer legends are placed below it."""
 MOST_TERMS, MOST_POINTS, MOST_LETTERS = 40, 5000, 200
-"""Lines of a panel, points of a line, letters of a label: a page of a run of any length can be drawn, and read."""
+"""Most lines per panel, points per line and letters per label, so that runs of any length can be drawn and read."""
 ENDINGS = {"raw": "", "weighted": WEIGHTED}
 
 
 def learning_curves(run_dir: Path | str, metric: str | None = None) -> list[Path]:
-    """Draw metrics.csv into figures/: loss.png, metric.png and terms.png, those for which there are values.
+    """Draw metrics.csv into figures/: loss.png, metric.png and terms.png, as far as there are values.
 
     `metric` is the primary metric's name; by default the first val/ column that is not the loss.
     """
@@ -41,7 +41,7 @@ def learning_curves(run_dir: Path | str, metric: str | None = None) -> list[Path
 
 
 def draw_losses(curves: Curves) -> "Figure | None":
-    """Training and validation loss, a panel per stage."""
+    """Training and validation loss, one panel per stage."""
     stages = [stage for stage in curves if "train/loss" in curves[stage]]
 
     def draw(axes: "Axes", stage: str) -> None:
@@ -72,24 +72,24 @@ def draw_metric(curves: Curves, metric: str | None = None) -> "Figure | None":
 
 
 def draw_terms(curves: Curves, kinds: Sequence[str] = tuple(ENDINGS)) -> "Figure | None":
-    """Each term of the student's loss: as it is, and as it counts; logarithmic where it spans decades."""
+    """Each term of the student's loss, before and after weighting; logarithmic if the values span decades."""
     student = curves.get("student", {})
     terms = [name.removesuffix(WEIGHTED) for name in student if name.endswith(WEIGHTED)][:MOST_TERMS]
 
     def draw(axes: "Axes", title: str) -> None:
         shown = [(index, term) for index, term in enumerate(terms) if term + ENDINGS[title] in student]
-        for index, term in shown:  # one colour a term in both panels
+        for index, term in shown:  # one colour per term in both panels
             _line(axes, student, term + ENDINGS[title], label=plain(term.removeprefix("train/")), color=f"C{index}")
         values = [value for _, term in shown for value in student[term + ENDINGS[title]] if 0 < value < math.inf]
         if values and max(values) > 100 * min(values):
-            axes.set_yscale("log")  # a term of weight 0 has no place there, and needs none
+            axes.set_yscale("log")  # terms of weight 0 are not visible there, and need not be
         axes.set(title=f"student, {title} terms", ylabel="loss term")
 
     return _panels(kinds if terms else [], draw)
 
 
 def plain(text: str) -> str:
-    """`text` as it is, if it is not too long: matplotlib reads what stands between two dollar signs as a formula."""
+    """`text` shortened, with dollar signs escaped: matplotlib would read the text between two of them as a formula."""
     text = printable(text)
     text = text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}…"
     return text.replace("$", r"\$")
@@ -98,13 +98,13 @@ def plain(text: str) -> str:
 def _line(axes: "Axes", curves: dict[str, list[float]], column: str, **style: Any) -> None:
     values = curves[column]
     epochs = curves.get("epoch", range(1, len(values) + 1))
-    marker = "o" if len(values) < 10 else None  # a line of one point cannot be seen
+    marker = "o" if len(values) < 10 else None  # a line of one point is invisible
     every = math.ceil(len(values) / MOST_POINTS) or 1
     axes.plot(epochs[::every], values[::every], marker=marker, markersize=3, linewidth=1.3, **style)
 
 
 def _panels(titles: Sequence[str], draw: Callable[["Axes", str], None]) -> "Figure | None":
-    """A row of panels with a legend each; nothing if there are none."""
+    """A row of panels with one legend each; None if there are no panels."""
     if not titles:
         return None
     from matplotlib.figure import Figure  # not pyplot, which keeps figures alive and looks for a screen

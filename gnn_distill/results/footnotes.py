@@ -1,4 +1,4 @@
-"""What is said below a table: how to read it, and what limits it."""
+"""The notes below a table: how to read it, and its limits."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ TESTS = {
 }
 LEVEL = f"{100 * CONFIDENCE:g} %"
 FEW = 5
-"""Below so many pairs a t-test finds huge differences only."""
+"""Number of pairs below which a t-test finds only huge differences."""
 
 
 def explanations(table: "Table") -> Iterator[str]:
@@ -42,7 +42,7 @@ def explanations(table: "Table") -> Iterator[str]:
         yield (
             f"Share of the gap: (row − {alone}) / ({teacher} − {alone}), a ratio of means, with {LEVEL} "
             f"intervals {_by_column(table, lambda column: _interval(column, 'by Fieller’s theorem'))}; "
-            f"– where the interval of the gap itself does not lie above 0."
+            f"– where the interval of the gap itself is not above 0."
         )
     if len(table.columns) > 1:
         yield "Rank: average over columns, 1 is the best."
@@ -54,10 +54,10 @@ def explanations(table: "Table") -> Iterator[str]:
 
 
 def warnings(table: "Table") -> Iterator[str]:
-    """What limits the table."""
+    """The limits of the table."""
     planned = sum(column.runs for column in table.columns.values()) * len(table.rows)
     for what, attribute in {
-        f"Missing of {planned} runs": "missing",
+        f"Missing, of {planned} runs": "missing",
         "Runs without a finite metric, left out": "diverged",
         "° Runs of another version of the code": "stale",
     }.items():
@@ -67,24 +67,24 @@ def warnings(table: "Table") -> Iterator[str]:
         if not column.learned:
             constant = Format.of(column.metric, [column.constant])(column.constant)
             yield (
-                f"{column.label}: no row is better for sure than always the same answer, which scores {constant}: "
-                "nothing was learned, and nothing is best."
+                f"{column.label}: no row is significantly better than a constant prediction, which scores {constant}: "
+                "nothing was learned, and no row is marked as best."
             )
         yield from _about_tests(table, key, column)
         yield from _about_gap(table, key, column)
     empty = [table.columns[key].label for key in table.columns if _has_hole(table, key)]
     if empty and len(table.columns) > 1:
-        yield f"Ranks leave out {', '.join(empty)}: rows are missing there."
+        yield f"Ranks leave out {', '.join(empty)}, where rows are missing."
 
 
-def _by_column(table: "Table", tell: Callable[["Column"], str]) -> str:
-    """What is told of columns: once if the same of all, else with their labels."""
-    told: dict[str, list[str]] = {}
+def _by_column(table: "Table", describe: Callable[["Column"], str]) -> str:
+    """Descriptions of the columns: once if all are equal, else each with its labels."""
+    labels_of: dict[str, list[str]] = {}
     for column in table.columns.values():
-        told.setdefault(tell(column), []).append(column.label)
-    if len(told) == 1:
-        return next(iter(told))
-    return ", ".join(f"{text} ({', '.join(labels)})" for text, labels in told.items())
+        labels_of.setdefault(describe(column), []).append(column.label)
+    if len(labels_of) == 1:
+        return next(iter(labels_of))
+    return ", ".join(f"{text} ({', '.join(labels)})" for text, labels in labels_of.items())
 
 
 def _pairing(column: "Column") -> str:
@@ -104,7 +104,7 @@ def _interval(column: "Column", by_t: str) -> str:
 
 
 def _counts(table: "Table", attribute: str) -> Iterator[str]:
-    """`NCI1: kd 2, full 1`, for cells in which a number is not 0; `ESOL: all 40`."""
+    """`NCI1: kd 2, full 1`, for cells with a count above 0; `ESOL: all 40`."""
     for key, column in table.columns.items():
         counts = {table.rows[row]: getattr(cell, attribute) for row, cell in table.of_column(key).items()}
         if sum(counts.values()) == column.runs * len(table.rows):
@@ -116,22 +116,22 @@ def _counts(table: "Table", attribute: str) -> Iterator[str]:
 def _about_tests(table: "Table", key: str, column: "Column") -> Iterator[str]:
     if not table.comparisons:
         return
-    n, wanted = column.pairs, table.alpha / table.comparisons
+    n, required = column.pairs, table.alpha / table.comparisons
     pairs = f"{column.label}, {_count(n, 'pair')}"
     smallest = smallest_p(column.test, n)
     if n < 2:
-        yield f"{pairs}: nothing can be tested, and no spread be given."
-    elif smallest > wanted:
+        yield f"{pairs}: no test and no spread can be reported."
+    elif smallest > required:
         yield (
             f"{pairs}: no difference can be significant. The smallest p of the test is {smallest:.2g}, and "
-            f"{table.comparisons} comparisons ask for {wanted:.2g}."
+            f"{table.comparisons} comparisons require {required:.2g}."
         )
     elif n < FEW and column.test != "wilcoxon":
-        times = smallest_effect(n, wanted, column.overlap)
+        times = smallest_effect(n, required, column.overlap)
         yield f"{pairs}: the largest difference must be {times:.2g} standard deviations or more to be significant."
     alike = [table.rows[row] for row, cell in table.of_column(key).items() if _is_alike(cell)]
     if alike:
-        yield f"{column.label}: no test of {', '.join(alike)}, whose pairs all differ from the reference by the same."
+        yield f"{column.label}: no test of {', '.join(alike)}: all pairs differ from the reference by the same amount."
 
 
 def _is_alike(cell: "Cell") -> bool:
@@ -140,7 +140,7 @@ def _is_alike(cell: "Cell") -> bool:
 
 
 def _about_gap(table: "Table", key: str, column: "Column") -> Iterator[str]:
-    """Where the teacher is not better for sure, gains can still come, but close no gap."""
+    """A note if the teacher is not significantly better: gains are possible, but there is no gap to close."""
     cells = table.of_column(key)
     gap = max((cell.share.gap for cell in cells.values() if cell.share), key=lambda gap: gap.n, default=None)
     if gap is None or gap.n < 2 or gap.low > 0:
@@ -151,7 +151,7 @@ def _about_gap(table: "Table", key: str, column: "Column") -> Iterator[str]:
 
 
 def _has_hole(table: "Table", key: str) -> bool:
-    """Whether a row that has scores elsewhere has none in this column."""
+    """Whether a row with scores in other columns has none in this one."""
     seen = [row for row in table.rows if any(len(table.cells[row, other].values) for other in table.columns)]
     return any(not len(table.cells[row, key].values) for row in seen if row not in table.teachers)
 

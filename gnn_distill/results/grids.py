@@ -1,4 +1,4 @@
-"""The text of a table's cells, in panels that every format of rendering shows alike."""
+"""The texts of the cells of a table, in panels that are the same in every output format."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -12,28 +12,28 @@ STALE = "°"
 
 @dataclass(frozen=True)
 class Entry:
-    """A cell's text: a number that may be emphasised, its marks, and what follows it."""
+    """The text of a cell: a number that may be emphasised, its marks, and the rest."""
 
     text: str
     marks: str = ""
     rest: str = ""
     emphasis: str = ""
-    """`best`, `second` or nothing."""
+    """`best`, `second` or empty."""
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A panel: a header and rows of entries, the first a row's label."""
+    """A panel: a header and rows of entries, the first of which is the row's label."""
 
     key: str
-    """Tells the panels of a table apart."""
+    """Unique among the panels of a table."""
     title: str
     header: list[str]
     rows: list[list[Entry]]
 
 
 def grids(table: Table) -> list[Grid]:
-    """The panels of a table: results; gains over the reference; shares of the gap. Those that have something to say."""
+    """The panels of a table that are not empty: results, gains over the reference, shares of the gap."""
     formats = {
         key: Format.of(column.metric, [cell.mean for cell in table.of_column(key).values()])
         for key, column in table.columns.items()
@@ -62,7 +62,7 @@ def _results(table: Table, formats: dict[str, Format]) -> Grid:
 
 
 def _summaries(table: Table) -> Iterator[tuple[str, dict[str, str]]]:
-    """Columns about all columns."""
+    """Summary columns over all columns: name, and values by row."""
     rank = Format(1, 1)
     yield "rank", {row: rank(value) for row, value in table.ranks.items()}
     if table.comparisons:
@@ -70,7 +70,7 @@ def _summaries(table: Table) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def _panel(table: Table, key: str, title: str, entry: Callable[[Cell, str], Entry | None]) -> Grid:
-    """A panel of what `entry(cell, column)` gives, without rows that have nothing."""
+    """A panel of the entries `entry(cell, column)`, without empty rows."""
     rows = []
     for row, label in table.rows.items():
         entries = [entry(table.cells[row, column], column) for column in table.columns]
@@ -115,7 +115,7 @@ def _share(cell: Cell) -> Entry | None:
 
 
 def _percent(share: float) -> str:
-    """A share in percent; beyond ten gaps its digits say nothing: `> 1000`. CSV and JSON hold them."""
+    """A share in percent; beyond ten gaps, digits are meaningless: `> 1000`. CSV and JSON contain them."""
     percent = Format(100, 0)
     if math.isfinite(share) and abs(share) > 10:
         return f"< {percent(-10)}" if share < 0 else f"> {percent(10)}"

@@ -1,4 +1,4 @@
-"""Figures inside an HTML page: no file beside it, no script, readable on a dark screen too."""
+"""Figures inside an HTML page: no further files, no scripts, readable in dark mode too."""
 
 import base64
 import io
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 THEME = {"#000000": "currentColor", "#0072b2": "var(--teacher)", "#d55e00": "var(--student)"}
-"""Colours of a figure that the page's style sheet decides on."""
+"""Colours of a figure that the page's style sheet replaces."""
 
 
 def svg(figure: "Figure", alt: str) -> Markup:
-    """The figure as an <svg> element that fills its container; texts stay texts, in the page's font.
+    """The figure as an <svg> element that fills its container; texts remain texts, in the page's font.
 
-    Equal figures give equal text. Two figures of a page must differ in `alt`, which their inner names are made of.
+    Equal figures give equal text. Two figures of a page must differ in `alt`, from which their inner ids are derived.
     """
     from matplotlib import rc_context
 
     buffer = io.StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": alt}):
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # leaves out the metadata, with its addresses
-        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+        no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))  # metadata contain URLs
+        figure.savefig(buffer, format="svg", transparent=True, metadata=no_metadata)
     text = buffer.getvalue()
     box = re.search(r'viewBox="[^"]*"', text).group()
     body = text[text.index(">", text.index("<svg")) + 1 :]
-    # Names of groups repeat from figure to figure and nothing refers to them; clip paths have names of their own.
+    # Ids of groups repeat from figure to figure and are never referred to; clip paths have unique ids.
     body = re.sub(r'<g id="[^"]*"', "<g", body)
     body = re.sub("|".join(rf"(?<=: ){colour}\b" for colour in THEME), lambda found: THEME[found.group()], body)
     width = float(box.split()[-2])  # in points; small enough to keep texts readable, and never blown up
@@ -40,5 +40,5 @@ def svg(figure: "Figure", alt: str) -> Markup:
 
 
 def png(path: Path) -> Markup:
-    """The address of an image that holds the image itself."""
+    """An image as a data URL."""
     return Markup("data:image/png;base64,") + base64.b64encode(read_bytes(path, MOST_IMAGE)).decode()

@@ -1,4 +1,4 @@
-"""Writing a table to its folder, in every form."""
+"""Writing a table to its folder, in all formats."""
 
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from gnn_distill.storage.files import replace_file
 def publish(folder: Path, table: Table, runs: pd.DataFrame, scores: pd.DataFrame) -> list[Path]:
     """Write table.md, .tex, .csv and .json, runs.csv, scores.csv, figures/*.png and report.html; returns the figures.
 
-    `runs`: the rows of the table's finished runs; `scores`: the same by row and column. Learning curves are drawn of
-    the runs whose folders are on this machine.
+    `runs`: the rows of the table's finished runs; `scores`: the same by row and column. Learning curves are drawn for
+    the runs whose folders exist on this machine.
     """
     figures = folder / "figures"
     figures.mkdir(parents=True, exist_ok=True)

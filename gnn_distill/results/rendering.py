@@ -18,7 +18,7 @@ SPACES = re.compile(r"\s+")
 MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~$&])")
 LATEX_SPECIAL = {
     **{ord(sign): rf"\{sign}" for sign in "#$%&_{}"},
-    # In braces where a row may begin with them: after \\ they would be read as its arguments.
+    # In braces, as a row may start with them: after \\ they would be read as its arguments.
     **{ord(sign): f"{{{sign}}}" for sign in "[]*"},
     ord("\\"): r"\textbackslash{}",
     ord("~"): r"\textasciitilde{}",
@@ -66,31 +66,31 @@ def to_rich(table: Table) -> "Group":
 
 
 def to_markdown(table: Table) -> str:
-    """A section for GitHub: panels, then warnings and footnotes; cells are padded, to be read as they are too."""
+    """A section for GitHub: panels, then warnings and footnotes; cells are padded, to be readable as text too."""
     parts = [f"## {_markdown(table.title)}"]
     for grid in grids(table):
         if grid.key != "results":
             parts.append(f"### {_markdown(grid.title)}")
         parts.append(_markdown_grid(grid))
-    said = [*(f"Note: {note}" for note in table.notes), *table.footnotes]
-    parts.append("\n".join(f"- {_markdown(line)}" for line in said))
+    notes = [*(f"Note: {note}" for note in table.notes), *table.footnotes]
+    parts.append("\n".join(f"- {_markdown(line)}" for line in notes))
     return "\n\n".join(parts) + "\n"
 
 
 def to_latex(table: Table) -> str:
-    """Floats with booktabs, one a panel; what is said below the table stands below the first."""
+    """Floats with booktabs, one per panel; notes and footnotes are below the first."""
     notes = " ".join(_latex(line) for line in (*table.notes, *table.footnotes))
     floats = [_latex_grid(table, grid, notes if grid.key == "results" else "") for grid in grids(table)]
     return "% Needs \\usepackage{booktabs}.\n" + "\n".join(floats)
 
 
 def to_csv(table: Table) -> str:
-    """One line a cell, in original units."""
+    """One line per cell, in original units."""
     return spreadsheets.to_csv(table.frame())
 
 
 def to_json(table: Table) -> str:
-    """Everything, values by pair included; null for what is not known."""
+    """The whole table including values by pair; null for unknown values."""
     return json.dumps(table.as_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -108,7 +108,7 @@ def _markdown(text: str) -> str:
 
 
 def _markdown_grid(grid: Grid) -> str:
-    wraps = {"best": "**{}**", "second": "<ins>{}</ins>", "": "{}"}  # GitHub takes <u> away
+    wraps = {"best": "**{}**", "second": "<ins>{}</ins>", "": "{}"}  # GitHub removes <u>
 
     def show(entry: Entry) -> str:
         return wraps[entry.emphasis].format(_markdown(entry.text)) + _markdown(entry.marks) + entry.rest
@@ -124,7 +124,7 @@ def _markdown_grid(grid: Grid) -> str:
 
 
 def _latex(text: str) -> str:
-    """Escaped; Greek letters become commands, as pdfLaTeX knows none."""
+    """Text escaped for LaTeX; Greek letters become commands, which pdfLaTeX needs."""
     return "".join(_greek(letter) for letter in printable(SPACES.sub(" ", text)).translate(LATEX_SPECIAL))
 
 

@@ -1,4 +1,4 @@
-"""`gnn-distill report`: a run, a table or a sweep as one HTML page that needs nothing else."""
+"""`gnn-distill report`: a run, a table or a sweep as one self-contained HTML page."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ FILE = "report.html"
 
 
 def write_report(path: Path | str, config: ReportConfig | None = None) -> Path:
-    """Write the page about the run, the table or the sweep in a folder; returns the file, report.html in that folder.
+    """Write the page about the run, table or sweep in a folder; returns its path, by default report.html there.
 
     Raises:
         UserError: if the folder is none of these, or the file cannot be written.
@@ -37,10 +37,10 @@ def write_report(path: Path | str, config: ReportConfig | None = None) -> Path:
 
 
 def render(folder: Path, config: ReportConfig) -> str:
-    """The page about what is in `folder`."""
+    """The page about the run, table or sweep in `folder`."""
     if not folder.is_dir():
-        raise refuse("report.path", folder, "there is no such folder. Give that of a run, a table or a sweep.")
-    with reading_foreign(f"report.path={folder}", "Its files are damaged, or another program's."):
+        raise refuse("report.path", folder, "no such folder. Name the folder of a run, a table or a sweep.")
+    with reading_foreign(f"report.path={folder}", "Its files are damaged, or were written by another program."):
         if is_table(folder):
             return fill("table.html", table_page(folder, config))
         if is_run(folder):
@@ -50,15 +50,15 @@ def render(folder: Path, config: ReportConfig) -> str:
     raise refuse(
         "report.path",
         folder,
-        "nothing to report. A run's folder holds summary.json, a table's table.json, a sweep's those of its runs.",
+        "nothing to report. A run's folder contains summary.json, a table's table.json, a sweep's those of its runs.",
     )
 
 
 def fill(template: str, variables: dict[str, Any]) -> str:
     """A template of templates/ with its variables.
 
-    Whatever is put in is escaped, but for our own figures; of the whole page what is not seen but acts is shown as an
-    escape, whether it stood in a text or in a figure.
+    All values are escaped, except for our own figures; on the whole page, texts and figures alike, invisible control
+    characters are shown as escapes.
     """
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("gnn_distill.results"),

@@ -1,4 +1,4 @@
-"""The files of a run directory, as far as its page shows them."""
+"""The files of a run directory that its page shows."""
 
 import os
 import re
@@ -12,28 +12,29 @@ from gnn_distill.results.figures import Curves
 from gnn_distill.results.runs import OVERRIDES
 from gnn_distill.storage.bounded import Damaged, read_plain_json, read_yaml
 from gnn_distill.storage.checksums import OtherVersion, read_json
-from gnn_distill.storage.run_directory import AGAIN, FAILED, METRICS, RUN, SUMMARY, check, read_metrics, read_summary
+from gnn_distill.storage.metrics_file import METRICS_FILE
+from gnn_distill.storage.run_directory import FAILED, REPEAT_RUN, RUN, SUMMARY, read_metrics, read_summary, verify_run
 
 CONFIG = Path(".hydra", "config.yaml")
 ROLES = ("student", "teacher")
 REFERENCE = re.compile(r"\$\{[\w.]+\}")
-"""To a key of the same config."""
+"""A reference to a key of the same config."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """The files of a run; what is missing is empty."""
+    """The contents of the files of a run; empty where a file is missing."""
 
     path: Path
     summary: dict[str, Any]
     config: DictConfig
     overrides: list[str]
-    """What was typed, Hydra's own keys left out."""
+    """The overrides on the command line, without Hydra's own keys."""
     curves: Curves
     error: str
-    """Why it failed, if that was written down."""
+    """Why it failed, if recorded."""
     notices: list[str]
-    """What it told its user to know."""
+    """The notices it printed."""
 
     @property
     def metric(self) -> str:
@@ -42,7 +43,7 @@ class Run:
 
     @property
     def read_split(self) -> str:
-        """The split whose metric is the result: test, or validation where the test split was not read."""
+        """The split whose metric is the result: test, or validation if the test split was not read."""
         return "test" if any("test" in self.summary.get(role, {}) for role in ROLES) else "val"
 
     def score(self, role: str, split: str) -> float | None:
@@ -51,52 +52,54 @@ class Run:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether the folder is that of a run, finished or not."""
-    return any(_there(folder, name) for name in (SUMMARY, METRICS, CONFIG))
+    """Whether a folder is that of a run, finished or not."""
+    return any(_exists(folder, name) for name in (SUMMARY, METRICS_FILE, CONFIG))
 
 
 def read_run(folder: Path, curves: bool = True) -> Run:
-    """The run in `folder`; its curves only where they are wanted. Raises Damaged or OtherVersion."""
-    check(folder, CONFIG.as_posix(), OVERRIDES)
-    summary = read_summary(folder) if _there(folder, SUMMARY) else {}
-    failed = read_plain_json(folder / FAILED) if _there(folder, FAILED) else {}
+    """The run in `folder`; its learning curves only if `curves`. Raises Damaged or OtherVersion."""
+    verify_run(folder, CONFIG.as_posix(), OVERRIDES)
+    summary = read_summary(folder) if _exists(folder, SUMMARY) else {}
+    failed = read_plain_json(folder / FAILED) if _exists(folder, FAILED) else {}
     notices = summary.get("notices") if summary else _notices_so_far(folder)
     return Run(
         path=folder,
         summary=summary,
-        config=OmegaConf.create(inert(read_yaml(folder / CONFIG, folder, AGAIN)) if _there(folder, CONFIG) else {}),
-        overrides=_words(folder) if _there(folder, OVERRIDES) else [],
-        curves=read_metrics(folder) if curves and _there(folder, METRICS) else {},
+        config=OmegaConf.create(
+            inert(read_yaml(folder / CONFIG, folder, REPEAT_RUN)) if _exists(folder, CONFIG) else {}
+        ),
+        overrides=_words(folder) if _exists(folder, OVERRIDES) else [],
+        curves=read_metrics(folder) if curves and _exists(folder, METRICS_FILE) else {},
         error="\n".join(str(failed[key]) for key in ("error", "traceback") if failed.get(key)),
         notices=[str(text) for text in notices or ()],
     )
 
 
-def _there(folder: Path, name: str | Path) -> bool:
-    """Whether there is something of that name, a link to nowhere too: its reader tells what is wrong with it."""
+def _exists(folder: Path, name: str | Path) -> bool:
+    """Whether the name exists, even as a broken link, for which reading it raises an error."""
     return os.path.lexists(folder / name)
 
 
 def _words(folder: Path) -> list[str]:
-    """What was typed. Raises Damaged where it is none of words."""
-    words = list(read_yaml(folder / OVERRIDES, folder, AGAIN))
+    """The overrides on the command line. Raises Damaged if these are not strings."""
+    words = list(read_yaml(folder / OVERRIDES, folder, REPEAT_RUN))
     if not all(isinstance(word, str) for word in words):
-        raise Damaged(folder / OVERRIDES, "it holds other things than words", AGAIN)
+        raise Damaged(folder / OVERRIDES, "it contains values that are not strings", REPEAT_RUN)
     return words
 
 
 def _notices_so_far(folder: Path) -> list[str]:
-    """What a run that has not finished has told."""
+    """The notices of an unfinished run."""
     try:
-        return read_json(folder / RUN).get("notices", []) if _there(folder, RUN) else []
+        return read_json(folder / RUN).get("notices", []) if _exists(folder, RUN) else []
     except OtherVersion:
         return []
 
 
 def inert(value: Any) -> Any:
-    """Plain containers with no ${…} but those that name another key.
+    """Plain containers without ${…}, except references to another key.
 
-    OmegaConf's resolvers would read this machine's variables: ${oc.env:…}.
+    OmegaConf's resolvers would read environment variables of this machine: ${oc.env:…}.
     """
     if OmegaConf.is_config(value):
         return inert(OmegaConf.to_container(value))
@@ -104,5 +107,5 @@ def inert(value: Any) -> Any:
         return {key: inert(item) for key, item in value.items()}
     if isinstance(value, list):
         return [inert(item) for item in value]
-    # What is made of several others could grow without end.
+    # A value composed of several others could grow without limit.
     return value.replace("${", r"\${") if isinstance(value, str) and not REFERENCE.fullmatch(value) else value

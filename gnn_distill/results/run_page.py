@@ -1,4 +1,4 @@
-"""What the report of a single run shows, read from its directory."""
+"""The content of the report of a single run, read from its directory."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CLASSES = 10
-"""More classes than these are counted, not named."""
+"""Number of classes that are named; the rest are counted."""
 
 
 def run_page(folder: Path) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def run_page(folder: Path) -> dict[str, Any]:
 
 
 def _tiles(run: Run) -> Iterator[dict[str, str]]:
-    """The result: the student's score, the teacher's, and which is ahead."""
+    """The result: the scores of student and teacher, and which is ahead."""
     split = run.read_split
     what = f"{ {'test': 'test', 'val': 'validation'}[split] } {metric_label(run.metric)}"
     scores = {role: run.score(role, split) for role in ROLES if role in run.summary}
@@ -69,7 +69,7 @@ def _tiles(run: Run) -> Iterator[dict[str, str]]:
 
 
 def _facts(run: Run) -> Iterator[tuple[str, str]]:
-    """What was trained on what, and where."""
+    """The data, models and circumstances of the run."""
     summary, environment = run.summary, run.summary.get("environment", {})
     split = summary.get("split", {})
     sizes = split.get("sizes", {})
@@ -97,7 +97,7 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
 
 
 def _notes(run: Run) -> Iterator[str]:
-    """What a reader must know before believing the numbers."""
+    """What to know before trusting the numbers."""
     summary = run.summary
     if summary and run.read_split == "val":
         yield "The test split was not read (trainer.test=false); the scores are those of the validation split."
@@ -108,9 +108,9 @@ def _notes(run: Run) -> Iterator[str]:
         yield f"A control: teacher.control={control}."
     for pair, count in (summary.get("shared_molecules") or {}).items():
         if count:
-            yield f"{count} molecules stand both in {pair.replace('_', ' and in ')}: scores may be too good."
+            yield f"{count} molecules occur both in {pair.replace('_', ' and in ')}: scores may be too optimistic."
     if found := [kind for kind, found in summary.get("reused", {}).items() if found]:
-        yield f"Found in the store, made by an earlier run: {', '.join(found)}."
+        yield f"Reused from the store, made by an earlier run: {', '.join(found)}."
     if summary.get("environment", {}).get("code", {}).get("dirty"):
         yield "The code had changes that were not committed."
     yield from run.notices
@@ -123,7 +123,7 @@ def _metrics(run: Run) -> list[str]:
 
 
 def _results(run: Run) -> list[dict[str, Any]]:
-    """A block a role, a line a split, a value a metric; the split that is the result comes first."""
+    """One block per role, one line per split, one value per metric; the split of the result comes first."""
     order = ("test", "val", "train")
     return [
         {
@@ -143,22 +143,22 @@ def _results(run: Run) -> list[dict[str, Any]]:
 
 
 def _curves(run: Run) -> Iterator[tuple[Markup, str]]:
-    """The metric and the losses, epoch by epoch; each with its caption."""
+    """The metric and the losses by epoch, each with its caption."""
     chosen = run.summary.get("best_epoch")
     if figure := draw_metric(run.curves, run.metric or None):
-        told = "; ".join(text for text in ("The primary metric on validation", _marked(chosen)) if text)
-        yield svg(_mark(figure, chosen), "validation metric"), f"{told}."
+        caption = "; ".join(text for text in ("The primary metric on validation", _marked(chosen)) if text)
+        yield svg(_mark(figure, chosen), "validation metric"), f"{caption}."
     for role in ROLES:
         if role in run.curves and (figure := draw_losses({role: run.curves[role]})):
             mark = chosen if role == "student" else None
-            # What the student is trained on is more than what it is validated on.
+            # The student is trained on more terms than it is validated on.
             what = "training: all terms, validation: the task's" if role == "student" and len(_terms(run)) > 1 else ""
-            told = "; ".join(text for text in (f"Loss of the {role}", what, _marked(mark)) if text)
-            yield svg(_mark(figure, mark), f"loss of the {role}"), f"{told}."
+            caption = "; ".join(text for text in (f"Loss of the {role}", what, _marked(mark)) if text)
+            yield svg(_mark(figure, mark), f"loss of the {role}"), f"{caption}."
 
 
 def _mark(figure: "Figure", epoch: int | None) -> "Figure":
-    """A line where the selected epoch is."""
+    """Mark the selected epoch by a line."""
     if epoch:
         figure.axes[0].axvline(epoch, color="#000000", alpha=0.35, linewidth=1, linestyle=":", zorder=0)
     return figure
@@ -169,14 +169,14 @@ def _marked(epoch: int | None) -> str:
 
 
 def _term_curves(run: Run) -> Iterator[tuple[Markup, str]]:
-    """The loss terms, epoch by epoch."""
-    captions = {"raw": "Each term as it is.", "weighted": "Each term as it counts: times its weight."}
+    """The loss terms by epoch."""
+    captions = {"raw": "Each term before weighting.", "weighted": "Each term times its weight."}
     for kind, caption in captions.items() if len(_terms(run)) > 1 else ():
         yield svg(draw_terms(run.curves, [kind]), f"{kind} loss terms"), caption
 
 
 def _terms(run: Run) -> list[dict[str, str]]:
-    """A line for each term of the student's loss, the one that counts most first."""
+    """One line per term of the student's loss, the largest first."""
     curves = run.curves.get("student", {})
     epochs = curves.get("epoch", [])
     chosen = run.summary.get("best_epoch")
@@ -202,7 +202,7 @@ def _terms(run: Run) -> list[dict[str, str]]:
 
 
 def _environment(run: Run) -> Iterator[tuple[str, Any]]:
-    """Code, packages and machine, flat."""
+    """Code, packages and machine as (name, value)."""
     environment = run.summary.get("environment", {})
     yield "gnn-distill", environment.get("code", {}).get("version")
     yield "commit", environment.get("code", {}).get("commit")

@@ -11,17 +11,17 @@ from gnn_distill.results import spreadsheets
 from gnn_distill.storage.bounded import lies_inside, read_yaml
 from gnn_distill.storage.checksums import Damaged, OtherVersion
 from gnn_distill.storage.files import replace_file
-from gnn_distill.storage.provenance import PLACES
-from gnn_distill.storage.run_directory import SUMMARY, check, read_summary
+from gnn_distill.storage.provenance import LOCATION_SECTIONS
+from gnn_distill.storage.run_directory import SUMMARY, read_summary, verify_run
 
 OVERRIDES = ".hydra/overrides.yaml"
 RUNS = "runs.csv"
-"""In the folder of a table the rows of its runs."""
+"""The rows of a table's runs, in its folder."""
 ADDED = ("constant_test", "data")
-"""Columns that older CSV files have not: the test score of the best answer that is the same for all, and the
-fingerprint of the data."""
+"""Columns that older CSV files lack: the test score of the best constant prediction, and the fingerprint of the
+data."""
 PLACED = ("path", "file")
-"""Where a row was found: the folder of its run, or the CSV file; CSV files hold neither."""
+"""Where a row was found: the folder of its run, or the CSV file; not written to CSV files."""
 ROLES, PARTS = ("teacher", "student"), ("train", "val", "test")
 NUMBERS = (
     *("seed", "fold", "split_seed", "n_train", "n_val", "n_test"),
@@ -38,14 +38,14 @@ COLUMNS = (
     *("best_epoch", "epochs", "seconds_total", "version", "sources", "commit", "torch", "torch_geometric", "python"),
     *("device", "threads", "finished", "overrides", *PLACED),
 )
-"""All of them, in the order of the CSV files. Scores are the primary metric, in original units."""
+"""All columns, in the order of the CSV files. Scores are the primary metric, in original units."""
 
 
 def read_runs(places: Iterable[Path | str], warn: Callable[[str], None] = lambda text: None) -> pd.DataFrame:
-    """One row a finished run, in the order found; `places` are folders, searched to the bottom, and CSV files.
+    """One row per finished run, in the order found; `places` are folders, searched recursively, and CSV files.
 
-    CSV files in a folder are read, too, if `write_rows` wrote them; what is not there is skipped. `warn` hears of every
-    summary that is damaged, and of how many are of another version: these folders do not count.
+    CSV files in a folder are read, too, if `write_rows` wrote them; missing places are skipped. `warn` receives a
+    message for every damaged summary, and the number of those of another version: these runs are ignored.
     """
     others: list[str] = []
 
@@ -53,7 +53,7 @@ def read_runs(places: Iterable[Path | str], warn: Callable[[str], None] = lambda
         try:
             return row_of(run)
         except Damaged as error:
-            warn(f"{error.path}: is damaged: {error.why}. Its folder does not count.")
+            warn(f"{error.path}: is damaged: {error.why}. The run is ignored.")
         except OtherVersion as error:
             others.append(str(error))
         return None
@@ -68,15 +68,15 @@ def read_runs(places: Iterable[Path | str], warn: Callable[[str], None] = lambda
         elif place.suffix == ".csv" and place.is_file():
             frame = read_rows(place)
             if frame is None:
-                raise UserError(f"table.search: {place} is no file of finished runs. Its columns must be {COLUMNS}.")
+                raise UserError(f"table.search: {place} is not a file of finished runs. Its columns must be {COLUMNS}.")
             frames.append(frame)
     if others:
-        warn(f"{len(others)} folders of runs do not count. {others[0]}")
+        warn(f"{len(others)} folders of runs are ignored. {others[0]}")
     return pd.concat([_typed(pd.DataFrame(rows, columns=list(COLUMNS))), *frames], ignore_index=True)
 
 
 def row_of(run: Path) -> dict[str, Any] | None:
-    """The row of a run directory; None if its summary is none of `train`'s. Raises Damaged or OtherVersion."""
+    """The row of a run directory; None if `train` did not write its summary. Raises Damaged or OtherVersion."""
     summary = read_summary(run)
     try:
         metric, split, environment = summary["metric"], summary["split"], summary["environment"]
@@ -113,16 +113,16 @@ def read_rows(file: Path) -> pd.DataFrame | None:
 
 
 def write_rows(frame: pd.DataFrame, file: Path) -> None:
-    """Write runs as CSV, numbers to the last digit; where they lie on this machine is left out."""
+    """Write runs as CSV, numbers to the last digit, without their location on this machine."""
     file.parent.mkdir(parents=True, exist_ok=True)
     kept = frame[list(COLUMNS)].drop(columns=[*PLACED]).sort_values(["dataset", "name", "config_hash"])
     replace_file(file, spreadsheets.to_csv(kept))
 
 
 def newest(frame: pd.DataFrame, sources: Mapping[str, str], table: str = "") -> pd.DataFrame:
-    """One run for each config hash: of the code that `sources` names, else of the file of `table`, else the latest.
+    """One run per config hash: made by the code in `sources`, else in the file of `table`, else the latest.
 
-    The file of a table is table_<name>.csv, or the runs.csv that the table wrote. A run that is both in its folder and
+    The file of a table is table_<name>.csv, or the runs.csv that the table wrote. A run found both in its folder and
     in a CSV file is taken from its folder, where its epochs can be read.
     """
     ours = frame["sources"] == frame["config_hash"].map(sources)
@@ -133,18 +133,18 @@ def newest(frame: pd.DataFrame, sources: Mapping[str, str], table: str = "") -> 
 
 
 def of_other_data(rows: pd.DataFrame, settings: Mapping[str, str]) -> "pd.Series[bool]":
-    """Which rows were made on other data than the latest row of the same data settings, though these are the same.
+    """Which rows were made on different data than the latest row with the same data settings.
 
-    settings: a name for the settings of its data, by config hash. Rows that do not tell of their data are left alone.
+    settings: a name for the data settings, by config hash. Rows without a fingerprint of their data are never marked.
     """
-    told = rows[rows["data"] != ""].sort_values("finished")
-    latest = told.groupby(told["config_hash"].map(settings))["data"].last()
+    known = rows[rows["data"] != ""].sort_values("finished")
+    latest = known.groupby(known["config_hash"].map(settings))["data"].last()
     expected = rows["config_hash"].map(settings).map(latest)
     return (rows["data"] != "") & (rows["data"] != expected)
 
 
 def left_out(frame: pd.DataFrame, taken: pd.DataFrame) -> Iterator[str]:
-    """A sentence where runs of `frame` have the config of one that was `taken`, but other code or another score."""
+    """A sentence if runs of `frame` have the config of one that was `taken`, but other code or another score."""
     pairs = frame.merge(taken, on="config_hash", suffixes=("", "_taken"))
     scores = ("teacher_test", "student_test")
     moved = pd.concat([pairs[name].fillna(0) != pairs[f"{name}_taken"].fillna(0) for name in scores], axis=1).any(
@@ -155,14 +155,14 @@ def left_out(frame: pd.DataFrame, taken: pd.DataFrame) -> Iterator[str]:
     if others.empty:
         return
     places = [file or str(Path(path).parent) for file, path in zip(others["file"], others["path"], strict=True)]
-    told = [
-        f"{place} ({len(there)}, {int(there['moved'].sum())} of them with another score)"
-        for place, there in others.groupby(pd.Series(places, index=others.index))
+    ignored = [
+        f"{place} ({len(rows)}, {int(rows['moved'].sum())} of them with another score)"
+        for place, rows in others.groupby(pd.Series(places, index=others.index))
     ]
     count = others["config_hash"].nunique()
     yield (
-        f"{count} runs are there more than once, from other code: one of this version counts, else that of the table's "
-        f"own file, else the latest. Left out: {', '.join(told)}."
+        f"{count} runs exist more than once, made by different code: one of this version is used, else that of the "
+        f"table's own file, else the latest. Left out: {', '.join(ignored)}."
     )
 
 
@@ -179,25 +179,25 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _overrides(run: Path) -> list[str]:
     try:
-        check(run, OVERRIDES)
+        verify_run(run, OVERRIDES)
         texts = read_yaml(run / OVERRIDES, run)
     except UserError:
         return []
-    return [text for text in texts if isinstance(text, str) and not text.lstrip("+~").startswith(PLACES)]
+    return [text for text in texts if isinstance(text, str) and not text.lstrip("+~").startswith(LOCATION_SECTIONS)]
 
 
 def origin(runs: pd.DataFrame) -> list[str]:
-    """What runs were made with and on, and when, in a sentence; nothing without runs."""
+    """With which code, where and when runs were made, in one sentence; empty without runs."""
     if runs.empty:
         return []
 
-    def told(column: str) -> str:
+    def used(column: str) -> str:
         values = runs[column].dropna().map(lambda value: f"{value:g}" if isinstance(value, float) else str(value))
         return " or ".join(sorted(values.unique())) or "unknown"
 
     days = sorted({str(time)[:10] for time in runs["finished"].dropna()})
     when = " to ".join(dict.fromkeys([*days[:1], *days[-1:]])) or "on an unknown day"
     commits = sorted({str(commit)[:7] for commit in runs["commit"].dropna()})
-    code = f"gnn-distill {told('version')}" + (f" (commit {' or '.join(commits)})" if commits else "")
-    packages = f"Python {told('python')}, torch {told('torch')}, torch_geometric {told('torch_geometric')}"
-    return [f"Runs: {len(runs)}, {when}, on {told('device')}, threads: {told('threads')}; {code}, {packages}."]
+    code = f"gnn-distill {used('version')}" + (f" (commit {' or '.join(commits)})" if commits else "")
+    packages = f"Python {used('python')}, torch {used('torch')}, torch_geometric {used('torch_geometric')}"
+    return [f"Runs: {len(runs)}, {when}, on {used('device')}, threads: {used('threads')}; {code}, {packages}."]

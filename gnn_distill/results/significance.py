@@ -1,6 +1,6 @@
 """Tests, intervals and ranks over pairs of runs, as functions on arrays.
 
-The imports of SciPy stand inside: scipy.stats takes a second, and most tables need only scipy.special, some neither.
+Functions import SciPy themselves: scipy.stats takes a second, and most tables need only scipy.special, some neither.
 """
 
 from collections.abc import Callable
@@ -11,16 +11,16 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 CONFIDENCE = 0.95
-"""Of all intervals."""
+"""Confidence level of all intervals."""
 BOOTSTRAP_FROM = 10
-"""Pairs from which on intervals are by bootstrap; below, resampling sees too little of the spread."""
+"""Number of pairs from which on intervals are by bootstrap; with fewer, resampling underestimates the spread."""
 RESAMPLES = 9_999
 NOISE = 1e-12
 """Differences below this share of the values are rounding errors."""
 
 
 class Outcome(NamedTuple):
-    """A two-sided test of `mean difference = 0`; p is NaN where it cannot be told."""
+    """A two-sided test of `mean difference = 0`; p is NaN if it is undefined."""
 
     test: str
     n: int
@@ -29,7 +29,7 @@ class Outcome(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """A mean over n pairs and the bounds of its interval; NaN where there are none."""
+    """A mean over n pairs and the bounds of its interval; NaN if there are none."""
 
     mean: float
     low: float
@@ -38,7 +38,7 @@ class Interval(NamedTuple):
 
 
 class Share(NamedTuple):
-    """Share of the gap recovered and its bounds, NaN where there is no gap to recover; and the gap itself."""
+    """Share of the gap recovered and its bounds, NaN if there is no gap to recover; and the gap itself."""
 
     share: float
     low: float
@@ -105,7 +105,7 @@ def smallest_effect(n: int, alpha: float, overlap: float = 0.0) -> float:
 def holm(p: pd.Series) -> pd.Series:
     """p-values adjusted for all tests of a family: p_(i) → max over j <= i of min(1, (m - j + 1) p_(j)).
 
-    A missing p stays missing, but counts: a comparison that was planned and not made must not help the others.
+    A missing p stays missing, but counts: a planned comparison that was not made must not help the others.
     Source: Holm (1979), A simple sequentially rejective multiple test procedure.
     """
     ascending = p.dropna().sort_values()
@@ -116,7 +116,7 @@ def holm(p: pd.Series) -> pd.Series:
 def interval(d: np.ndarray, overlap: float = 0.0) -> Interval:
     """The mean of differences d [n] and its interval: by t, from 10 pairs on by bootstrap.
 
-    With an overlap, of folds, by the corrected t whatever their number: a bootstrap takes folds for independent, and
+    With an overlap, of folds, by the corrected t whatever their number: a bootstrap treats folds as independent, and
     would contradict the test.
     """
     mean, n = float(d.mean()) if len(d) else np.nan, len(d)
@@ -131,7 +131,7 @@ def interval(d: np.ndarray, overlap: float = 0.0) -> Interval:
 def gap_recovered(
     distilled: ArrayLike, alone: ArrayLike, teacher: ArrayLike, higher_is_better: bool, overlap: float = 0.0
 ) -> Share:
-    """(distilled - alone) / (teacher - alone) as a ratio of means over pairs [n], where the gap's interval is above 0.
+    """(distilled - alone) / (teacher - alone) as a ratio of means over pairs [n], if the gap's interval is above 0.
 
     Interval by Fieller's theorem, from 10 pairs on by bootstrap (with an overlap never, as in `interval`): all ρ for
     which ā - ρ b̄ is within its t interval of 0, where a are gains and b gaps. Source: Fieller (1954), Some problems
@@ -178,12 +178,12 @@ def _is_constant(d: np.ndarray) -> bool:
 
 
 def _p_of_constant(d: np.ndarray) -> float:
-    """1 if nothing differs; else nothing can be told: pairs that differ by the same tell no more than one of them."""
+    """1 if nothing differs, else undefined: pairs that differ by the same amount carry no more information than one."""
     return 1.0 if len(d) > 1 and not d.any() else np.nan
 
 
 def _quantile(n: int, share: float = (1 + CONFIDENCE) / 2) -> float:
-    """Of Student's t with n - 1 degrees of freedom."""
+    """The quantile of Student's t with n - 1 degrees of freedom."""
     from scipy.special import stdtrit
 
     return float(stdtrit(n - 1, share))
@@ -194,7 +194,7 @@ def _resampled(n: int, overlap: float) -> bool:
 
 
 def _bootstrap(statistic: Callable[..., float], *samples: np.ndarray) -> tuple[float, float]:
-    """Bias-corrected and accelerated bounds, over resampled pairs; always the same draws."""
+    """Bias-corrected and accelerated bounds, over resampled pairs, with a fixed seed."""
     from scipy import stats
 
     low, high = stats.bootstrap(

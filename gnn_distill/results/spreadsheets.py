@@ -1,16 +1,16 @@
-"""CSV files that a spreadsheet may open: no text in them is taken for a formula."""
+"""CSV files that are safe to open in a spreadsheet: no text in them is read as a formula."""
 
 import pandas as pd
 
 from gnn_distill.errors import printable
 
 STARTS = tuple("=+-@\t＝＋－＠'")
-"""A cell that begins so is a formula to a spreadsheet, or was made harmless before."""
+"""A cell that starts with one of these is a formula to a spreadsheet, or was escaped before."""
 MARK = "'"
 
 
 def to_csv(frame: pd.DataFrame) -> str:
-    """The frame as CSV text: an apostrophe stands before texts that begin like formulas; numbers stay numbers."""
+    """The frame as CSV text: texts that start like formulas get an apostrophe in front; numbers stay numbers."""
     texts = frame.select_dtypes(["object", "string"])
     safe = {name: texts[name].map(_marked) for name in texts}
     header = [_marked(name) for name in frame]
@@ -18,7 +18,7 @@ def to_csv(frame: pd.DataFrame) -> str:
 
 
 def restored(frame: pd.DataFrame) -> pd.DataFrame:
-    """The inverse, of a frame that was read back."""
+    """The inverse of `to_csv`, for a frame that was read back."""
     texts = frame.select_dtypes(["object", "string"])
     return frame.assign(**{name: texts[name].map(_unmarked, na_action="ignore") for name in texts})
 
@@ -26,7 +26,7 @@ def restored(frame: pd.DataFrame) -> pd.DataFrame:
 def _marked(cell: object) -> object:
     if not isinstance(cell, str):
         return cell
-    cell = printable(cell)  # a carriage return would begin a row
+    cell = printable(cell)  # a carriage return would start a row
     return MARK + cell if cell.startswith(STARTS) else cell
 
 

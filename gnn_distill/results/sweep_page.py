@@ -1,4 +1,4 @@
-"""What the report of a sweep shows: a map of the two keys that vary most, and every setting's score."""
+"""The content of the report of a sweep: a map of the two keys that vary most, and the scores of all settings."""
 
 import os
 from collections.abc import Iterator
@@ -26,14 +26,14 @@ def sweep_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
     """The variables of templates/sweep.html; writes heatmap.png, and heatmap_test.png if the test split was read."""
     sweep = read_sweep(folder, config.metric)
     axes = _axes(sweep, config)
-    beside = Path(config.output).parent if config.output else folder
+    image_folder = Path(config.output).parent if config.output else folder
     return {
         "title": _title(sweep, axes),
         "subject": folder.resolve().name,
         "tiles": list(_tiles(sweep)),
         "facts": {name: value for name, value in _facts(sweep, folder) if value},
         "notes": list(_notes(sweep, axes)),
-        "figures": list(_figures(sweep, axes, beside)),
+        "figures": list(_figures(sweep, axes, image_folder)),
         "keys": sweep.keys,
         "metric": metric_label(sweep.metric),
         "splits": [name for split, name in SPLITS.items() if sweep.runs[split].notna().any()],
@@ -46,14 +46,14 @@ def sweep_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
 
 
 def _title(sweep: Sweep, axes: list[str]) -> str:
-    """What was varied."""
+    """Names the keys that were varied."""
     if axes:
         return f"Sweep of {' and '.join(axes)}"
     return f"Runs over {' and '.join(sweep.repeats)}" if sweep.repeats else "Runs of one setting"
 
 
 def _axes(sweep: Sweep, config: ReportConfig) -> list[str]:
-    """The keys along and up the map: those that were asked for, then those that vary most."""
+    """The keys of the x and y axis: those in the config, else those that vary most."""
     varied = [*sweep.keys, *sweep.repeats]
     for name in ("x", "y"):
         key = getattr(config, name)
@@ -61,30 +61,30 @@ def _axes(sweep: Sweep, config: ReportConfig) -> list[str]:
             known = f"Choices: {', '.join(varied)}." if varied else "Nothing was varied."
             raise refuse(f"report.{name}", key, f"the runs do not differ in it. {known}{suggest(key, varied)}")
     if config.x is not None and config.x == config.y:
-        raise refuse("report.y", config.y, "is along the map already. Choose another, or leave it out.")
+        raise refuse("report.y", config.y, "is already the x axis. Choose another key, or omit it.")
     free = iter(key for key in sweep.keys if key not in (config.x, config.y))
     return [key for key in (config.x or next(free, None), config.y or next(free, None)) if key]
 
 
-def _figures(sweep: Sweep, axes: list[str], beside: Path) -> Iterator[tuple[Markup, str]]:
-    """A map for each split that was read; with a single key a dot for each run."""
+def _figures(sweep: Sweep, axes: list[str], image_folder: Path) -> Iterator[tuple[Markup, str]]:
+    """One map per split that was read; with a single key, one dot per run."""
     over = [key for key in [*sweep.keys, *sweep.repeats] if key not in axes]
     for split, name in SPLITS.items() if axes else ():
         if sweep.runs[split].isna().all():
             continue
         if len(axes) == 1:
             figure = draw_dots(sweep.runs[axes[0]], sweep.runs[split], sweep.metric)
-            what = "a dot a run, a bar their mean"
+            what = "one dot per run, a bar at their mean"
         else:
             means = sweep.scores(*axes)[split, "mean"].unstack(axes[0])
             figure = draw_heat_map(means, sweep.metric, sweep.lower_is_better)
-            what = f"mean over {', '.join(over)}" if over else "one run a cell"
-        figure.savefig(beside / ("heatmap.png" if split == "val" else f"heatmap_{split}.png"), dpi=150)
+            what = f"mean over {', '.join(over)}" if over else "one run per cell"
+        figure.savefig(image_folder / ("heatmap.png" if split == "val" else f"heatmap_{split}.png"), dpi=150)
         yield svg(figure, f"{metric_label(sweep.metric)} on {name}"), f"{metric_label(sweep.metric)} on {name}; {what}."
 
 
 def _tiles(sweep: Sweep) -> Iterator[dict[str, str]]:
-    """The best setting's score, and how many runs there are."""
+    """The score of the best setting, and the number of runs."""
     best = sweep.best()
     if best is not None:
         for split, name in SPLITS.items():
@@ -100,7 +100,7 @@ def _tiles(sweep: Sweep) -> Iterator[dict[str, str]]:
 
 
 def _facts(sweep: Sweep, folder: Path) -> Iterator[tuple[str, str]]:
-    """Where the best setting is, what was varied, where the runs are."""
+    """The best setting, the varied keys, and the folder."""
     best = sweep.best()
     if best is not None and sweep.keys:
         values = best.name if isinstance(best.name, tuple) else (best.name,)
@@ -113,30 +113,30 @@ def _facts(sweep: Sweep, folder: Path) -> Iterator[tuple[str, str]]:
 def _notes(sweep: Sweep, axes: list[str]) -> Iterator[str]:
     """How to read the numbers."""
     if sweep.runs["test"].notna().any() and sweep.keys:
-        yield "Settings are chosen on validation. The best of many on the test split is no fair estimate of anything."
+        yield "Settings are selected on validation. The best of many on the test split is a biased estimate."
     elif sweep.runs["test"].isna().all() and len(sweep.runs):
         yield "The test split was not read."
     if len(axes) == 1:
         yield f"The runs differ in {axes[0]}: there is no map of two keys to draw."
     if not axes and len(sweep.runs) > 1:
-        what = f"in {' and '.join(sweep.repeats)} alone" if sweep.repeats else "in nothing that was typed"
-        yield f"The runs differ {what}: one setting, made several times."
+        what = f"only in {' and '.join(sweep.repeats)}" if sweep.repeats else "in no override"
+        yield f"The runs differ {what}: one setting, run several times."
     if sweep.unfinished:
         yield f"Runs without a result: {', '.join(sweep.unfinished)}."
     yield from sweep.damaged
 
 
 def _settings(sweep: Sweep) -> Iterator[tuple[list[str], list[str], int]]:
-    """Values, scores on each split that was read, and runs; the best on validation first."""
+    """Values, scores on each split that was read, and number of runs; the best on validation first."""
     if sweep.runs.empty:
         return
     scores = sweep.scores(*sweep.keys).sort_values(("val", "mean"), ascending=sweep.lower_is_better)
     splits = [split for split in SPLITS if sweep.runs[split].notna().any()]
     number = Format.of(sweep.metric, scores["val", "mean"])
     for values, line in list(scores.iterrows())[:MOST_LINES]:
-        told = [_mean(line[split], number) for split in splits]
+        means = [_mean(line[split], number) for split in splits]
         names = list(values) if isinstance(values, tuple) else [values]
-        yield names if sweep.keys else [], told, int(line["val", "count"])
+        yield names if sweep.keys else [], means, int(line["val", "count"])
 
 
 def _runs(sweep: Sweep) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -155,7 +155,7 @@ def _mean(score: pd.Series, number: Format) -> str:
 
 
 def _command(folder: Path) -> str:
-    """The command of a multirun; nothing for other folders."""
+    """The command of a multirun; empty for other folders."""
     file = folder / "multirun.yaml"
     words = OmegaConf.select(read_yaml(file), "hydra.overrides.task") if os.path.lexists(file) else None
     return command(["gnn-distill", "train", "-m", *map(str, words)]) if words else ""

@@ -1,4 +1,4 @@
-"""What a sweep comes to: by setting, mean and spread over the seeds, folds and splits that repeat it."""
+"""The results of a sweep: by setting, mean and spread over the seeds, folds and splits that repeat it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ MOST_LINES = 20
 
 
 class Score(NamedTuple):
-    """Mean and standard deviation (ddof=1) over `count` runs; NaN where there are too few."""
+    """Mean and standard deviation (ddof=1) over `count` runs; NaN if there are too few."""
 
     mean: float
     std: float
@@ -23,16 +23,16 @@ class Score(NamedTuple):
 
 @dataclass(frozen=True)
 class Setting:
-    """What a sweep varied, seeds and folds left out, and how the runs with these values came out."""
+    """Values of the varied keys, without seeds and folds, and the scores of the runs with these values."""
 
     values: dict[str, str]
-    """By key; empty where a sweep repeats one setting only."""
+    """By key; empty if a sweep only repeats one setting."""
     scores: dict[str, Score]
-    """On `val` and, where it was read, on `test`."""
+    """On `val` and, if it was read, on `test`."""
 
 
 def settings_of(sweep: Sweep) -> list[Setting]:
-    """The settings of a sweep's finished runs, the best mean on validation first; one of a sweep of seeds alone."""
+    """The settings of the finished runs of a sweep, the best mean on validation first; one if only seeds vary."""
     if sweep.runs.empty:
         return []
     splits = [split for split in SPLITS if sweep.runs[split].notna().any()]
@@ -47,7 +47,7 @@ def settings_of(sweep: Sweep) -> list[Setting]:
 
 
 def describe_scores(sweep: Sweep, settings: list[Setting]) -> Iterator[list[str]]:
-    """By setting `81.2 ± 0.4` for each split, in the scale and digits of the metric."""
+    """By setting, `81.2 ± 0.4` per split, in the scale and digits of the metric."""
     number = Format.of(sweep.metric, [score.mean for setting in settings for score in setting.scores.values()])
     for setting in settings:
         yield [
@@ -57,7 +57,7 @@ def describe_scores(sweep: Sweep, settings: list[Setting]) -> Iterator[list[str]
 
 
 def print_sweep(folder: Path) -> None:
-    """Print the settings of the sweep below a folder with their scores; nothing where a single run has ended."""
+    """Print the settings of the sweep below a folder with their scores; nothing for a single run."""
     sweep = read_sweep(folder)
     settings = settings_of(sweep)
     if len(sweep.runs) < 2:
@@ -65,13 +65,13 @@ def print_sweep(folder: Path) -> None:
     shown, metric = settings[:MOST_LINES], metric_label(sweep.metric)
     columns = [*sweep.keys, *(f"{SPLITS[split]} {metric}" for split in shown[0].scores), "runs"]
     rows = [
-        [*setting.values.values(), *told, str(max(score.count for score in setting.scores.values()))]
-        for setting, told in zip(shown, describe_scores(sweep, settings), strict=False)
+        [*setting.values.values(), *scores, str(max(score.count for score in setting.scores.values()))]
+        for setting, scores in zip(shown, describe_scores(sweep, settings), strict=False)
     ]
     repeats = " and ".join(f"{key} {', '.join(sweep.runs[key].cat.categories)}" for key in sweep.repeats)
     print(f"\n{len(sweep.runs)} runs{f': mean ± standard deviation over {repeats}' if repeats else ''}")
     show(columns, rows)
     if left := len(settings) - len(shown):
-        print(f"and {left} more settings, which come out worse on validation: gnn-distill report {folder}")
+        print(f"and {left} more settings with worse validation scores: gnn-distill report {folder}")
     for what in (*sweep.damaged, *(f"{name}: {why or 'without a result'}" for name, why in sweep.unfinished.items())):
         print(f"Note: {what}")

@@ -1,4 +1,4 @@
-"""Runs of one sweep as a frame: what was varied, and how each came out."""
+"""Runs of one sweep as a frame: the varied keys, and the scores of each run."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 from gnn_distill.config.schema.data import LOWER_IS_BETTER
 from gnn_distill.errors import UserError, reading_foreign, suggest
 from gnn_distill.results.run_files import CONFIG, Run, read_run
+from gnn_distill.storage.provenance import LOCATION_SECTIONS
 
 REPEATS = ("seed", "dataset.fold", "dataset.split_seed")
-"""Keys that repeat a setting; they are averaged over."""
-PLACES = ("paths", "tracker", "hydra")
+"""Keys that repeat a setting, and are averaged over."""
 
 
 @dataclass(frozen=True)
@@ -21,28 +21,28 @@ class Sweep:
     """The runs below a folder."""
 
     runs: pd.DataFrame
-    """A line a finished run, by its folder: the varied keys, then the metric on `val` and `test`."""
+    """One line per finished run, by its folder: the varied keys, then the metric on `val` and `test`."""
     keys: list[str]
-    """What was varied, the key with the most values first; repeats left out."""
+    """The varied keys without REPEATS, the key with the most values first."""
     repeats: list[str]
     """The varied keys of REPEATS."""
     metric: str
     lower_is_better: bool
     unfinished: dict[str, str]
-    """Folders of the runs without a result, and the first line of why, of those that failed."""
+    """Folders of the runs without a result, with the first line of the error if they failed."""
     damaged: list[str]
-    """What is wrong with the runs whose files are damaged, or of another version."""
+    """Errors of the runs whose files are damaged, or of another version."""
 
     def scores(self, *keys: str) -> pd.DataFrame:
         """By `keys`, columns (val, mean), (val, std) with ddof=1, (val, count), and the same of test.
 
-        Without keys a line of all runs.
+        Without keys, one line over all runs.
         """
         by = list(keys) or (lambda run: "all")
         return self.runs.groupby(by, sort=True, observed=True)[["val", "test"]].agg(["mean", "std", "count"])
 
     def best(self) -> pd.Series | None:
-        """The line of scores(*keys) with the best mean on validation, if any run has one; without keys the only one."""
+        """The line of scores(*keys) with the best mean on validation, if any; without keys, the only line."""
         means = self.scores(*self.keys)["val", "mean"].dropna() if len(self.runs) else []
         if not len(means):
             return None
@@ -55,7 +55,7 @@ def is_sweep(folder: Path) -> bool:
 
 
 def read_sweep(folder: Path, metric: str | None = None) -> Sweep:
-    """The runs below `folder`; `metric` by default is their primary one.
+    """The runs below `folder`; `metric` is by default their primary metric.
 
     Raises:
         UserError: if no run has that metric.
@@ -64,14 +64,14 @@ def read_sweep(folder: Path, metric: str | None = None) -> Sweep:
     damaged: list[str] = []
     for path in sorted(folder.glob(f"**/{CONFIG.as_posix()}"), key=_in_order):
         try:
-            with reading_foreign(path.parents[1], "Its files are damaged, or another program's."):
+            with reading_foreign(path.parents[1], "Its files are damaged, or were written by another program."):
                 runs.append(read_run(path.parents[1], curves=False))
         except UserError as error:
             damaged.append(str(error).replace(f"{folder}/", ""))
     finished = [run for run in runs if run.summary]
-    words = [_described_keys(run) for run in finished]
-    asked = {key: [_value(run, told, key) for run, told in zip(finished, words, strict=True)] for key in _keys(runs)}
-    varied = {key: values for key, values in asked.items() if len(set(values)) > 1}
+    words = [_overridden(run) for run in finished]
+    values_of = {key: [_value(run, own, key) for run, own in zip(finished, words, strict=True)] for key in _keys(runs)}
+    varied = {key: values for key, values in values_of.items() if len(set(values)) > 1}
     metric = metric or next((run.metric for run in finished), "")
     known = list(dict.fromkeys(name for run in finished for name in _scores(run).get("val", {})))
     if finished and metric not in known:
@@ -100,19 +100,19 @@ def _in_order(path: Path) -> list[tuple[int, str]]:
 
 
 def _keys(runs: list[Run]) -> list[str]:
-    """Everything that some run was told, places left out."""
-    names = (name for run in runs for name in _described_keys(run))
-    return [name for name in dict.fromkeys(names) if name.split(".")[0] not in PLACES]
+    """All keys that some run overrides, without locations."""
+    names = (name for run in runs for name in _overridden(run))
+    return [name for name in dict.fromkeys(names) if name.split(".")[0] not in LOCATION_SECTIONS]
 
 
-def _described_keys(run: Run) -> dict[str, str]:
-    """What a run was told, by key."""
+def _overridden(run: Run) -> dict[str, str]:
+    """The overrides of a run, by key."""
     return {name.lstrip("+~"): value for name, _, value in (text.partition("=") for text in run.overrides)}
 
 
-def _value(run: Run, told: dict[str, str], key: str) -> float | str:
-    """What a run was told about a key; what it had anyway, where it was not told."""
-    value: Any = told.get(key)
+def _value(run: Run, overrides: dict[str, str], key: str) -> float | str:
+    """The value of a key in the overrides of a run, else in its config."""
+    value: Any = overrides.get(key)
     if value is None:
         value = OmegaConf.select(run.config, key)
         value = "default" if isinstance(value, DictConfig) or value is None else str(value)
@@ -123,15 +123,15 @@ def _value(run: Run, told: dict[str, str], key: str) -> float | str:
 
 
 def _ordered(values: list[float | str]) -> pd.Categorical:
-    """Numbers in their order, then words."""
+    """Numbers in ascending order, then words."""
     numbers = sorted({value for value in values if isinstance(value, float)})
     words = sorted({value for value in values if isinstance(value, str)})
     return pd.Categorical(
-        [_told(value) for value in values], categories=[_told(value) for value in [*numbers, *words]], ordered=True
+        [_text(value) for value in values], categories=[_text(value) for value in [*numbers, *words]], ordered=True
     )
 
 
-def _told(value: float | str) -> str:
+def _text(value: float | str) -> str:
     return f"{value:g}" if isinstance(value, float) else value
 
 

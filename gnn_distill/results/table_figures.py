@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 GREY = "#8a8f98"
 DARK, LIGHT = "#111111", "#ffffff"
 ACROSS = 3
-"""Panels in a row of a figure."""
+"""Panels per row of a figure."""
 FOR_A_BOX = 4
-"""Values below which a box tells nothing that its dots do not."""
+"""Number of values from which on a box adds something to its dots."""
 
 
 def draw_boxes(table: Table, columns: Sequence[str] | None = None) -> "Figure | None":
-    """Every pair's value as a dot, with a box where there are enough of them: a panel a column, a line a row."""
+    """The value of every pair as a dot, with a box if there are enough: one panel per column, one line per row."""
 
     def draw(axes: "Axes", key: str) -> None:
         column = table.columns[key]
@@ -43,12 +43,14 @@ def draw_boxes(table: Table, columns: Sequence[str] | None = None) -> "Figure | 
         _rows(axes, list(table.rows.values()))
         axes.set(title=plain(column.label), xlabel=metric_label(column.metric))
 
-    there = [key for key in columns or table.columns if any(len(cell.values) for cell in table.of_column(key).values())]
-    return _grid(there, draw, height=1.1 + 0.34 * len(table.rows))
+    filled = [
+        key for key in columns or table.columns if any(len(cell.values) for cell in table.of_column(key).values())
+    ]
+    return _grid(filled, draw, height=1.1 + 0.34 * len(table.rows))
 
 
 def draw_differences(table: Table, columns: Sequence[str] | None = None) -> "Figure | None":
-    """By how much each row is better than the reference, with its interval: a panel a column, a bar a row.
+    """The gain of each row over the reference, with its interval: one panel per column, one bar per row.
 
     A bar is pale where the difference is not significant.
     """
@@ -73,12 +75,12 @@ def draw_differences(table: Table, columns: Sequence[str] | None = None) -> "Fig
         made = [table.cells[row, key].comparison for row in rows]
         return any(comparison and comparison.effect.n for comparison in made)
 
-    there = [key for key in columns or table.columns if compared(key)]
-    return _grid(there, draw, height=1.1 + 0.34 * len(rows))
+    filled = [key for key in columns or table.columns if compared(key)]
+    return _grid(filled, draw, height=1.1 + 0.34 * len(rows))
 
 
 def draw_heat_map(means: pd.DataFrame, metric: str, lower_is_better: bool) -> "Figure":
-    """A map of means: index up, columns along, darker is better, the best outlined; what is missing stays empty."""
+    """A map of means, index on the y axis, columns on the x axis; darker is better, best outlined, missing empty."""
     from matplotlib import colormaps
     from matplotlib.colors import Normalize
     from matplotlib.patches import Rectangle
@@ -111,7 +113,7 @@ def draw_heat_map(means: pd.DataFrame, metric: str, lower_is_better: bool) -> "F
 
 
 def draw_dots(settings: pd.Series, values: pd.Series, metric: str) -> "Figure":
-    """A dot for each run over an ordered categorical, and a bar at the mean of each of its values."""
+    """One dot per run over an ordered categorical, and a bar at the mean of each of its values."""
     figure, axes = _figure(5, 3.4)
     scale = Format.of(metric, ()).scale
     for place, setting in enumerate(settings.cat.categories):
@@ -128,10 +130,10 @@ def draw_dots(settings: pd.Series, values: pd.Series, metric: str) -> "Figure":
 def draw_cell_curves(
     cells: Mapping[str, Sequence[Mapping[str, Sequence[float]]]], metric: str, title: str = ""
 ) -> "Figure | None":
-    """The validation metric by epoch: a line a row at the mean over its runs, a band of one std (ddof=1).
+    """The validation metric by epoch: one line per row at the mean over its runs, with a band of one std (ddof=1).
 
-    `cells` holds, by label, the columns of metrics.csv of a stage for each run. A run that stopped early leaves the
-    mean where it stopped. None if no run has the metric.
+    `cells` contains, by label, the columns of metrics.csv of one stage for each run. A run that stopped early is left
+    out of the mean from there on. None if no run has the metric.
     """
     name = f"val/{metric}"
     found = {label: [run[name] for run in runs if name in run] for label, runs in cells.items()}
@@ -165,7 +167,7 @@ def means_of(table: Table) -> pd.DataFrame:
 
 
 def _colour(table: Table, row: str) -> str:
-    """The teacher's own, grey for what others are compared with, one for all others."""
+    """The colour of a row: one for the teacher, grey for the reference, one for all others."""
     return {table.teacher: COLOURS["teacher"], table.reference: GREY}.get(row, COLOURS["student"])
 
 
@@ -177,12 +179,12 @@ def _rows(axes: "Axes", labels: Sequence[str]) -> None:
 
 
 def _short(label: str) -> str:
-    """A label in lines that leave room for what it names."""
+    """A label broken into short lines."""
     return plain("\n".join(wrap(label, 24)))
 
 
 def _grid(titles: Sequence[str], draw: Callable[["Axes", str], None], height: float) -> "Figure | None":
-    """Panels, ACROSS in a row; nothing if there are none."""
+    """Panels, ACROSS per row; None if there are none."""
     if not titles:
         return None
     across = min(len(titles), ACROSS)

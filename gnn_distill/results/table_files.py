@@ -16,7 +16,7 @@ FILE = "table.json"
 SCORES = "scores.csv"
 """The runs of the table: row, column, path and more."""
 MOST = {"columns": 50, "cells": 2_000, "values": 20_000}
-"""Of a table whose figures can be drawn within reason."""
+"""Limits for a table whose figures are drawn."""
 
 
 def is_table(folder: Path) -> bool:
@@ -31,37 +31,39 @@ def read_table(folder: Path) -> Table:
         UserError: if the file is not that of a table, or of another version.
     """
     try:
-        told = read_plain_json(folder / FILE)
-        counts = {"columns": len(told["columns"]), "cells": len(told["cells"])}
-        counts["values"] = sum(len(line["values"]) for line in told["cells"])
+        content = read_plain_json(folder / FILE)
+        counts = {"columns": len(content["columns"]), "cells": len(content["cells"])}
+        counts["values"] = sum(len(line["values"]) for line in content["cells"])
         if too_many := [f"{counts[what]:,} {what}" for what in MOST if counts[what] > MOST[what]]:
             most = ", ".join(f"{count:,} {what}" for what, count in MOST.items())
             raise ValueError(f"it has {', '.join(too_many)}; at most {most}")
         return Table(
-            rows={row: line["label"] for row, line in told["rows"].items()},
-            columns={key: Column(**{**line, "units": tuple(line["units"])}) for key, line in told["columns"].items()},
-            cells={(line["row"], line["column"]): _cell(told, line) for line in told["cells"]},
-            teachers=frozenset(told["teachers"]),
-            ranks={row: _number(line["average_rank"]) for row, line in told["rows"].items()},
-            wins={row: tuple(line["wins"]) for row, line in told["rows"].items() if line["wins"]},
-            notes=tuple(told["notes"]),
-            footnotes=tuple(told["footnotes"]),
-            **{name: told[name] for name in ("name", "title", "reference", "alone", "teacher", "alpha")},
+            rows={row: line["label"] for row, line in content["rows"].items()},
+            columns={
+                key: Column(**{**line, "units": tuple(line["units"])}) for key, line in content["columns"].items()
+            },
+            cells={(line["row"], line["column"]): _cell(content, line) for line in content["cells"]},
+            teachers=frozenset(content["teachers"]),
+            ranks={row: _number(line["average_rank"]) for row, line in content["rows"].items()},
+            wins={row: tuple(line["wins"]) for row, line in content["rows"].items() if line["wins"]},
+            notes=tuple(content["notes"]),
+            footnotes=tuple(content["footnotes"]),
+            **{name: content[name] for name in ("name", "title", "reference", "alone", "teacher", "alpha")},
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{folder / FILE}: cannot be read as a table ({type(error).__name__}: {error}). "
-            "Make it anew: gnn-distill table table=… table.run=false"
+            "Render it again: gnn-distill table table=… table.run=false"
         ) from error
 
 
-def _cell(told: dict[str, Any], line: dict[str, Any]) -> Cell:
+def _cell(content: dict[str, Any], line: dict[str, Any]) -> Cell:
     number = {name: _number(value) for name, value in line.items() if value is None or isinstance(value, int | float)}
     share = comparison = None
-    if None not in (told["alone"], told["teacher"]) and line["row"] not in (told["alone"], told["teacher"]):
+    if None not in (content["alone"], content["teacher"]) and line["row"] not in (content["alone"], content["teacher"]):
         gap = Interval(number["gap"], number["gap_low"], number["gap_high"], line["compared"])
         share = Share(number["share"], number["share_low"], number["share_high"], gap)
-    if told["reference"] not in (None, line["row"]):
+    if content["reference"] not in (None, line["row"]):
         comparison = Comparison(
             effect=Interval(number["effect"], number["effect_low"], number["effect_high"], line["compared"]),
             outcome=Outcome(line["test"], line["compared"], number["statistic"], number["p"]),

@@ -23,25 +23,26 @@ from gnn_distill.results.table_files import FILE, SCORES, read_table
 from gnn_distill.results.tables import Table
 from gnn_distill.storage.bounded import lies_inside, read_csv
 from gnn_distill.storage.checksums import Damaged
+from gnn_distill.storage.metrics_file import METRICS_FILE
 from gnn_distill.storage.privacy import command
-from gnn_distill.storage.run_directory import METRICS, read_metrics
+from gnn_distill.storage.run_directory import read_metrics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_TILES = 6
 MOST_IMAGES = 40
-"""Of those that others put beside ours."""
+"""Number of further images in the folder that are shown."""
 CURVES = "Validation metric by epoch: mean over the runs of a row, band of one standard deviation"
 
 
 def table_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
     """The variables of templates/table.html; writes figures/*.png too."""
     table = read_table(folder)
-    beside = (Path(config.output).parent if config.output else folder) / "figures"
+    figure_folder = (Path(config.output).parent if config.output else folder) / "figures"
     damaged: list[str] = []
     curves = dict(_curves(table, folder, damaged))
-    drawn = {path.name for path in write_figures(table, curves, beside)}
+    drawn = {path.name for path in write_figures(table, curves, figure_folder)}
     others = [path for path in sorted((folder / "figures").glob("*.png")) if path.name not in drawn]
     others = [path for path in others if lies_inside(path, folder)][:MOST_IMAGES]
     results, *panels = grids(table)
@@ -64,13 +65,13 @@ def table_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
 
 
 def _command(table: Table, folder: Path) -> str:
-    """What made the table."""
+    """The command that made the table."""
     words = [word for word in read_run(folder).overrides if not word.startswith(("table.run=", "table.rerun="))]
     return command(["gnn-distill", "table", *(words or [f"table={table.name}"])])
 
 
 def write_figures(table: Table, curves: Mapping[str, "Figure"], folder: Path) -> list[Path]:
-    """Draw boxes.png, differences.png and means.png into a folder, where there is something to draw; and the curves."""
+    """Draw boxes.png, differences.png and means.png into a folder, if not empty, and the curves."""
     drawings = {"boxes": draw_boxes(table), "differences": draw_differences(table), "means": _map(table), **curves}
     paths = []
     for name, figure in drawings.items():
@@ -82,9 +83,9 @@ def write_figures(table: Table, curves: Mapping[str, "Figure"], folder: Path) ->
 
 
 def _curves(table: Table, folder: Path, damaged: list[str]) -> Iterator[tuple[str, "Figure"]]:
-    """By column, the learning curves of the table's runs, of those whose folders are on this machine.
+    """By column, the learning curves of the table's runs whose folders exist on this machine.
 
-    What is said of files that are `damaged` is added there; their curves are left out.
+    Errors of damaged files are appended to `damaged`; their curves are left out.
     """
     file = folder / SCORES
     if not os.path.lexists(file):
@@ -107,17 +108,17 @@ def _curves(table: Table, folder: Path, damaged: list[str]) -> Iterator[tuple[st
 
 
 def has_curves(path: str) -> bool:
-    """Whether a run's metrics.csv lies in its folder."""
-    return lies_inside(Path(path) / METRICS, Path(path))
+    """Whether a run's folder contains metrics.csv."""
+    return lies_inside(Path(path) / METRICS_FILE, Path(path))
 
 
 def _last_stage(curves: Curves, teacher: bool) -> dict[str, list[float]]:
-    """The student's curves; of a row that shows the teacher, the teacher's."""
+    """The student's curves; the teacher's for a row that shows the teacher."""
     return curves.get("teacher" if teacher else "student", {})
 
 
 def _map(table: Table) -> "Figure | None":
-    """Of a table that compares nothing, such as one of weights: a map of its means, if they are of one metric."""
+    """A map of the means of a table without a reference, such as one of weights, if all are of one metric."""
     kinds = {(column.metric, column.higher_is_better) for column in table.columns.values()}
     if table.reference is not None or len(kinds) > 1 or len(table.columns) < 2:
         return None
@@ -126,15 +127,15 @@ def _map(table: Table) -> "Figure | None":
 
 
 def _figures(table: Table) -> Iterator[tuple[Markup, str]]:
-    """A figure a column: the values, and the differences to the reference."""
+    """Figures per column: the values, and the differences to the reference."""
     if figure := _map(table):
         yield svg(figure, "means"), "Means; darker is better, the best is outlined."
     for key, column in table.columns.items():
         if figure := draw_boxes(table, [key]):
-            yield svg(figure, f"values of {key}"), f"{column.label}: a dot a {' and '.join(column.units)}."
+            yield svg(figure, f"values of {key}"), f"{column.label}: one dot per {' and '.join(column.units)}."
         if figure := draw_differences(table, [key]):
-            told = f"{column.label}: difference to {table.rows[table.reference]} with its 95 % interval"
-            yield svg(figure, f"differences of {key}"), f"{told}; pale: not significant."
+            caption = f"{column.label}: difference to {table.rows[table.reference]} with its 95 % interval"
+            yield svg(figure, f"differences of {key}"), f"{caption}; pale: not significant."
 
 
 def _tiles(table: Table) -> Iterator[dict[str, str]]:
@@ -149,7 +150,7 @@ def _tiles(table: Table) -> Iterator[dict[str, str]]:
 
 
 def _facts(table: Table, folder: Path) -> Iterator[tuple[str, str]]:
-    """What is compared with what, how much of it is there, and where."""
+    """Size, completeness, reference and folder of the table."""
     planned = sum(column.runs for column in table.columns.values()) * len(table.rows)
     missing = sum(cell.missing for cell in table.cells.values())
     yield "Size", f"{len(table.rows)} × {len(table.columns)}, rows × columns"
@@ -161,7 +162,7 @@ def _facts(table: Table, folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _tests(table: Table) -> Iterator[tuple[str, list[list[str]]]]:
-    """By column, a line for each comparison: row, test, pairs, statistic, p as it is, for the column, for all."""
+    """By column, one line per comparison: row, test, pairs, statistic, p unadjusted, for the column, for the table."""
     number = Format(1, 3)
     for key, column in table.columns.items():
         made = {table.rows[row]: cell.comparison for row, cell in table.of_column(key).items() if cell.comparison}

@@ -1,4 +1,4 @@
-"""A table: all that a rendering or a figure of it shows, as numbers."""
+"""A table as numbers: everything that its renderings and figures show."""
 
 import math
 from collections.abc import Mapping
@@ -14,35 +14,35 @@ NONE = Interval(math.nan, math.nan, math.nan, 0)
 
 @dataclass(frozen=True)
 class Column:
-    """A data set or setting: what its runs measured, and how they are paired."""
+    """A data set or setting: the metric of its runs, and how they are paired."""
 
     label: str
     metric: str
     """Empty while there are no runs."""
     higher_is_better: bool
     units: tuple[str, ...]
-    """What tells pairs apart: ("seed",), or the keys that choose the split, such as ("fold",)."""
+    """The keys that distinguish pairs: ("seed",), or those that choose the split, such as ("fold",)."""
     pairs: int
-    """Planned."""
+    """Number of planned pairs."""
     runs: int
-    """Planned for a cell: more than pairs where seeds are averaged within a split."""
+    """Number of planned runs per cell: more than pairs if seeds are averaged within a split."""
     test: str
     overlap: float
-    """n_test / n_train in the variance; 0 where the test is not corrected for folds."""
+    """n_test / n_train in the variance; 0 if the test is not corrected for folds."""
     constant: float | None = None
-    """Mean metric of the best answer that is the same for every example; None where the runs do not tell."""
+    """Mean metric of the best constant prediction; None if the runs do not record it."""
     learned: bool = True
-    """Whether a row is better than that for sure; where none is, no row is best."""
+    """Whether some row is significantly better than that; if not, no row is marked as best."""
 
     @property
     def sign(self) -> int:
-        """Of differences, such that better is positive."""
+        """The sign that makes better differences positive."""
         return 1 if self.higher_is_better else -1
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A cell against the reference's; effects are in original units, and positive where the cell is better."""
+    """A cell compared with the reference; effects are in original units, and positive where the cell is better."""
 
     effect: Interval
     outcome: Outcome
@@ -61,32 +61,32 @@ class Cell:
     values: pd.Series
     """The metric by pair, such as `fold 0`; seeds are averaged within a split first."""
     missing: int
-    """Runs that are planned and not there."""
+    """Number of planned runs that are missing."""
     diverged: int
-    """Runs without a finite metric, which are left out."""
+    """Number of runs without a finite metric, which are left out."""
     stale: int
-    """Runs of another version of the code."""
+    """Number of runs of another version of the code."""
     share: Share | None
-    """Of the gap between student alone and teacher; None for these two, or where the table has not both."""
+    """Share of the gap between student alone and teacher; None for these two, or if the table lacks one of them."""
     comparison: Comparison | None = None
-    """With the reference; None for the reference itself."""
+    """Comparison with the reference; None for the reference itself."""
     best: bool = False
     second: bool = False
 
     @property
     def mean(self) -> float:
-        """Over pairs; NaN without any."""
+        """Mean over pairs; NaN without any."""
         return float(self.values.mean())
 
     @property
     def std(self) -> float:
-        """Over pairs, with ddof=1; NaN below two."""
+        """Standard deviation over pairs, with ddof=1; NaN below two."""
         return float(self.values.std(ddof=1))
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows and columns in the order of the config, their cells, and what they come to."""
+    """Rows and columns in the order of the config, their cells, and the summaries."""
 
     name: str
     title: str
@@ -108,13 +108,13 @@ class Table:
     wins: dict[str, tuple[int, int, int]]
     """By row, columns in which it is better than the reference, not different, worse: by p_holm_all."""
     notes: tuple[str, ...] = ()
-    """What limits the table: runs missing, too few pairs, no gap."""
+    """Limits of the table: missing runs, too few pairs, no gap."""
     footnotes: tuple[str, ...] = ()
     """How to read it."""
 
     @property
     def comparisons(self) -> int:
-        """In a column."""
+        """Number of comparisons per column."""
         return len(self.rows) - 1 if self.reference else 0
 
     def of_column(self, key: str) -> dict[str, Cell]:
@@ -122,11 +122,11 @@ class Table:
         return {row: self.cells[row, key] for row in self.rows}
 
     def frame(self) -> pd.DataFrame:
-        """One line a cell, in original units; what is not known is NaN."""
+        """One line per cell, in original units; unknown values are NaN."""
         return pd.DataFrame([self._line(*at) for at in self.cells])
 
     def as_json(self) -> dict[str, Any]:
-        """Everything in plain types, None for what is not known."""
+        """The whole table in plain types, unknown values as None."""
         rows = {
             row: {"label": label, "average_rank": self.ranks[row], "wins": self.wins.get(row)}
             for row, label in self.rows.items()
@@ -186,12 +186,12 @@ class Table:
         }
 
 
-def _plain(thing: Any) -> Any:
-    """`thing` without NaN, which JSON does not have, and without tuples."""
-    if isinstance(thing, Mapping):
-        return {key: _plain(value) for key, value in thing.items()}
-    if isinstance(thing, list | tuple):
-        return [_plain(value) for value in thing]
-    if isinstance(thing, float):
-        return float(thing) if math.isfinite(thing) else None
-    return thing
+def _plain(value: Any) -> Any:
+    """`value` without NaN, which JSON does not have, and without tuples."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value

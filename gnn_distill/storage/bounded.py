@@ -1,4 +1,4 @@
-"""Reading files that may be somebody else's: regular files, of a folder nothing outside it, and none without end."""
+"""Reading files that someone else may have written: only regular files, inside a folder, and up to a limit."""
 
 import csv
 import io
@@ -21,28 +21,28 @@ MOST_YAML = MB // 4
 MOST_CSV = 32 * MB
 MOST_IMAGE = 16 * MB
 MOST_HEADER = 100_000_000
-"""Of a safetensors file of one's own: the most that safetensors takes."""
-DEEPEST, MOST_NODES = 32, 10_000
-"""Of YAML: lists and mappings within each other, and all of them with their values."""
+"""Limit for our own safetensors files, which is that of safetensors itself."""
+MAX_DEPTH, MOST_NODES = 32, 10_000
+"""Limits for YAML: levels of nesting, and number of lists, mappings and values."""
 MOST_COLUMNS = 1000
-AGAIN = "Delete it and run again."
+REMEDY = "Delete it and run again."
 
 
 class Damaged(UserError):
-    """A file that is not what was written; the message names it."""
+    """A file that is not as it was written; the message names it."""
 
-    def __init__(self, path: Path, why: str, remedy: str = AGAIN) -> None:
+    def __init__(self, path: Path, why: str, remedy: str = REMEDY) -> None:
         super().__init__(f"{path}: is damaged: {why}. {remedy}")
         self.path, self.why = path, why
 
 
 @contextmanager
-def reading(path: Path, remedy: str = AGAIN) -> Iterator[None]:
-    """Within it an OSError becomes a UserError; a file that is not there, or a disk that fails, is damage."""
+def reading(path: Path, remedy: str = REMEDY) -> Iterator[None]:
+    """Turn an OSError into a UserError: Damaged where the file is missing or the disk fails."""
     try:
         yield
     except PermissionError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}). Ask its owner for the right to.") from error
+        raise UserError(f"{path}: cannot be read ({error.strerror}). Ask its owner for read permission.") from error
     except OSError as error:
         why = "it is missing" if isinstance(error, FileNotFoundError) else f"it cannot be read ({error.strerror})"
         raise Damaged(path, why, remedy) from error
@@ -57,52 +57,52 @@ def lies_inside(path: Path, folder: Path) -> bool:
         return False
 
 
-def stay_inside(folder: Path, path: Path, remedy: str = AGAIN) -> None:
-    """Raise Damaged where `path` is there and is no regular file of `folder`, all links followed."""
+def stay_inside(folder: Path, path: Path, remedy: str = REMEDY) -> None:
+    """Raise Damaged if `path` exists but is not a regular file inside `folder`, all links followed."""
     if os.path.lexists(path) and not lies_inside(path, folder):
-        raise Damaged(path, "it is a link to another place, or no regular file", remedy)
+        raise Damaged(path, "it links outside its folder, or is not a regular file", remedy)
 
 
 @contextmanager
-def opened(path: Path, folder: Path | None = None, remedy: str = AGAIN) -> Iterator[IO[bytes]]:
-    """A regular file, of `folder` where one is given, open for reading. Raises Damaged, or UserError without rights."""
+def opened(path: Path, folder: Path | None = None, remedy: str = REMEDY) -> Iterator[IO[bytes]]:
+    """Open a regular file, inside `folder` if one is given. Raises Damaged, or UserError if not permitted."""
     with reading(path, remedy):
         real = os.path.realpath(path, strict=True)
         if not lies_inside(path, Path(folder or os.path.dirname(real))):
-            raise Damaged(path, "it is a link to another place, or no regular file", remedy)
+            raise Damaged(path, "it links outside its folder, or is not a regular file", remedy)
         # The name may be changed meanwhile: no link is followed here, no pipe waited for.
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         with open(os.open(real, flags), "rb") as file:
             yield file
 
 
-def read_bytes(path: Path, most: int, folder: Path | None = None, remedy: str = AGAIN) -> bytes:
+def read_bytes(path: Path, most: int, folder: Path | None = None, remedy: str = REMEDY) -> bytes:
     """All of a file of at most `most` bytes. Raises Damaged."""
     with opened(path, folder or path.parent, remedy) as file:
         raw = file.read(most + 1)
     if len(raw) > most:
-        raise Damaged(path, f"it has more than the {most:,} bytes that are read of such a file", remedy)
+        raise Damaged(path, f"it exceeds the limit of {most:,} bytes", remedy)
     return raw
 
 
 def parsed(text: str | bytes) -> Any:
-    """The value of a JSON text; None if it is none."""
+    """The value of a JSON text; None if it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError, MemoryError):
         return None
 
 
-def read_plain_json(path: Path, folder: Path | None = None, remedy: str = AGAIN) -> Any:
+def read_plain_json(path: Path, folder: Path | None = None, remedy: str = REMEDY) -> Any:
     """The value of a JSON file without a checksum. Raises Damaged."""
     value = parsed(read_bytes(path, MOST_JSON, folder, remedy))
     if value is None:
-        raise Damaged(path, "it is no JSON", remedy)
+        raise Damaged(path, "it is not JSON", remedy)
     return value
 
 
-def read_yaml(path: Path, folder: Path | None = None, remedy: str = AGAIN) -> "DictConfig | ListConfig":
-    """What a YAML file holds: nothing of it can grow, as there are no aliases, and no tags of Python.
+def read_yaml(path: Path, folder: Path | None = None, remedy: str = REMEDY) -> "DictConfig | ListConfig":
+    """The content of a YAML file; aliases, which can make it grow, and Python tags are refused.
 
     Raises Damaged.
     """
@@ -114,29 +114,29 @@ def read_yaml(path: Path, folder: Path | None = None, remedy: str = AGAIN) -> "D
         depth = 0
         for count, event in enumerate(yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))):
             if isinstance(event, yaml.AliasEvent):
-                raise Damaged(path, f"it has aliases (*{event.anchor}), which no run writes", remedy)
+                raise Damaged(path, f"it contains aliases (*{event.anchor}), which no run writes", remedy)
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEEPEST or count > MOST_NODES:
-                limits = f"at most {DEEPEST} within each other, with {MOST_NODES:,} values in all, are read"
-                raise Damaged(path, f"it has too many lists: {limits}", remedy)
+            if depth > MAX_DEPTH or count > MOST_NODES:
+                limits = f"the limits are {MAX_DEPTH} levels and {MOST_NODES:,} values"
+                raise Damaged(path, f"it is nested too deeply or too long: {limits}", remedy)
         return OmegaConf.load(io.StringIO(text))
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        told = " ".join(str(error).split())[:200]
-        raise Damaged(path, f"it is no YAML that a run writes ({type(error).__name__}: {told})", remedy) from error
+        message = " ".join(str(error).split())[:200]
+        raise Damaged(path, f"it is not YAML as a run writes it ({type(error).__name__}: {message})", remedy) from error
 
 
-def read_csv(path: Path, folder: Path | None = None, remedy: str = AGAIN) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of a CSV file; a last row that is torn is left out. Raises Damaged."""
+def read_csv(path: Path, folder: Path | None = None, remedy: str = REMEDY) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a CSV file; a torn last row is dropped. Raises Damaged."""
     try:
         text = read_bytes(path, MOST_CSV, folder, remedy).decode()
         rows = list(csv.reader(io.StringIO(text, newline="")))
     except (csv.Error, UnicodeDecodeError) as error:
-        raise Damaged(path, f"it is no CSV ({error})", remedy) from error
+        raise Damaged(path, f"it is not CSV ({error})", remedy) from error
     header = rows.pop(0) if rows else []
     if len(header) > MOST_COLUMNS:
-        raise Damaged(path, f"it has {len(header):,} columns; at most {MOST_COLUMNS:,} are read", remedy)
+        raise Damaged(path, f"it has {len(header):,} columns; the limit is {MOST_COLUMNS:,}", remedy)
     if rows and len(rows[-1]) < len(header):
         rows.pop()
     if other := next((line for line, row in enumerate(rows, 2) if len(row) != len(header)), None):
-        raise Damaged(path, f"row {other} has other cells than its header has", remedy)
+        raise Damaged(path, f"row {other} does not have one cell per column", remedy)
     return header, rows

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from gnn_distill.errors import UserError
-from gnn_distill.storage.checksums import AGAIN, BLANK, SECTION, Damaged, metadata
+from gnn_distill.storage.checksums import BLANK, REMEDY, SECTION, Damaged, metadata
 from gnn_distill.storage.files import atomic_path
 from gnn_distill.storage.versions import version_to_write
 
@@ -36,15 +36,15 @@ def save(path: Path, state: dict[str, Any]) -> None:
     _write(path, tensors, {"state": _split(state, "", tensors)})
 
 
-def load(path: Path, verify: bool = True, remedy: str = AGAIN) -> dict[str, Any]:
+def load(path: Path, verify: bool = True, remedy: str = REMEDY) -> dict[str, Any]:
     """Read what `save` wrote; tensors are on the CPU and mapped from the file.
 
-    Its checksum is tested first, unless that was done already (`verify`). Raises UserError for a file that is missing,
-    damaged, or of a version that is not read, ending in `remedy`.
+    Its checksum is verified first; pass verify=False if that was done already. Raises UserError, ending in `remedy`,
+    for a file that is missing, damaged, or of a version that cannot be read.
     """
-    ours = _ours(path, verify, remedy)
+    content = _metadata(path, verify, remedy)
     with _tensors(path, remedy) as file:
-        return _join(ours["state"], file.get_tensor)
+        return _join(content["state"], file.get_tensor)
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
@@ -52,39 +52,41 @@ def save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     _write(path, tensors, {})
 
 
-def load_tensors(path: Path, verify: bool = True, remedy: str = AGAIN, folder: Path | None = None) -> dict[str, Tensor]:
-    """Read what `save_tensors` wrote, as `load` does; with a `folder` it must lie there, links followed."""
-    _ours(path, verify, remedy, folder)
+def load_tensors(
+    path: Path, verify: bool = True, remedy: str = REMEDY, folder: Path | None = None
+) -> dict[str, Tensor]:
+    """Read what `save_tensors` wrote, as `load` does; with a `folder` it must be inside it, links followed."""
+    _metadata(path, verify, remedy, folder)
     with _tensors(path, remedy) as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not a dict)
 
 
-def _ours(path: Path, verify: bool, remedy: str, folder: Path | None = None) -> dict[str, Any]:
+def _metadata(path: Path, verify: bool, remedy: str, folder: Path | None = None) -> dict[str, Any]:
     if not path.is_file():
-        raise UserError(f"{path}: there is no such checkpoint.")
+        raise UserError(f"{path}: no such checkpoint.")
     return metadata(path, remedy, verify, folder)
 
 
 @contextmanager
 def _tensors(path: Path, remedy: str) -> Iterator[Any]:
-    """The tensors of a file whose checksum is right: what makes no sense nevertheless is damage."""
+    """Open the tensors of a file whose checksum is right; whatever is malformed nevertheless counts as damage."""
     try:
         with safe_open(path, framework="pt") as file:
             yield file
     except (SafetensorError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        told = " ".join(str(error).split())[:200]
-        raise Damaged(path, f"its tensors cannot be read ({type(error).__name__}: {told})", remedy) from error
+        message = " ".join(str(error).split())[:200]
+        raise Damaged(path, f"its tensors cannot be read ({type(error).__name__}: {message})", remedy) from error
 
 
-def _write(path: Path, tensors: dict[str, Tensor], ours: dict[str, Any]) -> None:
-    """A safetensors file: the length of the header, the header, the tensors' bytes, which nothing separates.
+def _write(path: Path, tensors: dict[str, Tensor], content: dict[str, Any]) -> None:
+    """Write a safetensors file: the length of the header, the header, and the bytes of the tensors without gaps.
 
-    Not by safetensors' own `save_file`, which copies all tensors once more, leaves the file to its owner alone, orders
-    metadata by chance, and cannot tell its checksum without reading it again.
+    safetensors' own `save_file` copies all tensors once more, makes the file readable by its owner only, orders
+    metadata randomly, and needs a second read for the checksum.
     """
-    # What is wide comes first: so every tensor begins at a multiple of its items.
+    # Wide types first, so that every tensor starts at a multiple of its item size.
     names = sorted(tensors, key=lambda name: (-tensors[name].element_size(), name))
-    section = json.dumps({"schema_version": version_to_write(path.name), "checksum": BLANK, **ours})
+    section = json.dumps({"schema_version": version_to_write(path.name), "checksum": BLANK, **content})
     header: dict[str, Any] = {"__metadata__": {SECTION: section}}
     end = 0
     for name in names:
@@ -95,7 +97,7 @@ def _write(path: Path, tensors: dict[str, Tensor], ours: dict[str, Any]) -> None
     text += b" " * (-len(text) % 8)
     head = len(text).to_bytes(8, "little") + text
     digest = hashlib.sha256(head)
-    with atomic_path(path) as beside, open(beside, "wb") as file:
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
         file.write(head)
         for name in names:
             values = tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()

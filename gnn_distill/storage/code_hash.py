@@ -1,7 +1,7 @@
-"""Which code a result depends on: the modules that its maker imports, directly or through others, and their hash.
+"""Which code a result depends on: all modules that its root modules import, directly or indirectly, and their hash.
 
-Read from the sources, without importing anything: a module that takes part cannot be forgotten, and what nobody
-imports changes no key.
+Imports are read from the sources, without importing anything: no module that takes part can be forgotten, and modules
+that are not imported change no key.
 """
 
 import ast
@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from gnn_distill.config.module_files import NAME, is_installed, path_of, source_of
 
 EXEMPT = {
-    "config.schema": "its values stand in the key themselves",
-    "errors": "says what is wrong, and computes nothing",
+    "config.schema": "its values are part of the key",
+    "errors": "formats errors, computes nothing",
     "training.console": "shows what happens",
     "training.progress": "shows what happens",
     "training.terminal": "shows what happens",
@@ -27,22 +27,24 @@ EXEMPT = {
     "storage.code_hash": "names what is hashed here",
     "config.module_files": "finds modules by their names, and those are hashed",
     "config.plugins": "finds modules by their names, and those are hashed",
-    "storage.files": "how bytes come to the disk; checksums guard them",
-    "storage.checksums": "how bytes come to the disk; checksums guard them",
-    "storage.bounded": "how bytes come from the disk; checksums guard them",
-    "storage.store": "where results lie",
-    "storage.versions": "which files are read; keys hold what counts of it",
-    "storage.run_directory": "where results lie",
-    "storage.resume": "how a run that was stopped is found again; it ends as if it had not been",
-    "storage.settings": "how a run's settings are kept; their values count",
+    "storage.files": "writes and reads bytes, which checksums guard",
+    "storage.checksums": "writes and reads bytes, which checksums guard",
+    "storage.bounded": "writes and reads bytes, which checksums guard",
+    "storage.store": "where results are stored",
+    "storage.versions": "which files are read; keys contain what matters of it",
+    "storage.run_directory": "where results are stored",
+    "storage.run_lock": "where results are stored",
+    "storage.metrics_file": "where results are stored",
+    "storage.resume": "how a stopped run is resumed; its result is as if it had not been stopped",
+    "storage.settings": "how a run's settings are stored; their values are part of the key",
     "config.naming": "what a run is called",
     "config.quoting": "how a command line is written",
     "interruption": "how a run is stopped",
     "formatting": "how numbers are shown",
     "storage.privacy": "what leaves this machine",
-    "results": "draws pages and tables from what there is",
-    "predict": "uses a student that is finished",
-    "data.assembly.seen": "tells a finished student what its training part held",
+    "results": "draws pages and tables from finished results",
+    "predict": "uses a finished student",
+    "data.assembly.seen": "describes the training part to a finished student",
 }
 """Modules and packages that may change without changing a result, and why."""
 ANNOTATIONS = ("jaxtyping", "omegaconf", "hydra", "rich", "filelock")
@@ -50,7 +52,7 @@ ANNOTATIONS = ("jaxtyping", "omegaconf", "hydra", "rich", "filelock")
 
 
 class Imports(NamedTuple):
-    """What the source of a module imports, anywhere in it but for annotations alone."""
+    """The imports in the source of a module, except those used only for annotations."""
 
     modules: frozenset[str]
     """Names of modules whose source is hashed: this package's and the user's."""
@@ -59,7 +61,7 @@ class Imports(NamedTuple):
 
 
 class Code(NamedTuple):
-    """What a result was made with."""
+    """The code that a result depends on."""
 
     modules: tuple[str, ...]
     digest: str
@@ -67,19 +69,19 @@ class Code(NamedTuple):
     """Versions of the installed packages that these modules import."""
 
     def to_key(self) -> dict[str, Any]:
-        """What enters a key of the store."""
+        """The entries for a key of the store."""
         return {"code": self.digest, "packages": self.packages}
 
 
 def code_of(roots: Iterable[str], without: Iterable[str] = (), ours: bool = True) -> Code:
     """The modules that `roots` need, the hash of their sources, and the packages that they import.
 
-    Roots are full names, of this package's modules or of the user's; `without`: names of modules of this package that
-    take no part here, beside EXEMPT; not `ours`: none of them does. A parent package of a module is one of its imports.
+    Roots are full names of modules, of this package or the user's; `without`: names of further modules of this package
+    to leave out, in addition to EXEMPT; ours=False leaves out all of them. Parent packages count as imported.
     """
     exempt = tuple(f"{NAME}.{name}" for name in (*EXEMPT, *without)) if ours else (NAME,)
     roots = tuple(dict.fromkeys(roots))
-    fixed = all(root.partition(".")[0] == NAME for root in roots)  # those of the user may be written while we run
+    fixed = all(root.partition(".")[0] == NAME for root in roots)  # modules of the user may be edited while we run
     return (_known if fixed else _code_of)(roots, exempt)
 
 
@@ -109,7 +111,7 @@ _known = cache(_code_of)
 
 
 def imports_of(name: str) -> Imports:
-    """What a module imports; nothing where it has no Python source."""
+    """What a module imports; nothing if it has no Python source."""
     source, path = source_of(name), path_of(name)
     if source is None or path.suffix != ".py":
         return Imports(frozenset(), frozenset())
@@ -137,7 +139,7 @@ _read_once = cache(_read)
 
 
 def _imported(tree: ast.AST, package: str) -> Iterator[str]:
-    """Full names, of modules or of what is in them; `if TYPE_CHECKING` is passed over."""
+    """Full names of the imported modules or of members of them; `if TYPE_CHECKING` is skipped."""
     for node in ast.iter_child_nodes(tree):
         match node:
             case ast.If(test=ast.Name(id="TYPE_CHECKING")):
@@ -155,7 +157,7 @@ def _imported(tree: ast.AST, package: str) -> Iterator[str]:
 
 @cache
 def version_of(package: str) -> str | None:
-    """The version of the distribution that a package comes from; None where it is unknown, or computes nothing."""
+    """The version of the distribution that contains a package; None if it is unknown, or computes nothing."""
     if package in ANNOTATIONS:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Writing files so that a reader, or whoever comes after a crash, finds the old one or the new one, whole."""
+"""Writing files so that a reader, even after a crash, finds either the old version or the new one, complete."""
 
 import errno
 import hashlib
@@ -22,30 +22,30 @@ TEMPORARY = ".tmp"
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to: renamed to `path` once it is on the disk, removed if anything goes wrong.
+    """A temporary path next to `path`: renamed to `path` once its content is on disk, removed if anything goes wrong.
 
-    Raises UserError where the system refuses to write: no space, no right, a limit.
+    Raises UserError if the system refuses to write: no space, no permission, a limit.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
     try:
         with writing(path):
-            yield beside
-            sync(beside)
-            os.replace(beside, path)
+            yield temporary
+            sync(temporary)
+            os.replace(temporary, path)
             sync(path.parent)
     finally:
         with suppress(OSError):
-            beside.unlink()
+            temporary.unlink()
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a text: a reader, or a crash, finds the old file or the new one."""
-    with atomic_path(path) as beside:
-        beside.write_bytes(text.encode())
+    """Replace a file by a text, atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(text.encode())
 
 
 def append(path: Path, text: str) -> None:
-    """Add to the end of a file, all of it or nothing."""
+    """Append a text to a file, all of it or nothing."""
     with writing(path), open(path, "ab", buffering=0) as file:
         end, rest = file.tell(), text.encode()
         try:
@@ -58,23 +58,23 @@ def append(path: Path, text: str) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Within it an OSError becomes a UserError: which file, why, what is left of it, and what to do."""
+    """Turn an OSError into a UserError that says which file, why, what is left of it, and what to do."""
     before = os.path.exists(path)
     try:
         yield
     except OSError as error:
-        left = "What it held before is intact." if before else "Nothing is left of it."
+        left = "Its previous content is intact." if before else "No part of it is left."
         remedy = REMEDIES.get(error.errno, "Choose a folder that you may write to.")
         raise UserError(f"{path}: cannot be written ({error.strerror or error}). {left} {remedy}") from error
 
 
 def fingerprint(path: Path) -> dict[str, int | str]:
-    """Size and SHA-256 of a file, as manifests tell them."""
+    """Size and SHA-256 of a file, as manifests list them."""
     return {"size": path.stat().st_size, "sha256": sha256(path)}
 
 
 def is_held(lock: Path) -> bool:
-    """Whether a living process holds a lock: one that was killed does not, whatever it left."""
+    """Whether a living process holds a lock; a killed one does not, whatever files it left."""
     if not lock.exists():
         return False
     try:
@@ -82,18 +82,18 @@ def is_held(lock: Path) -> bool:
             return False
     except Timeout:
         return True
-    except OSError:  # where nothing can be written, nobody makes anything
+    except OSError:  # where nothing can be written, no process can be at work
         return False
 
 
 def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file, read piece by piece."""
+    """Hexadecimal SHA-256 of a file, read in chunks."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync(path: Path) -> None:
-    """See to it that a file, or the names in a folder, outlive a crash of the machine."""
+    """Make sure that a file, or the names in a folder, survive a crash of the machine."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -105,9 +105,9 @@ def sync(path: Path) -> None:
 
 
 def remove_temporaries(folder: Path) -> None:
-    """Remove what a process that was killed in the middle of `atomic_path` left in a folder.
+    """Remove what a process that was killed within `atomic_path` left in a folder.
 
-    Only for a folder that nobody else writes to.
+    Only for a folder that no other process writes to.
     """
     for file in folder.glob(f".*{TEMPORARY}"):
         with suppress(OSError):
@@ -115,7 +115,7 @@ def remove_temporaries(folder: Path) -> None:
 
 
 def set_aside(path: Path, why: str = "damaged") -> Path:
-    """Rename a file or folder to `<name>.damaged`, or `.damaged.2` where that is taken; gives its new path."""
+    """Rename a file or folder to `<name>.damaged`, or `.damaged.2` if that exists; returns the new path."""
     endings = chain([why], (f"{why}.{number}" for number in count(2)))
     aside = next(name for ending in endings if not (name := path.with_name(f"{path.name}.{ending}")).exists())
     os.replace(path, aside)

@@ -1,4 +1,4 @@
-"""What lies in a store: its entries, what is left of others, and which run directories use what."""
+"""The contents of a store: its entries, leftovers of others, and which run directories use them."""
 
 import os
 import time
@@ -12,14 +12,14 @@ from filelock import FileLock, Timeout
 from gnn_distill.storage.checksums import Damaged, NewerVersion, OlderVersion, read_json
 from gnn_distill.storage.files import is_held, writing
 from gnn_distill.storage.run_directory import RUN, SUMMARY
-from gnn_distill.storage.store import MANIFEST, check
+from gnn_distill.storage.store import KEY_FILE, verify_entry
 
-WHOLE, MAKING, PARTIAL, DAMAGED, ASIDE = "", "in the making", "partial", "damaged", "set aside"
+INTACT, MAKING, PARTIAL, DAMAGED, ASIDE = "", "in progress", "partial", "damaged", "set aside"
 OLDER, NEWER = "older version", "newer version"
-"""States of an item: an entry; what a process fills, or has left unfinished; an entry that cannot be used as it lies
-there; one that was set aside for that; one of a version that is no longer read, or not yet known."""
+"""States of an item: an intact entry; one that a process is filling, or left unfinished; a damaged one; a damaged one
+that was set aside; one of a version that is no longer read, or not yet known."""
 Users = dict[tuple[str, str], list[Path]]
-"""Run directories, by kind and key of the entries that they use."""
+"""Run directories by (kind, key) of the entries that they use."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Item:
     size: int
     """Bytes of its files."""
     age: float
-    """Seconds since the last of its files was written."""
+    """Seconds since its newest file was written."""
     what: str = ""
-    """What was made, in words, as far as it can be read."""
+    """Description of the content, if it can be read."""
     trouble: str = ""
-    """What is wrong with it."""
+    """Description of the damage."""
     runs: Sequence[Path] = ()
-    """The run directories that are known to use it."""
+    """The known run directories that use it."""
 
     @property
     def kind(self) -> str:
@@ -46,14 +46,14 @@ class Item:
 
     @property
     def lock(self) -> Path:
-        """The file that the maker of this entry locks."""
+        """The lock file held by a process that makes this entry."""
         return self.path.with_name(f"{self.path.name.partition('.')[0]}.lock")
 
 
 def inventory(
     root: Path, users: Users, verify: bool = False, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> list[Item]:
-    """Everything in a store, by kind; with `verify` all files are read against their checksums, else only manifests."""
+    """All items of a store, by kind; `verify` checks the checksums of all files, otherwise only manifests are read."""
     kinds = [kind for kind in sorted(root.iterdir()) if kind.is_dir()]
     folders = [folder for kind in kinds for folder in sorted(kind.iterdir()) if folder.is_dir()]
     items = []
@@ -65,13 +65,13 @@ def inventory(
 
 
 def examine(folder: Path, users: Users, verify: bool = False) -> Item:
-    """A folder of a store, as it is now, whoever may be at it."""
+    """The current state of a folder of a store, whether or not a process is working on it."""
     stats = [file.stat() for file in folder.iterdir() if file.is_file()]
     written = max((stat.st_mtime for stat in stats), default=folder.stat().st_mtime)
     key, _, ending = folder.name.partition(".")
     item = Item(
         folder,
-        state=ASIDE if ending.startswith("damaged") else PARTIAL if ending else WHOLE,
+        state=ASIDE if ending.startswith("damaged") else PARTIAL if ending else INTACT,
         size=sum(stat.st_size for stat in stats),
         age=max(time.time() - written, 0.0),
         runs=() if ending else users.get((folder.parent.name, key), ()),
@@ -79,24 +79,24 @@ def examine(folder: Path, users: Users, verify: bool = False) -> Item:
     if ending:
         return item
     try:
-        told = read_json(folder / MANIFEST)
-        for name, of_file in told["files"].items():
-            if not (folder / name).is_file() or (folder / name).stat().st_size != of_file["size"]:
+        listed = read_json(folder / KEY_FILE)
+        for name, expected in listed["files"].items():
+            if not (folder / name).is_file() or (folder / name).stat().st_size != expected["size"]:
                 raise Damaged(folder / name, "it is missing, or has another size")
         if verify:
-            check(folder)
+            verify_entry(folder)
     except Damaged as error:
         return replace(item, state=DAMAGED, trouble=f"{error.path.name}: {error.why}")
     except OlderVersion:
         return replace(item, state=OLDER)
     except NewerVersion:
         return replace(item, state=NEWER)
-    return replace(item, what=told["what"])
+    return replace(item, what=listed["what"])
 
 
 @contextmanager
 def try_lock(item: Item) -> Iterator[bool]:
-    """Hold the lock of an item unless somebody else does; whether that is so. What is done within may fail to write."""
+    """Try to lock an item; yields whether that succeeded. Errors of writing within it become UserErrors."""
     lock = FileLock(item.lock)
     with writing(item.path):
         try:
@@ -112,7 +112,7 @@ def try_lock(item: Item) -> Iterator[bool]:
 
 
 def users_in(folders: Iterable[Path]) -> tuple[Users, dict[Path, str]]:
-    """Which runs below `folders`, finished or not, use which entries; and why files of others cannot be read."""
+    """Which runs below `folders`, finished or not, use which entries; and why some files cannot be read."""
     users: Users = {}
     unreadable: dict[Path, str] = {}
     for folder in folders:
@@ -127,7 +127,7 @@ def users_in(folders: Iterable[Path]) -> tuple[Users, dict[Path, str]]:
             except NewerVersion:
                 unreadable[file] = "is of a newer version"
                 continue
-            except OlderVersion:  # it used entries of its own version
+            except OlderVersion:  # such a run used entries of its own version
                 continue
             for kind, keys in used.items():
                 for key in keys:
@@ -137,8 +137,8 @@ def users_in(folders: Iterable[Path]) -> tuple[Users, dict[Path, str]]:
 
 
 def _keys_by_kind(file: Path) -> dict[str, list[str]]:
-    """The entries of a store that a run says it uses. Raises Damaged or OtherVersion."""
+    """The store entries that a run lists as used. Raises Damaged or OtherVersion."""
     used = read_json(file).get("store", {})
     if not isinstance(used, dict) or not all(isinstance(keys, list) for keys in used.values()):
-        raise Damaged(file, "what it says of the store makes no sense")
+        raise Damaged(file, "its list of store entries is malformed")
     return used

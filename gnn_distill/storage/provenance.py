@@ -1,4 +1,4 @@
-"""What a run ran on: packages, code, machine; and the hash of its settings."""
+"""Provenance of a run: packages, code, machine, and the hash of its settings."""
 
 import hashlib
 import json
@@ -32,27 +32,27 @@ PACKAGES = (
     "rdkit",
     "wandb",
 )
-RUN = "gnn_distill.pipeline.run"
-PLACES = ("paths", "tracker", "hydra")
-"""Sections that say where a run is kept, not what it is."""
-LATER = {
+RUN_MODULE = "gnn_distill.pipeline.run"
+LOCATION_SECTIONS = ("paths", "tracker", "hydra")
+"""Sections that say where a run is stored, not what it is."""
+ADDED_KEYS = {
     "trainer.nonfinite": "stop",
     "dataset.add_reverses": True,
     "dataset.features": "pyg",
     "dataset.positive": None,
     "loss.own": {},
 }
-"""Keys that came later, with the value that says what was so before: with it, a config keeps its hash."""
-MEANS = ("trainer.out_of_memory",)
-"""Keys that say how a result is come by, not what it is."""
+"""Keys added later, with the value that means the earlier behaviour: with it, a config keeps its hash."""
+RESULT_NEUTRAL = ("trainer.out_of_memory",)
+"""Keys that change how a result is computed, not the result."""
 FILES = ("dataset.path", "teacher.checkpoint")
-"""Keys that name a file of the user's: what is in it counts, not where it lies."""
+"""Keys that name a file of the user's: its content counts, not its path."""
 MODULES = {
     "dataset.source": "gnn_distill.data.sources",
     "teacher.name": "gnn_distill.models.teachers",
     "student.name": "gnn_distill.models.students",
 }
-"""Keys that name a module, and the package of those that are not the user's."""
+"""Keys that name a module, and the package of the built-in ones."""
 
 
 def environment(device: Any = "cpu", config: Any = None) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def environment(device: Any = "cpu", config: Any = None) -> dict[str, Any]:
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of the packages that results may depend on, those that are installed."""
+    """Versions of the installed packages that results may depend on."""
     versions = {}
     for package in PACKAGES:
         try:
@@ -88,31 +88,31 @@ def package_versions() -> dict[str, str]:
 def code_version(config: Any = None) -> dict[str, Any]:
     """`version` of the package, hash of a run's `sources`; in a checkout also the `commit` and whether it is `dirty`.
 
-    A run is not of another version because the code of a table, or of a model that it does not have, has changed.
+    Changes to the code of tables, or of models that a run does not use, do not change its version.
     """
     return _release() | {"sources": run_code(config).digest[:16]}
 
 
 def run_code(config: Any = None) -> Code:
-    """The code of this package that the numbers of a run with these settings depend on; None: of any run."""
+    """The code of this package that the results of a run with these settings depend on; None: that all runs share."""
     named = ((_select(config, key), package) for key, package in MODULES.items())
     chosen = (
         f"{package}.{module_behind(name)}" for name, package in named if name not in (None, "none") and "." not in name
     )
-    return code_of([RUN, *chosen])
+    return code_of([RUN_MODULE, *chosen])
 
 
 def config_hash(cfg: DictConfig) -> str:
-    """Sixteen hex digits of the SHA-256 of what a run is: its resolved config, and what this names of the user's own.
+    """Sixteen hex digits of the SHA-256 of what a run is: its resolved config, and the files and modules it names.
 
-    Left out is what PLACES, MEANS and LATER leave out. Of files the content counts, of modules also their source and
-    that of what they import; nothing of it is run.
+    LOCATION_SECTIONS, RESULT_NEUTRAL and ADDED_KEYS at their earlier value are left out. Files count by their content,
+    modules by their source and that of what they import; none of it is executed.
     """
     values = OmegaConf.to_container(cfg, resolve=True)
-    kept = {key: value for key, value in values.items() if key not in PLACES}
-    for key in (*MEANS, *LATER):
+    kept = {key: value for key, value in values.items() if key not in LOCATION_SECTIONS}
+    for key in (*RESULT_NEUTRAL, *ADDED_KEYS):
         section, _, name = key.rpartition(".")
-        if key in MEANS or _select(kept, key) == LATER[key]:
+        if key in RESULT_NEUTRAL or _select(kept, key) == ADDED_KEYS[key]:
             (_select(kept, section) or {}).pop(name, None)
     for key in FILES:
         section, _, name = key.partition(".")
@@ -124,9 +124,9 @@ def config_hash(cfg: DictConfig) -> str:
 
 
 def users_code(config: Any) -> dict[str, str]:
-    """Hashes of the user's modules that a config names, and of those of theirs that they import, by key.
+    """Hashes of the user's modules that a config names, including the user's modules that these import, by key.
 
-    Not of this package's: another version of it makes the same run in another way.
+    This package's own modules do not count: another version of it makes the same run.
     """
     named = {key: _select(config, key) for key in MODULES}
     modules = {key: name for key, name in named.items() if isinstance(name, str) and "." in name}
@@ -139,7 +139,7 @@ def users_code(config: Any) -> dict[str, str]:
 
 
 def file_hash(path: str) -> str:
-    """SHA-256 of a file; `missing` where there is none."""
+    """SHA-256 of a file; `missing` if it does not exist."""
     try:
         stat = Path(path).stat()
         return _file_hash(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
@@ -149,12 +149,12 @@ def file_hash(path: str) -> str:
 
 @lru_cache(maxsize=64)
 def _file_hash(path: str, *stamp: int) -> str:
-    """Tables ask for the same file of every run; `stamp` tells when it was written anew."""
+    """Tables ask for the same file for every run; `stamp` changes when the file is rewritten."""
     return sha256(Path(path))
 
 
 def _select(config: Any, key: str) -> Any:
-    """The value of a dotted key of a dictionary or an object; None where there is none."""
+    """The value of a dotted key of a dictionary or an object; None if there is none."""
     for name in key.split("."):
         config = config.get(name) if isinstance(config, Mapping | DictConfig) else getattr(config, name, None)
     return config
@@ -170,8 +170,8 @@ def _release() -> dict[str, Any]:
 
 
 def _checkout(root: Path) -> dict[str, Any]:
-    """Commit and state of the checkout at `root`; nothing if there is none, or no git."""
-    if not (root / ".git").exists():  # an environment inside somebody else's checkout is not ours
+    """Commit and state of the checkout at `root`; empty if there is none, or no git."""
+    if not (root / ".git").exists():  # an environment inside another checkout does not count
         return {}
 
     def git(*arguments: str) -> str:

@@ -1,94 +1,54 @@
-"""The folder a run leaves: what is written there can be read at any moment, is never half a file, and can be tested."""
+"""The run directory: what a run writes can be read at any moment, is never half a file, and can be verified."""
 
-import csv
-import io
 import json
 import math
 import os
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, SoftFileLock, Timeout
-
 from gnn_distill.config.quoting import resume_command
 from gnn_distill.errors import UserError
-from gnn_distill.storage.bounded import read_csv, reading, stay_inside
+from gnn_distill.storage.bounded import reading, stay_inside
 from gnn_distill.storage.checksums import Damaged, OlderVersion, read_json, write_json
 from gnn_distill.storage.files import append, fingerprint, remove_temporaries, replace_file, set_aside
+from gnn_distill.storage.metrics_file import (
+    METRICS_FILE,
+    column_order,
+    columns_by_stage,
+    format_rows,
+    plain_number,
+    recorded_epochs,
+)
 
 SUMMARY = "summary.json"
-METRICS = "metrics.csv"
 RUN = "run.json"
-"""What a run that is under way knows of itself; one that goes on reads it."""
+"""Facts about a run, which a resumed one reads."""
 MANIFEST = "manifest.json"
 SPLIT = "split.safetensors"
 """Ids of the graphs, or at node level of the nodes, of each part: train, val and test, int64."""
 CONSOLE = "console.log"
-"""What the run told, line by line; a run that goes on adds to it."""
+"""What the run printed, line by line; a resumed run appends to it."""
 FAILED = "failed.json"
-"""Why a run failed: its message as `error`, and, where no user could cause it, the end of the `traceback`."""
-RUNNING = "running.lock"
-"""Held by the process that makes the run, for as long as it lives."""
-WAIT = 1.0
-"""Seconds that a run waits for that lock: whoever asks whether it is held holds it for a moment."""
-KEPT = (METRICS, RUN, SPLIT, "student.*", "checkpoints/*.safetensors", "figures/*", ".hydra/*.yaml")
-"""What a manifest tells of; summary.json has a checksum of its own."""
-AGAIN = "Make the run again: remove its folder, or choose another."
-MOST_STAGES = 16
+"""Why a run failed: its message as `error`, and, unless a user caused it, the end of the `traceback`."""
+KEPT = (METRICS_FILE, RUN, SPLIT, "student.*", "checkpoints/*.safetensors", "figures/*", ".hydra/*.yaml")
+"""Files that a manifest lists; summary.json carries its own checksum."""
+REPEAT_RUN = "Repeat the run: remove its folder, or choose another."
+START_OVER = "Remove the folder and start a new run."
 LAST_LINES = 20
-"""Of a traceback that is kept."""
-
-
-class Busy(UserError):
-    """Another process makes the run of this folder."""
-
-
-@contextmanager
-def holding(run_dir: Path, patience: float = WAIT) -> Iterator[None]:
-    """Within it no other process writes `run_dir`, which is made if need be; a process may hold it twice.
-
-    The kernel lets go of the lock when its process dies, however it does. A finished run needs none: its file goes.
-
-    Raises:
-        Busy: if another process holds it for longer than `patience` in seconds; -1: waits for ever.
-        UserError: where nothing can be locked.
-    """
-    lock = FileLock((run_dir / RUNNING).resolve(), is_singleton=True)
-    try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=patience)
-    except Timeout:
-        # Where the file system has no locks, a file stands for one, and outlives its process.
-        dead = f" If none is, remove {lock.lock_file}." if isinstance(lock, SoftFileLock) else ""
-        raise Busy(
-            f"hydra.run.dir={run_dir}: another process is making this run. Wait for it, or choose another folder.{dead}"
-        ) from None
-    except (OSError, NotImplementedError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise UserError(
-            f"hydra.run.dir={run_dir}: cannot be written, or holds no lock ({why}). Choose a folder that you may write "
-            "to, on a file system that can lock files."
-        ) from error
-    try:
-        yield
-    finally:
-        if (run_dir / SUMMARY).exists():
-            with suppress(OSError):
-                (run_dir / RUNNING).unlink()
-        lock.release()
+"""Number of lines of a traceback that are kept."""
 
 
 class RunDirectory:
     """Folders and files of one run: metrics.csv, summary.json, run.json, console.log, checkpoints/ and others.
 
-    `facts` are what run.json holds, and `told` the epochs, as (stage, epoch), that an earlier process had recorded.
-    metrics.csv is written anew from the first row on: a run that goes on records again what its checkpoints hold.
-    For a process that is `holding` the folder.
+    `facts` is the content of run.json, `recorded` the epochs, as (stage, epoch), that an earlier process recorded.
+    metrics.csv is rewritten from its first row on: a resumed run records again what its checkpoints hold. Only for a
+    process that is `holding` the folder.
 
-    Raises UserError if the folder cannot be written, or holds a finished run, or, without `resume`, one under way.
+    Raises UserError if the folder cannot be written, holds a finished run, or, without `resume`, an unfinished one.
     """
 
     def __init__(self, path: Path | str, resume: bool = False) -> None:
@@ -99,7 +59,7 @@ class RunDirectory:
         """The student's state after the last epoch that was written."""
         self.console_log = self.path / CONSOLE
         self.facts: dict[str, Any] = {}
-        self.told: set[tuple[str, int]] = set()
+        self.recorded: set[tuple[str, int]] = set()
         self._rows: list[dict[str, Any]] = []
         self._columns: list[str] = []
         if (self.path / SUMMARY).exists():
@@ -108,11 +68,11 @@ class RunDirectory:
             )
         if resume and ((self.path / RUN).exists() or self.last.exists()):
             _stay_inside(self.path)
-            self.facts = read_json(self.path / RUN, "Remove the folder, and start the run anew.")
-            self.told = _recorded(self.path / METRICS)
+            self.facts = read_json(self.path / RUN, START_OVER)
+            self.recorded = recorded_epochs(self.path / METRICS_FILE)
         elif self.last.exists() or ((self.path / RUN).exists() and _has_begun(self.path)):
             raise UserError(
-                f"hydra.run.dir={self.path}: this folder holds an unfinished run. Go on with it: "
+                f"hydra.run.dir={self.path}: this folder holds an unfinished run. Resume it: "
                 f"{resume_command(self.path)}; or choose another folder, or remove it first."
             )
         try:
@@ -129,7 +89,7 @@ class RunDirectory:
             ) from error
 
     def remember(self, **facts: Any) -> None:
-        """Add to what is known of the run, for whoever goes on with it; a finished one's file stays as it is."""
+        """Add facts to run.json, for resuming the run; that of a finished run stays unchanged."""
         self.facts |= facts
         if not (self.path / SUMMARY).exists():
             write_json(self.path / RUN, _strict(self.facts))
@@ -138,44 +98,44 @@ class RunDirectory:
         """Add a row to metrics.csv; a new column rewrites the file, so that its header is always the union."""
         self._rows.append(dict(row))
         if new := [key for key in row if key not in self._columns]:
-            self._columns = sorted([*self._columns, *new], key=_column_order)
-            replace_file(self.path / METRICS, _csv(self._columns, self._rows, header=True))
+            self._columns = sorted([*self._columns, *new], key=column_order)
+            replace_file(self.path / METRICS_FILE, format_rows(self._columns, self._rows, header=True))
         else:
-            append(self.path / METRICS, _csv(self._columns, self._rows[-1:]))
+            append(self.path / METRICS_FILE, format_rows(self._columns, self._rows[-1:]))
 
     def forget(self, stage: str) -> None:
-        """Drop the rows of a stage that is begun anew."""
-        kept = [row for row in self._rows if row["stage"] != stage]
-        if len(kept) < len(self._rows):
-            self._rows = kept
-            replace_file(self.path / METRICS, _csv(self._columns, self._rows, header=True))
+        """Drop the rows of a stage that starts from scratch."""
+        others = [row for row in self._rows if row["stage"] != stage]
+        if len(others) < len(self._rows):
+            self._rows = others
+            replace_file(self.path / METRICS_FILE, format_rows(self._columns, self._rows, header=True))
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
-        """Write summary.json, which makes the run a finished one: keys as given, numbers that are not finite as null.
+        """Write summary.json, which marks the run as finished: keys as given, numbers that are not finite as null.
 
-        All other files of the run are there by now: their checksums go to manifest.json first.
+        All other files of the run exist by now: their checksums go to manifest.json first.
         """
-        files = {name: fingerprint(self.path / name) for name in kept(self.path)}
+        files = {name: fingerprint(self.path / name) for name in listed_files(self.path)}
         write_json(self.path / MANIFEST, {"files": files})
         write_json(self.path / SUMMARY, _strict(summary))
 
 
 def write_failure(run_dir: Path, error: BaseException) -> None:
-    """Write failed.json: the message of an error, and of one that no user can cause the last lines of its traceback."""
-    told = {"error": str(error)}
+    """Write failed.json: the message of an error, and, unless a user caused it, the last lines of its traceback."""
+    failure = {"error": str(error)}
     if not isinstance(error, UserError):
         lines = "".join(traceback.format_exception(error)).splitlines()
-        told = {"error": f"{type(error).__name__}: {error}", "traceback": "\n".join(lines[-LAST_LINES:])}
-    replace_file(run_dir / FAILED, json.dumps(told, indent=2) + "\n")
+        failure = {"error": f"{type(error).__name__}: {error}", "traceback": "\n".join(lines[-LAST_LINES:])}
+    replace_file(run_dir / FAILED, json.dumps(failure, indent=2) + "\n")
 
 
 def read_summary(run_dir: Path | str) -> dict[str, Any]:
-    """What a finished run wrote; raises Damaged or OtherVersion, naming the file."""
-    return read_json(Path(run_dir) / SUMMARY, AGAIN)
+    """The summary of a finished run. Raises Damaged or OtherVersion, naming the file."""
+    return read_json(Path(run_dir) / SUMMARY, REPEAT_RUN)
 
 
 def is_finished(run_dir: Path) -> bool:
-    """Whether a run ended; a summary that is not whole, or too old, is set aside, so that the run can be made again."""
+    """Whether a run has finished; a damaged or outdated summary is set aside, so that the run can be repeated."""
     try:
         return (run_dir / SUMMARY).exists() and bool(read_summary(run_dir))
     except (Damaged, OlderVersion):
@@ -184,40 +144,40 @@ def is_finished(run_dir: Path) -> bool:
         return False
 
 
-def kept(run_dir: Path) -> list[str]:
-    """Names of the files that a manifest tells of."""
+def listed_files(run_dir: Path) -> list[str]:
+    """Names of the files of a run that its manifest lists."""
     return [path.relative_to(run_dir).as_posix() for path in _matching(run_dir) if path.is_file()]
 
 
 def _stay_inside(run_dir: Path) -> None:
-    """Raise Damaged where a file or folder that a run writes is a link to another place."""
+    """Raise Damaged if a file or folder that a run writes links outside its folder."""
     for name in {pattern.partition("/")[0] for pattern in KEPT if "/" in pattern}:
         if not Path(os.path.realpath(run_dir / name)).is_relative_to(os.path.realpath(run_dir)):
-            raise Damaged(run_dir / name, "it is a link to another place", AGAIN)
+            raise Damaged(run_dir / name, "it links outside its folder", REPEAT_RUN)
     for file in _matching(run_dir):
-        stay_inside(run_dir, file, AGAIN)
+        stay_inside(run_dir, file, REPEAT_RUN)
 
 
 def _matching(run_dir: Path) -> list[Path]:
-    """What has a name that a manifest tells of, whatever it is."""
+    """Everything whose name a manifest would list, whatever kind of file it is."""
     return [path for pattern in KEPT for path in sorted(run_dir.glob(pattern))]
 
 
-def check(run_dir: Path, *names: str) -> None:
-    """Raise Damaged, naming the file, unless these files of a run (all by default) are as it left them when it ended.
+def verify_run(run_dir: Path, *names: str) -> None:
+    """Raise Damaged, naming the file, if one of these files of a finished run (default: all) has changed since.
 
-    What an unfinished run wrote is not tested, nor what has been removed.
+    Files of unfinished runs, and files that were removed, are not verified.
     """
     if not (run_dir / SUMMARY).exists() or not (run_dir / MANIFEST).exists():
         return
-    told = read_json(run_dir / MANIFEST, AGAIN)["files"]
-    for name in names or told:
+    listed = read_json(run_dir / MANIFEST, REPEAT_RUN)["files"]
+    for name in names or listed:
         file = run_dir / name
-        if name in told and os.path.lexists(file):
-            stay_inside(run_dir, file, AGAIN)
-            with reading(file, AGAIN):
-                if fingerprint(file) != told[name]:
-                    raise Damaged(file, f"its content is not what {MANIFEST} tells", AGAIN)
+        if name in listed and os.path.lexists(file):
+            stay_inside(run_dir, file, REPEAT_RUN)
+            with reading(file, REPEAT_RUN):
+                if fingerprint(file) != listed[name]:
+                    raise Damaged(file, f"its content does not match {MANIFEST}", REPEAT_RUN)
 
 
 def read_metrics(run_dir: Path | str) -> dict[str, dict[str, list[float]]]:
@@ -226,59 +186,13 @@ def read_metrics(run_dir: Path | str) -> dict[str, dict[str, list[float]]]:
     Raises Damaged where a finished run left it otherwise.
     """
     run_dir = Path(run_dir)
-    check(run_dir, METRICS)
-    columns, rows = read_csv(run_dir / METRICS, run_dir, AGAIN)
-    if not rows:
-        return {}
-    place = columns.index("stage")
-    stages: dict[str, list[list[str]]] = {}
-    for row in rows:
-        stages.setdefault(row[place], []).append(row)
-    if len(stages) > MOST_STAGES:
-        raise Damaged(run_dir / METRICS, f"it has {len(stages):,} stages; at most {MOST_STAGES} are read", AGAIN)
-    return {
-        stage: {
-            column: [float(row[index] or "nan") for row in of_stage]
-            for index, column in enumerate(columns)
-            if index != place and any(row[index] for row in of_stage)
-        }
-        for stage, of_stage in stages.items()
-    }
+    verify_run(run_dir, METRICS_FILE)
+    return columns_by_stage(run_dir / METRICS_FILE, REPEAT_RUN)
 
 
 def _has_begun(run_dir: Path) -> bool:
-    """Whether an unfinished run has ended a stage: only then would starting it anew lose something."""
+    """Whether an unfinished run has completed a stage: only then would starting over lose something."""
     return bool(read_json(run_dir / RUN, "Remove the folder, or choose another.").get("seconds"))
-
-
-def _recorded(path: Path) -> set[tuple[str, int]]:
-    """Stage and epoch of every row of metrics.csv; its last line may be torn."""
-    try:
-        with open(path, encoding="utf-8", errors="replace", newline="") as file:
-            rows = [(row.get("stage"), row.get("epoch") or "") for row in csv.DictReader(file)]
-    except (OSError, csv.Error):
-        return set()
-    return {(stage, int(epoch)) for stage, epoch in rows if epoch.isdecimal()}
-
-
-def _column_order(column: str) -> tuple[bool, bool, str]:
-    """Stage and epoch, the other plain columns, then train/... and val/...; each in order of appearance."""
-    part, slash, _ = column.partition("/")
-    return column != "stage", column != "epoch", part if slash else ""
-
-
-def _csv(columns: list[str], rows: list[dict[str, Any]], header: bool = False) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    if header:
-        writer.writeheader()
-    writer.writerows({key: _number(value) for key, value in row.items()} for row in rows)
-    return text.getvalue()
-
-
-def _number(value: Any) -> Any:
-    """NumPy and torch scalars as Python numbers."""
-    return value.item() if hasattr(value, "item") else value
 
 
 def _strict(value: Any) -> Any:
@@ -287,7 +201,7 @@ def _strict(value: Any) -> Any:
         return {str(key): _strict(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_strict(item) for item in value]
-    value = _number(value)
+    value = plain_number(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, bool | int | str) else str(value)

@@ -1,4 +1,4 @@
-"""The settings a run began with: kept in run.json under its checksum, and as the files of .hydra/ that people read."""
+"""The settings a run started with: stored in run.json with its checksum, and as the files of .hydra/ for people."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,14 +12,13 @@ from gnn_distill.errors import UserError, reading_foreign
 from gnn_distill.storage.bounded import read_yaml
 from gnn_distill.storage.checksums import read_json
 from gnn_distill.storage.files import replace_file, writing
-from gnn_distill.storage.provenance import PLACES
-from gnn_distill.storage.run_directory import RUN
+from gnn_distill.storage.provenance import LOCATION_SECTIONS
+from gnn_distill.storage.run_directory import RUN, START_OVER
 
 FOLDER = ".hydra"
 FILES = ("config", "overrides", "hydra")
 """Hydra's names for the files there."""
-ANEW = "Remove the folder, and start the run anew."
-RESTORE = "Restore it, or start the run anew."
+RESTORE = "Restore it, or start a new run."
 
 
 @dataclass(frozen=True)
@@ -29,15 +28,15 @@ class Settings:
     config: dict[str, Any]
     """All values, interpolations resolved."""
     words: list[str]
-    """Overrides on the command line, Hydra's own left out."""
+    """Overrides on the command line, without Hydra's own."""
     config_folders: list[str]
-    """What --config-dir named."""
+    """Values of --config-dir."""
     files: dict[str, str] = field(default_factory=dict)
-    """Texts of the files in .hydra/: what Hydra itself would write there, but before anything can be looked at."""
+    """Texts of the files in .hydra/, as Hydra itself would write them, but later than this module does."""
 
     @classmethod
     def of_job(cls, cfg: DictConfig) -> "Settings":
-        """Those of the job that Hydra is running, whose config is `cfg`."""
+        """The settings of the job that Hydra is running, whose config is `cfg`."""
         hydra = HydraConfig.get()
         parts = zip(FILES, (cfg, hydra.overrides.task, HydraConfig.instance().cfg), strict=True)
         files = {name: OmegaConf.to_yaml(part) for name, part in parts}
@@ -45,35 +44,35 @@ class Settings:
 
     @classmethod
     def read(cls, run: Path) -> "Settings":
-        """Those of a run: from run.json, or, where an older version wrote that, from .hydra/.
+        """The settings of a run: from run.json, or, if an older version wrote it, from .hydra/.
 
         Raises:
-            UserError: where these cannot be read.
+            UserError: if these cannot be read.
         """
         if (run / RUN).is_file():
-            with reading_foreign(run / RUN, ANEW):
-                if kept := cls.among(read_json(run / RUN, ANEW)):
-                    return kept
+            with reading_foreign(run / RUN, START_OVER):
+                if settings := cls.from_facts(read_json(run / RUN, START_OVER)):
+                    return settings
         folder = run / FOLDER
         with reading_foreign(folder, RESTORE):
             words = read_yaml(folder / "overrides.yaml", run, RESTORE)
-            if not isinstance(words, ListConfig):  # Hydra writes [] where there are none
-                raise UserError(f"{folder / 'overrides.yaml'}: holds no list of overrides. {RESTORE}")
+            if not isinstance(words, ListConfig):  # Hydra writes [] if there are none
+                raise UserError(f"{folder / 'overrides.yaml'}: is not a list of overrides. {RESTORE}")
             hydra = read_yaml(folder / "hydra.yaml", run, RESTORE).hydra
             config = values(read_yaml(folder / "config.yaml", run, RESTORE))
             return cls(config, [str(word) for word in words], _folders(hydra))
 
     @classmethod
-    def among(cls, facts: Mapping[str, Any]) -> "Settings | None":
-        """Those that run.json holds, if it does."""
+    def from_facts(cls, facts: Mapping[str, Any]) -> "Settings | None":
+        """The settings in `facts`, the content of run.json; None if an older version wrote it."""
         return cls(**facts["settings"]) if "settings" in facts else None
 
     def facts(self) -> dict[str, Any]:
-        """What run.json is to hold."""
+        """The entries for run.json."""
         return {"settings": asdict(self)}
 
     def write(self, run: Path) -> None:
-        """See to it that .hydra/ holds its files as they were."""
+        """Restore the files of .hydra/."""
         folder = run / FOLDER
         with writing(folder):
             folder.mkdir(exist_ok=True)
@@ -88,9 +87,9 @@ def values(cfg: DictConfig) -> dict[str, Any]:
     return OmegaConf.to_container(cfg, resolve=True)
 
 
-def without_places(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a config that says what a run is, not where it is kept."""
-    return {key: value for key, value in config.items() if key not in PLACES}
+def without_locations(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a config that says what a run is, not where it is stored."""
+    return {key: value for key, value in config.items() if key not in LOCATION_SECTIONS}
 
 
 def _folders(hydra: DictConfig) -> list[str]:

@@ -1,7 +1,7 @@
-"""Versions of the files that runs and the store keep, one count for every format; a file's name says which is its.
+"""Format versions of the files of runs and of the store; the file name determines the format.
 
-Something new in a format is one more line here. Its reader takes a default where that is missing, so that the files of
-the versions before can still be read, and only where they cannot, or are wrong, does `oldest` rise.
+An addition to a format is one more line here. Its reader uses a default where the addition is missing, so that files of
+earlier versions can still be read; `oldest` rises only if they cannot, or are wrong.
 """
 
 from typing import NamedTuple
@@ -10,10 +10,10 @@ FIRST = "a checksum of its own"
 
 
 class Format(NamedTuple):
-    """A kind of file, and how it has changed."""
+    """A file format and its history."""
 
     changes: tuple[str, ...] = (FIRST,)
-    """What each version brought, version 1 first; the last one is written."""
+    """What each version added, version 1 first; the last one is written."""
     oldest: int = 1
     """The oldest version that is read."""
 
@@ -44,14 +44,14 @@ CONTENTS = {
     "encodings": "encodings.safetensors",
     "structure": "structure.safetensors",
 }
-"""Of each kind of entry of the store the file that it is made for."""
+"""For each kind of store entry, the file that holds its content."""
 
 
 def version_to_write(name: str) -> int:
-    """The version of a file that is written now; 1 for a name that stands for no format."""
+    """The current version of a file's format; 1 for a name without a format."""
     return FORMATS.get(name, Format()).current
 
 
 def version_in_keys(kind: str) -> int:
-    """What the keys of a kind of entries hold: when a version is no longer read, what was made by it is made again."""
+    """The version that enters the keys of a kind of entry: what is no longer read is thus computed again."""
     return FORMATS.get(CONTENTS.get(kind, ""), Format()).oldest

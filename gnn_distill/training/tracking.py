@@ -12,7 +12,7 @@ from pathlib import Path
 from queue import Full, Queue
 from typing import TYPE_CHECKING, Any
 
-from gnn_distill.storage.privacy import without_places
+from gnn_distill.storage.privacy import shorten_paths
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +76,7 @@ class WandbTracker(Tracker):
 
     def summary(self, values: Mapping[str, Any]) -> None:
         """Final values of the run."""
-        self._send("summary", values=without_places(dict(values)))
+        self._send("summary", values=shorten_paths(dict(values)))
 
     def image(self, key: str, path: Path) -> None:
         """A PNG file."""
@@ -162,7 +162,7 @@ def start_tracker(
             "name": name,
             "tags": list(dict.fromkeys([*cfg.tracker.tags, *tags])),
             "dir": str(Path(run_dir).resolve()),
-            "config": without_places(OmegaConf.to_container(cfg, resolve=True)),
+            "config": shorten_paths(OmegaConf.to_container(cfg, resolve=True)),
         }
         if run_id:
             arguments |= {"id": run_id, "resume": "allow" if resumed else None}

@@ -93,12 +93,12 @@ def test_only_places_may_change(gnn_distill: Callable, monkeypatch: pytest.Monke
         assert gnn_distill(*SMALL, "hydra.run.dir=run")[0] == 75
     status, _, err = gnn_distill("train", "resume=run", "optim.lr=0.5", "student=gps")
     assert status == 1
-    assert "resume=run: the settings of a run that goes on cannot change: " in err
+    assert "resume=run: the settings of a resumed run cannot change: " in err
     assert "student.name was graphormer, is gps; " in err
-    assert "Leave these out, or start a run of its own." in err
+    assert "Leave these out, or start a new run." in err
     status, _, err = gnn_distill(*SMALL, "hydra.run.dir=run")
     assert status == 1
-    assert "this folder holds an unfinished run. Go on with it: gnn-distill train resume=" in err
+    assert "this folder holds an unfinished run. Resume it: gnn-distill train resume=" in err
     assert gnn_distill("train", "resume=run", "paths.store=elsewhere", "trainer.max_epochs=3", "tracker=none")[0] == 0
     assert summary_of("run")["student"]
 
@@ -115,9 +115,9 @@ def test_a_run_that_kept_nothing_starts_over(gnn_distill: Callable, monkeypatch:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("resume=nowhere",), "resume=nowhere: this is no folder of a run that has begun: it has no run.json."),
-        (("resume=a", "resume=b"), "resume=a, b: one run at a time, and without -m."),
-        (("resume=a", "-m"), "resume=a: one run at a time, and without -m."),
+        (("resume=nowhere",), "resume=nowhere: this is not the folder of a started run: it has no run.json."),
+        (("resume=a", "resume=b"), "resume=a, b: only one run at a time can be resumed, and without -m."),
+        (("resume=a", "-m"), "resume=a: only one run at a time can be resumed, and without -m."),
     ],
 )
 def test_what_cannot_be_gone_on_with_is_told(words: tuple[str, ...], said: str, gnn_distill: Callable) -> None:
@@ -140,7 +140,7 @@ def test_a_run_whose_data_have_changed_is_refused(gnn_distill: Callable, monkeyp
         file.write("CCO,3\n")
     status, _, err = gnn_distill("train", "resume=run")
     assert status == 1
-    assert "the data, weights or modules that they name have changed since this run began" in err
+    assert "the data, weights or modules that they name have changed since it started" in err
 
 
 def test_another_version_of_the_code_is_told(gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +152,7 @@ def test_another_version_of_the_code_is_told(gnn_distill: Callable, monkeypatch:
     monkeypatch.setattr(train, "environment", lambda *_: now | {"code": now["code"] | {"sources": "other"}})
     status, out, _ = gnn_distill("train", "resume=run")
     assert status == 0
-    assert "This run began with another code: it may end elsewhere than it would have." in out
+    assert "This run started with another code: its result may differ from that of an uninterrupted run." in out
 
 
 def test_settings_are_read_from_the_run_and_not_from_todays_configs(
@@ -203,7 +203,7 @@ def test_a_table_that_was_moved_is_gone_on_with(gnn_distill: Callable, monkeypat
     Path("changed.csv").write_text(Path("other.csv").read_text() + "CCO,3\n")
     status, _, err = gnn_distill("train", "resume=run", "dataset.path=changed.csv")
     assert status == 1
-    assert "the data, weights or modules that they name have changed since this run began" in err
+    assert "the data, weights or modules that they name have changed since it started" in err
     status, _, err = gnn_distill("train", "resume=run", "dataset.path=other.csv")
     assert (status, err) == (0, "")
     summary = summary_of("run")
@@ -283,7 +283,7 @@ def test_a_run_of_an_older_version_whose_words_are_lost_is_refused(
     Path("run/.hydra/overrides.yaml").write_text("")
     status, _, err = gnn_distill("train", "resume=run")
     assert status == 1
-    assert "run/.hydra/overrides.yaml: holds no list of overrides." in err
+    assert "run/.hydra/overrides.yaml: is not a list of overrides." in err
     Path("run/.hydra/overrides.yaml").write_text(words)
     assert gnn_distill("train", "resume=run")[0] == 0
 
@@ -292,7 +292,7 @@ def test_a_run_of_an_older_version_whose_words_are_lost_is_refused(
 def test_what_another_process_writes_is_left_to_it(
     words: tuple[str, ...], gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gnn_distill.storage.run_directory.WAIT", 0.05)
+    monkeypatch.setattr("gnn_distill.storage.run_lock.LOCK_TIMEOUT", 0.05)
     with signalled(monkeypatch, "teacher", 1):
         assert gnn_distill(*SMALL, "hydra.run.dir=run")[0] == 75
     Path("run/checkpoints/.last.safetensors.1.tmp").write_text("what it is about to rename")
@@ -300,7 +300,7 @@ def test_what_another_process_writes_is_left_to_it(
     with FileLock("run/running.lock"):
         status, out, err = gnn_distill(*words)
         assert (status, out) == (1, "")
-        assert "run: another process is making this run. Wait for it, or choose another folder.\n" in err
+        assert "run: another process is writing to this folder. Wait for it, or choose another folder.\n" in err
         assert contents("run") == before
 
 
@@ -351,7 +351,7 @@ def test_the_command_to_go_on_with_can_be_pasted_into_a_shell(
     printed = out.partition("Resume with: ")[2].splitlines()[0]
     status, _, err = gnn_distill(*SMALL, f"hydra.run.dir={for_hydra(folder)}")
     assert status == 1
-    assert f"Go on with it: {printed}; or choose" in err
+    assert f"Resume it: {printed}; or choose" in err
     program, *words = subprocess.run(
         ["sh", "-c", f'for word in {printed}; do printf "%s\\0" "$word"; done'],
         capture_output=True,
@@ -382,14 +382,14 @@ def test_a_run_goes_on_with_the_threads_it_began_with(gnn_distill: Callable, mon
     with signalled(monkeypatch, "student", 2):
         status, out, _ = gnn_distill("train", "resume=run")
     assert status == 75
-    assert "This run began with" not in out
+    assert "This run started with" not in out
     facts = read_json(Path("run/run.json"))
     facts["began_on"]["threads"] = 64
     write_json(Path("run/run.json"), facts)
     monkeypatch.setattr("gnn_distill.pipeline.runtime.default_threads", lambda: 1)
     status, out, _ = gnn_distill("train", "resume=run")
     assert status == 0
-    assert "This run began with 64 threads, and not 1: it may end elsewhere than it would have." in out
+    assert "This run started with 64 threads (now 1): its result may differ from that of an uninterrupted run." in out
 
 
 FULL = (

@@ -39,8 +39,8 @@ def test_a_run_with_a_damaged_summary_is_told_and_made_again(gnn_distill: Callab
     assert "2 runs: 2 missing; 2 to be made" in gnn_distill(*words, "table.status=true")[1]
     status, out, _ = gnn_distill(*words)
     assert status == 0
-    assert f"Warning: {first.relative_to(tmp_path)}: is damaged: it ends too early" in out
-    assert "Warning: 1 folders of runs do not count." in out
+    assert f"Warning: {first.relative_to(tmp_path)}: is damaged: it is truncated" in out
+    assert "Warning: 1 folders of runs are ignored." in out
     assert [path.with_name("summary.json.damaged").exists() for path in (first, second)] == [True, True]
     assert {name: value for name, (value, _) in summaries(tmp_path).items()} == {
         name: value for name, (value, _) in made.items()

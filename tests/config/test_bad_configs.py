@@ -34,10 +34,10 @@ BAD = {
     "tune table.name=a/b": "table.name=a/b: must be a name, not a path",
     "table +table.rows={mine:{role:taecher}}": "table.rows.mine.role=taecher: there is no such choice.",
     "report": "report.path has no value. Give it one: report.path=…",
-    "report nowhere": "report.path=nowhere: there is no such folder. Give that of a run, a table or a sweep.",
-    "report file": "report.path=file: there is no such folder.",
-    "report .": "report.path=.: nothing to report. A run's folder holds summary.json",
-    "datasets paths.mirror=file": "paths.mirror=file: there is no such folder. Set it to the mirror of raw files",
+    "report nowhere": "report.path=nowhere: no such folder. Name the folder of a run, a table or a sweep.",
+    "report file": "report.path=file: no such folder.",
+    "report .": "report.path=.: nothing to report. A run's folder contains summary.json",
+    "datasets paths.mirror=file": "paths.mirror=file: no such folder. Set it to the mirror of raw files",
     "train hydra.run.dir=file": "cannot write file: File exists. Choose another folder: hydra.run.dir=…",
 }
 
@@ -101,11 +101,11 @@ def test_a_bad_table_ends_a_run_in_one_message(gnn_distill: Callable, tmp_path: 
 
 HYDRA = "hydra: {runtime: {config_sources: []}}"
 LEFT = {
-    "- a: [": "no YAML that a run writes (ParserError",
-    "- hydra.callbacks.mine._target_=os.mkdir": "holds 'hydra.callbacks.mine._target_=os.mkdir', which no run writes.",
+    "- a: [": "not YAML as a run writes it (ParserError",
+    "- hydra.callbacks.mine._target_=os.mkdir": "contains 'hydra.callbacks.mine._target_=os.mkdir', which no run",
     "- +hydra.callbacks.mine={_target_:os.mkdir}": "which no run writes.",
-    "- --config-dir=/tmp": "holds '--config-dir=/tmp', which no run writes.",
-    "!!python/object/apply:os.mkdir ['was_here']": "no YAML that a run writes (ConstructorError",
+    "- --config-dir=/tmp": "contains '--config-dir=/tmp', which no run writes.",
+    "!!python/object/apply:os.mkdir ['was_here']": "not YAML as a run writes it (ConstructorError",
 }
 
 

@@ -69,7 +69,7 @@ def test_a_line_makes_a_source(tmp_path: Path) -> None:
 def test_the_reader_of_families_is_no_source_itself(gnn_distill: Callable) -> None:
     assert READER not in sources()
     assert {module_behind(source) for source in FAMILIES} == {READER}
-    with pytest.raises(UserError, match=r"dataset\.source=pyg_nodes: no such loader"):
+    with pytest.raises(UserError, match=r"dataset\.source=pyg_nodes: unknown source"):
         load_task(NodeDatasetConfig(source=READER, name="Cora"), PathsConfig())
     assert folder_of("wikipedia", "squirrel") == "WikipediaNetwork/squirrel/geom_gcn"
     _, _, err = gnn_distill("train", "dataset=cora", "dataset.source=webkbb", "tracker=none")

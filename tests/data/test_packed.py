@@ -78,14 +78,17 @@ def changed(**parts) -> Data:
 DISAGREE = {
     "no x": (
         changed(x=None),
-        r"graph 1: x must be \[nodes, features\], \[2\] a node as in the graphs before; it is miss",
+        r"graph 1: x must be \[nodes, features\], \[2\] per node as in the preceding graphs; it is m",
     ),
     "wider x": (changed(x=torch.ones(3, 4)), r"graph 1: x must be .* it is torch.float32 \[3, 4\]"),
     "no edges": (changed(edge_index=None), "graph 1: edge_index must be whole numbers .* it is missing"),
     "edges of floats": (changed(edge_index=torch.ones(2, 2)), "graph 1: edge_index must be whole numbers"),
     "edges in rows": (changed(edge_index=torch.ones(3, 2).long()), r"it is torch.int64 \[3, 2\]"),
     "a row too few": (changed(edge_attr=torch.ones(1, 1)), "graph 1: edge_attr must have one row for each of 2 edges"),
-    "no edge_attr": (changed(edge_attr=None), "graph 1: edge_attr is wanted in all graphs that have edges, or in none"),
+    "no edge_attr": (
+        changed(edge_attr=None),
+        "graph 1: edge_attr is required in all graphs that have edges, or in none",
+    ),
     "y": (changed(y=torch.ones(3)), r"graph 1: y must have 2 values; it is torch.float32 \[3\]"),
 }
 

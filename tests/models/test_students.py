@@ -280,5 +280,5 @@ def test_a_student_of_ones_own_whose_dropout_never_ends_is_told(ends: bool, monk
     if ends:
         assert build_student(config, EncodingConfig(), make_spec()).training
         return
-    with pytest.raises(UserError, match=r"student\.name=mine\.student: gives other outputs at every pass"):
+    with pytest.raises(UserError, match=r"student\.name=mine\.student: returns different outputs in every pass"):
         build_student(config, EncodingConfig(), make_spec())

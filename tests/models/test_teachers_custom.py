@@ -132,7 +132,7 @@ def test_what_is_said_of_outputs_is_held_to() -> None:
     torch.testing.assert_close(
         make(Sure, spec, outputs="logits")(batch_of(make_task("multiclass"))).logits.sum(1), torch.ones(24)
     )
-    with pytest.raises(UserError, match=r"teacher\.outputs=probabilities: .* gives values that are none"):
+    with pytest.raises(UserError, match=r"teacher\.outputs=probabilities: .* returns values below 0 or above 1"):
         make(Graphs, spec, outputs="probabilities")
     with pytest.raises(UserError, match=r"teacher\.outputs=logits: small is a regression"):
         make(Graphs, make_spec("regression"), kwargs={"out": 2}, outputs="logits")
@@ -148,7 +148,7 @@ def test_looking_at_a_module_leaves_its_weights_as_they_are() -> None:
 
 
 def test_dropout_that_never_ends_is_told() -> None:
-    with pytest.raises(UserError, match=r"other outputs at every pass, in evaluation mode, too\. Dropout must end"):
+    with pytest.raises(UserError, match=r"different outputs in every pass, even in evaluation mode\. Apply dropout"):
         make(Forgetting, make_spec("multiclass"))
 
 
@@ -181,19 +181,19 @@ FAULTS = {
     "no path": (config("MyGNN"), GRAPHS, "teacher.target=MyGNN: must be the path of a class in a module"),
     "no module": (config("no_such_package.MyGNN"), GRAPHS, "there is no module no_such_package"),
     "no class": (config("modules_of_users.Graph"), GRAPHS, "has no Graph. Did you mean"),
-    "no nn.Module": (config("collections.OrderedDict"), GRAPHS, "gives a OrderedDict, not a torch.nn.Module"),
+    "no nn.Module": (config("collections.OrderedDict"), GRAPHS, "returns a OrderedDict, not a torch.nn.Module"),
     "unknown argument": (
         config(Graphs, kwargs={"width": 3}),
         GRAPHS,
-        "cannot be made with teacher.kwargs=",
+        "cannot be created with teacher.kwargs=",
     ),
     "wrong inputs": (config(Graphs, kwargs={"inputs": 9}), GRAPHS, r"fails on x float32 \[7, 3\], no edge_attr"),
-    "wrong outputs": (config(Graphs, kwargs={"out": 4}), GRAPHS, r"gives outputs \[2, 4\]; small needs \[2, 3\]"),
-    "not pooled": (config(Unpooled), GRAPHS, r"gives outputs \[7, 3\]; small needs \[2, 3\].*nodes pooled by batch"),
-    "pooled": (config(Graphs), NODES, r"gives outputs \[2, 3\]; small nodes needs \[7, 3\]"),
-    "unknown input": (config(Asking), GRAPHS, "its forward needs 'edge_indices'.*Did you mean 'edge_index'?"),
-    "no names": (config(Wrapped), GRAPHS, "its forward names no argument.*Name them: x, edge_index, batch,"),
-    "no edge features": (config(Edges), GRAPHS, "its forward needs 'edge_attr', which there is not"),
+    "wrong outputs": (config(Graphs, kwargs={"out": 4}), GRAPHS, r"returns outputs \[2, 4\]; small needs \[2, 3\]"),
+    "not pooled": (config(Unpooled), GRAPHS, r"returns outputs \[7, 3\]; small needs \[2, 3\].*nodes pooled by batch"),
+    "pooled": (config(Graphs), NODES, r"returns outputs \[2, 3\]; small nodes needs \[7, 3\]"),
+    "unknown input": (config(Asking), GRAPHS, "its forward requires 'edge_indices'.*Did you mean 'edge_index'?"),
+    "no names": (config(Wrapped), GRAPHS, "its forward names no arguments.*Name them: x, edge_index, batch,"),
+    "no edge features": (config(Edges), GRAPHS, "its forward requires 'edge_attr', which does not exist"),
     "no messages": (
         config(Without),
         NODES,
@@ -205,8 +205,12 @@ FAULTS = {
         "teacher.node_states: .* no submodule convs.0",
     ),
     "no such state": (config(Graphs, graph_state="pooled"), GRAPHS, "has no submodule pooled. Did you mean 'pool'?"),
-    "no node states": (config(Graphs, node_states=["pool"]), GRAPHS, r"teacher.node_states=\['pool'\]: gives \[2, 4\]"),
-    "no graph state": (config(Graphs, graph_state="first"), GRAPHS, r"teacher.graph_state=first: gives \[7, 5\]"),
+    "no node states": (
+        config(Graphs, node_states=["pool"]),
+        GRAPHS,
+        r"teacher.node_states=\['pool'\]: returns \[2, 4\]",
+    ),
+    "no graph state": (config(Graphs, graph_state="first"), GRAPHS, r"teacher.graph_state=first: returns \[7, 5\]"),
     "not called": (config(Nodes, node_states=["convs"]), NODES, "no submodule of teacher.node_states=.* is called"),
 }
 
@@ -243,4 +247,4 @@ def test_what_was_found_out_is_announced(tmp_path: Path, capsys: pytest.CaptureF
     spec = make_spec("multiclass")
     make_runtime(tmp_path).announce("teacher", "custom", make(Sure, spec), spec)
     said = " ".join(capsys.readouterr().out.split())
-    assert "modules_of_users.Sure gives probabilities, between 0 and 1 whatever its weights are" in said
+    assert "modules_of_users.Sure returns probabilities, between 0 and 1 whatever its weights" in said

@@ -93,12 +93,12 @@ def test_a_fault_of_the_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "cut.safetensors").write_bytes(b"cut")
     (tmp_path / "weights.bin").write_bytes(b"")
     faults = {
-        "missing.pt": "there is no such file",
+        "missing.pt": "no such file",
         "weights.bin": "must be a .pt, .pth, .ckpt or .safetensors file",
-        "twice.pt": "more than once, behind the prefixes ema.model., model.. Save",
-        "pickled.pt": "cannot be read as weights alone. Save them by torch.save",
-        "cut.safetensors": "cannot be read as weights alone",
-        "empty.pt": "holds no state dict",
+        "twice.pt": "more than once, with the prefixes ema.model., model.. Save",
+        "pickled.pt": "cannot be read as plain weights. Save them by torch.save",
+        "cut.safetensors": "cannot be read as plain weights",
+        "empty.pt": "contains no state dict",
         "more.pt": "do not fit the teacher.*more.bias",
         "shape.pt": "do not fit the teacher.*head.weight",
     }
@@ -107,7 +107,7 @@ def test_a_fault_of_the_file_is_told(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=message) as told:
             load_pretrained(model, given)
         assert str(told.value).startswith(f"teacher.checkpoint={tmp_path / name}: ")
-    with pytest.raises(UserError, match="there is no such file"):
+    with pytest.raises(UserError, match="no such file"):
         checkpoint_hash(config(Graphs, checkpoint=str(tmp_path / "missing.pt")))
 
 

@@ -20,7 +20,8 @@ from gnn_distill.pipeline.encodings import stored_encodings
 from gnn_distill.pipeline.evaluate import evaluate_splits
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.storage import checkpoint
-from gnn_distill.storage.run_directory import METRICS, read_metrics
+from gnn_distill.storage.metrics_file import METRICS_FILE
+from gnn_distill.storage.run_directory import read_metrics
 from gnn_distill.training.loop import FitResult
 from gnn_distill.training.metrics import Metrics
 
@@ -49,7 +50,7 @@ def test_every_kind_of_task_is_distilled(kind: str, tmp_path: Path) -> None:
         for name in TERMS:
             expected = weights.get(name, 0.5) * rows[f"train/{name}"][epoch]
             assert rows[f"train/{name}.weighted"][epoch] == pytest.approx(expected, rel=1e-4)
-    with open(runtime.directory.path / METRICS, newline="") as file:
+    with open(runtime.directory.path / METRICS_FILE, newline="") as file:
         header = next(csv.reader(file))
     assert header[:2] == ["stage", "epoch"]
     metrics = [name for name in header if name.startswith("val/")]
@@ -97,7 +98,7 @@ def test_alignment_may_lead_and_the_task_come_late(tmp_path: Path) -> None:
     schedule = ScheduleConfig(task=Ramp(enter=[0.5, 0.5]), align=Ramp(leave=[0.5, 0.5]))
     config = replace(CONFIG, loss=replace(CONFIG.loss, schedule=schedule))
     runtime, _, _ = run(tmp_path, make_task(), config)
-    with open(runtime.directory.path / METRICS, newline="") as file:
+    with open(runtime.directory.path / METRICS_FILE, newline="") as file:
         first, second = (row for row in csv.DictReader(file) if row["stage"] == "student")
     for name, early in (("train/task", False), ("train/align_node", True), ("train/align_graph.weighted", True)):
         assert (first[name] != "", second[name] != "") == (early, not early)

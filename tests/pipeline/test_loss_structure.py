@@ -168,7 +168,7 @@ def test_a_teacher_without_attention_is_told(tmp_path: Path) -> None:
 
 def test_fragments_of_graphs_that_are_no_molecules_are_refused_before_the_teacher() -> None:
     align = AlignmentConfig(weights=AlignmentWeights(subgraph=1.0), source="fragment")
-    with pytest.raises(UserError, match=r"alignment\.source=fragment: small does not hold molecules"):
+    with pytest.raises(UserError, match=r"alignment\.source=fragment: small does not contain molecules"):
         check_student(make_task(), replace(CONFIG, alignment=align))
 
 

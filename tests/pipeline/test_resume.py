@@ -132,7 +132,7 @@ def test_a_stage_that_goes_on_is_the_same_to_the_last_bit(
     torch.manual_seed(99)
     runtime, same, other = run(tmp_path / "parts", task, config, resume=True)
     assert other.resumed == 3
-    assert runtime.directory.told >= {("teacher", 2), ("student", 3)}
+    assert runtime.directory.recorded >= {("teacher", 2), ("student", 3)}
     for name, value in student.state_dict().items():
         assert torch.equal(value, same.state_dict()[name]), name
     assert (other.best, other.best_epoch, other.epochs) == (fitted.best, fitted.best_epoch, 4)

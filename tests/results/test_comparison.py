@@ -146,13 +146,13 @@ def test_missing_cells_leave_holes_and_count_in_the_family():
     assert full.outcome.n == 3
     assert min(alone.p_holm / alone.outcome.p, full.p_holm / full.outcome.p) == pytest.approx(2)
     assert max(alone.p_holm / alone.outcome.p, full.p_holm / full.outcome.p) == pytest.approx(3)
-    assert "Missing of 20 runs: data: full 2, none 5." in made.notes
+    assert "Missing, of 20 runs: data: full 2, none 5." in made.notes
 
 
 def test_a_table_without_any_run():
     made = table({"kd": [], "full": []})
     assert len(made.frame()) == 2
-    assert "Missing of 10 runs: data: all 10." in made.notes
+    assert "Missing, of 10 runs: data: all 10." in made.notes
 
 
 def test_one_pair_only():
@@ -163,7 +163,7 @@ def test_one_pair_only():
     assert math.isnan(full.comparison.outcome.p)
     assert full.comparison.effect.mean == pytest.approx(0.1)
     assert math.isnan(full.share.share)
-    assert any("1 pair: nothing can be tested" in note for note in made.notes)
+    assert any("1 pair: no test and no spread can be reported" in note for note in made.notes)
 
 
 def test_pairs_that_differ_by_the_same_are_not_significant():
@@ -179,7 +179,7 @@ def test_without_the_reference_nothing_is_compared():
     made = table({"alone": ALONE, "full": FULL})
     assert (made.reference, made.wins, made.comparisons) == (None, {}, 0)
     assert all(cell.comparison is None for cell in made.cells.values())
-    assert any("nothing is compared" in note for note in made.notes)
+    assert any("to compare with" in note for note in made.notes)
 
 
 def test_shares_of_the_gap():
@@ -264,11 +264,11 @@ CONSTANT = {"constant": 0.7}
 def test_where_no_row_is_better_than_a_constant_answer_nothing_is_best():
     made = table({"teacher": [0.70, 0.72, 0.69], "kd": [0.7, 0.7, 0.7], "full": [0.71, 0.69, 0.72]}, more=CONSTANT)
     assert not any(cell.best or cell.second for cell in made.cells.values())
-    told = "data: no row is better for sure than always the same answer, which scores 70.0: nothing was learned"
+    told = "data: no row is significantly better than a constant prediction, which scores 70.0: nothing was learned"
     assert any(note.startswith(told) for note in made.notes)
     made = table({"teacher": [0.70, 0.72, 0.69], "kd": [0.7, 0.7, 0.7], "full": [0.81, 0.79, 0.82]}, more=CONSTANT)
     assert of(made, "full").best
-    assert not any("always the same answer" in note for note in made.notes)
+    assert not any("constant prediction" in note for note in made.notes)
     errors = {"metric": "rmse", "more": {"higher_is_better": False, "constant": 0.7}}
     assert of(table({"kd": [0.71, 0.72], "full": [0.61, 0.6]}, **errors), "full").best
     assert not of(table({"kd": [0.81, 0.82], "full": [0.71, 0.7]}, **errors), "full").best

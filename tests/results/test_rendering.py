@@ -196,7 +196,7 @@ def test_the_terminal_shows_labels_literally(main):
 def test_every_format_tells_notes_and_footnotes(main):
     for form in ("md", "tex", "json"):
         text = re.sub(r"[\\{}]", "", FORMATS[form](main))
-        for said in ("ddof=1", "Holm", "Fieller", "Missing of 50 runs", "another version", "study_1"):
+        for said in ("ddof=1", "Holm", "Fieller", "Missing, of 50 runs", "another version", "study_1"):
             assert said in text, (form, said)
 
 

@@ -18,7 +18,7 @@ def test_a_run(tmp_path):
         *("graphormer ← gin", "TOY", "75.0", "62.5", "12.5", "student ahead by"),
         *("1,000 train, 20 val, 30 test", "graphormer, 5,678 parameters", "epoch 1 of 2, on validation", "1 min 5 s"),
         *("cpu (Abacus)", "abcdef0123456789", "57afeca22e0c3a61"),
-        "Found in the store, made by an earlier run: teacher.",
+        "Reused from the store, made by an earlier run: teacher.",
         "gnn-distill train dataset=toy 'dataset.name=a b'",
     ):
         assert text in page.text, text
@@ -162,7 +162,7 @@ def test_what_cannot_be_reported(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"report.path=.*empty: nothing to report"):
         write_report(tmp_path / "empty")
-    with pytest.raises(UserError, match=r"report.path=.*gone: there is no such folder"):
+    with pytest.raises(UserError, match=r"report.path=.*gone: no such folder"):
         write_report(tmp_path / "gone")
     run = make_run(tmp_path / "run")
     with pytest.raises(UserError, match=r"cannot be written.*report.output="):

@@ -38,7 +38,7 @@ def test_what_is_no_run_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     (tmp_path / "empty.csv").write_text("")
     assert read_runs([tmp_path]).empty
-    with pytest.raises(UserError, match=r"other\.csv is no file of finished runs"):
+    with pytest.raises(UserError, match=r"other\.csv is not a file of finished runs"):
         read_runs([tmp_path / "other.csv"])
 
 
@@ -53,8 +53,8 @@ def test_damaged_runs_and_those_of_other_versions_are_told_and_do_not_count(tmp_
         assert read_runs([tmp_path], told.append)["config_hash"].tolist() == ["b"]
         assert len(told) == 2
         assert told[0].startswith(f"{damaged / 'summary.json'}: is damaged: ")
-        assert "Its folder does not count" in told[0]
-        assert "2 folders of runs do not count" in told[1]
+        assert "The run is ignored" in told[0]
+        assert "2 folders of runs are ignored" in told[1]
         assert f"{old[0] / 'summary.json'}: was written by an older version" in told[1]
     (good / ".hydra" / "overrides.yaml").write_text("\0")
     manifest = {"files": {".hydra/overrides.yaml": {"size": 1, "sha256": "0" * 64}}}
@@ -85,8 +85,9 @@ def test_of_runs_of_other_code_the_tables_own_file_counts_and_the_rest_is_told(t
     assert newest(runs, {"aa": "2026-01-09"}, "small")["student_test"].tolist() == [0.75]
     taken = newest(runs, {"aa": "new"}, "small")
     assert list(left_out(runs, taken)) == [
-        "1 runs are there more than once, from other code: one of this version counts, else that of the table's own "
-        f"file, else the latest. Left out: {tmp_path / 'rows' / 'table_other.csv'} (1, 1 of them with another score)."
+        "1 runs exist more than once, made by different code: one of this version is used, else that of the table's "
+        "own file, else the latest. Left out: "
+        f"{tmp_path / 'rows' / 'table_other.csv'} (1, 1 of them with another score)."
     ]
     assert not list(left_out(taken, taken))
     # The folder of the run that stands in the table's file is as good, and holds its epochs.

@@ -42,7 +42,7 @@ def test_axes_and_metric_of_a_sweep_can_be_chosen(tmp_path):
     assert "macro F1 (%) on validation; mean over seed." in page_of(sweep, metric="macro_f1").text
     for config, message in (
         ({"x": "loss.weights.mikro"}, "report.x=loss.weights.mikro.*Did you mean 'loss.weights.micro'"),
-        ({"x": "seed", "y": "seed"}, "report.y=seed: is along the map already"),
+        ({"x": "seed", "y": "seed"}, "report.y=seed: is already the x axis"),
         ({"metric": "acuracy"}, "report.metric=acuracy.*Choices: macro_f1, accuracy.*Did you mean 'accuracy'"),
     ):
         with pytest.raises(UserError, match=message):
@@ -57,7 +57,7 @@ def test_sweeps_of_one_key_of_seeds_and_of_nothing_finished(tmp_path):
     assert page.tags["svg"] == 1
     for seed in (0, 1):
         make_run(tmp_path / "seeds" / str(seed), f"seed={seed}")
-    assert "The runs differ in seed alone" in page_of(tmp_path / "seeds").text
+    assert "The runs differ only in seed" in page_of(tmp_path / "seeds").text
     (make_run(tmp_path / "begun" / "0", "seed=0") / "summary.json").unlink()
     assert "0\nfinished, 1 not" in page_of(tmp_path / "begun").text
 
@@ -89,7 +89,7 @@ def test_runs_that_differ_in_folds_have_a_mean_and_each_its_score(tmp_path):
     assert "70.0 ± 10.0\non test, mean ± std of 3 runs" in page.text
     assert "81.2 ± 0.0\n70.0 ± 10.0\n3\n" in page.text  # validation, test, count
     assert "0\n0\n81.2\n70.0\n1\n1\n81.2\n80.0\n2\n2\n81.2\n60.0\n" in page.text  # folder, fold, scores
-    assert "chosen on validation" not in page.text
+    assert "selected on validation" not in page.text
 
 
 def test_jobs_stand_in_their_order(tmp_path):

@@ -34,13 +34,13 @@ def test_other_versions_and_other_files_are_told_apart(tmp_path: Path, monkeypat
     write_json(path, {"a": 1})
     with monkeypatch.context() as patch:
         patch.setitem(FORMATS, "run.json", Format(("a", "b"), oldest=2))
-        with pytest.raises(OlderVersion, match=r"older version .*\(version 1 of such files\).*Make it again\."):
+        with pytest.raises(OlderVersion, match=r"older version .*\(format version 1\).*Make it again\."):
             read_json(path, "Make it again.")
         patch.setitem(FORMATS, "run.json", Format(("a", "b")))
         assert read_json(path) == {"a": 1}
         write_json(path, {"a": 2})
         assert read_json(path) == {"a": 2}
-    with pytest.raises(NewerVersion, match=r"version 2 of such files; this one reads up to 1.*whole: update gnn-dist"):
+    with pytest.raises(NewerVersion, match=r"format version 2; this one reads up to 1.*intact: update gnn-dist"):
         read_json(path, "Make it again.")
     assert read_json(path.rename(tmp_path / "a.json")) == {"a": 2}
     for text in ("[]", "{}", "nothing", "[" * 100_000):

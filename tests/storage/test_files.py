@@ -53,11 +53,11 @@ def test_a_failure_leaves_the_old_file_alone(tmp_path: Path) -> None:
 def test_a_full_disk_is_told(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     with file_size_limit(100):
-        with pytest.raises(UserError, match=r"a\.txt: cannot be written \(File too large\)\. Nothing is left of it\."):
+        with pytest.raises(UserError, match=r"a\.txt: cannot be written \(File too large\)\. No part of it is left\."):
             files.replace_file(path, "x" * 1000)
         assert not list(tmp_path.iterdir())
         files.replace_file(path, "old")
-        with pytest.raises(UserError, match=r"What it held before is intact\. Raise the limit"):
+        with pytest.raises(UserError, match=r"Its previous content is intact\. Raise the limit"):
             files.replace_file(path, "x" * 1000)
         with pytest.raises(UserError, match="is intact"):
             files.append(path, "x" * 1000)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from gnn_distill.storage.provenance import MEANS, PLACES, config_hash
+from gnn_distill.storage.provenance import LOCATION_SECTIONS, RESULT_NEUTRAL, config_hash
 
 NAMES = st.text("abcde_", min_size=1, max_size=5)
 VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text("ab1.- \"':,é", max_size=4)
@@ -56,8 +56,8 @@ def test_any_other_value_changes_it(values: dict[str, Any], data: st.DataObject)
 @given(CONFIGS, SECTIONS)
 def test_places_and_means_do_not_matter(values: dict[str, Any], section: Any) -> None:
     values |= {"trainer": {"max_epochs": 3}}
-    more = dict.fromkeys(PLACES, section)
-    for key in MEANS:
+    more = dict.fromkeys(LOCATION_SECTIONS, section)
+    for key in RESULT_NEUTRAL:
         head, _, name = key.rpartition(".")
         more[head] = {**values[head], name: section}
     assert hashed(values | more) == hashed(values)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from markupsafe import Markup
 
-from gnn_distill.storage.privacy import ROOT, Verbatim, command, for_page, shortened, without_places
+from gnn_distill.storage.privacy import ROOT, Verbatim, command, for_page, shorten_paths, shortened
 
 
 @pytest.fixture
@@ -74,4 +74,4 @@ def test_only_texts_of_a_page_are_shortened() -> None:
         assert for_page(value) is value
     assert for_page("/a/b/c") == "…/c"
     values = {"a": ["/x/y", 1], "b": {"c": os.getcwd()}, "d": ("/x/y",)}
-    assert without_places(values) == {"a": ["…/y", 1], "b": {"c": "."}, "d": ["…/y"]}
+    assert shorten_paths(values) == {"a": ["…/y", 1], "b": {"c": "."}, "d": ["…/y"]}

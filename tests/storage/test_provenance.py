@@ -35,7 +35,7 @@ def test_config_hash_ignores_only_places(changes):
 
 
 def test_a_key_that_came_later_changes_no_hash_until_it_is_set():
-    for key, before in module.LATER.items():
+    for key, before in module.ADDED_KEYS.items():
         named = config(trainer={}, dataset={}, loss={})
         old = config_hash(named)
         OmegaConf.update(named, key, before)
@@ -45,7 +45,7 @@ def test_a_key_that_came_later_changes_no_hash_until_it_is_set():
 
 
 def test_a_key_that_came_later_may_lie_in_a_section_of_a_section(monkeypatch):
-    monkeypatch.setitem(module.LATER, "loss.schedule.own", {"enter": 0})
+    monkeypatch.setitem(module.ADDED_KEYS, "loss.schedule.own", {"enter": 0})
     old = config(loss={"schedule": {"form": "linear"}})
     new = config(loss={"schedule": {"form": "linear", "own": {"enter": 0}}})
     assert config_hash(new) == config_hash(old)

@@ -1,14 +1,7 @@
 import csv
-import errno
-import fcntl
 import json
 import math
-import os
-import subprocess
-import sys
-import warnings
 
-import filelock
 import pytest
 import torch
 from damage import assert_noticed
@@ -17,17 +10,13 @@ from test_files import file_size_limit
 from gnn_distill.errors import UserError
 from gnn_distill.storage import checkpoint
 from gnn_distill.storage.checksums import NewerVersion, read_json, write_json
-from gnn_distill.storage.files import is_held
 from gnn_distill.storage.run_directory import (
-    RUNNING,
-    Busy,
     RunDirectory,
-    check,
-    holding,
     is_finished,
-    kept,
+    listed_files,
     read_metrics,
     read_summary,
+    verify_run,
 )
 from gnn_distill.storage.versions import FORMATS, Format
 
@@ -79,7 +68,7 @@ def test_an_unfinished_run_in_the_same_folder_starts_afresh(tmp_path):
 def test_a_run_that_has_ended_a_stage_is_not_started_afresh(tmp_path, facts, kept):
     RunDirectory(tmp_path).remember(id="1", **facts)
     if kept:
-        with pytest.raises(UserError, match=r"holds an unfinished run\. Go on with it: gnn-distill train resume="):
+        with pytest.raises(UserError, match=r"holds an unfinished run\. Resume it: gnn-distill train resume="):
             RunDirectory(tmp_path)
     else:
         assert RunDirectory(tmp_path).facts == {}
@@ -146,11 +135,11 @@ def finished(tmp_path):
 
 
 def test_a_manifest_knows_every_file(finished):
-    assert kept(finished) == [
+    assert listed_files(finished) == [
         *("metrics.csv", "student.json", "student.safetensors", "checkpoints/last.safetensors", "figures/loss.png"),
         ".hydra/config.yaml",
     ]
-    assert list(read_json(finished / "manifest.json")["files"]) == kept(finished)
+    assert list(read_json(finished / "manifest.json")["files"]) == listed_files(finished)
 
 
 READERS = {
@@ -159,9 +148,9 @@ READERS = {
     "checkpoints/last.safetensors": lambda run: checkpoint.load(run / "checkpoints" / "last.safetensors"),
     "student.safetensors": lambda run: checkpoint.load_tensors(run / "student.safetensors"),
     "student.json": lambda run: read_json(run / "student.json"),
-    "figures/loss.png": check,
-    ".hydra/config.yaml": lambda run: check(run, ".hydra/config.yaml"),
-    "manifest.json": check,
+    "figures/loss.png": verify_run,
+    ".hydra/config.yaml": lambda run: verify_run(run, ".hydra/config.yaml"),
+    "manifest.json": verify_run,
 }
 
 
@@ -169,15 +158,15 @@ READERS = {
 def test_damage_to_any_file_is_noticed(finished, name):
     assert_noticed(finished / name, lambda: READERS[name](finished))
     if name not in ("summary.json", "manifest.json"):
-        assert_noticed(finished / name, lambda: check(finished))
+        assert_noticed(finished / name, lambda: verify_run(finished))
 
 
 def test_only_what_is_asked_for_is_tested(finished):
     (finished / "figures" / "loss.png").write_bytes(b"")
-    check(finished, "metrics.csv", "student.json")
+    verify_run(finished, "metrics.csv", "student.json")
     assert read_metrics(finished)["teacher"]["epoch"] == [1, 2]
     (finished / "figures" / "loss.png").unlink()
-    check(finished)  # what was removed is no damage
+    verify_run(finished)  # what was removed is no damage
 
 
 def test_what_an_unfinished_run_writes_is_not_tested(finished):
@@ -212,61 +201,3 @@ def test_what_killed_writers_left_is_removed(tmp_path):
     (run.checkpoints / ".last.safetensors.1234.tmp").touch()
     RunDirectory(tmp_path)
     assert not list(run.checkpoints.iterdir())
-
-
-HOLD = """
-import sys, time
-from pathlib import Path
-from gnn_distill.storage.run_directory import holding
-with holding(Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(60)
-"""
-
-
-def test_one_process_holds_a_folder_until_it_dies(tmp_path):
-    folder = tmp_path / "new" / "run"
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout.readline() == "held\n"
-        with pytest.raises(Busy, match=r"hydra\.run\.dir=.*another process is making this run"), holding(folder, 0.01):
-            pass
-        assert is_held(folder / RUNNING)
-        other.kill()
-    with holding(folder), holding(folder):  # a process may hold it twice
-        assert is_held(folder / RUNNING)
-    assert not is_held(folder / RUNNING)
-
-
-def test_a_finished_run_keeps_no_lock(tmp_path):
-    with holding(tmp_path):
-        RunDirectory(tmp_path).write_summary({"metric": "accuracy"})
-    assert not (tmp_path / RUNNING).exists()
-    assert RUNNING not in read_json(tmp_path / "manifest.json")["files"]
-
-
-@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOLCK, errno.EIO])
-def test_a_folder_that_cannot_be_locked_is_the_users_error(tmp_path, monkeypatch, number):
-    def refused(*_):
-        raise OSError(number, os.strerror(number))
-
-    if number == errno.ENOLCK:  # a network file system without its lock daemon
-        monkeypatch.setattr(fcntl, "flock", refused)
-    else:
-        monkeypatch.setattr(filelock.FileLock, "acquire", lambda *_, **__: refused())
-    with (
-        pytest.raises(UserError, match=rf"hydra\.run\.dir=.*\({os.strerror(number)}\)\. Choose a folder"),
-        holding(tmp_path),
-    ):
-        pass
-
-
-def test_where_there_are_no_locks_a_file_stands_for_one(tmp_path, monkeypatch):
-    def missing(*_):
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-
-    monkeypatch.setattr(fcntl, "flock", missing)
-    other = filelock.SoftFileLock(tmp_path / RUNNING)
-    with warnings.catch_warnings(record=True) as told, holding(tmp_path), pytest.raises(filelock.Timeout):
-        other.acquire(timeout=0)
-    assert "flock not supported" in str(told[0].message)
-    other.acquire(timeout=0)

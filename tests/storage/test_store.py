@@ -14,7 +14,7 @@ from gnn_distill.errors import UserError
 from gnn_distill.storage import store as module
 from gnn_distill.storage.checksums import NewerVersion, read_json
 from gnn_distill.storage.files import replace_file
-from gnn_distill.storage.store import MANIFEST, Store, content_key
+from gnn_distill.storage.store import KEY_FILE, Store, content_key
 from gnn_distill.storage.versions import FORMATS, Format
 
 FORK = multiprocessing.get_context("fork")
@@ -45,7 +45,7 @@ def test_an_entry_is_made_once(tmp_path: Path) -> None:
 
 def test_a_manifest_tells_what_an_entry_is(tmp_path: Path) -> None:
     entry = Store(tmp_path).get("teachers", {"seed": 0, "at": Path("x")}, put("first"), "a teacher")
-    told = read_json(entry.path / MANIFEST)
+    told = read_json(entry.path / KEY_FILE)
     assert (told["kind"], told["what"], told["parts"]) == ("teachers", "a teacher", {"at": "x", "seed": 0})
     assert told["files"]["content"]["size"] == 5
     assert list(told["files"]) == ["content"]
@@ -65,9 +65,9 @@ def test_entries_that_are_no_longer_read_are_not_looked_at(tmp_path: Path, monke
     for kind in ("teachers", "signals"):
         Store(tmp_path).get(kind, {}, put("first"))
     monkeypatch.setitem(FORMATS, "teacher.safetensors", Format(("a", "b")))
-    assert Store(tmp_path).get("teachers", {"threads": 2}, never, rather=content_key({})).found
+    assert Store(tmp_path).get("teachers", {"threads": 2}, never, preferred=content_key({})).found
     monkeypatch.setitem(FORMATS, "teacher.safetensors", Format(("a", "b"), oldest=2))
-    assert not Store(tmp_path).get("teachers", {}, put("second"), rather=content_key({})).found
+    assert not Store(tmp_path).get("teachers", {}, put("second"), preferred=content_key({})).found
     assert Store(tmp_path).get("signals", {}, never).found
 
 
@@ -90,7 +90,7 @@ def test_the_next_maker_goes_on_from_what_a_failure_left(tmp_path: Path) -> None
     entry = store.get("teachers", {}, replay)
     assert not entry.found
     assert names(tmp_path) == [content_key({})]
-    assert {path.name for path in entry.path.iterdir()} == {"whole", MANIFEST}
+    assert {path.name for path in entry.path.iterdir()} == {"whole", KEY_FILE}
     assert store.get("teachers", {}, never).found
 
 
@@ -107,14 +107,14 @@ def make_two(folder: Path) -> None:
 
 def test_an_entry_of_a_newer_version_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setitem(FORMATS, MANIFEST, Format(("a", "b")))
+        patch.setitem(FORMATS, KEY_FILE, Format(("a", "b")))
         path = Store(tmp_path).get("teachers", {}, put("newer")).path
     with pytest.raises(NewerVersion, match=r"key\.json: was written by a newer version"):
         Store(tmp_path).get("teachers", {}, never)
     assert (path / "content").read_text() == "newer"
 
 
-@pytest.mark.parametrize("name", ["other", MANIFEST])
+@pytest.mark.parametrize("name", ["other", KEY_FILE])
 def test_a_damaged_entry_is_told_set_aside_and_made_again(tmp_path: Path, name: str) -> None:
     told: list[str] = []
     store = Store(tmp_path, told.append)
@@ -127,7 +127,7 @@ def test_a_damaged_entry_is_told_set_aside_and_made_again(tmp_path: Path, name: 
         assert store.get("teachers", {}, never).found
         assert len(told) == count
         assert f"{file}: is damaged: " in told[-1]
-        assert "It is made again" in told[-1]
+        assert "It will be made again" in told[-1]
     assert len(list(tmp_path.glob("teachers/*.damaged*"))) == count
     file.unlink()
     assert not store.get("teachers", {}, make_two).found
@@ -196,7 +196,7 @@ def holder(tmp_path: Path) -> Any:
 
 
 def test_a_killed_holder_does_not_block_the_next(tmp_path: Path, holder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.1)
+    monkeypatch.setattr(module, "NOTICE_AFTER", 0.1)
     told: list[str] = []
     store = Store(tmp_path, told.append)
     threading.Timer(0.5, lambda: os.kill(holder.pid, signal.SIGKILL)).start()
@@ -206,7 +206,7 @@ def test_a_killed_holder_does_not_block_the_next(tmp_path: Path, holder: Any, mo
         (folder / "half").rename(folder / "content")
 
     assert not store.get("teachers", {}, replay, "a teacher").found
-    assert told == ["Waiting for another run, which makes the same: a teacher."]
+    assert told == ["Waiting for another run that is making the same entry: a teacher."]
 
 
 def test_waiting_can_be_interrupted(tmp_path: Path, holder: Any) -> None:
@@ -247,12 +247,12 @@ def test_a_store_that_cannot_be_written_is_told_and_can_be_read(
         store.get("teachers", {"seed": 1}, put("new"))
 
 
-def test_an_entry_that_is_rather_wanted_is_taken_while_it_is_whole(tmp_path: Path) -> None:
+def test_a_preferred_entry_is_taken_while_it_is_intact(tmp_path: Path) -> None:
     store = Store(tmp_path)
     first = store.get("teachers", {"threads": 1}, put("first"))
     key = first.path.name
-    assert store.get("teachers", {"threads": 2}, never, rather=key).path == first.path
+    assert store.get("teachers", {"threads": 2}, never, preferred=key).path == first.path
     (first.path / "content").write_text("damaged")
-    other = store.get("teachers", {"threads": 2}, put("other"), rather=key)
+    other = store.get("teachers", {"threads": 2}, put("other"), preferred=key)
     assert other.path.name not in (key, "")
-    assert store.get("teachers", {"threads": 2}, never, rather="gone").path == other.path
+    assert store.get("teachers", {"threads": 2}, never, preferred="gone").path == other.path

@@ -17,9 +17,9 @@ from gnn_distill.results.report import write_report
 from gnn_distill.results.runs import read_runs, row_of
 from gnn_distill.storage import checkpoint
 from gnn_distill.storage.checksums import NewerVersion, OlderVersion, metadata, read_json, write_json
-from gnn_distill.storage.run_directory import check, read_summary
+from gnn_distill.storage.run_directory import read_summary, verify_run
 from gnn_distill.storage.settings import Settings
-from gnn_distill.storage.store import MANIFEST, Store, content_key, entry_key
+from gnn_distill.storage.store import KEY_FILE, Store, content_key, entry_key
 from gnn_distill.storage.versions import CONTENTS, FORMATS, Format
 
 WRITTEN = Path(__file__).parent / "written_by_version_1"
@@ -42,7 +42,7 @@ def bump(patch: pytest.MonkeyPatch, *names: str, drop: bool = False) -> None:
 
 def entries() -> list[tuple[str, str, dict]]:
     """Kind, key and parts of the entries in the store."""
-    told = [(file.parent, read_json(file)) for file in sorted(Path("store").glob(f"*/*/{MANIFEST}"))]
+    told = [(file.parent, read_json(file)) for file in sorted(Path("store").glob(f"*/*/{KEY_FILE}"))]
     return [(folder.parent.name, folder.name, facts["parts"]) for folder, facts in told]
 
 
@@ -93,7 +93,7 @@ READERS = {
     "predicting": Reader(predict, ("finished/student.json", "finished/student.safetensors")),
     "report": Reader(lambda: write_report("finished"), ("finished/summary.json", "finished/manifest.json")),
     "row": Reader(make_row, ("finished/summary.json",), ("manifest.json",)),
-    "manifest": Reader(lambda: check(Path("finished")), ("finished/manifest.json",)),
+    "manifest": Reader(lambda: verify_run(Path("finished")), ("finished/manifest.json",)),
     "teacher": Reader(read_the_teacher, ("finished/checkpoints/teacher.safetensors",)),
     "settings": Reader(read_settings, ("unfinished/run.json",)),
     "split": Reader(
@@ -138,19 +138,21 @@ def test_a_newer_version_is_refused_by_name(name: str, place: str, monkeypatch: 
     with pytest.raises(NewerVersion) as refused:
         READERS[name].read()
     assert str(refused.value) == (
-        f"{file}: was written by a newer version of gnn-distill (version 2 of such files; this one reads up to 1). "
-        "It is whole: update gnn-distill, or use another folder."
+        f"{file}: was written by a newer version of gnn-distill (format version 2; this one reads up to 1). "
+        "The file is intact: update gnn-distill, or use another folder."
     )
     assert file.read_bytes() == before
 
 
 def test_what_is_no_longer_read_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     bump(monkeypatch, "summary.json", drop=True)
-    with pytest.raises(OlderVersion, match=r"finished/summary\.json: was written by an older version .*\(version 1"):
+    with pytest.raises(
+        OlderVersion, match=r"finished/summary\.json: was written by an older version .*\(format version 1"
+    ):
         read_summary("finished")
     told: list[str] = []
     assert read_runs(["finished"], told.append).empty
-    assert "1 folders of runs do not count. finished/summary.json: was written by an older version" in told[0]
+    assert "1 folders of runs are ignored. finished/summary.json: was written by an older version" in told[0]
 
 
 def test_keys_of_the_store_depend_on_their_own_kind_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +185,7 @@ def test_an_unfinished_run_goes_on(
     assert read_summary("unfinished")["epochs"] == 2
     versions = {file.relative_to(written).as_posix(): version_of(file) for file in written.rglob("*.*")}
     wrote = {Path(name).name for name, version in versions.items() if version == 2}
-    in_store = {"running.safetensors", MANIFEST, *CONTENTS.values()}
+    in_store = {"running.safetensors", KEY_FILE, *CONTENTS.values()}
     assert wrote | in_store == {*FORMATS}, "each file has a format of its own"
 
 

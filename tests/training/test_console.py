@@ -10,7 +10,7 @@ import pytest
 from gnn_distill.data.task import Features, TaskSpec
 from gnn_distill.formatting import metric_label, shown
 from gnn_distill.storage.checksums import read_json
-from gnn_distill.storage.run_directory import RunDirectory, check
+from gnn_distill.storage.run_directory import RunDirectory, verify_run
 from gnn_distill.training import console as module
 from gnn_distill.training.console import Console
 from gnn_distill.training.progress import LineProgress
@@ -230,7 +230,7 @@ def test_a_finished_run_stays_as_its_manifest_tells(tmp_path):
     console.keep(directory)
     directory.write_summary({})
     console.warn("too late")
-    check(tmp_path)
+    verify_run(tmp_path)
     assert console.notices == ["Warning: too late"]
 
 

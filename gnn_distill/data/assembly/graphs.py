@@ -1,4 +1,4 @@
-"""From graphs and a split to a task: the checks, target statistics and notices that every source shares."""
+"""From graphs and splits to a task: the checks, target statistics and notices shared by all sources."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +10,7 @@ from torch import Tensor
 from gnn_distill.config.naming import title
 from gnn_distill.config.schema.data import LOWER_IS_BETTER
 from gnn_distill.data.assembly.checks import check_parts, count_missing, count_rows, notices_on_edges
-from gnn_distill.data.assembly.shared_graphs import find_shared_graphs, notices_on
+from gnn_distill.data.assembly.graph_overlap import find_shared_graphs, notices_on
 from gnn_distill.data.assembly.splits import keep_fraction
 from gnn_distill.data.packed import PackedGraphs, mean_log_degree
 from gnn_distill.data.task import METRICS, Features, GraphTask, Splits, TaskSpec
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from gnn_distill.data.assembly.input_pipeline import InputPipeline
 
 COUNTED = ("rows of node features", "edges", "rows of edge features", "labels", "lists of edges")
-ASTRAY = "edges to nodes that are not theirs"
+FOREIGN_ENDS = "edges to nodes outside the graph"
 NEED_BOTH_CLASSES = ("roc_auc", "average_precision")
 ROUNDING = 1e-15
-"""A spread of labels, relative to the largest, that is nothing but the rounding of float64."""
+"""A spread of labels, relative to the largest, that is mere rounding of float64."""
 
 
 def assemble(
@@ -46,14 +46,14 @@ def assemble(
     lines: tuple[int, ...] | None = None,
     pipeline: "InputPipeline | None" = None,
 ) -> GraphTask:
-    """A checked task, of the level of `graphs`.
+    """A checked task at the level of `graphs`.
 
-    metric: the set's own; `dataset.metric` goes before it. target_names: one an output (multiclass: the classes).
-    standardised: so many first columns of continuous node features are standardised by the training nodes.
+    metric: the default metric; `dataset.metric` overrides it. target_names: one per output (multiclass: the classes).
+    standardised: number of leading columns of continuous node features to standardise by the training nodes.
     class_names: of `TaskSpec`; lines: of `GraphTask`.
-    pipeline: what was done to the raw graphs, so that a student does it again; None: what the other arguments tell.
-    Raises UserError for a metric that does not fit the kind, for tensors, labels and parts that do not fit what is
-    said of them, features that are not finite, graphs without nodes, and targets that cannot be learned or measured.
+    pipeline: the steps applied to the raw graphs, which a student repeats; None: as implied by the other arguments.
+    Raises UserError for a metric that does not fit the kind, for tensors, labels and splits that do not match their
+    descriptions, non-finite features, graphs without nodes, and targets that cannot be learned or measured.
     """
     metric = dataset.metric or metric
     check_parts(dataset.name, graphs, splits, kind, target_names, node_features, edge_features)
@@ -66,7 +66,7 @@ def assemble(
     splits = keep_fraction(splits, graphs.y, kind, dataset.train_fraction, dataset.split_seed)
     if not all(len(ids) for ids in (splits.train, splits.val, splits.test)):
         count = f"{len(graphs.y)} {graphs.level}s"
-        raise UserError(f"{dataset.name}: {count} are too few for a train, a val and a test part.")
+        raise UserError(f"{dataset.name}: {count} are too few for training, validation and test splits.")
     notices += count_missing(graphs.y, splits)
     edited = dataset.train_fraction < 1
     notices += check_targets(graphs.y, splits, kind, metric, target_names, edited, graphs.level, class_names)
@@ -109,7 +109,7 @@ def standardisation(y: Tensor, kind: str, num_outputs: int) -> tuple[tuple[float
 def with_moments(features: Features, x: Tensor, columns: int) -> Features:
     """`features` with mean and standard deviation of the first `columns` columns of x [nodes, width].
 
-    A column that is constant but for rounding loses its mean only; other columns stay as they are.
+    For a column that is constant up to rounding only the mean is subtracted; other columns stay unchanged.
     """
     mean, std = torch.zeros(x.size(1), dtype=torch.double), torch.ones(x.size(1), dtype=torch.double)
     values = x[:, :columns].double()
@@ -124,21 +124,23 @@ def check_counts(name: str, graphs: PackedGraphs) -> None:
     nodes, edges = int(graphs.node_ptr[-1]), int(graphs.edge_ptr[-1])
     examples = nodes if graphs.level == "node" else len(graphs)
     attributed = edges if graphs.edge_attr is None else len(graphs.edge_attr)
-    found = (len(graphs.x), graphs.edge_index.size(1), attributed, len(graphs.y), len(graphs.edge_ptr) - 1)
-    for what, wanted, there in zip(COUNTED, (nodes, edges, edges, examples, len(graphs)), found, strict=True):
-        if wanted != there:
-            raise UserError(f"{name}: {wanted} {what} are wanted, {there} are there: its files do not fit together.")
+    counts = (len(graphs.x), graphs.edge_index.size(1), attributed, len(graphs.y), len(graphs.edge_ptr) - 1)
+    for what, expected, found in zip(COUNTED, (nodes, edges, edges, examples, len(graphs)), counts, strict=True):
+        if expected != found:
+            raise UserError(
+                f"{name}: expected {expected:,} {what}, found {found:,}: the files do not match each other."
+            )
 
 
 def check_graphs(graphs: PackedGraphs, lines: tuple[int, ...] | None = None) -> list[str]:
-    """Notices on graphs of one node, graphs without edges and, at node level, nodes without neighbours.
+    """Notices of graphs with one node, graphs without edges and, at node level, nodes without neighbours.
 
-    lines: of the file that graphs were read from, by which they are named then.
-    Raises UserError on empty graphs, on edges out of their graph, and on features that are not finite.
+    lines: the line of each graph in its file, by which messages then name it.
+    Raises UserError for empty graphs, edges that leave their graph, and features that are not finite.
     """
     nodes, edges = graphs.num_nodes, graphs.num_edges
     for bad, ptr, units, what in faults(graphs):
-        of_graphs = graphs.level == "graph" or what == ASTRAY
+        of_graphs = graphs.level == "graph" or what == FOREIGN_ENDS
         _forbid(graphs_with(bad, ptr) if of_graphs else bad, "graphs" if of_graphs else units, f"have {what}")
     if graphs.level == "node":
         source, target = graphs.global_edge_index
@@ -146,17 +148,17 @@ def check_graphs(graphs: PackedGraphs, lines: tuple[int, ...] | None = None) -> 
         lonely[torch.cat([source[source != target], target[source != target]])] = False
         small = [(lonely, "nodes", "no neighbours")]
     else:
-        small = [(nodes == 1, "graphs", "one node only"), ((nodes > 1) & (edges == 0), "graphs", "no edges")]
+        small = [(nodes == 1, "graphs", "only one node"), ((nodes > 1) & (edges == 0), "graphs", "no edges")]
     return [
-        f"{count_rows(bad, units, lines)} have {what}; they are kept, and structure says nothing about them."
+        f"{count_rows(bad, units, lines)} have {what}; they are kept, but their structure carries no information."
         for bad, units, what in small
         if bad.any()
     ]
 
 
 def check_edges(graphs: PackedGraphs) -> None:
-    """Raise UserError where an edge leaves its graph."""
-    _forbid(graphs_with(astray(graphs), graphs.edge_ptr), "graphs", f"have {ASTRAY}")
+    """Raise UserError if an edge leaves its graph."""
+    _forbid(graphs_with(astray(graphs), graphs.edge_ptr), "graphs", f"have {FOREIGN_ENDS}")
 
 
 def astray(graphs: PackedGraphs) -> Tensor:
@@ -166,9 +168,9 @@ def astray(graphs: PackedGraphs) -> Tensor:
 
 
 def faults(graphs: PackedGraphs) -> Iterator[tuple[Tensor, Tensor, str, str]]:
-    """What no model can read: which rows, where each graph's rows begin, what they are, and what they have."""
+    """Defects that no model can read: (bad rows, pointers of the graphs' rows, unit of the rows, description)."""
     yield graphs.num_nodes == 0, torch.arange(len(graphs) + 1), "graphs", "no nodes"
-    yield astray(graphs), graphs.edge_ptr, "edges", ASTRAY
+    yield astray(graphs), graphs.edge_ptr, "edges", FOREIGN_ENDS
     for what, values, ptr in (("node", graphs.x, graphs.node_ptr), ("edge", graphs.edge_attr, graphs.edge_ptr)):
         if values is not None and values.is_floating_point() and values.size(1):
             yield ~finite_rows(values), ptr, f"{what}s", f"{what} features that are NaN or infinite"
@@ -196,14 +198,14 @@ def check_targets(
     level: str = "graph",
     class_names: tuple[str, ...] = (),
 ) -> list[str]:
-    """Notices on classes absent from a part; raises UserError where learning or the metric would be meaningless.
+    """Notices of classes absent from a split; raises UserError if learning or the metric would be meaningless.
 
-    Published splits of nodes leave rare classes out of the training part: at node level two classes are enough there.
-    y: [N, T]; edited: the training part was thinned by `dataset.train_fraction`.
+    Published node splits lack rare classes in the training split: at node level two classes suffice there.
+    y: [N, T]; edited: the training split was reduced by `dataset.train_fraction`.
     """
     if (beyond := y.abs() > torch.finfo(torch.float).max).any():
         count = int(beyond.any(1).sum())
-        raise UserError(f"{count} {level}s have infinite labels, or labels beyond 3e38. Mend or remove them.")
+        raise UserError(f"{count} {level}s have labels that are infinite or beyond 3e38. Fix or remove them.")
     thinner = " Or raise dataset.train_fraction." if edited else ""
     remedy = f"Choose another dataset.split, dataset.split_seed or dataset.fold.{thinner}"
     parts = {"training": splits.train, "validation": splits.val, "test": splits.test}
@@ -211,18 +213,18 @@ def check_targets(
         return _check_numbers(y, parts, names, remedy)
     if kind == "multilabel":
         return _check_labels(y, parts, names, metric, remedy)
-    numbered = names if kind == "multiclass" else ("0", "1")
-    classes = class_names if len(class_names) == len(numbered) else numbered  # files may hold one of two
+    default = names if kind == "multiclass" else ("0", "1")
+    classes = class_names if len(class_names) == len(default) else default  # files may contain one of two
     notices = []
     for part, ids in parts.items():
         absent = [name for index, name in enumerate(classes) if not (y[ids, 0] == index).any()]
         learnable = level == "node" and len(classes) - len(absent) >= 2
         if absent and (metric in NEED_BOTH_CLASSES or (part == "training" and not learnable)):
-            why = "it cannot be learned" if part == "training" else f"{metric} has no value there"
-            raise UserError(f"Class {', '.join(absent)} is absent from the {part} part: {why}. {remedy}")
+            why = "it cannot be learned" if part == "training" else f"{metric} is undefined there"
+            raise UserError(f"Class {', '.join(absent)} is absent from the {part} split: {why}. {remedy}")
         if absent:
             why = ": it cannot be learned" if part == "training" else ""
-            notices.append(f"Class {', '.join(absent)} is absent from the {part} part{why}.")
+            notices.append(f"Class {', '.join(absent)} is absent from the {part} split{why}.")
     return notices
 
 
@@ -232,20 +234,20 @@ def _check_numbers(y: Tensor, parts: dict[str, Tensor], names: tuple[str, ...], 
         labels = column[parts["training"]]
         labels = labels[~labels.isnan()]
         if len(labels) < 2 or labels.max() - labels.min() <= ROUNDING * labels.abs().max():
-            state = f"is constant ({labels[0]:g})" if len(labels) else "has no value"
-            raise UserError(f"Target '{name}' {state} in the training part: nothing to learn. {remedy}")
+            state = f"is constant ({labels[0]:g})" if len(labels) else "has no label"
+            raise UserError(f"Target '{name}' {state} in the training split: nothing to learn. {remedy}")
         mean, std = labels.double().mean(), labels.double().std(correction=0)
         before, after = len(labels.unique()), len(((labels.double() - mean) / std).float().unique())
         if after < before:
             notices.append(
-                f"Target '{name}': its {before:,} different labels are {after:,} in float32, in which models learn, "
-                "since some lie so much farther out than others."
+                f"Target '{name}': its {before:,} different labels become {after:,} in float32, which models use, "
+                "since some labels are so much larger than others."
             )
     for part, ids in parts.items():
         absent = [name for name, column in zip(names, y[ids].unbind(1), strict=True) if column.isnan().all()]
         if absent:
             notices.append(
-                f"{len(absent)} of {len(names)} targets have no label in the {part} part; they are left out of its "
+                f"{len(absent)} of {len(names)} targets have no label in the {part} split; they are left out of its "
                 f"metrics: {_first(absent)}."
             )
     return notices
@@ -257,11 +259,11 @@ def _check_labels(y: Tensor, parts: dict[str, Tensor], names: tuple[str, ...], m
         both = ((y[ids] == 1).any(0) & (y[ids] == 0).any(0)).tolist()
         single = [name for name, has in zip(names, both, strict=True) if not has]
         if len(single) == len(names) and (part == "training" or metric in NEED_BOTH_CLASSES):
-            raise UserError(f"No label has both classes in the {part} part. {remedy}")
+            raise UserError(f"No label has both classes in the {part} split. {remedy}")
         if single:
             effect = "they cannot be learned" if part == "training" else "they are left out of ROC-AUC and the like"
             notices.append(
-                f"{len(single)} of {len(names)} labels have one class only in the {part} part; {effect}: "
+                f"{len(single)} of {len(names)} labels have only one class in the {part} split; {effect}:  "
                 f"{_first(single)}."
             )
     return notices
@@ -273,4 +275,4 @@ def _first(names: list[str]) -> str:
 
 def _forbid(bad: Tensor, units: str, what: str) -> None:
     if bad.any():
-        raise UserError(f"{count_rows(bad, units)} {what}. Mend or remove them.")
+        raise UserError(f"{count_rows(bad, units)} {what}. Fix or remove them.")

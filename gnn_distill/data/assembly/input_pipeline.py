@@ -1,4 +1,4 @@
-"""How raw input becomes packed graphs: the steps that training and prediction share."""
+"""From raw graphs to model input: the steps shared by training and prediction."""
 
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -22,29 +22,29 @@ CHIRALITIES = ("tags", "cip")
 
 @dataclass(frozen=True)
 class InputPipeline:
-    """What is done to raw graphs before a model reads them, in the order of the fields; it is saved with the student.
+    """Steps applied to raw graphs before a model reads them, in the order of the fields; saved with the student.
 
-    A source passes its graphs through `apply` and gives the pipeline to `assemble`.
+    A source passes its graphs through `apply` and passes the pipeline to `assemble`.
     """
 
     smiles: str | None = None
-    """How atoms and bonds of SMILES are coded: pyg or ogb; None: the graphs are no molecules."""
+    """Coding of the atoms and bonds of SMILES: pyg or ogb; None: the graphs are not molecules."""
     chirality: str = "tags"
-    """How stereocentres are: by RDKit's tags, which depend on how a SMILES is written, or cip, by R and S."""
+    """Coding of stereocentres: tags of RDKit, which depend on how a SMILES is written, or cip: R and S."""
     drop_loops: bool = False
     """Leave out edges from a node to itself."""
     merge_edges: bool = False
-    """Parallel edges become one, with the mean of their features; edges are sorted by source and target."""
+    """Merge parallel edges, averaging their features; edges are sorted by source and target."""
     add_reverses: bool = False
-    """The reverse of every edge that has none is added, with the same features; edges are sorted."""
+    """Add the missing reverse of every edge, with the same features; edges are sorted."""
     undirected: bool = False
-    """As `merge_edges`, once every edge has its reverse."""
+    """As `merge_edges`, after adding the reverse of every edge."""
     normalize_features: bool = False
     """Divide the features of every node by their sum."""
     max_degree: int | None = None
-    """The feature of every node is its in-degree, capped here, whatever features it has; None: its own features."""
+    """Replace node features by the in-degree, capped at this value; None: keep the features."""
     origin: str = ""
-    """Who gives such graphs: told where the features of a graph do not fit."""
+    """What produces such graphs, for messages about features that do not fit."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -58,7 +58,7 @@ class InputPipeline:
 
     @classmethod
     def implied_by(cls, spec: TaskSpec) -> "InputPipeline":
-        """What a task's description tells by itself: molecules and their coding, degrees as features."""
+        """The pipeline implied by a task's description: molecules and their coding, degrees as features."""
         from gnn_distill.data.assembly import molecules_ogb
 
         coding = "ogb" if spec.node_features == molecules_ogb.ATOM_FEATURES else "pyg"
@@ -77,14 +77,14 @@ class InputPipeline:
         return cls(**values)
 
     def read_smiles(self, molecule: "str | Chem.Mol") -> "Data | None":
-        """The graph of a SMILES, or of an RDKit molecule, in this coding; None where it cannot be read."""
+        """The graph of a SMILES, or of an RDKit molecule, in this coding; None if it cannot be read."""
         from gnn_distill.data.assembly.molecules import smiles_to_data
         from gnn_distill.data.assembly.molecules_ogb import smiles_to_ogb_data
 
         read = smiles_to_ogb_data if self.smiles == "ogb" else smiles_to_data
         try:
             return read(molecule, self.chirality)
-        except ValueError:  # text that is no Unicode, such as half a surrogate; an atom of too many bonds
+        except ValueError:  # text that is not Unicode, such as half a surrogate; an atom of too many bonds
             return None
 
     def apply(self, graphs: PackedGraphs) -> PackedGraphs:
@@ -119,26 +119,26 @@ class InputPipeline:
 
 
 def with_reverses(graphs: PackedGraphs) -> PackedGraphs:
-    """The graphs with the reverse of every edge that has none, of the same features; edges sorted by both nodes.
+    """The graphs with the missing reverse of every edge added, with the same features; edges sorted by both nodes.
 
     edge_index: without repeated edges.
     """
     size = graphs.x.size(0)
     source, target = graphs.global_edge_index
-    alone = (~torch.isin(target * size + source, source * size + target)).nonzero().flatten()
-    place = torch.cat([source * size + target, (target * size + source)[alone]]).argsort()
-    edges = torch.cat([graphs.edge_index, graphs.edge_index[:, alone].flip(0)], dim=1)[:, place]
+    unpaired = (~torch.isin(target * size + source, source * size + target)).nonzero().flatten()
+    place = torch.cat([source * size + target, (target * size + source)[unpaired]]).argsort()
+    edges = torch.cat([graphs.edge_index, graphs.edge_index[:, unpaired].flip(0)], dim=1)[:, place]
     edge_attr = graphs.edge_attr
     if edge_attr is not None:
-        edge_attr = torch.cat([edge_attr, edge_attr[alone]])[place]
-    counts = graphs.num_edges.index_add(0, graphs.node_graph[source[alone]], torch.ones_like(alone))
+        edge_attr = torch.cat([edge_attr, edge_attr[unpaired]])[place]
+    counts = graphs.num_edges.index_add(0, graphs.node_graph[source[unpaired]], torch.ones_like(unpaired))
     return replace(graphs, edge_index=edges, edge_attr=edge_attr, edge_ptr=pointers(counts))
 
 
 def normalize_rows(x: Tensor) -> None:
-    """Divide each row by its sum, in place; rows of zeros stay. x: [N, C], no negative values."""
+    """Divide each row by its sum, in place; rows of zeros stay unchanged. x: [N, C], no negative values."""
     if x.numel() and x.min() < 0:
-        raise UserError("dataset.normalize_features=true: there are negative features. Set it to false.")
+        raise UserError("dataset.normalize_features=true: some features are negative. Set it to false.")
     total = x.sum(dim=1, keepdim=True)
     x /= total.masked_fill_(total == 0, 1)
 

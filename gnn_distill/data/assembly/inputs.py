@@ -1,4 +1,4 @@
-"""What is handed to a saved student: the forms that are taken, and what is wrong with which input."""
+"""The inputs of a saved student: the accepted forms, and the reasons why some inputs are refused."""
 
 import sys
 from collections import defaultdict
@@ -24,7 +24,7 @@ ON_INVALID = ("error", "nan")
 
 
 class Unfit(Exception):
-    """Why one input cannot be predicted, and what is shown of it."""
+    """Why one input cannot be predicted, and an excerpt of it."""
 
     def __init__(self, why: str, shown: object = "") -> None:
         super().__init__(why)
@@ -33,21 +33,21 @@ class Unfit(Exception):
 
 @dataclass
 class Inputs:
-    """The graphs that can be predicted, their places among all inputs, and why the others cannot."""
+    """The graphs that can be predicted, their positions among all inputs, and why the others cannot."""
 
     graphs: PackedGraphs
     positions: Int[Tensor, " graphs"]
     rows: list[int | None]
-    """Rows of each input in the answer: 1, or its nodes at node level; None: nobody knows."""
+    """Number of rows per input in the result: 1, or its number of nodes at node level; None: unknown."""
     refused: dict[int, Unfit] = field(default_factory=dict)
 
     def refuse(self, bad: Bool[Tensor, " graphs"], why: str, shown: Iterable[object] = repeat("")) -> None:
-        """Note why some graphs cannot be predicted, where no other reason is known, and what is shown of each."""
+        """Record why some graphs cannot be predicted, unless another reason is recorded, and an excerpt of each."""
         for position, one in zip(self.positions[bad].tolist(), shown, strict=False):
             self.refused.setdefault(position, Unfit(why, one))
 
     def refuse_rows(self, bad: Bool[Tensor, " rows"], ptr: Int[Tensor, " graphs+1"], why: str, units: str) -> None:
-        """The same of the graphs that own these rows, which are named where there is one graph only."""
+        """The same for the graphs that own these rows; the rows are named if there is only one graph."""
         named = len(self.graphs) == 1 and units != "graphs"
         shown = [f"{units} {listed(bad.nonzero().flatten().tolist())}"] if named else repeat("")
         self.refuse(graphs_with(bad, ptr), why, shown)
@@ -58,21 +58,21 @@ class Inputs:
         if not kept.all():
             self.graphs, self.positions = self.graphs.select(kept.nonzero().flatten()), self.positions[kept]
 
-    def settle(self, on_invalid: str) -> str:
-        """What was refused, in words; raises UserError with them where `on_invalid` is error, or rows are unknown."""
+    def report_refused(self, on_invalid: str) -> str:
+        """A description of the refused inputs, raised as UserError if `on_invalid` is error, or rows are unknown."""
         if not self.refused:
             return ""
-        told = f"{len(self.refused)} of {len(self.rows)} inputs cannot be predicted. {describe(self.refused)}"
+        refusals = f"{len(self.refused)} of {len(self.rows)} inputs cannot be predicted. {describe(self.refused)}"
         if on_invalid == "error":
-            raise UserError(f"{told} Mend them or leave them out; with on_invalid='nan' their rows are NaN.")
+            raise UserError(f"{refusals} Fix them or leave them out; with on_invalid='nan' their rows are NaN.")
         if None in self.rows:
             unknown = listed([position for position, rows in enumerate(self.rows) if rows is None])
-            raise UserError(f"{told} Of {unknown} nobody knows how many rows of NaN to give: leave them out.")
-        return told
+            raise UserError(f"{refusals} The number of rows for input {unknown} is unknown: leave these out.")
+        return refusals
 
 
 def describe(refused: Mapping[int, Unfit]) -> str:
-    """Every reason with the first inputs it holds for."""
+    """Every reason with the first inputs it applies to."""
     groups: dict[str, list[str]] = defaultdict(list)
     for position, unfit in sorted(refused.items()):
         groups[unfit.why].append(f"{position} ({unfit.shown})" if unfit.shown else str(position))
@@ -80,12 +80,12 @@ def describe(refused: Mapping[int, Unfit]) -> str:
 
 
 def listed(places: list) -> str:
-    """The first three, and how many there are."""
+    """The first three, and the total number if there are more."""
     return ", ".join(map(str, places[:3])) + (f", ... ({len(places)} in all)" if len(places) > 3 else "")
 
 
 def entries_of(given: object) -> list[Any]:
-    """One molecule or graph for each row that is wanted. Raises UserError for what has no order or no entries."""
+    """One molecule or graph per row of the result. Raises UserError for inputs without order or entries."""
     if isinstance(given, str) or (isinstance(given, Data) and not isinstance(given, Batch)) or is_molecule(given):
         return [given]
     if isinstance(given, Batch):
@@ -93,10 +93,10 @@ def entries_of(given: object) -> list[Any]:
     if isinstance(given, DataLoader):
         if not isinstance(given.sampler, SequentialSampler):
             raise UserError(
-                "This DataLoader does not go through its data in order: pass the data, so that rows can be told apart."
+                "This DataLoader does not return its data in order: pass the data, so that rows can be matched."
             )
         return entries_of(given.dataset)
-    if isinstance(given, Dataset) and hasattr(given, "__len__"):  # whose own iteration may have no end
+    if isinstance(given, Dataset) and hasattr(given, "__len__"):  # its own iteration may be endless
         return entries_of([given[index] for index in range(len(given))])
     pandas = sys.modules.get("pandas")
     if pandas is not None and isinstance(given, pandas.DataFrame):
@@ -123,7 +123,7 @@ def is_molecule(entry: object) -> bool:
 
 
 def read(given: object, spec: TaskSpec, pipeline: InputPipeline, reads_edges: bool) -> Inputs:
-    """The inputs as packed graphs, before the pipeline; every one that cannot be read is refused."""
+    """The inputs as packed graphs, before the pipeline; unreadable inputs are refused."""
     entries = entries_of(given)
     if pipeline.smiles is None and any(isinstance(entry, str) or is_molecule(entry) for entry in entries):
         raise UserError(f"The student was trained on {spec.name}, not on molecules: it cannot read SMILES.")
@@ -135,13 +135,13 @@ def read(given: object, spec: TaskSpec, pipeline: InputPipeline, reads_edges: bo
             refused[position] = unfit
         rows.append(1 if spec.level == "graph" else _known_nodes(entry))
     positions = torch.tensor([place for place in range(len(entries)) if place not in refused], dtype=torch.long)
-    nothing = Data(zeros(spec.node_features, 0), torch.empty(2, 0, dtype=torch.long))  # that there is something to pack
-    packed = PackedGraphs.from_data_list(data_list or [nothing], spec.num_targets, spec.level)
+    placeholder = Data(zeros(spec.node_features, 0), torch.empty(2, 0, dtype=torch.long))  # packing needs a graph
+    packed = PackedGraphs.from_data_list(data_list or [placeholder], spec.num_targets, spec.level)
     return Inputs(packed if data_list else packed.select(positions), positions, rows, refused)
 
 
 def check(inputs: Inputs, spec: TaskSpec, pipeline: InputPipeline) -> None:
-    """Refuse what training would refuse: graphs without nodes, edges astray, features that cannot be read."""
+    """Refuse what training would refuse: graphs without nodes, edges that leave them, features that cannot be read."""
     graphs = inputs.graphs
     for bad, ptr, units, what in faults(graphs):
         inputs.refuse_rows(bad, ptr, what, units)
@@ -163,25 +163,25 @@ def _check_categories(inputs: Inputs, values: Tensor, ptr: Tensor, features: Fea
         beyond = (values[:, column] < 0) | (values[:, column] >= size)
         bad = graphs_with(beyond, ptr)
         first = [int(values[start:stop, column][beyond[start:stop]][0]) for start, stop in _ranges(ptr, bad)]
-        inputs.refuse(bad, f"{what} feature {column} is none of the categories 0 to {size - 1}", first)
+        inputs.refuse(bad, f"{what} feature {column} is not one of the categories 0 to {size - 1}", first)
 
 
 def _ranges(ptr: Int[Tensor, " graphs+1"], chosen: Bool[Tensor, " graphs"]) -> list[list[int]]:
-    """Where the rows of some graphs begin and end."""
+    """Start and end of the rows of the chosen graphs."""
     return torch.stack([ptr[:-1], ptr[1:]], dim=1)[chosen].tolist()
 
 
 def misfit(values: Tensor | None, features: Features, what: str, spec: TaskSpec, pipeline: InputPipeline) -> str:
-    """Why features do not fit those of training, by their number; empty where they do."""
+    """Why the number of features does not match training; empty if it does."""
     if values is not None and values.size(1) == features.width:
         return ""
     width = "no" if values is None else values.size(1)
-    told = f"{width} {what} features; the student was trained on {spec.name} with {features.width}"
-    return f"{told}, as {pipeline.origin} gives them" if pipeline.origin else told
+    mismatch = f"{width} {what} features; the student was trained on {spec.name} with {features.width}"
+    return f"{mismatch}, as {pipeline.origin} gives them" if pipeline.origin else mismatch
 
 
 def zeros(features: Features, rows: int) -> Tensor:
-    """So many rows of features that say nothing."""
+    """Rows of zero features."""
     return torch.zeros(rows, features.width, dtype=torch.float if features.kind == "continuous" else torch.long)
 
 
@@ -190,7 +190,7 @@ def _as_data(entry: object, spec: TaskSpec, pipeline: InputPipeline, reads_edges
     if isinstance(entry, str) or is_molecule(entry):
         data = pipeline.read_smiles(entry)
         if data is None:
-            raise Unfit("no readable SMILES" if isinstance(entry, str) else "no readable molecule", repr(entry))
+            raise Unfit("not a readable SMILES" if isinstance(entry, str) else "not a readable molecule", repr(entry))
         entry = data
     if not isinstance(entry, Data):
         raise Unfit("neither a graph nor a SMILES", repr(entry))
@@ -200,9 +200,9 @@ def _as_data(entry: object, spec: TaskSpec, pipeline: InputPipeline, reads_edges
 def _checked_features(data: Data, spec: TaskSpec, pipeline: InputPipeline, reads_edges: bool) -> Data:
     edges = data.edge_index
     if not isinstance(edges, Tensor) or edges.layout != torch.strided or edges.dim() != 2 or edges.size(0) != 2:
-        raise Unfit("edge_index must be a tensor [2, edges], torch.empty(2, 0) where there are none")
+        raise Unfit("edge_index must be a tensor [2, edges], torch.empty(2, 0) if there are none")
     if edges.numel() and (edges.is_floating_point() or edges.is_complex()):
-        raise Unfit("edge_index must hold whole numbers")
+        raise Unfit("edge_index must contain whole numbers")
     if pipeline.max_degree is None:
         x = _columns(data.x, "x")
         if why := misfit(x, spec.node_features, "node", spec, pipeline):
@@ -211,7 +211,7 @@ def _checked_features(data: Data, spec: TaskSpec, pipeline: InputPipeline, reads
             raise Unfit("num_nodes is not the number of rows of x", f"{_num_nodes(data)}, {len(x)} rows")
         x = x.float() if spec.node_features.kind == "continuous" else x
     elif (num_nodes := _num_nodes(data)) is None:
-        raise Unfit("num_nodes is not known")
+        raise Unfit("num_nodes is unknown")
     else:
         x = torch.empty(num_nodes, 0)
     edge_attr = None
@@ -231,23 +231,23 @@ def _columns(values: object, name: str) -> Tensor | None:
     if values is None:
         return None
     if not isinstance(values, Tensor) or values.dim() not in (1, 2) or values.is_complex():
-        raise Unfit(f"{name} must be a tensor of numbers, one row a {'node' if name == 'x' else 'edge'}")
+        raise Unfit(f"{name} must be a tensor of numbers, one row per {'node' if name == 'x' else 'edge'}")
     values = values.detach().cpu()
     values = values if values.layout == torch.strided else values.to_dense()
     return values[:, None] if values.dim() == 1 else values
 
 
 def _num_nodes(data: Data) -> int | None:
-    """The nodes of a graph; those of its edges where it says nothing else."""
+    """The number of nodes of a graph, by its edges if it says nothing else."""
     try:
         count = data.num_nodes
-    except (RuntimeError, LookupError, TypeError):  # PyG counts in whatever tensors there are
+    except (RuntimeError, LookupError, TypeError):  # PyG counts in whatever tensors exist
         return None
     return count if isinstance(count, int) and count >= 0 else None
 
 
 def _known_nodes(entry: object) -> int | None:
-    """The nodes of a graph by its features or by what it says, but not by its edges, which may be wrong."""
+    """The number of nodes of a graph by its features or `num_nodes`, but not by its edges, which may be wrong."""
     known = isinstance(entry, Data) and (isinstance(entry.x, Tensor) or "num_nodes" in entry)
     return _num_nodes(entry) if known else None
 
@@ -256,4 +256,4 @@ def _unbatched(batch: Batch) -> list[Data]:
     try:
         return batch.to_data_list()
     except RuntimeError as error:
-        raise UserError(f"This Batch cannot be taken apart ({error}): pass a list of its graphs.") from error
+        raise UserError(f"This Batch cannot be split into its graphs ({error}): pass a list of its graphs.") from error

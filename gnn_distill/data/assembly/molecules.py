@@ -22,34 +22,34 @@ ATOM_FEATURES = Features("categorical", tuple(len(values) for values in x_map.va
 BOND_FEATURES = Features("categorical", tuple(len(values) for values in e_map.values()))
 
 LONGEST = 20_000
-"""Characters of a SMILES: RDKit's time grows with their square, and a field of megabytes is no molecule."""
+"""Most characters of a SMILES: RDKit's time grows quadratically, and a field of megabytes is not a molecule."""
 LARGEST_SCAFFOLD = 1_000
-"""Atoms of a molecule with rings: RDKit's time for a scaffold grows with their cube, and is seconds here."""
+"""Most atoms of a molecule with rings: RDKit's time for a scaffold grows cubically, to seconds here."""
 LARGEST_CANONICAL = 5_000
-"""Atoms: RDKit's canonical writing calls itself once an atom, and ends the process where its stack does."""
+"""Most atoms: RDKit's canonicalisation recurses once per atom, and a stack overflow ends the process."""
 
 CHIRALITY = 1
 """The column of an atom's chirality, in PyG's and in ogb's coding."""
 TETRAHEDRAL = (Chem.ChiralType.CHI_TETRAHEDRAL_CW, Chem.ChiralType.CHI_TETRAHEDRAL_CCW)
 CIP_CODES = {"R": 1, "r": 1, "S": 2, "s": 2}
-"""Where PyG and ogb have the tags CW and CCW."""
+"""The codes that PyG and ogb use for the tags CW and CCW."""
 NO_CIP_CODE = 4
-"""A stereocentre that the labels do not reach; PyG's CHI_TETRAHEDRAL, ogb's misc."""
+"""A stereocentre without a label; PyG's CHI_TETRAHEDRAL, ogb's misc."""
 CIP_STEPS = 100_000
-"""Of the search for CIP labels: about a tenth of a second, which only very symmetric molecules take."""
+"""Step limit of the search for CIP labels: about 0.1 s, which only very symmetric molecules need."""
 ODD_SPACES = re.compile("[\u00a0\u00ad\u180e\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff]")
-"""Spaces that are not seen, or not told from a blank: what copying from a page adds to a SMILES."""
+"""Invisible spaces, or spaces that look like a blank: copying from a page adds them to a SMILES."""
 
 
 def _vocabulary(values: Sequence, other: str | None = None) -> tuple[dict, Callable]:
-    """The code of every value, and of one that is not among them: that of `other`, or of the nearest number."""
+    """The code of every value, and a function for other values: the code of `other`, or of the nearest number."""
     codes = {value: code for code, value in enumerate(values)}
     if other is not None:
         return codes, lambda value: codes[other]
     return codes, lambda value: codes[min(max(value, values[0]), values[-1])]
 
 
-# What is read, the code of every value, and that of a value which has none.
+# The property, the codes of its values, and the code of any other value.
 ATOM = (
     (Chem.Atom.GetAtomicNum, *_vocabulary(x_map["atomic_num"])),
     (lambda atom: str(atom.GetChiralTag()), *_vocabulary(x_map["chirality"], "CHI_OTHER")),
@@ -69,9 +69,9 @@ BOND = (
 
 
 def parse(smiles: str | Chem.Mol) -> Chem.Mol | None:
-    """RDKit's molecule, odd spaces left out; None for what RDKit does not parse, no atom, or more than LONGEST.
+    """RDKit's molecule, odd spaces removed; None if RDKit cannot parse it, without atoms, or if longer than LONGEST.
 
-    A molecule of RDKit's loses the hydrogens that its SMILES would not have. Raises ValueError for one that cannot be.
+    An RDKit molecule loses the hydrogens that its SMILES would not have. Raises ValueError if it is impossible.
     """
     with BlockLogs():
         if not isinstance(smiles, str):
@@ -86,8 +86,8 @@ def parse(smiles: str | Chem.Mol) -> Chem.Mol | None:
 def smiles_to_data(smiles: str | Chem.Mol, chirality: str = "tags") -> Data | None:
     """The graph of a molecule with the features of PyG's `from_smiles`; None if it cannot be read.
 
-    x: [n, 9] long; edge_index: [2, 2·bonds]; edge_attr: [2·bonds, 3] long. A value that has no place in PyG's
-    vocabularies, where `from_smiles` fails, takes that of the nearest number, or of "other"; `clipped` tells of it.
+    x: [n, 9] long; edge_index: [2, 2·bonds]; edge_attr: [2·bonds, 3] long. A value outside PyG's
+    vocabularies, for which `from_smiles` fails, gets the code of the nearest number, or of "other", and sets `clipped`.
     chirality: tags, as RDKit reads them, which depend on how a molecule is written; or cip, its R and S, which do not.
     """
     molecule = parse(smiles)
@@ -112,7 +112,7 @@ def smiles_to_data(smiles: str | Chem.Mol, chirality: str = "tags") -> Data | No
 
 
 def to_graph(molecule: Chem.Mol, atom_codes: Callable, bond_codes: Callable, chirality: str) -> Data:
-    """Atoms as nodes, each bond in both directions, bond by bond, and of both the list of codes that is given."""
+    """Atoms as nodes, each bond in both directions, bond by bond, with the given codes of both."""
     x = torch.tensor([atom_codes(atom) for atom in molecule.GetAtoms()])
     if chirality == "cip":
         set_cip_codes(x, molecule)
@@ -126,11 +126,11 @@ def to_graph(molecule: Chem.Mol, atom_codes: Callable, bond_codes: Callable, chi
 
 
 def set_cip_codes(x: torch.Tensor, molecule: Chem.Mol) -> None:
-    """Put R and S in place of the tags of tetrahedral stereocentres. x: [n, ...], with its column CHIRALITY.
+    """Replace the tags of tetrahedral stereocentres by R and S, in column CHIRALITY of x: [n, ...].
 
-    A tag, clockwise or not, goes by the order in which the neighbours are written; a label (Cahn, Ingold & Prelog,
-    here by the rules of Hanson et al. 2018) by what they are. In some molecules like inositol, with a ring of equal
-    stereocentres, RDKit's labels still depend on the writing.
+    A tag, clockwise or not, depends on the order in which the neighbours are written; a label (Cahn, Ingold & Prelog,
+    here by the rules of Hanson et al. 2018) on the neighbours themselves. In some molecules like inositol, with
+    a ring of equal stereocentres, RDKit's labels still depend on how they are written.
     """
     centres = [atom.GetIdx() for atom in molecule.GetAtoms() if atom.GetChiralTag() in TETRAHEDRAL]
     if not centres:
@@ -158,22 +158,22 @@ def murcko_scaffold(smiles: str) -> str:
         return ""
     if molecule.GetNumAtoms() > LARGEST_SCAFFOLD:
         raise UserError(
-            f"'{shorten(smiles)}' has rings and {molecule.GetNumAtoms():,} atoms; scaffolds are found for up to "
+            f"'{shorten(smiles)}' has rings and {molecule.GetNumAtoms():,} atoms; scaffolds are computed for up to "
             f"{LARGEST_SCAFFOLD:,}. Remove the molecule, or choose dataset.split=random."
         )
     return MurckoScaffoldSmiles(mol=molecule, includeChirality=False)
 
 
 def scaffold_split(scaffolds: Sequence[str], fold: int = 0, folds: int = 10) -> Splits:
-    """A tenth for validation and 1/`folds` for the test, by scaffold: no scaffold lies in two parts.
+    """A tenth for validation and 1/`folds` for test, by scaffold: no scaffold is in two splits.
 
     Fold 0, with ten folds 80/10/10, is DeepChem's split (Wu et al. 2018, MoleculeNet): largest group first, ties by
-    first index, highest first (with ties the other way round, the test part of BACE, whose file is sorted by class, has
-    one class only); a group goes to the training part where it fits, else to validation, else to the test. All that it
-    does not test is dealt out to the tests of the other folds, largest group first, to the smallest test so far. Every
-    molecule is tested in one fold, and a group that is larger than a test should be makes its fold's test as large.
+    first index, highest first (with ties the other way round, the test split of BACE, which is sorted by class, has one
+    class); a group goes to training if it fits, else to validation, else to test. All other molecules are
+    distributed to the tests of the other folds, largest group first, to the smallest test so far. Every molecule is
+    tested in exactly one fold; a group larger than a test should be makes the test of its fold as large.
 
-    scaffolds: one a molecule. Raises UserError when a part stays empty, or for a fold that is not there.
+    scaffolds: one per molecule. Raises UserError if a split stays empty, or the fold does not exist.
     """
     check_fold(fold, folds, f"a scaffold split with dataset.folds={folds}")
     members: dict[str, list[int]] = defaultdict(list)
@@ -191,53 +191,53 @@ def scaffold_split(scaffolds: Sequence[str], fold: int = 0, folds: int = 10) -> 
         else:
             test += group
     if fold:
-        test = _dealt(_without(groups, test), folds - 1)[fold - 1]
+        test = _distribute(_without(groups, test), folds - 1)[fold - 1]
         train, val = [], []
         for group in _without(groups, test):
             fits = 10 * (len(train) + len(group)) <= 9 * size - 10 * len(test)
             (train if fits else val).extend(group)
     if not (train and val and test):
         raise UserError(
-            f"dataset.split=scaffold: {size} molecules with {len(groups)} scaffolds leave a part empty (train/val/test "
-            f"{len(train)}/{len(val)}/{len(test)}). Choose dataset.split=random."
+            f"dataset.split=scaffold: {size} molecules with {len(groups)} scaffolds leave a split empty (train/val/test"
+            f" {len(train)}/{len(val)}/{len(test)}). Choose dataset.split=random."
         )
     return to_splits(*(np.array(part) for part in (train, val, test)), kind="scaffold")
 
 
 def _without(groups: list[list[int]], ids: list[int]) -> list[list[int]]:
-    """The groups none of whose members is in `ids`, which holds whole groups."""
+    """The groups without members in `ids`, which consists of complete groups."""
     gone = set(ids)
     return [group for group in groups if group[0] not in gone]
 
 
-def _dealt(groups: list[list[int]], parts: int) -> list[list[int]]:
-    """Groups, largest first, each given to the part that is smallest so far."""
-    dealt: list[list[int]] = [[] for _ in range(parts)]
+def _distribute(groups: list[list[int]], parts: int) -> list[list[int]]:
+    """Groups, largest first, each assigned to the part that is smallest so far."""
+    result: list[list[int]] = [[] for _ in range(parts)]
     for group in groups:
-        min(dealt, key=len).extend(group)
-    return dealt
+        min(result, key=len).extend(group)
+    return result
 
 
 def describe_invalid(rows: Sequence[tuple[int, str]], total: int) -> str:
-    """How many SMILES could not be read, and the first three (line in the file, string)."""
+    """The number of unreadable SMILES, and the first three. rows: (line in the file, string)."""
     first = ", ".join(f"line {line}: '{shorten(smiles)}'" for line, smiles in rows[:3])
     return f"{len(rows)} of {total} SMILES cannot be read ({'first three: ' if len(rows) > 3 else ''}{first})"
 
 
 def describe_clipped(rows: Sequence[tuple[int, str]]) -> str:
-    """A notice of molecules, by line and SMILES, with values that have no code."""
+    """A notice of molecules with values that have no code. rows: (line, SMILES)."""
     first = ", ".join(f"line {line}: '{shorten(smiles)}'" for line, smiles in rows[:3])
     return (
-        f"{len(rows)} molecules hold values that PyG's features have no code for, such as a charge above 6: they count "
+        f"{len(rows)} molecules have values without a code in PyG's features, such as a charge above 6: they count "
         f"as the nearest, or as 'other' ({'first three: ' if len(rows) > 3 else ''}{first})."
     )
 
 
 def handle_invalid(rows: Sequence[tuple[int, str]], total: int, on_invalid: str, path: str | Path) -> list[str]:
-    """The notice of skipped SMILES of a file; raises UserError when `on_invalid` is error, or when none is left."""
+    """The notice of skipped SMILES of a file; raises UserError if `on_invalid` is error, or if none is left."""
     if not rows:
         return []
     if on_invalid == "error" or len(rows) == total:
-        advice = "Mend them." if on_invalid == "skip" else "Mend them, or set dataset.on_invalid=skip."
+        advice = "Fix them." if on_invalid == "skip" else "Fix them, or set dataset.on_invalid=skip."
         raise UserError(f"{path}: {describe_invalid(rows, total)}. {advice}")
     return [f"{describe_invalid(rows, total)}: skipped."]

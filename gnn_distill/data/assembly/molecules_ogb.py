@@ -1,4 +1,4 @@
-"""Molecules in the integer coding of the Open Graph Benchmark, which PyG's `from_smiles` does not share."""
+"""Molecules in the integer coding of the Open Graph Benchmark, which differs from PyG's `from_smiles`."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -25,7 +25,7 @@ def _codes(values: Iterable) -> dict:
     return {value: code for code, value in enumerate(values)}
 
 
-# What is read, and the values that have a code of their own; all others share the next one, ogb's "misc".
+# The property, and the values with their own code; all others share the next code, ogb's "misc".
 ATOM = (
     (Chem.Atom.GetAtomicNum, _codes(range(1, 119))),
     (Chem.Atom.GetChiralTag, _codes(CHIRALITY)),
@@ -56,8 +56,8 @@ def smiles_to_ogb_data(smiles: str | Chem.Mol, chirality: str = "tags") -> Data 
 
     x: [n, 9] long: atomic number, chirality, degree, charge, hydrogens, radical electrons, hybridisation, aromatic,
     in a ring. edge_index: [2, 2·bonds], each bond in both directions; edge_attr: [2·bonds, 3] long: type, stereo,
-    conjugated. None where `parse` reads no molecule. Ours differs in one case: bonds with a stereo label that ogb does
-    not know and refuses count as STEREOANY.
+    conjugated. None if `parse` reads no molecule. One difference: stereo labels of bonds that ogb does not know
+    and refuses count as STEREOANY.
     chirality: tags, as in ogb; or cip, as in `smiles_to_data`.
     """
     molecule = parse(smiles)

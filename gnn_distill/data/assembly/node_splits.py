@@ -1,4 +1,4 @@
-"""Splits of nodes: the masks that a set comes with, and seeded ones."""
+"""Splits of nodes: the masks of a data set, and seeded splits."""
 
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,10 @@ TRAIN_PER_CLASS, VAL_PER_CLASS = 20, 30
 
 
 def choose_node_split(dataset: "NodeDatasetConfig", data: Data, y: Tensor, kind: str) -> Splits:
-    """The split that `dataset.split` asks for: a seeded one, or the masks of `data`.
+    """The split named by `dataset.split`: a seeded one, or the masks of `data`.
 
-    auto: the masks where there are any, else random: 60/20/20, stratified. So divide Polynormer (Deng et al. 2024) and
-    "Classic GNNs are Strong Baselines" (Luo et al. 2024) the sets without masks, by other draws and not stratified.
+    auto: the masks if there are any, else random: 60/20/20, stratified. Polynormer (Deng et al. 2024) and "Classic
+    GNNs are Strong Baselines" (Luo et al. 2024) use these shares for sets without masks, not stratified.
     y: [N, T].
     """
     groups, seed = strata(y, kind), dataset.split_seed
@@ -39,23 +39,23 @@ def choose_node_split(dataset: "NodeDatasetConfig", data: Data, y: Tensor, kind:
 
 
 def mask_split(data: Data, fold: int, what: str) -> Splits:
-    """The masks of a PyG graph, [N], or [N, folds]; nodes may be in none."""
+    """The masks of a PyG graph, [N], or [N, folds]; nodes may be in none of them."""
     masks = [mask.view(data.num_nodes, -1) for mask in (data.train_mask, data.val_mask, data.test_mask)]
     check_fold(fold, masks[0].size(1), what)
     return Splits(*(mask[:, fold].nonzero().flatten() for mask in masks), kind="published")
 
 
 def per_class_split(groups: np.ndarray, seed: int) -> Splits:
-    """20 nodes of every class for training, 30 for validation, all others for test (Shchur et al. 2018).
+    """20 nodes per class for training, 30 for validation, all others for test (Shchur et al. 2018).
 
-    Raises UserError where a class has too few nodes for all three parts.
+    Raises UserError if a class has too few nodes for all three splits.
     """
     place, size = shuffle(groups, np.random.default_rng(seed))
     taken = TRAIN_PER_CLASS + VAL_PER_CLASS
     if size.min() <= taken:
         raise UserError(
             f"dataset.split=per_class: class {groups[size.argmin()]} has {size.min()} nodes; {TRAIN_PER_CLASS} for "
-            f"training, {VAL_PER_CLASS} for validation and at least one for test are wanted. Choose random."
+            f"training, {VAL_PER_CLASS} for validation and at least one for test are needed. Choose random."
         )
     train, test = place < TRAIN_PER_CLASS, place >= taken
     return to_splits(*(np.flatnonzero(part) for part in (train, ~train & ~test, test)), kind="per_class")

@@ -1,4 +1,4 @@
-"""From one PyG graph to a node-level task: features, edges, split, and what training may see."""
+"""From one PyG graph to a node-level task: features, edges, splits, and the nodes visible to training."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,8 +26,8 @@ def assemble_nodes(dataset: "NodeDatasetConfig", data: Data, note: str = "") -> 
     """A checked task of `data`: x [N, C] of floats, edge_index, y [N] the class of every node; masks are optional.
 
     Two classes make a binary task, measured by ROC-AUC, more a multi-class one, measured by accuracy. Features are
-    normalised in place. A node whose y is negative has no label, and may be in no part. Raises UserError as `assemble`
-    does, for classes that no node has, and for features that cannot be normalised.
+    normalised in place. A node with negative y has no label, and may not be in a split. Raises UserError as `assemble`
+    does, for classes without nodes, and for features that cannot be normalised.
     """
     check_graph(dataset.name, data)
     y = data.y.view(-1)
@@ -62,12 +62,14 @@ def assemble_nodes(dataset: "NodeDatasetConfig", data: Data, note: str = "") -> 
     )
     unused = len(graphs.x) - sum(map(len, (task.splits.train, task.splits.val, task.splits.test)))
     if unused:
-        task.notices.append(f"{unused} of {len(graphs.x)} nodes are in no part: they are seen, their labels never are.")
+        task.notices.append(
+            f"{unused:,} of {len(graphs.x):,} nodes are in no split: the model sees them but never their labels."
+        )
     return hide_evaluation_nodes(task) if dataset.setting == "inductive" else task
 
 
 def check_graph(name: str, data: Data) -> None:
-    """Raise UserError, naming all that is wrong, unless `data` has features, edges, whole classes and whole masks."""
+    """Raise UserError, naming all errors, unless `data` has features, edges, integer classes and complete masks."""
     wrong = []
     if data.x is None or data.x.dim() != 2 or data.x.dtype != torch.float:
         wrong.append(f"x must be torch.float [nodes, features]; it is {describe(data.x)}.")
@@ -86,7 +88,7 @@ def check_graph(name: str, data: Data) -> None:
         absent = sorted(set(range(int(classes.max()) + 1 if len(classes) else 1)) - set(classes.tolist()))
         if absent:
             wrong.append(
-                f"no node is of class {', '.join(map(str, absent))}: number the classes from 0 on, with no gap."
+                f"no node is of class {', '.join(map(str, absent))}: number the classes from 0 on without gaps."
             )
         elif len(classes) < 2:
             wrong.append("all nodes are of class 0: there is nothing to learn.")
@@ -94,29 +96,29 @@ def check_graph(name: str, data: Data) -> None:
     if 0 < len(masks) < len(MASKS) or any(
         mask.dtype not in (torch.bool, torch.uint8) or len(mask) != nodes for mask in masks
     ):
-        told = ", ".join(f"{name} {describe(data.get(name))}" for name in MASKS)
-        wrong.append(f"masks must be three, torch.bool [{nodes}] or [{nodes}, folds]; there are {told}.")
+        found = ", ".join(f"{name} {describe(data.get(name))}" for name in MASKS)
+        wrong.append(f"there must be three masks, torch.bool [{nodes}] or [{nodes}, folds]; found {found}.")
     if wrong:
         raise UserError(f"{name}: {' '.join(wrong)}")
 
 
 def notices_on_edges(dataset: "NodeDatasetConfig", raw: PackedGraphs, graphs: PackedGraphs) -> list[str]:
-    """Notices of the edges that were listed more than once, and of the reverses that others were given."""
+    """Notices of duplicate edges, and of reverses that were added."""
     listed, after, notices = raw.edge_index.size(1), graphs.edge_index.size(1), []
     once = coalesce(raw.edge_index, num_nodes=len(raw.x)).size(1)
     if once < listed:
-        notices.append(f"{listed - once} of {listed} edges of {dataset.name} repeat others: each is kept once.")
+        notices.append(f"{listed - once:,} of {listed:,} edges of {dataset.name} are duplicates: each is kept once.")
     if after > once:
-        notice = f"The {once} directed edges of {dataset.name} became {after}, with their reverses."
-        notices.append(f"{notice} dataset.undirected=false leaves them as they are.")
+        notice = f"The {once:,} directed edges of {dataset.name} became {after:,} with their reverses added."
+        notices.append(f"{notice} dataset.undirected=false keeps them directed.")
     return notices
 
 
 def hide_evaluation_nodes(task: GraphTask) -> GraphTask:
-    """The inductive form, three graphs: the whole one, on which only test nodes are read; the one that is trained on,
-    without validation and test nodes; and the one that validation is read on, without test nodes.
+    """The inductive form, three graphs: the whole one, for predictions on test nodes; the training graph, without
+    validation and test nodes; and the validation graph, without test nodes.
 
-    What decides about epochs and settings so never depends on features or edges of test nodes. Nodes in no part are in
+    So the selection of epochs and settings never depends on features or edges of test nodes. Nodes in no split are in
     all three.
     """
     whole, splits = task.graphs, task.splits
@@ -140,9 +142,9 @@ class Part(NamedTuple):
     """Some nodes of a graph, and the edges among them."""
 
     kept: Tensor
-    """Which nodes, ascending."""
+    """Ids of the nodes, ascending."""
     edge_index: Tensor
-    """In new numbers."""
+    """Between the new ids of the nodes."""
     edge_attr: Tensor | None
 
 
@@ -154,10 +156,10 @@ def _without(whole: PackedGraphs, hidden: Tensor) -> Part:
 
 
 def _joined(whole: PackedGraphs, parts: list[Part]) -> tuple[PackedGraphs, list[int]]:
-    """The graph and its parts end to end, and where the nodes of each begin."""
+    """The graph and its parts end to end, and the first node of each."""
     sizes = [len(whole.x), *(len(part.kept) for part in parts)]
     ptr = pointers(torch.tensor(sizes))
-    x = whole.x.new_empty(int(ptr[-1]), whole.x.size(1))  # filled piece by piece: features may take gigabytes
+    x = whole.x.new_empty(int(ptr[-1]), whole.x.size(1))  # filled in place: features may take gigabytes
     x[: len(whole.x)] = whole.x
     for part, start, stop in zip(parts, ptr[1:-1].tolist(), ptr[2:].tolist(), strict=True):
         torch.index_select(whole.x, 0, part.kept, out=x[start:stop])

@@ -1,4 +1,4 @@
-"""What the training part held, so that prediction can tell what a student never met."""
+"""What occurred in the training graphs, so that prediction can warn of anything new."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -18,18 +18,18 @@ Categories = list[list[int]]
 
 @dataclass(frozen=True)
 class Seen:
-    """Categories and kinds of edges of the training part's graphs; None: not known, or no categories."""
+    """Categories and kinds of edges in the training graphs; None: unknown, or not categorical."""
 
     nodes: Categories | None = None
-    """Of every column of node features."""
+    """Per column of node features."""
     edges: Categories | None = None
-    """Of every column of edge features."""
+    """Per column of edge features."""
     kinds: list[str] | None = None
-    """Those of `edge_kinds` that occur."""
+    """The kinds of `edge_kinds` that occur."""
 
     @classmethod
     def in_training(cls, task: GraphTask) -> "Seen":
-        """What the graphs of the training part hold; at node level, those with a training node."""
+        """The contents of the training graphs; at node level, those with a training node."""
         graphs, ids = task.graphs, task.splits.train
         ids = graphs.graphs_of(ids) if graphs.level == "node" else ids
         nodes, edges = gather_ranges(graphs.node_ptr, ids), gather_ranges(graphs.edge_ptr, ids)
@@ -37,15 +37,15 @@ class Seen:
         return cls(
             _categories(graphs.x, nodes),
             _categories(graphs.edge_attr, edges),
-            [name for name, there in kinds.items() if there.any()],
+            [name for name, mask in kinds.items() if mask.any()],
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Lists of numbers and words."""
         return asdict(self)
 
-    def strangers(self, graphs: PackedGraphs, pipeline: InputPipeline) -> Iterator[tuple[str, Bool[Tensor, " graphs"]]]:
-        """What no training graph held, and which graphs hold it."""
+    def unseen(self, graphs: PackedGraphs, pipeline: InputPipeline) -> Iterator[tuple[str, Bool[Tensor, " graphs"]]]:
+        """(Description, graphs that contain it) of everything that no training graph contained."""
         nodes, edges = (self.nodes, graphs.x, graphs.node_ptr), (self.edges, graphs.edge_attr, graphs.edge_ptr)
         for what, (known, values, ptr) in {"node": nodes, "edge": edges}.items():
             if known is None or values is None:
@@ -55,13 +55,13 @@ class Seen:
                 for value in values[new, column].unique().tolist():
                     yield category(pipeline, what, column, value), graphs_with(values[:, column] == value, ptr)
         if self.kinds is not None:
-            for name, there in edge_kinds(graphs.global_edge_index, len(graphs.x)).items():
-                if name not in self.kinds and there.any():
-                    yield name, graphs_with(there, graphs.edge_ptr)
+            for name, mask in edge_kinds(graphs.global_edge_index, len(graphs.x)).items():
+                if name not in self.kinds and mask.any():
+                    yield name, graphs_with(mask, graphs.edge_ptr)
 
 
 def edge_kinds(edge_index: Int[Tensor, "2 edges"], num_nodes: int) -> dict[str, Bool[Tensor, " edges"]]:
-    """Which edges have no reverse, stand there more than once, or lead from a node to itself."""
+    """Masks of the edges without a reverse, of parallel edges and of self-loops."""
     source, target = edge_index
     if not len(source):
         return {}
@@ -76,7 +76,7 @@ def edge_kinds(edge_index: Int[Tensor, "2 edges"], num_nodes: int) -> dict[str, 
 
 
 def category(pipeline: InputPipeline, what: str, column: int, value: int) -> str:
-    """A category in words, where its coding is known: `element Si`, `formal_charge 3`."""
+    """Description of a category, if its coding is known: `element Si`, `formal_charge 3`."""
     if what == "node" and pipeline.max_degree is not None:
         return f"degree {value}" if value < pipeline.max_degree else f"degree {value} or more"
     if pipeline.smiles is None:

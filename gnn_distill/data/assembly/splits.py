@@ -1,4 +1,4 @@
-"""Splits: seeded stratified folds, seeded random parts, published folds, and a share of the training part."""
+"""Splits: seeded stratified folds, seeded random splits, published folds, and a fraction of the training split."""
 
 import json
 from dataclasses import replace
@@ -26,7 +26,7 @@ VAL_SHARE = TEST_SHARE = 0.1
 
 
 def strata(y: Tensor, kind: str) -> np.ndarray:
-    """The stratum of each graph or node: its class, -1 without a label; one for all where there are no classes.
+    """The stratum of each graph or node: its class, -1 without a label; a single one if there are no classes.
 
     y: [N, T] -> [N].
     """
@@ -38,7 +38,7 @@ def strata(y: Tensor, kind: str) -> np.ndarray:
 def take(groups: np.ndarray, share: float, rng: np.random.Generator, leave: int = 0) -> np.ndarray:
     """A random `share` of every group, at least one of each, but the last `leave` of a group are never taken.
 
-    With equal seeds smaller shares lie within larger ones.
+    With equal seeds, smaller shares are subsets of larger ones.
     groups: [N] stratum of each item -> [N] bool.
     """
     place, size = shuffle(groups, rng)
@@ -72,22 +72,22 @@ def stratified_folds(groups: np.ndarray, folds: int, rng: np.random.Generator) -
 
 
 def stratified_split(groups: np.ndarray, fold: int, folds: int, seed: int) -> Splits:
-    """Fold `fold` is the test part, a stratified tenth of the rest the validation part.
+    """Fold `fold` is the test split, a stratified tenth of the rest the validation split.
 
-    Raises UserError when `fold` is out of range or there are more folds than graphs.
+    Raises UserError if `fold` is out of range or there are more folds than graphs.
     """
     check_fold(fold, folds, f"a stratified split with dataset.folds={folds}")
     if folds > len(groups):
         raise UserError(f"dataset.folds={folds}: there are only {len(groups)} graphs or nodes. Choose fewer folds.")
     test = stratified_folds(groups, folds, np.random.default_rng(seed)) == fold
     rest = np.flatnonzero(~test)
-    # Folds of one seed share their shuffle, but each draws its own validation part.
+    # Folds of one seed share their shuffle, but each draws its own validation split.
     val = rest[take(groups[rest], VAL_SHARE, np.random.default_rng([seed, fold]), leave=1)]
     return to_splits(np.setdiff1d(rest, val), val, np.flatnonzero(test), kind="stratified")
 
 
 def random_split(groups: np.ndarray, seed: int, val: float = VAL_SHARE, test: float = TEST_SHARE) -> Splits:
-    """A seeded split, stratified where there are classes; training takes what the shares `val` and `test` leave."""
+    """A seeded split, stratified if there are classes; training gets the rest after the shares `val` and `test`."""
     rng = np.random.default_rng(seed)
     tested = take(groups, test, rng, leave=1)
     rest = np.flatnonzero(~tested)
@@ -98,8 +98,8 @@ def random_split(groups: np.ndarray, seed: int, val: float = VAL_SHARE, test: fl
 def published_split(name: str, fold: int, num_graphs: int, paths: "PathsConfig") -> Splits | None:
     """A fold of Errica et al. (2020, "A Fair Comparison of Graph Neural Networks for Graph Classification").
 
-    None when there are no index files for `name`, in the data folder or in the mirror. Raises UserError when they
-    do not fit the graphs, or `fold` is out of range.
+    None if there are no index files for `name`, in the data folder or in the mirror. Raises UserError if they do
+    not match the graphs, or `fold` is out of range.
     """
     path = find(paths, f"{PUBLISHED_FOLDER}/{PUBLISHED[name]}") if name in PUBLISHED else None
     if path is None:
@@ -109,25 +109,27 @@ def published_split(name: str, fold: int, num_graphs: int, paths: "PathsConfig")
     inner = outer[fold]["model_selection"][0]
     parts = [np.array(ids, dtype=int) for ids in (inner["train"], inner["validation"], outer[fold]["test"])]
     if not np.array_equal(np.sort(np.concatenate(parts)), np.arange(num_graphs)):
-        raise UserError(f"{path}: fold {fold} does not divide the {num_graphs} graphs of {name}. Restore the file.")
+        raise UserError(f"{path}: fold {fold} does not partition the {num_graphs} graphs of {name}. Restore the file.")
     return to_splits(*parts, kind="published")
 
 
 def choose_split(dataset: "DatasetConfig", paths: "PathsConfig", y: Tensor, kind: str) -> tuple[Splits, list[str]]:
-    """The split that `dataset.split` asks for (auto, published, stratified or random), and what to announce of it."""
+    """The split named by `dataset.split` (auto, published, stratified or random), and notices of it."""
     notices = []
     if dataset.split in ("auto", "published"):
         splits = published_split(dataset.name, dataset.fold, len(y), paths)
         if splits is not None:
             return splits, []
-        name, wanted = dataset.name, f"{PUBLISHED_FOLDER}/{PUBLISHED.get(dataset.name)}"
-        where = f"Put {wanted} into {data_root(paths)} (paths.data) or the mirror."
+        name, file = dataset.name, f"{PUBLISHED_FOLDER}/{PUBLISHED.get(dataset.name)}"
+        where = f"Put {file} into {data_root(paths)} (paths.data) or the mirror."
         if dataset.split == "published":
-            known = f"dataset.split=published: {name} has no published split; those that have: {', '.join(PUBLISHED)}."
-            lost = f"dataset.split=published: the index file of {name} is not here. {where}"
-            raise UserError((lost if name in PUBLISHED else known) + " Or choose dataset.split=stratified.")
+            unknown = (
+                f"dataset.split=published: {name} has no published split; those that have: {', '.join(PUBLISHED)}."
+            )
+            missing = f"dataset.split=published: the index file of {name} was not found. {where}"
+            raise UserError((missing if name in PUBLISHED else unknown) + " Or choose dataset.split=stratified.")
         if name in PUBLISHED:
-            notices = [f"The published folds of {name} are not here: a seeded stratified split is used. {where}"]
+            notices = [f"The published folds of {name} were not found: using a seeded stratified split. {where}"]
     if dataset.split == "random":
         check_fold(dataset.fold, 1, "a random split")
         return random_split(strata(y, kind), dataset.split_seed), notices
@@ -135,7 +137,7 @@ def choose_split(dataset: "DatasetConfig", paths: "PathsConfig", y: Tensor, kind
 
 
 def keep_fraction(splits: Splits, y: Tensor, kind: str, fraction: float, seed: int) -> Splits:
-    """The split with a stratified `fraction` of its training part, at least one graph of each class."""
+    """The split with a stratified `fraction` of its training split, at least one graph of each class."""
     if fraction == 1:
         return splits
     ids = splits.train.numpy()

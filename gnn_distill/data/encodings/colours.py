@@ -1,4 +1,4 @@
-"""Weisfeiler-Leman colours of nodes and hashes of graphs: equal for equal graphs, in whatever order their nodes are."""
+"""Weisfeiler-Leman colours of nodes and hashes of graphs: equal for equal graphs, whatever the order of their nodes."""
 
 import torch
 from jaxtyping import Int
@@ -7,7 +7,7 @@ from torch import Tensor
 from gnn_distill.data.packed import PackedGraphs
 
 ROUNDS = 5
-"""Of refinement; on no TU data set of the tests do more tell further graphs apart."""
+"""Rounds of refinement; more distinguish no further graphs in the TU data sets of the tests."""
 # Odd numbers of 64 bits: that of the golden ratio and those of splitmix64 and of Knuth's MMIX.
 GOLDEN, FIRST, SECOND, THIRD = (
     -7046029254386353131,
@@ -18,10 +18,10 @@ GOLDEN, FIRST, SECOND, THIRD = (
 
 
 def node_colours(graphs: PackedGraphs, rounds: int = ROUNDS) -> Int[Tensor, " nodes"]:
-    """A 64-bit number of every node: c ← hash(c, {(c_j, e_ji)}, {(c_j, e_ij)}), which begins with its features.
+    """A 64-bit number of every node: c ← hash(c, {(c_j, e_ji)}, {(c_j, e_ij)}), starting from its features.
 
-    e are edge features; edges that enter and those that leave a node count as two kinds. Nothing outside the graph
-    has a part in it, nor has the order of its nodes and edges.
+    e are edge features; incoming and outgoing edges are distinguished. The result depends neither on other graphs nor
+    on the order of nodes and edges.
     """
     source, target = graphs.global_edge_index
     colour = _hashed_rows(graphs.x)
@@ -35,13 +35,13 @@ def node_colours(graphs: PackedGraphs, rounds: int = ROUNDS) -> Int[Tensor, " no
 
 
 def graph_hashes(graphs: PackedGraphs, rounds: int = ROUNDS) -> Int[Tensor, " graphs"]:
-    """A 64-bit number of every graph, equal where its nodes have the same colours."""
+    """A 64-bit number of every graph, equal if its nodes have the same colours."""
     colour = scattered(node_colours(graphs, rounds))
     return torch.zeros(len(graphs), dtype=torch.long).index_add_(0, graphs.node_graph, colour)
 
 
 def scattered(numbers: Int[Tensor, " rows"]) -> Int[Tensor, " rows"]:
-    """The numbers spread over all of int64, as splitmix64 does it, so that sums of different ones hardly ever meet."""
+    """The numbers spread over all of int64, as in splitmix64, so that sums of different ones hardly ever collide."""
     mixed = (numbers + 1) * GOLDEN
     mixed = (mixed ^ (mixed >> 30)) * FIRST
     mixed = (mixed ^ (mixed >> 27)) * SECOND

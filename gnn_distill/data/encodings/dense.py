@@ -1,4 +1,4 @@
-"""Graphs of equal size as stacks of dense matrices: no padding, and no graph sees another."""
+"""Graphs of equal size as stacks of dense matrices: without padding."""
 
 from collections.abc import Iterator
 
@@ -9,11 +9,11 @@ from torch import Tensor
 from gnn_distill.data.packed import PackedGraphs, gather_ranges, pointers
 
 MAX_PAIRS = 1 << 20
-"""Matrix entries worked on at a time, so that they stay in the cache."""
+"""Number of matrix entries processed at a time, so that they stay in the cache."""
 
 
 def equal_size_groups(sizes: Int[Tensor, " graphs"], pairs: int = MAX_PAIRS) -> Iterator[Int[Tensor, " group"]]:
-    """Ids of graphs of one size, at most `pairs` node pairs together; every graph with nodes once."""
+    """Groups of ids of graphs of one size, at most `pairs` node pairs in total; every non-empty graph once."""
     order = sizes.sort(stable=True).indices
     distinct, counts = sizes[order].unique_consecutive(return_counts=True)
     for size, ids in zip(distinct.tolist(), order.split(counts.tolist()), strict=True):

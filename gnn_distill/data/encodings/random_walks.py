@@ -14,9 +14,9 @@ from gnn_distill.data.encodings.workers import in_threads
 from gnn_distill.data.packed import PackedGraphs, gather_ranges
 
 LARGE = 100
-"""Graphs of more nodes than these walk on sparse matrices."""
+"""Number of nodes above which graphs use sparse matrices."""
 BLOCK = 16
-"""At least so many nodes of a large graph start walking together; more, if their walks fit in the cache."""
+"""Smallest number of walks of a large graph that are computed together; more if they fit in the cache."""
 
 
 def random_walk_encoding(
@@ -26,8 +26,8 @@ def random_walk_encoding(
 
     A node without outgoing edges has zeros. Exact for graphs of every size: a large one costs about nodes · edges ·
     steps / 2 products (twice that if its edges have directions) in a few megabytes, so a minute for 35,000 nodes,
-    500,000 edges and 16 steps. `advance` hears of the number of nodes that have been done. Source: RWSE of Dwivedi
-    et al., arXiv 2110.07875, as PyG's AddRandomWalkPE computes it: parallel edges count each.
+    500,000 edges and 16 steps. `advance` is called with the number of nodes done. Source: RWSE of Dwivedi
+    et al., arXiv 2110.07875, as PyG's AddRandomWalkPE computes it: each parallel edge counts.
     """
     result = torch.zeros(graphs.x.size(0), steps)
     sizes = graphs.num_nodes
@@ -71,7 +71,7 @@ def _walks(adjacency: csr_array) -> list[csr_array]:
     """R and R^T; or one matrix that serves as both.
 
     Without directions R may be replaced by D^-1/2 A D^-1/2, whose powers have the same diagonals, and which is its own
-    transpose. All terms are positive, so that single precision errs by its last digits only.
+    transpose. All terms are positive, so that single precision is accurate up to its last digits.
     """
     if (adjacency != adjacency.T).nnz == 0:
         return [symmetrically_normalised(adjacency).astype(np.float32)]
@@ -81,11 +81,11 @@ def _walks(adjacency: csr_array) -> list[csr_array]:
 
 def _of_large(walks: list[csr_array], block: range, steps: int) -> Float[np.ndarray, "block steps"]:
     """Return probabilities of the nodes `block`: diag(R^(a+b))_i = (R^a e_i) · ((R^T)^b e_i)."""
-    there = np.zeros((walks[0].shape[0], len(block)), dtype=np.float32)
-    there[block, np.arange(len(block))] = 1
-    back, diagonals = there, []
+    ahead = np.zeros((walks[0].shape[0], len(block)), dtype=np.float32)
+    ahead[block, np.arange(len(block))] = 1
+    back, diagonals = ahead, []
     while len(diagonals) < steps:
-        before, there = there, walks[0] @ there
+        before, ahead = ahead, walks[0] @ ahead
         back = there if len(walks) == 1 else walks[1] @ back
-        diagonals += [np.einsum("ij,ij->j", back, other) for other in (before, there)]
+        diagonals += [np.einsum("ij,ij->j", back, other) for other in (before, ahead)]
     return np.stack(diagonals[:steps], axis=1)

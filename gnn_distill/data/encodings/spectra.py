@@ -18,18 +18,18 @@ from gnn_distill.data.encodings.workers import in_threads
 from gnn_distill.data.packed import PackedGraphs, gather_ranges
 
 ZERO_EIGENVALUE = 1e-9
-"""In float64 an eigenvalue of a connected graph's Laplacian that is not 0 lies above, up to about 1,000 nodes."""
+"""Nonzero eigenvalues of the Laplacian of a connected graph are above, in float64 and up to about 1,000 nodes."""
 SAME_EIGENVALUE = 1e-8
 """Eigenvalues that differ by less belong to one eigenspace; rounding errors are below 1e-13."""
 TIE = 1e-6
-"""Entries that symmetry makes equal differ by rounding."""
+"""Tolerance for entries that are equal by symmetry up to rounding."""
 TINY = 1e-100
 LARGE = 300
-"""Graphs of more nodes than these are solved as sparse matrices, component by component."""
+"""Number of nodes above which graphs are solved as sparse matrices, component by component."""
 RESTARTS = 50
-"""Of the Lanczos iteration, before the Laplacian is factorised instead."""
+"""Number of restarts of the Lanczos iteration before the Laplacian is factorised instead."""
 SHIFT = 1e-6
-"""What is added to the Laplacian so that it can be factorised."""
+"""Added to the diagonal of the Laplacian so that it can be factorised."""
 
 
 def laplacian_eigenvectors(
@@ -37,16 +37,16 @@ def laplacian_eigenvectors(
 ) -> Float[Tensor, "nodes vectors"]:
     """Unit eigenvectors of L = I - D^-1/2 A D^-1/2 to the smallest eigenvalues above 0, ascending.
 
-    A is the graph without directions, parallel edges and loops; a node without edges has L_ii = 0. Zeros fill the
-    columns a graph has no vectors for. Source: Dwivedi et al., arXiv 2003.00982; which basis, and which sign, is our
-    rule: see `canonical`. The vectors of a graph do not depend on the others. Another order of its nodes gives the
-    same vectors up to a symmetry of the graph, with its features, as far as Weisfeiler-Leman colours and earlier
-    vectors tell its nodes apart; not where the last column cuts an eigenspace of a graph of more than `LARGE` nodes.
-    `advance` hears of the number of nodes that have been done.
+    A is the graph without directions, parallel edges and loops; a node without edges has L_ii = 0. Columns without
+    a vector are zero. Source: Dwivedi et al., arXiv 2003.00982; the choice of basis and sign is ours: see `canonical`.
+    The vectors of a graph do not depend on the others. Another order of its nodes gives the same vectors up to a
+    symmetry of the graph, with its features, as far as Weisfeiler-Leman colours and earlier vectors distinguish its
+    nodes; not if the last column cuts an eigenspace of a graph of more than `LARGE` nodes.
+    `advance` is called with the number of nodes done.
     """
     result = torch.zeros(graphs.x.size(0), vectors)
     sizes = graphs.num_nodes
-    # One large graph has nobody to differ from, and at node level features of the test part must change nothing.
+    # A single large graph needs no colours, and at node level features of test nodes must change nothing.
     colours = node_colours(graphs).double() if graphs.level == "graph" else torch.zeros(len(graphs.x)).double()
 
     def together(ids: Tensor) -> int:
@@ -55,7 +55,7 @@ def laplacian_eigenvectors(
         result[rows] = _of_small(adjacency, colours[rows].view(len(ids), -1), vectors).flatten(0, 1).float()
         return len(rows)
 
-    def alone(graph: int) -> int:
+    def single(graph: int) -> int:
         rows = slice(int(graphs.node_ptr[graph]), int(graphs.node_ptr[graph + 1]))
         values, basis = _of_large(without_directions(sparse_adjacency(graphs, graph)), vectors)
         chosen = canonical(values[None], basis[None], colours[None, rows], vectors)
@@ -63,7 +63,7 @@ def laplacian_eigenvectors(
         return len(basis)
 
     in_threads(together, equal_size_groups(sizes.where(sizes <= LARGE, 0)), advance)
-    in_threads(alone, (sizes > LARGE).nonzero().squeeze(1).tolist(), advance)
+    in_threads(single, (sizes > LARGE).nonzero().squeeze(1).tolist(), advance)
     return result
 
 
@@ -73,12 +73,12 @@ def canonical(
     colours: Float[Tensor, "group size"],
     vectors: int,
 ) -> Float[Tensor, "group size vectors"]:
-    """The first `vectors` of a basis that is decided by the projectors P onto the eigenspaces, not by the solver.
+    """The first `vectors` of a basis determined by the projectors P onto the eigenspaces, not by the solver.
 
-    Of each space in turn: v = P e_i / |P e_i|, with the node i of largest |P e_i|; then P ← P - v v^T. So the entry of
-    largest magnitude of every vector is positive. Of several such nodes (symmetry makes many, which differ by
-    rounding) that of the largest colour is taken, then that of the largest entry in the earlier vectors, each in
-    turn, then the first. values: ascending, infinite where there is no vector; basis: orthonormal columns.
+    For each space in turn: v = P e_i / |P e_i|, with the node i of largest |P e_i|; then P ← P - v v^T. So the entry of
+    largest magnitude of every vector is positive. Ties between nodes (common by symmetry, up to
+    rounding) are broken by the largest colour, then by the largest entry in each of the earlier vectors, then by the
+    smallest index. values: ascending, infinite for missing vectors; basis: orthonormal columns.
     """
     group, size, columns = basis.shape
     basis, result = basis.clone(), basis.new_zeros(group, size, vectors)
@@ -96,7 +96,7 @@ def canonical(
 
 
 def _first_largest(keys: list[Float[Tensor, "group size"]]) -> Int[Tensor, " group"]:
-    """Of each group the place that is largest by the first key; of several the largest by the next; then the first."""
+    """The index of the largest entry per group by the first key; ties are broken by the next keys, then by index."""
     tied = torch.ones_like(keys[0], dtype=torch.bool)
     for key in keys:
         if (tied.sum(1) == 1).all():
@@ -115,8 +115,8 @@ def _of_small(
     scale = degree.clamp(min=1).rsqrt()
     laplacian = torch.diag_embed((degree > 0).double()) - scale.unsqueeze(2) * joined * scale.unsqueeze(1)
     values, basis = torch.linalg.eigh(laplacian)
-    # Graphs have one zero eigenvalue for each component, so the first vector wanted differs from graph to graph; the
-    # last space must be whole.
+    # Graphs have one zero eigenvalue per component, so the index of the first vector differs from graph to graph; the
+    # last space must be complete.
     first = (values < ZERO_EIGENVALUE).sum(-1, keepdim=True)
     last = values.gather(1, (first + vectors - 1).clamp(max=values.size(1) - 1))
     width = int(((values <= last + SAME_EIGENVALUE).sum(-1, keepdim=True) - first).max())
@@ -131,7 +131,7 @@ def _of_small(
 def _of_large(joined: csr_array, vectors: int) -> tuple[Tensor, Tensor]:
     """At most `vectors` eigenvalues above 0, ascending, and their vectors in columns.
 
-    Each component on its own: equal ones share their eigenvalues, and one iteration would find too few of them."""
+    Components are solved separately: equal ones share eigenvalues, of which one iteration would find too few."""
     _, component = connected_components(joined, directed=False)
     order = np.argsort(component, kind="stable")
     found = []
@@ -160,8 +160,8 @@ def _of_component(joined: csr_array, vectors: int) -> tuple[np.ndarray, np.ndarr
         values, basis = _lanczos(lambda v: normalised @ v - 2 * constant * (constant @ v), size, vectors)
         values = 1 - values
     except ArpackNoConvergence:
-        # The eigenvalues of long thin graphs lie too close together near 0. Such graphs are cheap to factorise, and
-        # the inverse draws those eigenvalues apart.
+        # The eigenvalues of long thin graphs are too close together near 0. Such graphs are cheap to factorise, and
+        # the inverse separates those eigenvalues.
         inverse = splu(((1 + SHIFT) * eye_array(size) - normalised).tocsc(), permc_spec="MMD_AT_PLUS_A")
 
         def solve(v: np.ndarray) -> np.ndarray:
@@ -175,7 +175,7 @@ def _of_component(joined: csr_array, vectors: int) -> tuple[np.ndarray, np.ndarr
 
 def _lanczos(product: Callable[[np.ndarray], np.ndarray], size: int, vectors: int) -> tuple[np.ndarray, np.ndarray]:
     """Largest eigenvalues, and their vectors, of a symmetric matrix known by its products with vectors."""
-    # A random start has a share in every eigenvector; an even one would miss those that a symmetry turns around.
+    # A random start has a component along every eigenvector; a constant one would miss antisymmetric ones.
     random = np.random.default_rng(0)
     start = random.standard_normal(size)
     operator = LinearOperator((size, size), matvec=lambda v: product(v.ravel()), dtype=np.float64)

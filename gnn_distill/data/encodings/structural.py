@@ -1,4 +1,4 @@
-"""What a Transformer is told about the structure of its graphs, computed once for a data set."""
+"""Structural encodings of graphs for Transformers, computed once per data set."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from gnn_distill.data.packed import PackedGraphs, pointers
 
 @dataclass
 class StructuralEncodings:
-    """Encodings of all nodes and node pairs of packed graphs; those that were not asked for are None."""
+    """Encodings of all nodes and node pairs of packed graphs; those that were not requested are None."""
 
     in_degree: Int[Tensor, " nodes"] | None = None
     out_degree: Int[Tensor, " nodes"] | None = None
     spd: UInt8[Tensor, " pairs"] | None = None
     """Hop distances from row to column, row-major per graph; at most 254, 255: unreachable."""
     predecessors: Int[Tensor, " pairs"] | None = None
-    """The node before the column on a shortest path from the row; the column itself where there is none."""
+    """The node before the column on a shortest path from the row; the column itself if there is none."""
     pair_ptr: Int[Tensor, " graphs+1"] | None = None
     """Graph g owns pairs pair_ptr[g]:pair_ptr[g+1] of `spd` and `predecessors`."""
     rwse: Float[Tensor, "nodes steps"] | None = None
     lap_pe: Float[Tensor, "nodes vectors"] | None = None
 
     def to_tensors(self) -> dict[str, Tensor]:
-        """What is there, by name."""
+        """All fields that are not None, by name."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -48,10 +48,9 @@ def compute_encodings(
     encoding: EncodingConfig,
     progress: Callable[[int, int], None] | None = None,
 ) -> StructuralEncodings:
-    """The encodings that `encoding` asks for; paths, and their lengths, only where there are edge features to be read
-    along them.
+    """The requested encodings; shortest paths and their lengths only if there are edge features to read along them.
 
-    `progress(done, total)` is called now and then, counting each node once for every costly encoding.
+    `progress(done, total)` is called from time to time, counting each node once per costly encoding.
     """
     paths = encoding.edge_hops > 0 and graphs.edge_attr is not None
     total = graphs.x.size(0) * ((encoding.spd or paths) + paths + (encoding.rwse > 0) + (encoding.lap_pe > 0))

@@ -1,4 +1,4 @@
-"""Work on many blocks of graphs, in as many threads as torch may use."""
+"""Processing blocks of graphs in parallel, in as many threads as torch may use."""
 
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -11,15 +11,15 @@ T = TypeVar("T")
 
 
 def in_threads(work: Callable[[T], int], tasks: Iterable[T], advance: Callable[[int], None]) -> None:
-    """Call `work` on every task, none of which may depend on another; `advance` hears what it returns, in order.
+    """Call `work` on every task, independently of the others, and `advance` with its results, in order.
 
-    Threads suffice: numpy and LAPACK let others run while they are busy. Of the tasks only a few are there at a time.
-    Each thread is torch's only one meanwhile, so that sums do not depend on the number of threads.
+    Threads suffice, as numpy and LAPACK release the GIL. Only a few tasks exist at a time. Within each thread torch
+    uses one thread, so that sums do not depend on their number.
     """
     threads = torch.get_num_threads()
-    inference = torch.is_inference_mode_enabled()  # each thread has a mode of its own
+    inference = torch.is_inference_mode_enabled()  # each thread has its own mode
 
-    def alike(task: T) -> int:
+    def in_same_mode(task: T) -> int:
         with torch.inference_mode(inference):
             return work(task)
 
@@ -28,12 +28,12 @@ def in_threads(work: Callable[[T], int], tasks: Iterable[T], advance: Callable[[
         torch.set_num_threads(1)
         try:
             for task in tasks:
-                pending.append(pool.submit(alike, task))
+                pending.append(pool.submit(in_same_mode, task))
                 if len(pending) > 2 * threads:
                     advance(pending.popleft().result())
             while pending:
                 advance(pending.popleft().result())
-        except BaseException:  # an interruption, too: it does not wait for what has not begun
+        except BaseException:  # an interruption, too: pending tasks are cancelled
             pool.shutdown(wait=False, cancel_futures=True)
             raise
         finally:

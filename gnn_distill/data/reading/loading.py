@@ -17,16 +17,16 @@ SOURCES = "gnn_distill.data.sources"
 
 
 def load_task(dataset: "DatasetConfig", paths: "PathsConfig") -> GraphTask:
-    """The data set that the config describes, read by the `load` of the module behind `dataset.source`.
+    """The data set of the config, read by the `load` of the module named by `dataset.source`.
 
-    A source with a dot is a module of the user's own.
+    A source with a dot is a module of the user's.
 
-    Raises UserError when files are missing, or the data cannot be learned from.
+    Raises UserError if files are missing, or the data cannot be learned.
     """
     for key in ("source", "name", "path"):
         if OmegaConf.is_config(dataset) and OmegaConf.is_missing(dataset, key):
             raise UserError(f"dataset.{key} is needed: set dataset.{key}=..., or choose another dataset.")
     if dataset.source not in (choices := sources()) and "." not in dataset.source:
         hint = suggest(dataset.source, choices)
-        raise UserError(f"dataset.source={dataset.source}: no such loader.{hint} Choose {', '.join(choices)}.")
+        raise UserError(f"dataset.source={dataset.source}: unknown source.{hint} Choose {', '.join(choices)}.")
     return function_of("dataset.source", module_behind(dataset.source), SOURCES, "load")(dataset, paths)

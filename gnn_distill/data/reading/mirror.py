@@ -1,4 +1,4 @@
-"""Raw files: your data folder first, then the mirror, then a download; torch is not needed to look for them."""
+"""Raw files: your data folder first, then the mirror, then a download; torch is not needed to find them."""
 
 import io
 import os
@@ -31,7 +31,7 @@ FOLDERS = {
     "coauthor": "Coauthor/{name}",
     **{source: family.folder for source, family in FAMILIES.items()},
 }
-"""By loader: the folder of a set, below the data folder and the mirror alike; its raw files lie in raw/."""
+"""By source: the folder of a set, both below the data folder and below the mirror; its raw files are in raw/."""
 PROBE_SECONDS = 5
 READ_SECONDS = 60
 T = TypeVar("T")
@@ -43,28 +43,28 @@ def data_root(paths: "PathsConfig") -> Path:
 
 
 def mirror_root(paths: "PathsConfig") -> Path | None:
-    """The mirror: `paths.mirror`, else the environment variable GNN_DISTILL_MIRROR, else none."""
+    """The mirror: `paths.mirror`, else the environment variable GNN_DISTILL_MIRROR, else None."""
     key, value = ("paths.mirror", paths.mirror) if paths.mirror else (MIRROR_VARIABLE, os.environ.get(MIRROR_VARIABLE))
     if not value:
         return None
     root = Path(value).expanduser()
     if not root.is_dir():
-        raise UserError(f"{key}={value}: there is no such folder. Set it to the mirror of raw files, or unset it.")
+        raise UserError(f"{key}={value}: no such folder. Set it to the mirror of raw files, or unset it.")
     return root
 
 
 def folder_of(source: str, name: str) -> str:
-    """The folder of a set, as PyG's class lays it out: `<class>/<name>`, or `<class>`."""
+    """The folder of a set in the layout of PyG's class: `<class>/<name>`, or `<class>`."""
     return FOLDERS[source].format(**spelled(name))
 
 
 def spelled(name: str) -> dict[str, str]:
-    """The spellings of a set's name in paths and addresses."""
+    """The spellings of a set's name in paths and URLs."""
     return {"name": name, "lower": name.lower().replace("-", "_")}
 
 
 def known_name(name: str, collection: str, names: Collection[str]) -> str:
-    """`name` as its collection spells it; raises UserError where it is not one of `names`."""
+    """`name` as spelled in its collection; raises UserError if it is not one of `names`."""
     by_lower = {known.lower(): known for known in names}
     if name.lower() not in by_lower:
         hint = suggest(name, names)
@@ -73,7 +73,7 @@ def known_name(name: str, collection: str, names: Collection[str]) -> str:
 
 
 def find(paths: "PathsConfig", relative: str) -> Path | None:
-    """A file or folder below the data folder or the mirror, whichever has it first."""
+    """A file or folder below the data folder, else below the mirror; None if neither has it."""
     roots = [data_root(paths), mirror_root(paths)]
     return next((root / relative for root in roots if root and (root / relative).exists()), None)
 
@@ -81,16 +81,16 @@ def find(paths: "PathsConfig", relative: str) -> Path | None:
 def read(
     build: Callable[[str], T], folder: str, files: list[str], url: str, paths: "PathsConfig", code: Sequence[str] = ()
 ) -> T:
-    """What `build(root)` reads, where root is a PyG data set's root and holds its raw files.
+    """The result of `build(root)`, where root is the root of a PyG data set with its raw files.
 
-    folder: the set's own folder, `<PyG class>` or `<PyG class>/<name>`; its raw files lie in `<folder>/raw`.
-    files: the raw files it cannot do without; a mirror may hold them in `<folder>` itself.
+    folder: the set's own folder, `<PyG class>` or `<PyG class>/<name>`; its raw files are in `<folder>/raw`.
+    files: the required raw files; a mirror may have them in `<folder>` itself.
     url: where PyG would download from.
     code: modules of this package that turn raw files into graphs.
-    A new set is copied or downloaded, and processed, beside its place and then moved there, its raw files last, so
-    an interrupted or a parallel run never leaves half a set. Where raw files or code have changed since, it is
-    processed anew. The mirror is only read; so is a data folder that cannot be written, if it holds the set.
-    Raises UserError when the files are in neither folder and cannot be downloaded.
+    A new set is copied or downloaded, and processed, in a temporary folder next to its place and then moved there, its
+    raw files last, so that an interrupted or a parallel run never leaves half a set. If raw files or code have changed
+    since, it is processed again. The mirror is only read; so is a read-only data folder that contains the set.
+    Raises UserError if the files are in neither folder and cannot be downloaded.
     """
     root, home, top = data_root(paths), data_root(paths) / folder, folder.split("/")[0]
     try:
@@ -112,7 +112,7 @@ def read(
 
 
 def _read_only(build: Callable[[str], T], root: Path, folder: str, code: Sequence[str]) -> T:
-    """What `build` reads of a set that is complete, in a data folder that cannot be written, where nobody can wait."""
+    """The result of `build` for a complete set in a read-only data folder, which cannot be locked."""
     home = root / folder
     remedy = f"Set paths.data to a folder of your own, and paths.mirror={root}: its raw files are copied from there."
     if looks_outdated(home, code):
@@ -128,25 +128,25 @@ def _read_only(build: Callable[[str], T], root: Path, folder: str, code: Sequenc
 
 
 def _built(build: Callable[[str], T], root: Path, home: Path, origin: object = None) -> T:
-    """`build(root)`; raises UserError, naming the folder, or `origin`, whose files it cannot make sense of."""
+    """`build(root)`; raises UserError, naming the folder, or `origin`, if it cannot read the files."""
     try:
         return build(str(root))
     except OSError:
         raise
     except UserError as error:
-        raise UserError(str(error).replace(str(home), str(origin or home))) from error  # not where they are copied to
-    except Exception as error:  # the files are others', and so is the code that reads them: all may happen
-        told = f"cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+        raise UserError(str(error).replace(str(home), str(origin or home))) from error  # not the temporary copy
+    except Exception as error:  # foreign files, read by foreign code, may raise anything
+        why = f"cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
         processed = sorted(path for path in home.glob("**/processed") if any(path.glob("*.pt")))
         if processed and origin is None:
             raise UserError(
-                f"{processed[0]}: the processed files {told}. Delete that folder; it is made anew."
+                f"{processed[0]}: the processed files {why}. Delete that folder; it will be made again."
             ) from error
-        raise UserError(f"{origin or home / 'raw'}: the raw files {told}. Restore them.") from error
+        raise UserError(f"{origin or home / 'raw'}: the raw files {why}. Restore them.") from error
 
 
 def _lock(root: Path, name: str) -> AbstractContextManager:
-    from filelock import FileLock  # here, so that listing data sets stays quick
+    from filelock import FileLock  # here, as listing data sets should stay fast
 
     root.mkdir(parents=True, exist_ok=True)
     return FileLock(root / name).acquire()
@@ -174,12 +174,12 @@ def _gather(
 
 
 def _put(made: Path, home: Path) -> None:
-    """Move a set to its place, where the files of another split may lie already (Planetoid/Cora/geom-gcn)."""
+    """Move a set to its place, which may contain the files of another split already (Planetoid/Cora/geom-gcn)."""
     broken = _unused(home.with_name(f"{home.name}.incomplete"))
     home.mkdir(parents=True, exist_ok=True)
-    # The set counts as whole once its raw files are there.
+    # The set counts as complete once its raw files exist.
     for part in sorted((path.name for path in made.iterdir()), key=lambda name: name == "raw"):
-        if (home / part).exists():  # not ours to delete: a download that broke off, or files of the user's
+        if (home / part).exists():  # not ours to delete: an interrupted download, or files of the user's
             broken.mkdir(exist_ok=True)
             (home / part).rename(broken / part)
         (made / part).rename(home / part)
@@ -189,23 +189,23 @@ def _advice(folder: str, files: list[str], url: str, reason: str, paths: "PathsC
     top, _, name = folder.partition("/")
     mirror = mirror_root(paths)
     known: set[str] = set()
-    if top == "TUDataset":  # its names are free; those of MoleculeNet were checked before
+    if top == "TUDataset":  # its names are open; those of MoleculeNet were checked before
         known = {child.name for base in (data_root(paths), mirror) if base for child in (base / top).glob("*")}
-    looked = f"{data_root(paths) / folder / 'raw'} (paths.data)"
-    looked += f" or {mirror / folder / 'raw'} (mirror)" if mirror else ""
+    searched = f"{data_root(paths) / folder / 'raw'} (paths.data)"
+    searched += f" or {mirror / folder / 'raw'} (mirror)" if mirror else ""
     return (
-        f"{folder}: its raw files are not here and cannot be downloaded from {url} ({reason})."
-        f"{suggest(name, known - {name})} Wanted: {', '.join(files)}, looked for in {looked}. "
-        f"Put them into {data_root(paths) / folder / 'raw'}, or set paths.mirror (or the environment variable "
+        f"{folder}: its raw files were not found and cannot be downloaded from {url} ({reason})."
+        f"{suggest(name, known - {name})} Required: {', '.join(files)}, searched in {searched}. "
+        f"Put them in {data_root(paths) / folder / 'raw'}, or set paths.mirror (or the environment variable "
         f"{MIRROR_VARIABLE}) to a folder that has them in {folder}/raw."
     )
 
 
 def _mirrored(home: Path, files: list[str]) -> list[Path]:
-    """All of raw/, and those of `files` that lie beside it; nothing where one of `files` is in neither place."""
+    """All of raw/, and those of `files` next to it; empty if one of `files` is in neither place."""
     raw = {file.name: file for file in (home / "raw").glob("*") if file.is_file()}
-    beside = {file: home / file for file in files if (home / file).is_file()}
-    found = beside | raw
+    next_to_raw = {file: home / file for file in files if (home / file).is_file()}
+    found = next_to_raw | raw
     return list(found.values()) if found.keys() >= set(files) else []
 
 
@@ -219,8 +219,8 @@ def _unused(path: Path) -> Path:
 
 
 def _unreachable(url: str) -> str:
-    """Why `url` cannot be had, or nothing; answers within seconds, for PyG's own downloaders may wait for minutes."""
-    import urllib.error  # here, so that listing data sets stays quick
+    """Why `url` is unreachable, or empty; answers within seconds, as PyG's own downloaders may wait for minutes."""
+    import urllib.error  # here, as listing data sets should stay fast
     import urllib.request
 
     try:
@@ -245,7 +245,7 @@ def _socket_timeout(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """PyG's progress is for terminals; its warnings about molecules become notices of ours."""
+    """Show PyG's progress only in terminals; its warnings about molecules are replaced by our notices."""
     with nullcontext() if sys.stderr.isatty() else redirect_stderr(io.StringIO()), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Skipping molecule")
         yield

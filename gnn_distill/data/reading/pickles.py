@@ -1,4 +1,4 @@
-"""Pickles of plain data, read without running anybody's code; torch is not needed for it."""
+"""Pickles of plain data, read without running foreign code; torch is not needed."""
 
 import os
 import pickle
@@ -14,7 +14,7 @@ FORCE, FORBID = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LO
 
 
 def arrays() -> dict[tuple[str, str], Any]:
-    """What a pickle of lists, dicts, numbers, strings and arrays names: by module and name, what it stands for."""
+    """The names in a pickle of lists, dicts, numbers, strings and arrays: objects by (module, name)."""
     import numpy as np
     from numpy._core.multiarray import _reconstruct
 
@@ -31,7 +31,7 @@ def arrays() -> dict[tuple[str, str], Any]:
 
 
 def matrices() -> dict[tuple[str, str], Any]:
-    """The same, and SciPy's sparse matrices, where it keeps them and where it once did."""
+    """`arrays()` and SciPy's sparse matrices, in their current and former modules."""
     from scipy.sparse import coo_matrix, csr_matrix
 
     kinds = {"coo": coo_matrix, "csr": csr_matrix}
@@ -41,18 +41,16 @@ def matrices() -> dict[tuple[str, str], Any]:
 
 
 def read_pickle(path: Path, allowed: Mapping[tuple[str, str], Any] | None = None, encoding: str = "ASCII") -> Any:
-    """What a pickle holds; raises UserError where it names anything but `allowed`, before any of it is imported.
+    """The content of a pickle; raises UserError if it names anything but `allowed`, before importing any of it.
 
-    allowed: by default `arrays()`. encoding: of the texts that Python 2 wrote.
+    allowed: by default `arrays()`. encoding: of the texts written by Python 2.
     """
     allowed = arrays() if allowed is None else allowed
 
     class Reader(pickle.Unpickler):
         def find_class(self, module: str, name: str) -> Any:
             if (module, name) not in allowed:
-                raise UserError(
-                    f"{path}: this pickle wants to run {module}.{name}, so it is not read. Restore the file."
-                )
+                raise UserError(f"{path}: this pickle would run {module}.{name}, so it is refused. Restore the file.")
             return allowed[module, name]
 
     with path.open("rb") as file:
@@ -61,9 +59,9 @@ def read_pickle(path: Path, allowed: Mapping[tuple[str, str], Any] | None = None
 
 @contextmanager
 def tensors_only() -> Iterator[None]:
-    """Make every torch.load in here refuse code, whoever calls it.
+    """Make every torch.load within refuse code, whatever the caller.
 
-    PyG reads its own notes (pre_transform.pt) as any pickle, and falls back to that where a processed file holds more
+    PyG reads its own pre_transform.pt as an unrestricted pickle, and falls back to that for processed files with more
     than tensors.
     """
     before = {name: os.environ.pop(name, None) for name in (FORCE, FORBID)}

@@ -10,13 +10,13 @@ from typing import Any
 from gnn_distill.storage.code_hash import code_of
 
 SIDECAR = "made_from.json"
-"""In a processed folder: the raw files, each with its size, time of change and SHA-256, and the hash of the code."""
+"""In a processed folder: size, modification time and SHA-256 of every raw file, and the hash of the code."""
 
 
 def drop_outdated(home: Path, code: Sequence[str]) -> None:
-    """Remove the processed folders of the set `home` that were not made from its raw files as they are now.
+    """Remove the processed folders of the set `home` that were not made from its current raw files.
 
-    One that does not say what it was made from goes too. code: modules of which a change makes other graphs.
+    Folders of unknown origin are removed, too. code: modules whose changes would make other graphs.
     """
     for folder in processed_folders(home):
         if not fits(folder, home / "raw", code):
@@ -24,7 +24,7 @@ def drop_outdated(home: Path, code: Sequence[str]) -> None:
 
 
 def looks_outdated(home: Path, code: Sequence[str]) -> bool:
-    """Whether a processed folder does not fit; of one that does not say, whether a raw file is newer than it."""
+    """Whether a processed folder is outdated; for one of unknown origin, whether a raw file is newer."""
     raw = home / "raw"
     for folder in processed_folders(home):
         if (folder / SIDECAR).is_file():
@@ -36,7 +36,7 @@ def looks_outdated(home: Path, code: Sequence[str]) -> bool:
 
 
 def record(home: Path, code: Sequence[str]) -> None:
-    """Write into each processed folder of the set `home` what it was made from."""
+    """Record in each processed folder of the set `home` what it was made from."""
     for folder in processed_folders(home):
         known = _known(folder)
         facts = _made_from(home / "raw", known, code)
@@ -45,20 +45,20 @@ def record(home: Path, code: Sequence[str]) -> None:
 
 
 def processed_folders(home: Path) -> list[Path]:
-    """Those that hold something made from `home/raw`, in `home` or one folder below (ZINC/subset/processed)."""
+    """The non-empty processed folders of `home/raw`, in `home` or one folder below (ZINC/subset/processed)."""
     below = [path for path in home.glob("*/processed") if not (path.parent / "raw").is_dir()]
     return [path for path in (home / "processed", *below) if path.is_dir() and any(path.iterdir())]
 
 
 def fits(folder: Path, raw: Path, code: Sequence[str]) -> bool:
-    """Whether a processed folder was made from the files in `raw` as they are now, by the code as it is now."""
+    """Whether a processed folder was made from the current files in `raw` by the current code."""
     known = _known(folder)
     now = _made_from(raw, known, code)
     return {**known, "files": _digests(known)} == {**now, "files": _digests(now)}
 
 
 def _made_from(raw: Path, known: dict[str, Any], code: Sequence[str]) -> dict[str, Any]:
-    """The sidecar of what is there now; a file whose size and time are the `known` ones is not read again."""
+    """The current sidecar; files with `known` size and time are not read again."""
     files = {}
     for path in _files(raw):
         stat = path.stat()
@@ -71,7 +71,7 @@ def _made_from(raw: Path, known: dict[str, Any], code: Sequence[str]) -> dict[st
 
 
 def _known(folder: Path) -> dict[str, Any]:
-    """The sidecar of a processed folder; empty where there is none, or none that can be read."""
+    """The sidecar of a processed folder; empty if it is missing or unreadable."""
     try:
         known = json.loads((folder / SIDECAR).read_text())
         _digests(known)

@@ -1,4 +1,4 @@
-"""PyG's in-memory data sets are already flat: take their tensors as they are."""
+"""PyG's in-memory data sets are already flat: their tensors are used directly."""
 
 import torch
 from torch_geometric.data import InMemoryDataset
@@ -10,7 +10,7 @@ from gnn_distill.errors import UserError
 def pack_dataset(dataset: InMemoryDataset, num_targets: int) -> PackedGraphs:
     """The graphs of a freshly read PyG data set, without a loop over them.
 
-    Node features stay absent as x [N, 0] where the set has none; y is [G, num_targets].
+    Missing node features become x [N, 0]; y is [G, num_targets].
     """
     data, slices = dataset._data, dataset.slices
     node_ptr = slices["x"].long() if "x" in slices else pointers(torch.tensor(data._num_nodes))
@@ -19,8 +19,8 @@ def pack_dataset(dataset: InMemoryDataset, num_targets: int) -> PackedGraphs:
         edge_ptr = torch.cat([edge_ptr, edge_ptr[-1].repeat(len(node_ptr) - len(edge_ptr))])
     if data.y.numel() != (len(node_ptr) - 1) * num_targets:
         raise UserError(
-            f"{dataset.raw_dir}: {len(node_ptr) - 1} graphs and {data.y.numel()} labels: the files do not fit "
-            "together. Restore them."
+            f"{dataset.raw_dir}: {len(node_ptr) - 1} graphs and {data.y.numel()} labels: the files do not match "
+            "each other. Restore them."
         )
     x = data.x if data.x is not None else torch.empty(int(node_ptr[-1]), 0)
     edge_attr = data.edge_attr

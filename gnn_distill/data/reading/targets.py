@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from gnn_distill.config.schema.data import SmilesConfig
 
 FEW = 10
-"""A regression target with no more different whole numbers than this may be a class: announced."""
-CHOOSE = "Mend the file, or choose other columns by dataset.target_columns."
+"""Regression targets with at most this number of distinct whole numbers may be classes, and get a notice."""
+CHOOSE = "Fix the file, or choose other columns by dataset.target_columns."
 
 
 @dataclass
@@ -38,7 +38,11 @@ def read_targets(columns: list[Column], dataset: "SmilesConfig") -> Targets:
     chosen, notices = choose_targets(columns, dataset)
     kind, more = choose_kind(chosen, dataset)
     if dataset.positive is not None and kind not in ("binary", "multilabel"):
-        raise refuse("dataset.positive", dataset.positive, f"the task is {kind}; only two classes have a positive one.")
+        raise refuse(
+            "dataset.positive",
+            dataset.positive,
+            f"the task is {kind}; only two classes have a positive one.",
+        )
     targets = {"regression": numbers, "multiclass": classes, "binary": binary, "multilabel": multilabel}[kind](
         chosen, dataset.positive
     )
@@ -48,7 +52,7 @@ def read_targets(columns: list[Column], dataset: "SmilesConfig") -> Targets:
 
 
 def choose_targets(columns: list[Column], dataset: "SmilesConfig") -> tuple[list[Column], list[str]]:
-    """`dataset.target_columns`, else what can be learned, and a notice of what was left out and why."""
+    """`dataset.target_columns`, else all columns that can be learned, and a notice of what was left out and why."""
     if dataset.target_columns:
         by_name = {column.name: column for column in columns}
         chosen = [by_name[name] for name in dataset.target_columns]
@@ -67,7 +71,7 @@ def choose_targets(columns: list[Column], dataset: "SmilesConfig") -> tuple[list
             chosen = [column for column in chosen if column not in ids]
             why |= {column.name: "numbers the rows" for column in ids}
         else:
-            notices = [f"'{ids[0].name}' looks like a number of the row, not like something to predict."]
+            notices = [f"'{ids[0].name}' looks like a row number, not a target."]
     if not chosen:
         lone = next((c for c in columns if len(columns) == 1 and c.kind != "words"), None)
         if lone:
@@ -75,11 +79,11 @@ def choose_targets(columns: list[Column], dataset: "SmilesConfig") -> tuple[list
         names = ", ".join(f"{name} ({reason})" for name, reason in why.items())
         raise UserError(
             f"dataset.path={dataset.path}: no column of numbers or truth values to predict. "
-            f"Set dataset.target_columns to some of {names or 'its columns; there are none'}."
+            f"Set dataset.target_columns to one or more of {names or 'its columns; there are none'}."
         )
     left = [f"{name} ({reason})" for name, reason in why.items() if reason]
     if left:
-        notices.append(f"Left out: {', '.join(left)}. dataset.target_columns names what is to be predicted.")
+        notices.append(f"Left out: {', '.join(left)}. Set dataset.target_columns to choose the targets.")
     return chosen, notices
 
 
@@ -91,7 +95,7 @@ def nothing_to_learn(column: Column) -> UserError:
 
 
 def choose_kind(columns: list[Column], dataset: "SmilesConfig") -> tuple[str, list[str]]:
-    """The kind of task, given or read from the columns, and a notice where it was read.
+    """The kind of task, given or inferred from the columns, and a notice if it was inferred.
 
     Truth values, 0 and 1 among them: binary, or multilabel if there are several columns; one column of words:
     multiclass, binary if there are two; other numbers: regression, whole numbers too.
@@ -103,7 +107,7 @@ def choose_kind(columns: list[Column], dataset: "SmilesConfig") -> tuple[str, li
         return dataset.kind, []
     for column in columns:
         if column.kind == "mixed":
-            need_numbers(column, "dataset.target_columns", "Mend the file, or set dataset.kind=multiclass.")
+            need_numbers(column, "dataset.target_columns", "Fix the file, or set dataset.kind=multiclass.")
     by_kind = {kind: [c for c in columns if c.kind == kind] for kind in ("truth", "words", "numbers")}
     pairs = [column for column in by_kind["words"] if len(column.classes) == 2]
     if len(by_kind["truth"]) == len(columns):
@@ -119,30 +123,30 @@ def choose_kind(columns: list[Column], dataset: "SmilesConfig") -> tuple[str, li
         what = {"truth": "truth values or 0 and 1 only", "words": "words", "numbers": "numbers"}
         held = "; ".join(f"{what[k]}: {', '.join(c.name for c in held)}" for k, held in by_kind.items() if held)
         raise UserError(
-            f"dataset.target_columns: the columns hold different things ({held}). Choose columns of one kind, or set "
+            f"dataset.target_columns: the columns are of different kinds ({held}). Choose columns of one kind, or set "
             "dataset.kind; words in several columns need dataset.positive, too."
         )
     notices = [f"Task: {kind}; dataset.kind=auto found {why} in {names}."]
     for column in columns if kind == "regression" else []:
         if len(column.classes) <= FEW and (column.values[np.isfinite(column.values)] % 1 == 0).all():
             notices.append(
-                f"'{column.name}' holds {len(column.classes)} different whole numbers: set dataset.kind="
+                f"'{column.name}' has {len(column.classes)} different whole numbers: set dataset.kind="
                 f"{'binary' if len(column.classes) == 2 else 'multiclass'} if they are classes."
             )
     return kind, notices
 
 
 def numbers(columns: list[Column], positive: str | None) -> Targets:
-    """A regression. Raises UserError for cells that are no numbers, or infinite."""
+    """A regression. Raises UserError for cells that are not finite numbers."""
     for column in columns:
         need_numbers(column, "dataset.kind=regression", CHOOSE)
         if (infinite := np.isinf(column.values)).any():
-            raise UserError(f"Column '{column.name}' holds infinite numbers ({column.told(infinite)}). {CHOOSE}")
+            raise UserError(f"Column '{column.name}' contains infinite numbers ({column.quote(infinite)}). {CHOOSE}")
     return Targets("regression", np.stack([c.values for c in columns], axis=1), tuple(c.name for c in columns))
 
 
 def classes(columns: list[Column], positive: str | None) -> Targets:
-    """One column of classes, numbered by size or by the alphabet."""
+    """One column of classes, numbered by size or alphabetically."""
     (column,) = columns
     names = tuple(column.classes)
     codes = {name: float(code) for code, name in enumerate(names)}
@@ -170,8 +174,8 @@ def multilabel(columns: list[Column], positive: str | None) -> Targets:
         if not pairs:
             what = "other values than 0 and 1" if column.kind == "numbers" else "other values than truth values"
             raise UserError(
-                f"dataset.kind=multilabel: column '{column.name}' holds {what}: {', '.join(column.classes[:5])}. "
-                "Two words a column, of which dataset.positive names one, will do as well."
+                f"dataset.kind=multilabel: column '{column.name}' has {what}: {', '.join(column.classes[:5])}. "
+                "Two words per column work, too, if dataset.positive names one of them."
             )
     named = [two_classes(column, positive)[0] for column in columns]
     labels = [
@@ -189,12 +193,12 @@ def multilabel(columns: list[Column], positive: str | None) -> Targets:
 
 
 def two_classes(column: Column, positive: str | None) -> tuple[tuple[str, str], bool]:
-    """The classes 0 and 1 of a column that has two, and whether it is known, not guessed, which is which."""
+    """The classes 0 and 1 of a column that has two, and whether their order is known, not guessed."""
     one, other = column.classes
     if positive is not None:
         chosen = [name for name in (one, other) if name.lower() == positive.strip().lower()]
         if not chosen:
-            raise refuse("dataset.positive", positive, f"column '{column.name}' holds {one} and {other}. Choose one.")
+            raise refuse("dataset.positive", positive, f"column '{column.name}' has {one} and {other}. Choose one.")
         return ((other, one) if chosen == [one] else (one, other)), True
     if column.kind != "words":
         return (one, other), column.kind == "truth"
@@ -207,13 +211,13 @@ def two_classes(column: Column, positive: str | None) -> tuple[tuple[str, str], 
 
 
 def describe_classes(names: tuple[str, ...], sure: bool = True) -> str:
-    """`Classes: 0 = no, 1 = yes.`, and how to turn them round where that was a guess."""
-    told = "Classes: " + ", ".join(f"{index} = {name}" for index, name in enumerate(names)) + "."
-    return told if sure else f"{told} Which is 1 is a guess: dataset.positive={names[0]} turns them round."
+    """`Classes: 0 = no, 1 = yes.`, and how to swap them if that was a guess."""
+    listed = "Classes: " + ", ".join(f"{index} = {name}" for index, name in enumerate(names)) + "."
+    return listed if sure else f"{listed} Which is 1 is a guess: dataset.positive={names[0]} swaps them."
 
 
 def describe_absent(columns: Iterable[Column], kind: str) -> list[str]:
-    """Notices of cells that are taken for missing labels, or are not although they look so, and of like classes."""
+    """Notices of cells that count as missing labels, of classes that look like it, and of similar classes."""
     notices = []
     for column in columns:
         if column.kind == "words":
@@ -224,7 +228,7 @@ def describe_absent(columns: Iterable[Column], kind: str) -> list[str]:
                 )
             small = [name.lower() for name in column.classes]
             if like := [name for name in column.classes if small.count(name.lower()) > 1]:
-                notices.append(f"Classes of '{column.name}' that differ in capitals only: {', '.join(like)}.")
+                notices.append(f"Classes of '{column.name}' that differ only in case: {', '.join(like)}.")
         elif (words := column.absent & ~column.blank).any():
-            notices.append(f"{int(words.sum())} cells of '{column.name}' count as missing ({column.told(words)}).")
+            notices.append(f"{int(words.sum())} cells of '{column.name}' count as missing ({column.quote(words)}).")
     return notices

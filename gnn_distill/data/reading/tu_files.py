@@ -1,4 +1,4 @@
-"""The text files of a TU data set: put into the form that PyG reads, checked line by line, and counted."""
+"""The text files of a TU data set: converted to the format that PyG reads, checked line by line, and counted."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,24 +10,24 @@ from gnn_distill.errors import UserError
 WHOLE = ("A", "graph_indicator", "graph_labels", "node_labels", "edge_labels")
 DECIMAL = ("graph_attributes", "node_attributes", "edge_attributes")
 MISSING_ALLOWED = "graph_attributes"
-"""What is learned may be missing (nan)."""
-MOST_TOLD = 3
+"""Targets may be missing (nan)."""
+MOST_LISTED = 3
 
 
 @dataclass
 class Facts:
-    """What reading leaves out or changes, and what nobody would see afterwards."""
+    """What PyG drops or changes when reading, which would be invisible afterwards."""
 
     lines: int
-    """Lines of the file of edges."""
+    """Number of lines of the file of edges."""
     loops: int
-    """Edges from a node to itself, which PyG leaves out."""
+    """Number of self-loops, which PyG drops."""
     repeated: int
-    """Lines that repeat an edge: PyG makes one of them and adds its features up."""
+    """Number of duplicate edges: PyG merges them and sums their features."""
     one_way: int
-    """Edges whose reverse is not in the file."""
+    """Number of edges without their reverse."""
     labels: list[int]
-    """Graph labels in the file, ascending: classes are their places."""
+    """Graph labels in the file, ascending: a class is the index of its label."""
 
     def to_dict(self) -> dict[str, int | list[int]]:
         """For JSON."""
@@ -35,11 +35,11 @@ class Facts:
 
 
 def tidy(raw: Path, name: str, folder: Path) -> Facts:
-    """Copy the files of the set `name` from `raw` into `folder`, in the form that PyG reads; tell what is in them.
+    """Copy the files of the set `name` from `raw` to `folder`, in the format that PyG reads, and count their contents.
 
     Commas between numbers (semicolons and tabs become commas), no byte order mark, a line break at the end. Raises
-    UserError, naming file and lines, for text that is no number or not finite, rows of different length, graphs that
-    are not in order, and edges to nodes of another graph or of none.
+    UserError, naming file and lines, for text that is not a finite number, rows of different length, graphs out
+    of order, and edges to nodes of other graphs or to none.
     """
     tables = {}
     for part in (*WHOLE, *DECIMAL):
@@ -51,13 +51,13 @@ def tidy(raw: Path, name: str, folder: Path) -> Facts:
     indicator, pairs = (raw / f"{name}_{part}.txt" for part in ("graph_indicator", "A"))
     edges, graphs = tables["A"], tables["graph_indicator"]
     if graphs.shape[1] != 1 or not len(graphs) or graphs[0] != 1 or (np.diff(graphs[:, 0]) < 0).any():
-        raise UserError(f"{indicator}: one number a line is wanted, from 1 on, in order. Restore the file.")
+        raise UserError(f"{indicator}: expected one number per line, ascending from 1. Restore the file.")
     if edges.shape[1] != 2:
-        raise UserError(f"{pairs}: two numbers a line are wanted. Restore the file.")
-    _forbid(pairs, ((edges < 1) | (edges > len(graphs))).any(1), f"there are nodes 1 to {len(graphs)} only")
+        raise UserError(f"{pairs}: expected two numbers per line. Restore the file.")
+    _forbid(pairs, ((edges < 1) | (edges > len(graphs))).any(1), f"only nodes 1 to {len(graphs)} exist")
     source, target = graphs[edges - 1, 0].T
-    _forbid(pairs, source != target, "the two nodes are of different graphs")
-    _forbid(indicator, np.diff(graphs[:, 0], prepend=1) > 1, "the graph before has no node")
+    _forbid(pairs, source != target, "the two nodes belong to different graphs")
+    _forbid(indicator, np.diff(graphs[:, 0], prepend=1) > 1, "the preceding graph has no node")
     _check_lengths(raw, name, {part: len(table) for part, table in tables.items()}, int(graphs[-1, 0]))
     return _facts(edges, tables.get("graph_labels"))
 
@@ -66,10 +66,10 @@ def _text(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: is no text in UTF-8 ({error.reason} at byte {error.start}). Restore it.") from error
+        raise UserError(f"{path}: is not UTF-8 text ({error.reason} at byte {error.start}). Restore it.") from error
     both = next((number for number, line in enumerate(text.splitlines(), 1) if ";" in line and "," in line), 0)
     if both:
-        raise UserError(f"{path}, line {both}: semicolons and commas. Separate numbers by commas, write 0.5, not 0,5.")
+        raise UserError(f"{path}, line {both}: semicolons and commas. Separate numbers by commas; write 0.5, not 0,5.")
     text = text.replace(";", ",").replace("\t", ",").rstrip()
     return f"{text}\n" if text else ""
 
@@ -90,18 +90,18 @@ def _numbers(path: Path, text: str, part: str) -> np.ndarray:
 
 
 def _refuse_lines(path: Path, lines: list[str], part: str) -> None:
-    """Raise UserError that names the lines that are not rows of numbers, as many as in the first line."""
+    """Raise UserError, naming the lines that do not have as many numbers as the first line."""
     width, bad = lines[0].count(",") + 1, []
     for number, line in enumerate(lines, start=1):
         cells = [cell.strip() for cell in line.split(",")]
         wrong = [cell for cell in cells if not _is_number(cell, part)]
         if wrong:
             what = "whole number" if part in WHOLE else "finite number"
-            bad.append(f"line {number}: '{wrong[0][:40]}' is no {what}")
+            bad.append(f"line {number}: '{wrong[0][:40]}' is not a {what}")
         elif len(cells) != width:
             bad.append(f"line {number}: {len(cells)} numbers, where line 1 has {width}")
-    more = f"; and {len(bad) - MOST_TOLD} lines more" if len(bad) > MOST_TOLD else ""
-    raise UserError(f"{path}, {'; '.join(bad[:MOST_TOLD])}{more}. Mend or restore the file.")
+    more = f"; and {len(bad) - MOST_LISTED} more lines" if len(bad) > MOST_LISTED else ""
+    raise UserError(f"{path}, {'; '.join(bad[:MOST_LISTED])}{more}. Fix or restore the file.")
 
 
 def _is_number(cell: str, part: str) -> bool:
@@ -115,21 +115,21 @@ def _is_number(cell: str, part: str) -> bool:
 def _forbid(path: Path, bad: np.ndarray, why: str) -> None:
     lines = np.flatnonzero(bad) + 1
     if len(lines):
-        more = f" and {len(lines) - MOST_TOLD} more" if len(lines) > MOST_TOLD else ""
-        told = f"line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines[:MOST_TOLD]))}{more}"
-        raise UserError(f"{path}, {told}: {why}. Restore the file.")
+        more = f" and {len(lines) - MOST_LISTED} more" if len(lines) > MOST_LISTED else ""
+        where = f"line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines[:MOST_LISTED]))}{more}"
+        raise UserError(f"{path}, {where}: {why}. Restore the file.")
 
 
 def _check_lengths(raw: Path, name: str, lines: dict[str, int], graphs: int) -> None:
-    """Raise UserError, naming all such files, unless each has a line for every graph, node or edge."""
-    wanted = {"graph": graphs, "node": lines["graph_indicator"], "edge": lines["A"]}
+    """Raise UserError, naming the files, unless each has one line per graph, node or edge."""
+    expected = {"graph": graphs, "node": lines["graph_indicator"], "edge": lines["A"]}
     wrong = [
-        f"{name}_{part}.txt has {found} lines for {wanted[of]} {of}s"
+        f"{name}_{part}.txt has {found} lines for {expected[of]} {of}s"
         for part, found in lines.items()
-        if (of := part.partition("_")[0]) in wanted and part != "graph_indicator" and found != wanted[of]
+        if (of := part.partition("_")[0]) in expected and part != "graph_indicator" and found != expected[of]
     ]
     if wrong:
-        raise UserError(f"{raw}: {', '.join(wrong)}: the files do not fit together. Restore them.")
+        raise UserError(f"{raw}: {', '.join(wrong)}: the files do not match each other. Restore them.")
 
 
 def _facts(edges: np.ndarray, labels: np.ndarray | None) -> Facts:

@@ -1,4 +1,4 @@
-"""CS and Physics: authors who wrote papers together, by their field (Shchur et al. 2018), read by PyG."""
+"""CS and Physics: co-authorship graphs, authors by field (Shchur et al. 2018), read by PyG."""
 
 from typing import TYPE_CHECKING
 
@@ -18,19 +18,19 @@ NAMES = ("CS", "Physics")
 
 
 class SparseCoauthor(Coauthor):
-    """Coauthor whose features lie sparse in a processed file of its own: 25 MB for Physics in place of 1.2 GB."""
+    """Coauthor with sparse features in its own processed file: 25 MB for Physics instead of 1.2 GB."""
 
     processed_file_names = "gnn_distill.pt"
 
     def process(self) -> None:
-        """As PyG does it, but for the features' form."""
+        """As in PyG, except for the format of the features."""
         data = read_npz(self.raw_paths[0], to_undirected=True)
         data.x = data.x.to_sparse()
         self.save([data], self.processed_paths[0])
 
 
 def load(dataset: "CoauthorConfig", paths: "PathsConfig") -> GraphTask:
-    """The set `dataset.name`; no split was published: auto is a seeded random one of 60/20/20."""
+    """The set `dataset.name`; without a published split: auto is a seeded random split of 60/20/20."""
     check_split_name(dataset, "auto", *SEEDED)
     name = known_name(dataset.name, "Coauthor", NAMES)
     file = f"ms_academic_{name[:3].lower()}.npz"

@@ -1,4 +1,4 @@
-"""CSL: circular skip-link graphs, ten classes that no 1-WL test tells apart (Murphy et al. 2019)."""
+"""CSL: circular skip-link graphs, ten classes that the 1-WL test cannot distinguish (Murphy et al. 2019)."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ FOLDS_URL = "https://raw.githubusercontent.com/graphdeeplearning/benchmarking-gn
 URL = GNNBenchmarkDataset.urls["CSL"]
 SKIPS = (2, 3, 4, 5, 6, 9, 11, 12, 13, 16)
 DEGREE = 4
-"""Of every node: as a feature it says nothing, so a model sees structure or nothing."""
+"""Degree of every node: constant as a feature, so that only structure carries information."""
 PIPELINE = InputPipeline(drop_loops=True, merge_edges=True, max_degree=DEGREE)
 
 
@@ -60,7 +60,7 @@ def load(dataset: "CSLConfig", paths: "PathsConfig") -> GraphTask:
 
 
 def build(raw: Path) -> tuple[PackedGraphs, Path]:
-    """The graphs of the raw files, which are fetched if need be, and their folder."""
+    """The graphs of the raw files, downloaded if missing, and their folder."""
     if not (raw / GRAPHS).is_file():
         archive = download_url(URL, str(raw), log=False, filename="CSL.zip")
         extract_zip(archive, str(raw), log=False)

@@ -12,9 +12,9 @@ from torch_geometric.datasets import MoleculeNet
 
 from gnn_distill.data.assembly.graphs import assemble
 from gnn_distill.data.assembly.input_pipeline import InputPipeline
+from gnn_distill.data.assembly.molecule_overlap import with_shared_molecules
 from gnn_distill.data.assembly.molecules import handle_invalid, murcko_scaffold, scaffold_split
 from gnn_distill.data.assembly.molecules_ogb import CODINGS
-from gnn_distill.data.assembly.shared_molecules import with_shared_molecules
 from gnn_distill.data.assembly.splits import check_split_name, choose_split
 from gnn_distill.data.reading.mirror import folder_of, read
 from gnn_distill.data.reading.pyg import pack_dataset
@@ -30,13 +30,13 @@ AVERAGE_PRECISION = ("pcba", "muv")
 
 
 class ScaffoldMoleculeNet(MoleculeNet):
-    """MoleculeNet whose graphs also carry their scaffold, in a processed file of its own."""
+    """MoleculeNet whose graphs also have their scaffold, in its own processed file."""
 
     processed_file_names = "gnn_distill.pt"
 
 
 class OgbMoleculeNet(ScaffoldMoleculeNet):
-    """The same with the features of the Open Graph Benchmark."""
+    """`ScaffoldMoleculeNet` with the features of the Open Graph Benchmark."""
 
     processed_file_names = "gnn_distill_ogb.pt"
 
@@ -84,7 +84,7 @@ def load(dataset: "MoleculeNetConfig", paths: "PathsConfig") -> GraphTask:
 
 
 def key_of(name: str) -> str:
-    """PyG's key of a set, from that key or the set's own name: lipo or Lipophilicity. Raises UserError for others."""
+    """PyG's key of a set, from that key or the name of the set: lipo or Lipophilicity. Raises UserError for others."""
     names = {own: key for key, (own, *_) in MoleculeNet.names.items()}
     keys = {known.lower(): key for own, key in names.items() for known in (own, key)}
     if name.lower() not in keys:
@@ -95,13 +95,13 @@ def key_of(name: str) -> str:
 
 def _featurise(pipeline: InputPipeline, smiles: str) -> Data:
     data = pipeline.read_smiles(smiles)
-    if data is None:  # PyG leaves out graphs without nodes
+    if data is None:  # PyG drops graphs without nodes
         return Data(x=torch.empty(0, 9, dtype=torch.long), smiles=smiles)
     return Data(data.x, data.edge_index, data.edge_attr, scaffold=murcko_scaffold(smiles), smiles=smiles)
 
 
 def _read_table(source: MoleculeNet, on_invalid: str) -> tuple[tuple[str, ...], list[str]]:
-    """Target names, and the notice of molecules that PyG left out, by its own way to read a line."""
+    """Target names, and the notice of molecules that PyG skipped, found by reading lines as PyG does."""
     _, _, _, smiles_column, target_columns = MoleculeNet.names[source.name]
     header, *lines = Path(source.raw_paths[0]).read_text().split("\n")
     titles = next(csv.reader([header]))[target_columns]

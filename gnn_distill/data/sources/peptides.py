@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from gnn_distill.data.assembly.graphs import assemble
 from gnn_distill.data.assembly.input_pipeline import InputPipeline
+from gnn_distill.data.assembly.molecule_overlap import with_shared_molecules
 from gnn_distill.data.assembly.molecules_ogb import ATOM_FEATURES, BOND_FEATURES
-from gnn_distill.data.assembly.shared_molecules import with_shared_molecules
 from gnn_distill.data.assembly.splits import check_fold, check_split_name, to_splits
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.reading.mirror import folder_of, read
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gnn_distill.config.schema.data import PathsConfig, PeptidesConfig
 
 MOLECULES, SPLIT = "peptide_multi_class_dataset.csv.gz", "splits_random_stratified_peptide.pickle"
-# Address and MD5 of LRGB's own code.
+# URLs and MD5s as in LRGB's code.
 PUBLISHED = {
     MOLECULES: (f"https://www.dropbox.com/s/ol2v01usvaxbsr8/{MOLECULES}?dl=1", "701eb743e899f4d793f0e13c8fa5a1b4"),
     SPLIT: (f"https://www.dropbox.com/s/j4zcnx2eipuo0xz/{SPLIT}?dl=1", "5a0114bdadc80b94fc7ae974f13ef061"),
@@ -41,7 +41,7 @@ FUNCTIONS = (
 
 
 def load(dataset: "PeptidesConfig", paths: "PathsConfig") -> GraphTask:
-    """The 15,535 peptides on their own split, 10,873 / 2,331 / 2,331, with ogb's features, as published."""
+    """The 15,535 peptides on their published split, 10,873 / 2,331 / 2,331, with ogb's features, as published."""
     check_split_name(dataset, "auto", "published")
     check_fold(dataset.fold, 1, dataset.name)
     folder = folder_of("peptides", dataset.name)
@@ -70,9 +70,9 @@ def load(dataset: "PeptidesConfig", paths: "PathsConfig") -> GraphTask:
 
 
 def build(home: Path) -> tuple[PackedGraphs, Path]:
-    """The graphs, made once and kept below `home`, and the folder of the raw files, which are fetched if need be.
+    """The graphs, built once and stored below `home`, and the folder of the raw files, downloaded if missing.
 
-    Raises UserError where a raw file is not the published one.
+    Raises UserError if a raw file is not the published one.
     """
     raw, processed = home / "raw", home / "processed" / "graphs.pt"
     for file, (url, digest) in PUBLISHED.items():

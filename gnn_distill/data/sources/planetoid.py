@@ -1,4 +1,4 @@
-"""Cora, CiteSeer and PubMed: papers that cite each other (Sen et al. 2008; Yang et al. 2016), read by PyG."""
+"""Cora, CiteSeer and PubMed: citation graphs (Sen et al. 2008; Yang et al. 2016), read by PyG."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,10 +21,10 @@ PARTS = ("x", "tx", "allx", "y", "ty", "ally", "graph", "test.index")
 
 
 class CheckedPlanetoid(Planetoid):
-    """Planetoid whose pickles are looked through before PyG, which would run what they name, reads them."""
+    """Planetoid whose pickles are checked before PyG reads them, which would run any code in them."""
 
     def process(self) -> None:
-        """As PyG does it, once every pickle is known to hold numbers only."""
+        """As in PyG, after checking that every pickle contains only numbers."""
         for path in map(Path, self.raw_paths):
             if path.suffix != ".index":
                 read_pickle(path, matrices(), encoding="latin1")
@@ -32,9 +32,9 @@ class CheckedPlanetoid(Planetoid):
 
 
 def load(dataset: "PlanetoidConfig", paths: "PathsConfig") -> GraphTask:
-    """The set `dataset.name`; split=auto is the public split: 20 training nodes a class, 500 and 1,000 nodes.
+    """The set `dataset.name`; split=auto is the public split: 20 training nodes per class, 500 and 1,000 nodes.
 
-    split=geom-gcn: the ten folds of Pei et al. (2020), which have files of their own.
+    split=geom-gcn: the ten folds of Pei et al. (2020), with their own files.
     """
     check_split_name(dataset, "auto", "published", "geom-gcn", *SEEDED)
     name = known_name(dataset.name, "Planetoid", NAMES)

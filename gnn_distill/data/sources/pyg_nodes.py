@@ -1,4 +1,4 @@
-"""Node sets that differ by a class of PyG's, a folder and a split: the lines of `data.node_families`."""
+"""Node sets that differ only in a PyG class, a folder and a split, as listed in `config.node_families`."""
 
 from typing import TYPE_CHECKING
 

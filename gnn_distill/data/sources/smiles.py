@@ -12,9 +12,9 @@ from torch_geometric.data import Data
 
 from gnn_distill.data.assembly.graphs import assemble
 from gnn_distill.data.assembly.input_pipeline import InputPipeline
+from gnn_distill.data.assembly.molecule_overlap import with_shared_molecules
 from gnn_distill.data.assembly.molecules import describe_clipped, handle_invalid, murcko_scaffold, scaffold_split
 from gnn_distill.data.assembly.molecules_ogb import CODINGS
-from gnn_distill.data.assembly.shared_molecules import with_shared_molecules
 from gnn_distill.data.assembly.splits import check_fold, check_split_name, random_split, strata, stratified_split
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.reading.columns import Column
@@ -29,9 +29,9 @@ METRIC = {"binary": "roc_auc", "multilabel": "roc_auc", "multiclass": "accuracy"
 
 
 def load(dataset: "SmilesConfig", paths: "PathsConfig") -> GraphTask:
-    """Molecules and targets of the file; split=auto is a random split, stratified where there are classes.
+    """Molecules and targets of the file; split=auto is a random split, stratified if there are classes.
 
-    Rows without a label are left out, and announced; one of several targets is enough.
+    Rows without a label are skipped with a notice; one of several targets suffices.
     """
     check_split_name(dataset, "auto", "random", "stratified", "scaffold")
     table, notices = read_table(Path(dataset.path).expanduser())
@@ -39,11 +39,11 @@ def load(dataset: "SmilesConfig", paths: "PathsConfig") -> GraphTask:
     smiles, lines = table.pop(dataset.smiles_column).tolist(), table.index.to_numpy()
     written = np.array([bool(text) for text in smiles])
     if not written.any():
-        raise UserError(f"dataset.path={dataset.path}: no row has a SMILES in its column '{dataset.smiles_column}'.")
+        raise UserError(f"dataset.path={dataset.path}: no row has a SMILES in column '{dataset.smiles_column}'.")
     columns = [
         Column(str(name), tuple(cells[written]), tuple(lines[written].tolist()))
         for name, cells in table.items()
-        if not str(name).startswith("Unnamed: ")  # as pandas calls columns without a name: row numbers
+        if not str(name).startswith("Unnamed: ")  # the name that pandas gives to unnamed columns: row numbers
     ]
     targets = read_targets(columns, dataset)
     y = np.full((len(smiles), targets.y.shape[1]), np.nan)
@@ -83,9 +83,9 @@ def choose_rows(
     columns: tuple[str, ...],
     dataset: "SmilesConfig",
 ) -> tuple[list[int], list[str]]:
-    """The rows that have a graph and a label in one of `columns`; and notices of those that have not.
+    """The rows with a graph and a label in one of `columns`; and notices of the others.
 
-    Raises UserError where there is none, or, with dataset.on_invalid=error, where a SMILES cannot be read.
+    Raises UserError if there is none, or, with dataset.on_invalid=error, if a SMILES cannot be read.
     """
     readable = np.array([data is not None for data in graphs])
     kept = np.flatnonzero(readable & labelled).tolist()
@@ -105,26 +105,26 @@ def choose_rows(
 
 
 def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """The CSV file as text without blanks around it, each row with its line as index; and notices.
+    """The CSV file as stripped text, indexed by line; and notices.
 
-    Raises UserError when it is missing or is no table. Blank lines stay, those at the end apart.
+    Raises UserError if it is missing or not a table. Blank lines are kept, except at the end.
     """
     if not path.is_file():
         near = suggest(path.name, [file.name for file in path.parent.glob("*.csv")] if path.parent.is_dir() else [])
-        raise UserError(f"dataset.path={path}: there is no such file.{near}")
+        raise UserError(f"dataset.path={path}: no such file.{near}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # lines that are longer than the header
             header = pd.read_csv(path, header=None, nrows=1, dtype=str, index_col=False).iloc[0].dropna()
             table = pd.read_csv(path, skip_blank_lines=False, index_col=False, dtype=str, na_filter=False)
     except Exception as error:  # of any kind: pandas also opens archives, by their ending
-        told = " ".join(str(error).split())
+        message = " ".join(str(error).split())
         raise UserError(
-            f"dataset.path={path}: this is not a CSV file with a header ({told}). "
-            "Save it as UTF-8 text, its columns separated by commas."
+            f"dataset.path={path}: this is not a CSV file with a header ({message}). "
+            "Save it as UTF-8 text with columns separated by commas."
         ) from error
     if twice := sorted(header[header.duplicated()].unique()):
-        raise UserError(f"dataset.path={path}: several columns are called {', '.join(twice)}. Rename them.")
+        raise UserError(f"dataset.path={path}: several columns are named {', '.join(twice)}. Rename them.")
     table = table.fillna("")  # of rows that are too short
     # A quoted cell may hold line breaks; the header is line 1.
     breaks = sum(table[column].str.count("\n") for column in table)
@@ -142,14 +142,14 @@ def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
 
 
 def check_columns(table: pd.DataFrame, dataset: "SmilesConfig") -> None:
-    """Raise UserError unless the columns that the config names are there, each once."""
+    """Raise UserError unless the columns in the config exist, each once."""
     need(table, dataset.path, "dataset.smiles_column", dataset.smiles_column)
     for column in dataset.target_columns:
         need(table, dataset.path, "dataset.target_columns", column)
         if column == dataset.smiles_column:
             raise UserError(f"dataset.target_columns: '{column}' is the SMILES column.")
     if len(set(dataset.target_columns)) < len(dataset.target_columns):
-        raise refuse("dataset.target_columns", list(dataset.target_columns), "a column stands there twice.")
+        raise refuse("dataset.target_columns", list(dataset.target_columns), "a column is listed twice.")
 
 
 def need(table: pd.DataFrame, path: str, key: str, column: str) -> None:
@@ -161,7 +161,7 @@ def need(table: pd.DataFrame, path: str, key: str, column: str) -> None:
 
 
 def split(dataset: "SmilesConfig", smiles: list[str], lines: tuple[int, ...], groups: np.ndarray) -> Splits:
-    """The split that `dataset.split` asks for."""
+    """The split named by `dataset.split`."""
     if dataset.split == "stratified":
         return stratified_split(groups, dataset.fold, dataset.folds, dataset.split_seed)
     if dataset.split == "scaffold":

@@ -26,20 +26,20 @@ FACTS = "facts.json"
 
 
 class CheckedTUDataset(TUDataset):
-    """TUDataset whose files are put into the form that PyG wants, and checked, before PyG, which does not look, reads.
+    """TUDataset whose files are checked and converted to the format of PyG, which checks nothing, before it reads them.
 
-    What nobody could see afterwards is kept beside the processed graphs.
+    Facts that would be invisible afterwards are stored with the processed graphs.
     """
 
     tidied = ""
 
     @property
     def raw_dir(self) -> str:
-        """Where PyG reads: the files themselves, or what was made of them."""
+        """The folder that PyG reads: the raw files, or the converted ones."""
         return self.tidied or super().raw_dir
 
     def process(self) -> None:
-        """As PyG does it; raises UserError as `tidy` does."""
+        """As in PyG; raises UserError as `tidy` does."""
         with TemporaryDirectory() as folder:
             facts = tidy(Path(self.raw_dir), self.name, Path(folder))
             self.tidied = folder
@@ -51,19 +51,19 @@ class CheckedTUDataset(TUDataset):
 
     @property
     def facts(self) -> Facts:
-        """What `process` found in the raw files; of a folder that others processed, what is found now."""
-        kept = Path(self.processed_dir, FACTS)
-        if kept.is_file():
-            return Facts(**json.loads(kept.read_text()))
+        """The facts that `process` found in the raw files; determined now if something else processed them."""
+        stored = Path(self.processed_dir, FACTS)
+        if stored.is_file():
+            return Facts(**json.loads(stored.read_text()))
         with TemporaryDirectory() as folder:
             return tidy(Path(self.raw_dir), self.name, Path(folder))
 
 
 def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
-    """The set `dataset.name`: node labels one-hot, after node attributes where there are any; edges likewise.
+    """The set `dataset.name`: node labels one-hot, after node attributes if there are any; edges likewise.
 
     Integer graph labels make a binary or multi-class task, graph attributes a regression. The format lists an edge in
-    both directions: reverses that are not there are added, unless `dataset.add_reverses` is false.
+    both directions: missing reverses are added, unless `dataset.add_reverses` is false.
     """
     check_split_name(dataset, "auto", "published", "stratified", "random")
     name = dataset.name
@@ -79,18 +79,20 @@ def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
     )
     y = source._data.y
     if y is None:
-        raise UserError(f"{name}: {name}_graph_labels.txt is not in {source.raw_dir}. Put it there, delete processed/.")
+        raise UserError(
+            f"{name}: {name}_graph_labels.txt is not in {source.raw_dir}. Put it there and delete processed/."
+        )
     graphs = pack_dataset(source, num_targets=1 if y.dim() == 1 else y.size(1))
     kind, target_names = _describe_targets(y)
     degree_features = graphs.x.size(1) == 0
     pipeline = InputPipeline(
-        drop_loops=True,  # as PyG does it while it reads the files
+        drop_loops=True,  # as PyG does while reading the files
         merge_edges=True,
         add_reverses=dataset.add_reverses,
         max_degree=dataset.max_degree if degree_features else None,
         origin=f"TUDataset(use_node_attr={dataset.use_node_attr}, use_edge_attr={dataset.use_edge_attr})",
     )
-    # Where the files have all reverses, as most have, they are not looked for again.
+    # If the files contain all reverses, as most do, they are not searched again.
     graphs = (pipeline if source.facts.one_way else replace(pipeline, add_reverses=False)).apply(graphs)
     if degree_features:
         node_features = Features("categorical", (dataset.max_degree + 1,))
@@ -122,17 +124,17 @@ def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
 def _notices(name: str, facts: Facts, add_reverses: bool) -> list[str]:
     edges, notices = f"{name}_A.txt", []
     if facts.loops:
-        notices.append(f"{facts.loops} of {facts.lines} lines of {edges} join a node to itself: PyG leaves them out.")
+        notices.append(f"{facts.loops} of {facts.lines} lines of {edges} are self-loops: PyG leaves them out.")
     if facts.repeated:
         notices.append(
-            f"{facts.repeated} of {facts.lines} lines of {edges} repeat an edge: it is kept once, and its labels and "
-            "attributes are added up."
+            f"{facts.repeated} of {facts.lines} lines of {edges} repeat an edge: it is kept once, with its labels and "
+            "attributes summed."
         )
     if facts.one_way:
         effect = (
             "they are added (dataset.add_reverses=false leaves the graphs directed)."
             if add_reverses
-            else "the graphs are directed, as dataset.add_reverses=false has it."
+            else "the graphs stay directed (dataset.add_reverses=false)."
         )
         notices.append(f"The reverses of {facts.one_way} edges are not in {edges}: {effect}")
     classes = range(len(facts.labels))

@@ -1,4 +1,4 @@
-"""Generated graphs whose label is read off their edges."""
+"""Generated graphs whose label depends on their edges."""
 
 from typing import TYPE_CHECKING
 
@@ -16,30 +16,30 @@ if TYPE_CHECKING:
     from gnn_distill.config.schema.data import PathsConfig, TypedEdgesConfig
 
 SEED = 2503_01888
-"""The data's own seed, so that `seed` never changes a graph."""
+"""The seed of the data, so that `seed` never changes a graph."""
 REACH = 5
-"""A node is joined to one of so many before it."""
+"""Number of preceding nodes to which a node may be joined."""
 TREE_DEGREE, CHORD_DEGREE, CHORDS = 3, 4, 4
 
 
 def load(dataset: "TypedEdgesConfig", paths: "PathsConfig") -> GraphTask:
-    """Training, validation and test graphs, each part drawn on its own: a longer one only adds graphs.
+    """Training, validation and test graphs, each split drawn independently: a larger one only adds graphs.
 
-    The score of a graph is the share of its edges that join types t and t + 1 (mod num_types), less what the type
-    counts alone let expect; its label is whether that exceeds the median score of the full training part. So a model
-    blind to edges has nothing to learn, the training part is balanced up to ties, the others up to chance, and no
-    label reads a test graph.
+    The score of a graph is the share of its edges that join types t and t + 1 (mod num_types), minus its
+    expectation given the type counts; its label is whether that exceeds the median score of the full training split.
+    So a model that ignores edges cannot learn anything, the training split is balanced up to ties, the others up to
+    chance, and no label depends on a test graph.
     """
     if dataset.min_nodes > dataset.max_nodes:
         raise UserError(f"dataset.min_nodes={dataset.min_nodes} exceeds dataset.max_nodes={dataset.max_nodes}.")
     check_split_name(dataset, "auto")
     check_fold(dataset.fold, 1, dataset.name)
     sizes = [dataset.num_train, dataset.num_val, dataset.num_test]
-    drawn = [
+    samples = [
         generate(size, np.random.default_rng([SEED, dataset.split_seed, part]), dataset)
         for part, size in enumerate(sizes)
     ]
-    num_nodes, types, adjacency = (np.concatenate(arrays) for arrays in zip(*drawn, strict=True))
+    num_nodes, types, adjacency = (np.concatenate(arrays) for arrays in zip(*samples, strict=True))
     scores = typed_edge_surplus(num_nodes, types, adjacency, dataset.num_types)
     labels = scores > np.median(scores[: dataset.num_train])
     graphs = pack(num_nodes, types, adjacency, torch.from_numpy(labels).float()[:, None], dataset.num_types)
@@ -56,7 +56,7 @@ def generate(
     """Sizes [G], node types [G, max_nodes] and adjacency [G, max_nodes, max_nodes] of random sparse graphs.
 
     Node i is joined to one of the five before it (degree at most 3), then up to four chords are added (degree at
-    most 4): four random pairs are tried, and one that is joined already or full is dropped.
+    most 4): four random pairs are tried, and dropped if joined already or full.
     Every graph has its own row of random numbers.
     """
     width = dataset.max_nodes
@@ -76,7 +76,7 @@ def generate(
     for node in range(1, width):
         first = max(0, node - REACH)
         keys = tree_draw[:, node * REACH : node * REACH + node - first]
-        # The node just before has degree 1 or, as the root, at most that: someone can always be joined.
+        # The node just before has degree 1 or, as the root, at most that: so a partner always exists.
         partner = first + np.where(degree[:, first:node] < TREE_DEGREE, keys, -1).argmax(axis=1)
         join(node < num_nodes, np.full(num_graphs, node), partner)
     rows = np.arange(num_graphs)
@@ -89,9 +89,9 @@ def generate(
 
 
 def typed_edge_surplus(num_nodes: np.ndarray, types: np.ndarray, adjacency: np.ndarray, num_types: int) -> np.ndarray:
-    """Share of each graph's edges that join types t and t + 1 (mod num_types), less its mean over all placements.
+    """Share of each graph's edges that join types t and t + 1 (mod num_types), minus its mean over all placements.
 
-    Edges do not look at types, so the mean given the counts n_t is that share among all pairs of nodes:
+    Edges are independent of types, so the mean given the counts n_t is that share among all pairs of nodes:
     2·Σ_t n_t·n_{t+1} / (n·(n − 1)). [G], [G, n], [G, n, n] -> [G].
     """
     step = (types[:, :, None] - types[:, None, :]) % num_types

@@ -38,21 +38,21 @@ TENSORS = {
     ("torch.storage", "_load_from_bytes"): as_stored,
     ("collections", "OrderedDict"): OrderedDict,
 }
-"""What a pickle of tensors names."""
+"""The names in a pickle of tensors."""
 
 
 class CheckedZINC(ZINC):
-    """ZINC whose pickles are looked through before PyG, which would run what they name, reads them."""
+    """ZINC whose pickles are checked before PyG reads them, which would run any code in them."""
 
     def process(self) -> None:
-        """As PyG does it, once every pickle is known to hold tensors only."""
+        """As in PyG, after checking that every pickle contains only tensors."""
         for part in PARTS:
             read_pickle(Path(self.raw_dir, f"{part}.pickle"), arrays() | TENSORS)
         super().process()
 
 
 def load(dataset: "ZINCConfig", paths: "PathsConfig") -> GraphTask:
-    """The 12,000 molecules of the benchmark, on their own split: 10,000 / 1,000 / 1,000."""
+    """The 12,000 molecules of the benchmark, on their published split: 10,000 / 1,000 / 1,000."""
     check_split_name(dataset, "auto", "published")
     check_fold(dataset.fold, 1, dataset.name)
     files = [f"{part}.{ending}" for part in PARTS for ending in ("pickle", "index")]
@@ -85,16 +85,16 @@ def load(dataset: "ZINCConfig", paths: "PathsConfig") -> GraphTask:
 
 
 def label_note(raw: Path) -> tuple[str, list[str]]:
-    """The note shown with the metric, and its notice, unless `raw` holds the published files.
+    """The note shown with the metric, and its notice, unless `raw` contains the published files.
 
-    Known by their size: reduced files, with the 12,000 molecules only, were made by somebody else, and so may their
+    Known by their size: reduced files, with only the 12,000 molecules, were made by others, and so may their
     labels have been.
     """
     if (raw / "train.pickle").stat().st_size >= PUBLISHED_BYTES:
         return "", []
     return "rebuilt labels", [
-        f"The files in {raw} are not the published ones but hold the 12,000 molecules only: their labels count as "
-        "rebuilt, and errors may differ a little from published ones."
+        f"The files in {raw} are not the published ones but contain only the 12,000 molecules: their labels count as "
+        "rebuilt, and errors may differ slightly from published ones."
     ]
 
 

@@ -1,4 +1,4 @@
-"""Nodes of large graphs whose hop distances to each other are kept, since those of all pairs would be n²."""
+"""A sample of nodes of large graphs with their mutual hop distances, since those of all pairs would be n²."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gnn_distill.data.packed import PackedGraphs
 
 @dataclass
 class Anchors:
-    """A sample of nodes, and how far they are from each other."""
+    """A sample of nodes, and their mutual hop distances."""
 
     rows: Int[Tensor, " anchors"]
     """Their rows in the packed graphs, ascending."""
@@ -26,19 +26,19 @@ class Anchors:
     """Hop distances from row to column, as in StructuralEncodings."""
 
     def of(self, batch: GraphBatch) -> tuple[Int[Tensor, " here"], UInt8[Tensor, "here here"]]:
-        """Which rows of the wanted nodes' states are anchors, and the distances between these."""
-        wanted, order = batch.wanted(batch.node_rows).cpu().sort()
-        place = torch.searchsorted(wanted, self.rows).clamp(max=len(wanted) - 1)
-        here = wanted[place] == self.rows
+        """The rows of `batch.outputs` that are anchors, and the distances between these."""
+        nodes, order = batch.wanted(batch.node_rows).cpu().sort()
+        place = torch.searchsorted(nodes, self.rows).clamp(max=len(nodes) - 1)
+        here = nodes[place] == self.rows
         device = batch.ptr.device
         return order[place[here]].to(device), self.spd[here][:, here].to(device)
 
 
 def sample_anchors(graphs: PackedGraphs, among: Int[Tensor, " rows"], count: int = 256, seed: int = 0) -> Anchors:
-    """`count` of the nodes `among` (rows of the packed graphs), drawn at random, or all of them if they are fewer.
+    """`count` of the nodes `among` (rows of the packed graphs), drawn at random, or all of them if there are fewer.
 
-    Distances follow the direction of edges, as `hop_distances` has them; nodes of different graphs do not reach each
-    other. A search from every anchor, so this is done once.
+    Distances follow the direction of edges, as in `hop_distances`; nodes of different graphs do not reach each
+    other. It searches from every anchor, so it is done only once.
     """
     random = np.random.default_rng(seed)
     rows = among[torch.from_numpy(random.permutation(len(among))[:count])].sort().values

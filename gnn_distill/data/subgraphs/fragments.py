@@ -1,4 +1,4 @@
-"""Fragments of molecules: the pieces that retrosynthetic rules would cut them into."""
+"""Fragments of molecules: the pieces into which retrosynthetic rules cut them."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -19,13 +19,13 @@ from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
 
-# Both codings have their columns in one order: number, chirality, degree, charge, hydrogens, radicals, ..., aromatic.
+# Both codings have the same order of columns: number, chirality, degree, charge, hydrogens, radicals, ..., aromatic.
 NUMBER, CHARGE, HYDROGENS, RADICALS, AROMATIC = 0, 3, 4, 5, 7
 BONDS = {
     molecules.ATOM_FEATURES: [Chem.BondType.names.get(name) for name in e_map["bond_type"]],
     molecules_ogb.ATOM_FEATURES: molecules_ogb.BOND_TYPE,
 }
-"""By the features of the atoms: the bond type of every code."""
+"""The bond type of every code, by the features of the atoms."""
 FIRST_NUMBER = {molecules.ATOM_FEATURES: x_map["atomic_num"][0], molecules_ogb.ATOM_FEATURES: 1}
 
 
@@ -34,15 +34,15 @@ def brics_fragments(
 ) -> Int[Tensor, " nodes"]:
     """The fragment of every atom, numbered over all molecules: pieces left when every BRICS bond is cut.
 
-    BRICS (Degen et al. 2008) by RDKit, on molecules rebuilt from their features, which hold all that its rules read;
-    a molecule that RDKit refuses stays whole.
-    Raises UserError where the graphs are not molecules.
+    BRICS (Degen et al. 2008) by RDKit, on molecules rebuilt from their features, which contain all that its rules need;
+    a molecule that RDKit refuses is one fragment.
+    Raises UserError if the graphs are not molecules.
     """
     check_molecules(spec)
     bonds, offset = BONDS[spec.node_features], FIRST_NUMBER[spec.node_features]
     nodes, edges = graphs.node_ptr.tolist(), graphs.edge_ptr.tolist()
     kept = []
-    quiet = BlockLogs()  # RDKit tells of what it refuses
+    quiet = BlockLogs()  # RDKit reports what it refuses
     for graph, (first, last) in enumerate(pairwise(edges)):
         ends = graphs.edge_index[:, first:last].T.tolist()
         kinds = [bonds[code] if code < len(bonds) else None for code in graphs.edge_attr[first:last, 0].tolist()]
@@ -58,10 +58,10 @@ def brics_fragments(
 
 
 def check_molecules(spec: TaskSpec) -> None:
-    """Raise UserError where the graphs are not molecules."""
+    """Raise UserError if the graphs are not molecules."""
     if not spec.molecules or spec.node_features not in BONDS:
         raise UserError(
-            f"alignment.source=fragment: {spec.name} does not hold molecules as RDKit reads them. "
+            f"alignment.source=fragment: {spec.name} does not contain molecules as RDKit reads them. "
             "Choose ego, walk or cluster."
         )
 
@@ -69,7 +69,7 @@ def check_molecules(spec: TaskSpec) -> None:
 def rebuild(
     atoms: list[list[int]], ends: list[list[int]], kinds: list[Chem.BondType | None], first_number: int
 ) -> Chem.Mol | None:
-    """The molecule of these features, its atoms in their order; None where RDKit refuses it."""
+    """The molecule of these features, its atoms in their order; None if RDKit refuses it."""
     molecule = Chem.RWMol()
     for features in atoms:
         atom = Chem.Atom(features[NUMBER] + first_number)

@@ -1,4 +1,4 @@
-"""Sets of nodes that subgraphs are made of: balls, random walks, communities; of all graphs of a data set at once."""
+"""Node sets of subgraphs, for all graphs of a data set at once: balls, random walks, communities."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -12,7 +12,7 @@ from torch import Tensor
 from gnn_distill.data.packed import PackedGraphs
 
 BLOCK = 1024
-"""Balls searched at a time, so that those of a large dense graph are never all held."""
+"""Number of balls searched at a time, to bound the memory for large dense graphs."""
 
 
 def joined_adjacency(graphs: PackedGraphs) -> csr_array:
@@ -29,10 +29,10 @@ def joined_adjacency(graphs: PackedGraphs) -> csr_array:
 def balls(
     adjacency: csr_array, radius: int, max_members: int, seed: int
 ) -> tuple[Int[np.ndarray, " members"], Int[np.ndarray, " nodes+1"]]:
-    """{j: d(i, j) ≤ radius} of every node i, ascending, and where each begins.
+    """{j: d(i, j) ≤ radius} for every node i, ascending, and the pointers to each.
 
-    Of a larger ball `max_members` stay, a random sample with the node itself; it depends on the seed, the node's
-    number and the ball, not on other balls, which may be those of test graphs.
+    A larger ball is reduced to `max_members`, a random sample including the node itself; it depends on the seed, the
+    id of the node and the ball, not on other balls, which may belong to test graphs.
     """
     size = adjacency.shape[0]
     step = csr_array(adjacency + eye_array(size, dtype=bool, format="csr"))
@@ -50,10 +50,10 @@ def balls(
 
 
 def random_walks(adjacency: csr_array, length: int, seed: int) -> Int[np.ndarray, "nodes steps"]:
-    """A walk of `length` steps from every node, itself first; a node without neighbours stays where it is."""
+    """A walk of `length` steps from every node, starting with the node; a node without neighbours stays there."""
     random = np.random.default_rng(seed)
     indptr, degree = adjacency.indptr[:-1], np.diff(adjacency.indptr)
-    indices = np.append(adjacency.indices, 0)  # so that a node without neighbours has something to look up
+    indices = np.append(adjacency.indices, 0)  # a dummy entry for nodes without neighbours
     walk = [np.arange(adjacency.shape[0])]
     for _ in range(length):
         here = walk[-1]
@@ -63,7 +63,7 @@ def random_walks(adjacency: csr_array, length: int, seed: int) -> Int[np.ndarray
 
 
 def visited(walks: Int[np.ndarray, "nodes steps"]) -> tuple[np.ndarray, np.ndarray]:
-    """The different nodes of each walk, ascending, and where each walk's begin."""
+    """The distinct nodes of each walk, ascending, and the pointers to each."""
     ordered = np.sort(walks, axis=1)
     new = np.ones_like(ordered, dtype=bool)
     new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
@@ -77,7 +77,7 @@ def communities(
 
     Modularity at resolution 1 of the graph without directions; nodes without edges are communities of their own.
     """
-    import networkx as nx  # here, since no other sets need it
+    import networkx as nx  # imported here, as only communities need it
 
     adjacency = joined_adjacency(graphs)
     label = np.zeros(graphs.x.size(0), dtype=np.int64)
@@ -95,9 +95,9 @@ def communities(
 
 
 def _sample(indptr: np.ndarray, indices: np.ndarray, first: int, most: int, seed: int) -> np.ndarray:
-    """Places of at most `most` entries of every row, ascending: a stratified sample.
+    """Indices of at most `most` entries per row, ascending: a stratified sample.
 
-    A longer row is cut into `most` parts, each of which gives one entry; that of the row's own node gives this one.
+    A longer row is cut into `most` parts, each of which contributes one entry; the part with the row's own node that.
     """
     lengths = np.diff(indptr)
     large = np.flatnonzero(lengths > most)

@@ -1,4 +1,4 @@
-"""Subgraphs of all graphs of a data set, found once, and their means in a batch as a sparse operator."""
+"""Subgraphs of all graphs of a data set, computed once, and their means in a batch as a sparse operator."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from gnn_distill.data.subgraphs.node_sets import balls, communities, joined_adja
 if TYPE_CHECKING:
     from gnn_distill.data.task import TaskSpec
 
-SOURCES = ("ego", "walk", "cluster", "fragment")
+SUBGRAPH_SOURCES = ("ego", "walk", "cluster", "fragment")
 CENTRED = ("ego", "walk")
-"""Sources that give one subgraph a node, in their order."""
+"""Sources with one subgraph per node, in the order of nodes."""
 
 
 @dataclass
 class Subgraphs:
-    """S subgraphs laid end to end: s has the nodes members[member_ptr[s]:member_ptr[s+1]]."""
+    """S subgraphs end to end: s has the nodes members[member_ptr[s]:member_ptr[s+1]]."""
 
     members: Int32[Tensor, " members"]
     """Ids of nodes, local to their graph, ascending within a subgraph."""
@@ -33,7 +33,7 @@ class Subgraphs:
     subgraph_ptr: Int[Tensor, " graphs+1"]
     """Graph g owns the subgraphs subgraph_ptr[g]:subgraph_ptr[g+1]."""
     centred: bool
-    """Whether they are one a node of the graph, in order."""
+    """Whether there is one per node of the graph, in order."""
 
     def to_tensors(self) -> dict[str, Tensor]:
         """All fields by name."""
@@ -47,8 +47,8 @@ class Subgraphs:
     def operator(self, batch: GraphBatch) -> Float[Tensor, "subgraphs rows"]:
         """Means over the subgraphs of a batch, P[s, i] = 1/|s| for i in s: row-stochastic, sparse COO, coalesced.
 
-        Where only some nodes are wanted, columns are these and members the wanted ones; centred subgraphs are those
-        of the wanted nodes, of others the ones that are not empty.
+        If the batch has `outputs`, columns are these nodes, and subgraphs are restricted to them: centred subgraphs to
+        those of these nodes, others to the non-empty ones.
         """
         device = batch.ptr.device
         outputs = None if batch.outputs is None else batch.outputs.cpu()
@@ -69,9 +69,9 @@ class Subgraphs:
         return torch.sparse_coo_tensor(index, values, shape, is_coalesced=True, check_invariants=False).to(device)
 
     def places(self, batch: GraphBatch) -> tuple[Int[Tensor, " subgraphs"], Bool[Tensor, "graphs most"]]:
-        """Where the rows of `operator` lie when padded, [graph, subgraph], and which places hold one.
+        """The index of each row of `operator` in the padded form [graph, subgraph], and the mask of used places.
 
-        For batches of which all nodes are wanted.
+        Only for batches whose `outputs` are all nodes.
         """
         ids = batch.graph_ids.cpu()
         counts = self.subgraph_ptr[ids + 1] - self.subgraph_ptr[ids]
@@ -82,7 +82,7 @@ class Subgraphs:
         return index.to(batch.ptr.device), mask.to(batch.ptr.device)
 
     def _chosen(self, batch: GraphBatch, outputs: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The subgraphs of a batch, and the graph of each among those of the batch."""
+        """For each subgraph of a batch: the index of its graph in the batch, and its id."""
         if self.centred:
             nodes, graph = batch.node_rows.cpu(), batch.batch.cpu()
             return (graph, nodes) if outputs is None else (graph[outputs], nodes[outputs])
@@ -101,13 +101,13 @@ def compute_subgraphs(
     seed: int = 0,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Subgraphs:
-    """The subgraphs that `source` finds in every graph; edges count without direction.
+    """The subgraphs of every graph by `source`; edge directions are ignored.
 
     ego: the ball of `radius` hops around every node, of which at most `max_members` nodes are kept; walk: the nodes
     that a random walk of `walk_length` steps from every node visits; cluster: Louvain communities; fragment: BRICS
-    fragments of molecules, read from features that `spec` names. The last two part each graph, so that all together
-    have as many members as there are nodes. `advance` hears of graphs that have been done, by cluster and fragment.
-    Raises UserError where fragments are asked of graphs that are no molecules.
+    fragments of molecules, read from features that `spec` names. The last two partition each graph, so that the
+    number of members is that of nodes. `advance` is called with the number of graphs done, by cluster and fragment.
+    Raises UserError if fragments are requested for graphs that are not molecules.
     """
     if source in CENTRED:
         adjacency = joined_adjacency(graphs)
@@ -140,13 +140,13 @@ def partition(graphs: PackedGraphs, label: Int[Tensor, " nodes"]) -> Subgraphs:
 
 
 def compute_walks(graphs: PackedGraphs, length: int = 8, seed: int = 0) -> Int32[Tensor, "nodes steps"]:
-    """A random walk of `length` steps from every node, itself first, in ids local to its graph."""
+    """A random walk of `length` steps from every node, starting with the node, in ids local to its graph."""
     walks = torch.from_numpy(random_walks(joined_adjacency(graphs), length, seed))
     return (walks - graphs.node_ptr[graphs.node_graph].unsqueeze(1)).int()
 
 
 def batch_walks(walks: Int32[Tensor, "all_nodes steps"], batch: GraphBatch) -> Int[Tensor, "walks steps"]:
-    """The walks from the nodes of a batch as rows of its states; of wanted nodes only those that never leave them."""
+    """The walks from the nodes of a batch as rows of its states; with `outputs`, only walks that stay within them."""
     rows = walks[batch.node_rows.cpu()].long() + batch.ptr.cpu()[batch.batch.cpu()].unsqueeze(1)
     if batch.outputs is not None:
         outputs = batch.outputs.cpu()

@@ -1,4 +1,4 @@
-"""Dropout whose random numbers are cheap on a CPU, too."""
+"""Dropout with random numbers that are cheap on CPUs, too."""
 
 import torch
 from jaxtyping import UInt8
@@ -6,14 +6,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 LANES = 1 << 16
-"""A random number of 64 bits decides on four entries: rates are multiples of 1/65,536."""
+"""One random number of 64 bits decides on four entries: rates are multiples of 1/65,536."""
 
 
 class Dropout(nn.Dropout):
     """x·m / (1 − p), m of independent zeros and ones with mean 1 − p (Srivastava et al. 2014).
 
-    On a CPU PyTorch's own draws a number of its own for every entry, one after another, and takes longer than the
-    linear map before it; ours takes a fifth of that. The generator is PyTorch's.
+    On a CPU PyTorch's own dropout draws one number per entry, sequentially, and takes longer than the preceding linear
+    map; ours takes a fifth of that. The generator is PyTorch's.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -23,7 +23,7 @@ class Dropout(nn.Dropout):
 
 
 def keep_mask(shape: torch.Size, p: float) -> tuple[UInt8[Tensor, "..."], float]:
-    """Ones with probability 1 − p, else zeros; and what the entries that are kept are multiplied by."""
+    """Ones with probability 1 − p, else zeros; and the factor for the entries that are kept."""
     dropped = min(max(round(p * LANES), 1), LANES - 1)
     numbers = torch.empty(-(-shape.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
     lanes = numbers.view(torch.int16)[: shape.numel()].view(shape)
@@ -33,7 +33,7 @@ def keep_mask(shape: torch.Size, p: float) -> tuple[UInt8[Tensor, "..."], float]
 
 
 class Masked(torch.autograd.Function):
-    """x·mask·scale, with one byte an entry kept for the gradient."""
+    """x·mask·scale, with one byte per entry stored for the gradient."""
 
     @staticmethod
     def forward(ctx, x: Tensor, mask: Tensor, scale: float) -> Tensor:

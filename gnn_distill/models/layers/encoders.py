@@ -16,10 +16,10 @@ from gnn_distill.models.layers.path_sums import sums_along, walk_back
 
 
 class FeatureEncoder(nn.Module):
-    """A linear map of continuous features, standardised where `features` says how, or the sum of one embedding a
+    """A linear map of continuous features, standardised if `features` has moments, or the sum of one embedding per
     categorical column.
 
-    Continuous features may be sparse (CSR), as bags of words are: their product is so much cheaper.
+    Continuous features may be sparse (CSR), such as bags of words, whose product is much cheaper.
     """
 
     def __init__(self, features: Features, channels: int) -> None:
@@ -31,10 +31,10 @@ class FeatureEncoder(nn.Module):
             self.register_buffer("mean", torch.tensor(features.mean), persistent=False)
             self.register_buffer("std", torch.tensor(features.std), persistent=False)
         else:
-            # One table for all columns: row offsets[c] + value. A single look-up is faster than one a column.
+            # One table for all columns: row offsets[c] + value. A single lookup is faster than one per column.
             offsets = torch.tensor([0, *features.sizes[:-1]]).cumsum(0)
             self.register_buffer("offsets", offsets, persistent=False)
-            # Digits of a row's number among all combinations, in a number system of these sizes.
+            # Place values of the columns in the mixed-radix number of a row among all combinations.
             self.countable = prod(features.sizes) < 2**63
             digits = [prod(features.sizes[column + 1 :]) for column in range(len(features.sizes))]
             self.register_buffer("sizes", torch.tensor(features.sizes), persistent=False)
@@ -50,14 +50,14 @@ class FeatureEncoder(nn.Module):
         return self.tables(x + self.offsets).sum(dim=1)
 
     def distinct(self, x: Tensor) -> tuple[Tensor, Int[Tensor, " row"]]:
-        """Rows to encode, and the one that stands for each of `x`: categories repeat, continuous features do not."""
+        """The distinct rows, and the index of each row of `x` among them; continuous features are not compared."""
         if self.tables is None or not self.countable:
             return x, torch.arange(len(x), device=x.device)
         codes, rows = (x * self.digits).sum(dim=1).unique(return_inverse=True)
         return codes[:, None] // self.digits % self.sizes, rows
 
     def scaled(self, x: Float[Tensor, "row column"]) -> Float[Tensor, "row column"]:
-        """Continuous features as the linear map reads them: (x - mean) / std where `features` has these."""
+        """Continuous features as the linear map reads them: (x - mean) / std if `features` has moments."""
         return (x - self.mean) / self.std if self.standardised else x
 
 
@@ -97,11 +97,11 @@ class PathEncoder(nn.Module):
     """A bias from the edges along a shortest path between two nodes (edge encoding of Graphormer, Ying et al. 2021).
 
     c_h(i, j) = 1/N · Σ_{n=1..N} w_n^h · x_{e_n}, where e_1, e_2, ... are the edges of one shortest path j→i from its
-    end: e_1 enters i. N is the path's length, but at most `hops`; c = 0 for i = j and where i cannot be reached.
-    w_n^h · x is a sum of embeddings where x are categories. Of several shortest paths it is the one of smallest node
-    ids from the end (so that here, as in Graphormer, the order of nodes matters); of parallel edges the first.
-    Graphormer walks from i to j, the same where edges have no directions; its code has one embedding for all hops,
-    and a matrix for each.
+    end: e_1 enters i. N is the length of the path, at most `hops`; c = 0 for i = j and if i cannot be reached.
+    w_n^h · x is a sum of embeddings for categories x. Among several shortest paths, the one with the smallest node ids
+    from the end is used (so that here, as in Graphormer, the order of nodes matters); of parallel edges the first.
+    Graphormer walks from i to j, which is the same for undirected edges; its code has one embedding for all hops, and
+    one matrix per hop.
     """
 
     def __init__(self, edge_features: Features, hops: int, num_heads: int) -> None:
@@ -110,17 +110,17 @@ class PathEncoder(nn.Module):
         self.edges = FeatureEncoder(edge_features, hops * num_heads)
 
     def forward(self, batch: GraphBatch, before: int = 0) -> Float[Tensor, "head graph query key"]:
-        """c_h(i, j), with so many empty rows and columns before those of nodes (for a graph token).
+        """c_h(i, j), with `before` empty rows and columns before those of nodes (for a graph token).
 
-        Memory grows with pairs × heads, and one number a pair and hop is kept for the gradient.
+        Memory grows with pairs × heads, and one number per pair and hop is stored for the gradient.
         """
         distinct, kinds = self.edges.distinct(batch.edge_attr)
-        walks = walk_back(batch, kinds, self.hops)
+        paths = walk_back(batch, kinds, self.hops)
         values = self.edges(distinct).view(-1, self.hops, self.num_heads)
-        mean = sums_along(walks, values) / walks.hops[:, None]
-        # The walks went from column (key) to row (query).
+        mean = sums_along(paths, values) / paths.hops[:, None]
+        # The paths were walked from column (key) to row (query).
         nodes, size = batch.max_nodes, batch.max_nodes + before
-        row, query = walks.pairs // nodes, walks.pairs % nodes
+        row, query = paths.pairs // nodes, paths.pairs % nodes
         graph, key = row // nodes, row % nodes
         places = ((graph * size + query) * size + key).add_(before * size + before)
         bias = mean.new_zeros(batch.num_graphs * size**2, self.num_heads).index_copy(0, places, mean)
@@ -128,31 +128,31 @@ class PathEncoder(nn.Module):
 
 
 class AttentionBias(nn.Module):
-    """Additive attention bias of a batch, looked up once and shared by all layers.
+    """Additive attention bias of a batch, computed once and shared by all layers.
 
-    b_h(i, j) = spatial_h[hop(i, j)] + Σ_{edges j→i} edge_h[e] + path_h(i, j); padding keys get the lowest number there
-    is. Hop distances, counted from i to j, are capped at max_spd; unreachable pairs have an entry of their own, and so
-    have the pairs with the graph token in each direction (Graphormer, Ying et al. 2021, whose code does not cap
-    distances below 510 and has one entry for the token, in both directions and with itself). Edges are read the other
-    way, as in message passing: what leads to i. See `PathEncoder` for path_h. Shape [graph, head, query, key]; with a
-    token, query and key 0 are the token. None where nothing is learned and nothing padded.
+    b_h(i, j) = spatial_h[hop(i, j)] + Σ_{edges j→i} edge_h[e] + path_h(i, j); padding keys get the lowest
+    finite number. Hop distances, counted from i to j, are capped at max_spd; unreachable pairs have their own entry,
+    and so have the pairs with the graph token in each direction (Graphormer, Ying et al. 2021, whose code does not cap
+    distances below 510 and has one entry for the token, in both directions and with itself). Edges are read in the
+    other direction, as in message passing: those that lead to i. See `PathEncoder` for path_h. Shape [graph, head,
+    query, key]; with a token, query and key 0 are the token. None if nothing is learned and nothing padded.
     """
 
     def __init__(self, encoding: EncodingConfig, edge_features: Features | None, num_heads: int, token: bool) -> None:
         super().__init__()
         self.spd, self.max_spd, self.token = encoding.spd, encoding.max_spd, token
         # Rows: the distances 0..max_spd, unreachable, token to node, node to token. Without hop distances all
-        # pairs of nodes share row 0, whose constant would cancel in the softmax and is held at zero.
+        # pairs of nodes share row 0, whose constant would cancel in the softmax and is fixed at zero.
         self.unreachable = encoding.max_spd + 1 if encoding.spd else 0
         self.from_token, self.to_token = self.unreachable + 1, self.unreachable + 2
-        # AdamW moves a scalar by about the learning rate a step, so a bias of a few units takes thousands of steps;
-        # a gain makes it that much quicker.
+        # AdamW moves a scalar by about the learning rate per step, so a bias of a few units takes thousands of steps;
+        # a gain accelerates this by its factor.
         self.gain = encoding.bias_gain
         scale = encoding.bias_scale / encoding.bias_gain
         table = torch.randn(self.unreachable + 3, num_heads) * scale
         if encoding.spd or token:
             self.table = nn.Parameter(table)
-        else:  # nothing to learn: all that is left is the mask
+        else:  # nothing to learn, only the mask
             self.register_buffer("table", torch.zeros_like(table), persistent=False)
         self.edges = self.paths = None
         if encoding.edge and edge_features is not None:
@@ -177,7 +177,7 @@ class AttentionBias(nn.Module):
         floor = torch.finfo(rows.dtype).min
         rows = torch.cat([rows, rows.new_full((1, rows.size(1)), floor)])
         index = self._index(batch, padding=len(rows) - 1)
-        # Heads first: no copy is needed where there is one large graph.
+        # Heads first: one large graph needs no copy.
         bias = rows.t().index_select(1, index.view(-1))
         if self.edges is not None:
             size = index.size(1)

@@ -1,4 +1,4 @@
-"""From node states to what every model returns."""
+"""From node states to the Representations that every model returns."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -36,8 +36,8 @@ class Head(nn.Sequential):
 class Output(nn.Module):
     """The end of every model: a head on the graph state, or at node level a linear map of every node's state.
 
-    The graph state is a readout of the last node states, unless the model has one of its own (a token's). At node
-    level it is their mean, which no head reads, and states and logits are those of the wanted nodes alone.
+    The graph state is a readout of the last node states, unless the model has its own (a token's). At node level
+    it is their mean, which no head reads, and states and logits are only those of `outputs` of the batch.
     """
 
     def __init__(self, channels: int, spec: TaskSpec, kind: str, dropout: float) -> None:
@@ -55,9 +55,9 @@ class Output(nn.Module):
         already_rows: bool = False,
         **more: Any,
     ) -> Representations:
-        """Representations from the node states after each layer; `more` are fields of it that the model adds.
+        """Representations from the node states after each layer; `more` are further fields of it.
 
-        already_rows: the states are those of the wanted nodes, not of all.
+        already_rows: the states are those of `outputs` of the batch, not of all nodes.
         """
         rows = tuple(states) if already_rows else tuple(batch.wanted(state) for state in states)
         if graph is None:

@@ -1,4 +1,4 @@
-"""Attention whose cost grows with the nodes, not with their pairs."""
+"""Attention with a cost linear in the number of nodes."""
 
 from jaxtyping import Bool, Float
 from torch import Tensor, einsum
@@ -12,7 +12,7 @@ def linear_attention(
 ) -> tuple[Float[Tensor, "graph node head value"], Float[Tensor, "graph node head 1"]]:
     """Σ_j (q_i·k_j)·v_j and Σ_j q_i·k_j over the real nodes j of i's own graph, as qᵢᵀ·(Σ_j k_j·v_jᵀ) and qᵢᵀ·Σ_j k_j.
 
-    Padding keys are zeroed. PyG's attentions of this kind zero padding values only, so that the sum of keys, and with
+    Padding keys are zeroed. PyG's attentions of this kind zero only padding values, so that the sum of keys, and with
     it every output, depends on how much a graph is padded (SGFormerAttention, PolynormerAttention,
     PerformerAttention in 2.8).
     """

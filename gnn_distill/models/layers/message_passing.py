@@ -1,4 +1,4 @@
-"""What students that pass messages along edges share: their inputs and their local layers."""
+"""Inputs and local layers shared by students with message passing."""
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -14,17 +14,17 @@ READ_EDGES = ("gine", "gat")
 
 
 def reads_edges(config: StudentConfig, spec: TaskSpec) -> bool:
-    """Whether there are edge features, and the local layers take them."""
+    """Whether there are edge features and the local layers read them."""
     return spec.edge_features is not None and config.local in READ_EDGES
 
 
 def local_layer(config: StudentConfig, spec: TaskSpec) -> MessagePassing | None:
     """The layer `student.local`, or None; sums over the neighbours j of i, along edges j→i with states e.
 
-    gin: mlp(h_i + Σ h_j) (Xu et al. 2019); gine: mlp(h_i + Σ relu(h_j + e_ji)) (Hu et al. 2020), gin where edges have
-    no features; gcn: Σ_{j or i} W·h_j/√(d̃_i·d̃_j) (Kipf & Welling 2017); sage: W₁·h_i + W₂·mean h_j (Hamilton et al.
+    gin: mlp(h_i + Σ h_j) (Xu et al. 2019); gine: mlp(h_i + Σ relu(h_j + e_ji)) (Hu et al. 2020), gin for edges without
+    features; gcn: Σ_{j or i} W·h_j/√(d̃_i·d̃_j) (Kipf & Welling 2017); sage: W₁·h_i + W₂·mean h_j (Hamilton et al.
     2017); gat: Σ α_ij·W·h_j with α from h_i, h_j and e_ji (Veličković et al. 2018), without loops and bias, as in
-    Polynormer: all who use it add the node itself.
+    Polynormer: all users of it add the node itself.
     """
     channels, heads, edges = config.hidden_channels, config.num_heads, reads_edges(config, spec)
     if config.local in ("gin", "gine"):
@@ -41,7 +41,7 @@ def local_layer(config: StudentConfig, spec: TaskSpec) -> MessagePassing | None:
 
 
 class Inputs(nn.Module):
-    """The first node states, dropout(features + structural encodings), and the edge states that local layers read."""
+    """The initial node states, dropout(features + structural encodings), and the edge states for local layers."""
 
     def __init__(self, config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> None:
         super().__init__()
@@ -52,6 +52,6 @@ class Inputs(nn.Module):
         self.edges = FeatureEncoder(spec.edge_features, channels) if reads_edges(config, spec) else None
 
     def forward(self, batch: GraphBatch) -> tuple[Float[Tensor, "node channel"], dict[str, Tensor]]:
-        """Node states, and what a local layer takes beside them and the edges: nothing or `edge_attr`."""
+        """Node states, and further arguments of local layers: none or `edge_attr`."""
         x = self.dropout(self.structure(self.features(batch.x), batch))
         return x, {} if self.edges is None else {"edge_attr": self.edges(batch.edge_attr)}

@@ -6,9 +6,9 @@ from torch.nn import functional as F
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """PyTorch's, which fails in training on a single row: that one is normalised by the running statistics.
+    """PyTorch's batch norm, except that a single row in training, where it fails, is normalised by running statistics.
 
-    A batch may be one graph of one node. One row has a variance of 0, so it leaves these statistics as they are.
+    A batch may be one graph of one node. Its variance is 0, so it does not update these statistics.
     """
 
     def forward(self, x: Float[Tensor, "row channel"]) -> Float[Tensor, "row channel"]:

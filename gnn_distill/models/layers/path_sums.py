@@ -12,26 +12,26 @@ from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.encodings.distances import UNREACHABLE
 
 FEW_ROWS = 16
-"""Up to so many, a product with truth values takes less time than adding rows one after another (measured: a sixth of
-it at 3 rows, the same at 16)."""
+"""Number of rows up to which a product with booleans is faster than adding rows sequentially (measured: a sixth of the
+time at 3 rows, the same at 16)."""
 
 
 @dataclass
-class Walks:
-    """Every path of a batch walked back from its end, those of most hops first: step n is about the first rows only."""
+class PathSteps:
+    """The edges of all paths of a batch, back from their ends, longest paths first: step n covers the first rows."""
 
     pairs: Int[Tensor, " paths"]
-    """Where in [B * M * M] each path has its place: row its start, column its end."""
+    """Index of each path in [B * M * M]: row its start, column its end."""
     hops: Int[Tensor, " paths"]
-    """Edges walked."""
+    """Number of edges of each path."""
     steps: list[Int[Tensor, " still_walking"]]
-    """What the n-th edge from the end is: for every path that has so many, its first edges' `kinds`."""
+    """`kinds` of the n-th edges from the end, for all paths with at least n edges."""
 
 
-def walk_back(batch: GraphBatch, kinds: Int[Tensor, " edges"], hops: int) -> Walks:
+def walk_back(batch: GraphBatch, kinds: Int[Tensor, " edges"], hops: int) -> PathSteps:
     """The last `hops` edges of the shortest path between any two nodes, of parallel edges the first.
 
-    On a GPU this waits three times for the number of paths.
+    On a GPU this synchronises three times for the number of paths.
     """
     size, edges = batch.max_nodes, len(kinds)
     places, device = batch.num_graphs * size**2, kinds.device
@@ -43,7 +43,7 @@ def walk_back(batch: GraphBatch, kinds: Int[Tensor, " edges"], hops: int) -> Wal
     longer = len(pairs) - torch.bincount(length, minlength=hops + 1).cumsum(0)
     first = torch.full((places,), edges, device=device)
     first.scatter_reduce_(0, batch.edge_dense_index, torch.arange(edges, device=device), "amin")
-    # What is looked up again and again is small enough for 32 bits, and so half as much.
+    # Indices that are gathered repeatedly fit in 32 bits, which halves the traffic.
     joining = F.pad(kinds, (0, 1)).int().index_select(0, first)
     before = batch.predecessors.reshape(-1).int()
     here = (pairs % size).int()
@@ -55,16 +55,16 @@ def walk_back(batch: GraphBatch, kinds: Int[Tensor, " edges"], hops: int) -> Wal
         source = before.index_select(0, row[:count] + here[:count])
         steps.append(joining.index_select(0, (graph[:count] + here[:count]).add_(source, alpha=size)))
         here = source
-    return Walks(pairs, length, steps)
+    return PathSteps(pairs, length, steps)
 
 
-def sums_along(walks: Walks, values: Float[Tensor, "kind hop head"]) -> Float[Tensor, "path head"]:
+def sums_along(paths: PathSteps, values: Float[Tensor, "kind hop head"]) -> Float[Tensor, "path head"]:
     """Σ_n values[kind of the n-th edge from the end, n] of every path."""
-    return Sums.apply(values, *walks.steps) if walks.steps else values.new_zeros(0, values.size(2))
+    return Sums.apply(values, *paths.steps) if paths.steps else values.new_zeros(0, values.size(2))
 
 
 class Sums(torch.autograd.Function):
-    """Steps are summed in place, and their gradients do not wait for each other where many read the same few rows."""
+    """Sums steps in place, with gradients that avoid contention when many steps read the same few rows."""
 
     @staticmethod
     def forward(ctx: Any, values: Float[Tensor, "kind hop head"], *steps: Int[Tensor, " still_walking"]) -> Tensor:
@@ -80,9 +80,9 @@ class Sums(torch.autograd.Function):
         total = gradient.new_zeros(ctx.shape)
         rows = torch.arange(len(total), device=gradient.device)[:, None]
         for hop, kinds in enumerate(ctx.saved_tensors):
-            given = gradient[: len(kinds)]
+            part = gradient[: len(kinds)]
             if len(total) <= FEW_ROWS:
-                total[:, hop] = (rows == kinds).to(given.dtype) @ given
+                total[:, hop] = (rows == kinds).to(part.dtype) @ part
             else:
-                total[:, hop].index_add_(0, kinds, given)
+                total[:, hop].index_add_(0, kinds, part)
         return total, *(None for _ in ctx.saved_tensors)

@@ -19,7 +19,7 @@ class Moments(NamedTuple):
 class Standardise(nn.Module):
     """(h − mean)/std per dimension; dimensions with std below 1e-5 of the median are dropped (dead ReLU units).
 
-    Raises UserError where no dimension is left.
+    Raises UserError if no dimension is left.
     """
 
     def __init__(self, moments: Moments) -> None:
@@ -28,7 +28,7 @@ class Standardise(nn.Module):
         if not alive.any():
             raise UserError(
                 "The teacher's states are the same on all training graphs, so there is nothing to align to: its "
-                "training has failed. Lower pretrain.optim.lr or teacher.dropout, or widen it: teacher.hidden_channels."
+                "training failed. Lower pretrain.optim.lr or teacher.dropout, or widen it: teacher.hidden_channels."
             )
         self.register_buffer("alive", alive.nonzero().flatten(), persistent=False)
         self.register_buffer("mean", moments.mean[alive], persistent=False)
@@ -37,14 +37,14 @@ class Standardise(nn.Module):
 
     @property
     def channels(self) -> int:
-        """Number of dimensions that are left."""
+        """Number of remaining dimensions."""
         return len(self.alive)
 
     def forward(self, states: Float[Tensor, "row channel"]) -> Float[Tensor, "row alive"]:
         return (states[:, self.alive].float() - self.mean) * self.scale
 
     def restore(self, rows: Float[Tensor, "row alive"]) -> Float[Tensor, "row channel"]:
-        """The inverse: rows in the teacher's own units; dimensions that were dropped take their mean."""
+        """The inverse: rows in the teacher's own units; dropped dimensions get their mean."""
         return self.centre.expand(len(rows), -1).index_copy(1, self.alive, rows.float() / self.scale + self.mean)
 
 

@@ -21,9 +21,9 @@ CAPABILITIES = Capabilities(reads_bias=False, has_token=False)
 
 
 class Attention(nn.MultiheadAttention):
-    """PyTorch's multi-head attention, by the kernel that does not hold all pairs in evaluation, too.
+    """PyTorch's multi-head attention, by a kernel that does not store all pairs, in evaluation mode either.
 
-    Its own fast path there holds them, and takes seven times as long for 4,000 nodes.
+    PyTorch's own fast path there stores them, and takes seven times as long for 4,000 nodes.
     """
 
     def forward(
@@ -35,14 +35,14 @@ class Attention(nn.MultiheadAttention):
         need_weights: bool = False,
     ) -> tuple[Float[Tensor, "graph node channel"], None]:
         q, k, v = self.projected(query)
-        # One graph alone is not padded, and without a mask the kernel has less to do.
+        # A single graph is not padded, and without a mask the kernel is faster.
         mask = ~key_padding_mask[:, None, None, :] if len(query) > 1 else None
         dropout = self.dropout if self.training else 0.0
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
         return self.out_proj(out.transpose(1, 2).flatten(2)), None
 
     def logits(self, x: Float[Tensor, "node channel"], batch: GraphBatch) -> Float[Tensor, "graph head query key"]:
-        """q·kᵀ/√d, the lowest number there is for padding keys."""
+        """q·kᵀ/√d, the lowest finite number for padding keys."""
         dense, mask = to_dense_batch(x, batch.batch, max_num_nodes=batch.max_nodes, batch_size=batch.num_graphs)
         q, k, _ = self.projected(dense)
         logits = q @ k.mT * q.size(-1) ** -0.5
@@ -60,7 +60,7 @@ class GPS(nn.Module):
     Without a local layer (local=none) u = norm(h + attention(h)). Norms are batch norms, as in the source, or others.
     Attention is per graph; the structure it sees is in the node encodings. Ours differs from the source: edge states
     are encoded once and not updated, there is no choice of linear attention (PyG's counts padding as nodes), and with
-    local=gat no node has a loop and the layer no bias (the source's has both).
+    local=gat there are neither self-loops nor a bias (the source has both).
     """
 
     def __init__(self, config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> None:
@@ -90,7 +90,7 @@ class GPS(nn.Module):
 
 
 def gps_layer(config: StudentConfig, spec: TaskSpec) -> GPSConv:
-    """PyG's layer with our attention, and no norm for a local layer that is not there."""
+    """PyG's layer with our attention, and without norm1 if there is no local layer."""
     channels, heads = config.hidden_channels, config.num_heads
     layer = GPSConv(channels, local_layer(config, spec), heads, config.dropout, norm=None)
     layer.attn = Attention(channels, heads, config.attention_dropout, batch_first=True)
@@ -101,5 +101,5 @@ def gps_layer(config: StudentConfig, spec: TaskSpec) -> GPSConv:
 
 
 def build(config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> GPS:
-    """Layers of `student.local` message passing beside multi-head attention, any node encoding."""
+    """Layers of `student.local` message passing in parallel with multi-head attention, any node encoding."""
     return GPS(config, encoding, spec)

@@ -13,7 +13,7 @@ def build(config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> Tr
     """A Transformer with a hop-distance bias in every layer.
 
     Edges are read as `encoding` says: edge_hops is the source's encoding, of the edges along a shortest path; edge, the
-    default, reads the edge that joins a pair. Ours differs from the source besides: distances are capped at max_spd,
+    default, reads the edge that joins a pair. Further differences from the source: distances are capped at max_spd,
     the graph token has an entry for each direction, the bias may be a multiple of its tables (bias_gain), layers
     normalise before attention as in the paper (its code may do so after), and the head is that of all students here.
     """

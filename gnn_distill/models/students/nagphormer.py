@@ -21,14 +21,15 @@ CAPABILITIES = Capabilities(
 
 
 class NAGphormer(nn.Module):
-    """Tokens z_i^k = (Â^k·h)_i, k = 0..hops, of node i alone attend to each other; then z_i^0 + Σ_{k≥1} α_k·z_i^k.
+    """Tokens z_i^k = (Â^k·h)_i, k = 0..hops, of node i attend only to each other; then z_i^0 + Σ_{k≥1} α_k·z_i^k.
 
     Â = D̃^{-1/2}·(A + I)·D̃^{-1/2}, h = features + encodings, α = softmax_k(w·z_i^k). The state after a layer is z_i^0,
     after the last one the readout. A node needs only its own tokens, so that any part of a graph's nodes can be a
-    batch. Ours differs from the source: hops are taken of the projected features and their encodings, in every step, so
-    that nothing of hops × nodes × features is ever stored and encodings learn with the rest: Â^k·(X·W + b), where the
-    source, which joins the encodings to X, has Â^k·X·W + b; α does not read z_i^0, whose share is equal for all k and
-    leaves the softmax as it is; and the source's head has a hidden layer of half the width at node level, too.
+    batch. Ours differs from the source: hops are computed from the projected features and their encodings, in every
+    step, so that nothing of hops × nodes × features is ever stored, and encodings are trained with the rest:
+    Â^k·(X·W + b), where the source, which joins the encodings to X, has Â^k·X·W + b; α does not read z_i^0, whose
+    contribution is equal for all k and cancels in the softmax; and the source's head has a hidden layer of half the
+    width at node level, too.
     """
 
     reads_edges = False
@@ -48,7 +49,7 @@ class NAGphormer(nn.Module):
         self.output = Output(channels, spec, config.readout, config.dropout)
 
     def forward(self, batch: GraphBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
-        """Representations of a batch; nodes do not attend to nodes, so there are no attention logits to ask for."""
+        """Representations of a batch; nodes do not attend to nodes, so there are no attention logits."""
         h = self.dropout(self.structure(self.features(batch.x), batch))
         tokens = hop_tokens(h, batch, self.hops)
         states = []
@@ -62,7 +63,7 @@ class NAGphormer(nn.Module):
 
 
 def hop_tokens(h: Float[Tensor, "node channel"], batch: GraphBatch, hops: int) -> Float[Tensor, "row hop channel"]:
-    """Rows of h, Â·h, ..., Â^hops·h for the wanted nodes: at any time two of these are whole."""
+    """Rows of h, Â·h, ..., Â^hops·h for `outputs` of the batch: only two full matrices exist at a time."""
     nodes = h.size(0)
     edge_index, weight = gcn_norm(batch.edge_index, num_nodes=nodes, dtype=torch.float)
     adjacency = torch.sparse_coo_tensor(edge_index.flip(0), weight, (nodes, nodes), check_invariants=False).coalesce()

@@ -24,8 +24,8 @@ class GlobalAttention(PolynormerAttention):
     """dropout(relu(W·(norm(a_i) ⊙ (W_h·h_i + β)))), a_i = Σ_j (σ(k_i)·σ(k_j))·v_j / Σ_j σ(k_i)·σ(k_j).
 
     Keys serve as queries and β is learned, as in the source. The sums are the graph's own; PyG counts padding in the
-    lower one, keeps β fixed, and fails for more than one head. As in PyG the maps to k and v have no biases and every
-    layer has a W of its own; in the source they have, and all layers share W.
+    denominator, keeps β fixed, and fails for more than one head. As in PyG the maps to k and v have no biases and every
+    layer has its own W; in the source they have, and all layers share W.
     """
 
     def __init__(self, channels: int, num_heads: int, beta: float, dropout: float) -> None:
@@ -47,10 +47,10 @@ class Polynormer(nn.Module):
 
     x' = dropout(relu(norm(local(x) + W·x))) and h = relu(W_h·x): each layer doubles the degree of a polynomial in the
     inputs. Node states are those after each of the num_layers local and then of the global_layers global layers. Ours
-    differs from the source: that one trains the local layers alone first, with a head of their own; here all learn
-    together, and global layers add their input (global_residual), so that the head hears the local ones from the start.
-    The norm in x' is PyG's; β is learned as it is, where the source by default learns its logit; the source drops raw
-    features, too; the local layer may be another than GAT. See GlobalAttention for its own.
+    differs from the source: it trains the local layers alone first, with their own head; here all train jointly,
+    and global layers add their input (global_residual), so that the head reads the local ones from the start. The norm
+    in x' is PyG's; β is learned directly, where the source by default learns its logit; the source drops raw
+    features, too; the local layer may be another than GAT. See GlobalAttention for further differences.
     """
 
     def __init__(self, config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> None:
@@ -79,7 +79,7 @@ class Polynormer(nn.Module):
         return self.inputs.edges is not None
 
     def forward(self, batch: GraphBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
-        """Representations of a batch; there are no attention logits to ask for."""
+        """Representations of a batch; there are no attention logits."""
         x, edges = self.inputs(batch)
         states = []
         layers = zip(self.h_lins, self.local_convs, self.lins, self.post_bns, self.lns, self.betas, strict=True)

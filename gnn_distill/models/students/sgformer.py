@@ -1,4 +1,4 @@
-"""SGFormer (Wu et al. 2023): one or two layers of linear all-pair attention beside a GNN."""
+"""SGFormer (Wu et al. 2023): one or two layers of linear all-pair attention in parallel with a GNN."""
 
 from math import ceil
 
@@ -37,12 +37,12 @@ class SimpleAttention(SGFormerAttention):
         q, k, v = (linear(x).unflatten(-1, (self.heads, -1)) for linear in (self.q, self.k, self.v))
         n = mask.sum(dim=1).view(-1, 1, 1, 1)
         numerator, denominator = linear_attention(F.normalize(q, dim=-1), F.normalize(k, dim=-1), v, mask)
-        # The denominator is 0 where a query points away from all keys.
+        # The denominator is 0 if a query points away from all keys.
         return ((n * v + numerator) / (n + denominator).clamp(min=1e-6)).mean(dim=2)
 
 
 class AttentionBranch(SGModule):
-    """PyG's branch of h ← dropout(relu(norm((attention(h) + h) / 2))), graphs kept apart, every layer's states kept."""
+    """PyG's branch of h ← dropout(relu(norm((attention(h) + h) / 2))), within graphs, with the states of all layers."""
 
     def __init__(self, channels: int, num_layers: int, num_heads: int, dropout: float) -> None:
         super().__init__(channels, channels, num_layers, num_heads, dropout)
@@ -59,7 +59,7 @@ class AttentionBranch(SGModule):
 
 
 class LocalBranch(GraphModule):
-    """PyG's branch of h^l = h^0 + dropout(relu(norm(local(h^{l-1})))), any norm and local layer, all states kept."""
+    """PyG's branch of h^l = h^0 + dropout(relu(norm(local(h^{l-1})))), any norm and local layer, with all states."""
 
     def __init__(self, config: StudentConfig, spec: TaskSpec) -> None:
         channels = config.hidden_channels
@@ -80,9 +80,9 @@ class SGFormer(nn.Module):
     """w·local branch + (1 − w)·attention branch, w = graph_weight, by PyG's sub-modules.
 
     The state after layer l of L mixes local layer l with attention layer ⌈l·L_attention/L⌉ in the same way, so the
-    last one is the model's own. Ours differs from the source: features are encoded once for both branches, attention
-    is PyG's, with the graphs of a batch kept apart (see SimpleAttention), and the local layer and its norm may be
-    others than GCN and batch norm.
+    last one is that of the model. Ours differs from the source: features are encoded once for both branches, attention
+    is PyG's, within the graphs of a batch (see SimpleAttention), and the local layer and its norm are
+    configurable.
     """
 
     def __init__(self, config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> None:
@@ -102,7 +102,7 @@ class SGFormer(nn.Module):
         return self.inputs.edges is not None
 
     def forward(self, batch: GraphBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
-        """Representations of a batch; there are no attention logits to ask for."""
+        """Representations of a batch; there are no attention logits."""
         x, edges = self.inputs(batch)
         attended, local = self.trans_conv(x, batch), self.graph_conv(x, batch, edges)
         depth, weight = len(local), self.graph_weight
@@ -114,5 +114,5 @@ class SGFormer(nn.Module):
 
 
 def build(config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> SGFormer:
-    """`num_layers` of local message passing beside `global_layers` of linear attention."""
+    """`num_layers` of local message passing in parallel with `global_layers` of linear attention."""
     return SGFormer(config, encoding, spec)

@@ -18,46 +18,46 @@ from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError, suggest
 from gnn_distill.models.gnn_backbone import teacher_encoding
 from gnn_distill.models.layers.heads import readout
-from gnn_distill.models.probe import check_outputs_repeat, gives_probabilities, small_batch, told
+from gnn_distill.models.probe import check_outputs_repeat, describe_batch, gives_probabilities, small_batch
 from gnn_distill.models.representations import Representations
 
 ARGUMENTS = ("x", "edge_index", "edge_attr", "batch", "batch_size", "rwse", "lap_pe", "data")
 SMALLEST = 1e-6
-"""Probabilities are no nearer to 0 and 1 before they become logits."""
+"""Probabilities are clipped to this distance from 0 and 1 before they become logits."""
 
 
 def build(config: TeacherConfig, spec: TaskSpec) -> "CustomTeacher":
     """The class `teacher.target`, called with `teacher.kwargs`, as a teacher. Importing it runs its module.
 
-    Raises UserError where it cannot be imported or made, or its outputs on a small graph are not what they must be.
+    Raises UserError if it cannot be imported or created, or its outputs on small graphs are invalid.
     """
     make = object_of("teacher.target", config.target)
     try:
         module = make(**(config.kwargs or {}))
     except Exception as error:
-        raise complaint(config, f"cannot be made with teacher.kwargs={config.kwargs}", error) from error
+        raise user_code_error(config, f"cannot be created with teacher.kwargs={config.kwargs}", error) from error
     if not isinstance(module, nn.Module):
-        raise UserError(f"teacher.target={config.target}: gives a {type(module).__name__}, not a torch.nn.Module.")
+        raise UserError(f"teacher.target={config.target}: returns a {type(module).__name__}, not a torch.nn.Module.")
     return CustomTeacher(module, config, spec)
 
 
 class CustomTeacher(nn.Module):
-    """Calls a module by the names of its arguments, and finds its states by hooks.
+    """Calls a module by the names of its arguments, and reads its states by hooks.
 
-    Arguments of `forward`, those that it has: x, edge_index, edge_attr (left out where the data have none), batch (the
-    graph of every node), batch_size (how many graphs), rwse and lap_pe (with teacher.rwse, teacher.lap_pe), data (a
-    PyG Batch of all these); where it needs one argument alone, `batch` or any other name, that is this Batch, as in
+    Arguments of `forward`, as far as it has them: x, edge_index, edge_attr (if the data have it), batch (the graph of
+    every node), batch_size (the number of graphs), rwse and lap_pe (with teacher.rwse, teacher.lap_pe), data (a PyG
+    Batch of all these); if it requires a single argument, `batch` or any other name, that is this Batch, as in
     GraphGym. Features are those of the data set; categories are long [rows, columns].
-    Output: logits, [graphs, outputs] or [nodes, outputs]; of a binary task one, or two that become z₁ - z₀; log
-    probabilities are logits, too. Probabilities, which a sigmoid or softmax gives whatever the weights are, become
-    logits, as teacher.outputs=probabilities says by itself; with teacher.outputs=logits they stay as they are.
-    Regression: standardised targets, or, with teacher.outputs=original, their own units.
+    Output: logits, [graphs, outputs] or [nodes, outputs]; for a binary task one, or two that become z₁ - z₀; log
+    probabilities are logits, too. Probabilities, as a sigmoid or softmax returns for any weights, are detected and
+    become logits, or by teacher.outputs=probabilities; with teacher.outputs=logits they stay unchanged.
+    Regression: standardised targets, or, with teacher.outputs=original, original units.
     Node states: outputs of the submodules `teacher.node_states` (of tuples the first), in the order in which they are
     called; by default of all MessagePassing modules. Graph state: the output of the submodule `teacher.graph_state`,
     or the readout of the last node states (at node level their mean).
-    A module with a method `represent(batch: GraphBatch) -> Representations` is asked by that alone; it answers for
-    all nodes. Raises UserError, when built, where small graphs show that one of these does not hold, or that outputs
-    are others at every pass in evaluation mode.
+    Of a module with a method `represent(batch: GraphBatch) -> Representations`, for all nodes, only that is called.
+    Raises UserError, when built, if small graphs show that one of these does not hold, or that outputs differ between
+    passes in evaluation mode.
     """
 
     def __init__(self, module: nn.Module, config: TeacherConfig, spec: TaskSpec) -> None:
@@ -74,7 +74,7 @@ class CustomTeacher(nn.Module):
             found = self(batch)
             check_outputs_repeat("teacher.target", config.target, self, batch)
             module.eval()
-            self.find_out_what_outputs_are(batch)
+            self.detect_outputs(batch)
             self.state_channels = tuple(states.size(1) for states in found.nodes)
             self.graph_channels = found.graph.size(1)
             self.reads_edges = False
@@ -83,8 +83,8 @@ class CustomTeacher(nn.Module):
                 self.reads_edges = not torch.equal(self(batch).logits, other.logits)
         module.train()
 
-    def find_out_what_outputs_are(self, batch: GraphBatch) -> None:
-        """Logits or probabilities. Raises UserError where teacher.outputs says what they are not."""
+    def detect_outputs(self, batch: GraphBatch) -> None:
+        """Detect whether outputs are logits or probabilities. Raises UserError if teacher.outputs contradicts them."""
         outputs, key = self.config.outputs, f"teacher.outputs={self.config.outputs}"
         if self.spec.kind == "regression":
             if outputs in ("logits", "probabilities"):
@@ -93,14 +93,14 @@ class CustomTeacher(nn.Module):
         bounded = gives_probabilities(self.module, lambda: self.ask(batch).logits)
         if outputs == "probabilities" and not bounded:
             raise UserError(
-                f"{key}: {self.config.target} gives values that are none, below 0 or above 1. Choose teacher.outputs="
-                "logits."
+                f"{key}: {self.config.target} returns values below 0 or above 1, which are not probabilities. Choose "
+                "teacher.outputs=logits."
             )
         self.probabilities = bounded and outputs != "logits"
         if self.probabilities and outputs != "probabilities":
             self.notices = (
-                f"{self.config.target} gives probabilities, between 0 and 1 whatever its weights are: they are turned "
-                "into logits. teacher.outputs=logits leaves them as they are.",
+                f"{self.config.target} returns probabilities, between 0 and 1 whatever its weights: they are converted "
+                "to logits. teacher.outputs=logits leaves them unchanged.",
             )
 
     def forward(self, batch: GraphBatch) -> Representations:
@@ -110,16 +110,16 @@ class CustomTeacher(nn.Module):
         return replace(found, logits=logits if self.spec.level == "graph" else batch.wanted(logits), nodes=nodes)
 
     def ask(self, batch: GraphBatch) -> Representations:
-        """What the module says of a batch, its outputs as they are. Raises UserError for whatever fails in it."""
+        """The raw representations of a batch by the module. Raises UserError for any error in it."""
         try:
             return self.module.represent(batch) if self.represents else self.observe(batch)
         except (UserError, torch.OutOfMemoryError):
             raise
         except Exception as error:
-            raise complaint(self.config, f"fails on {told(batch)}", error) from error
+            raise user_code_error(self.config, f"fails on {describe_batch(batch)}", error) from error
 
     def observe(self, batch: GraphBatch) -> Representations:
-        """What the module says of a batch, with the states that its submodules had on the way."""
+        """The outputs of the module for a batch, with the states of its submodules."""
         values = {"batch_size": batch.num_graphs}
         for name in ("x", "edge_index", "edge_attr", "batch", "rwse", "lap_pe"):
             values[name] = getattr(batch, name)
@@ -138,7 +138,7 @@ class CustomTeacher(nn.Module):
         return Representations(first(out), tuple(states), readout(kind, states[-1], batch.batch, batch.num_graphs))
 
     def checked(self, logits: Tensor, batch: GraphBatch) -> Tensor:
-        """Logits [row, output] in the form that the task has."""
+        """Logits [row, output] in the form of the task."""
         spec = self.spec
         rows = batch.num_graphs if spec.level == "graph" else len(batch.x)
         if logits.dim() == 1 and spec.num_outputs == 1:
@@ -147,7 +147,7 @@ class CustomTeacher(nn.Module):
         if logits.shape != (rows, spec.num_outputs) and not two:
             pooled = "each graph (its nodes pooled by batch, batch_size)" if spec.level == "graph" else "each node"
             raise UserError(
-                f"teacher.target={self.config.target}: gives outputs {list(logits.shape)}; {spec.name} needs "
+                f"teacher.target={self.config.target}: returns outputs {list(logits.shape)}; {spec.name} needs "
                 f"{[rows, spec.num_outputs]}, one row for {pooled}. Correct its forward, or teacher.kwargs."
             )
         if self.probabilities:
@@ -160,7 +160,7 @@ class CustomTeacher(nn.Module):
         return logits
 
     def check_states(self, key: str, states: list[Tensor], rows: int) -> None:
-        """Raise UserError unless there are states, each of so many rows."""
+        """Raise UserError unless there are states with `rows` rows each."""
         target, value = self.config.target, getattr(self.config, key)
         if not states:
             raise UserError(f"teacher.target={target}: no submodule of teacher.{key}={value} is called by its forward.")
@@ -168,15 +168,15 @@ class CustomTeacher(nn.Module):
             if not isinstance(state, Tensor) or state.dim() != 2 or len(state) != rows:
                 shape = list(state.shape) if isinstance(state, Tensor) else type(state).__name__
                 raise UserError(
-                    f"teacher.{key}={value}: gives {shape}, not [{rows}, channels]. Name other submodules of "
+                    f"teacher.{key}={value}: returns {shape}, not [{rows}, channels]. Name other submodules of "
                     f"{target}: {', '.join(children(self.module))}."
                 )
 
 
 def arguments(config: TeacherConfig, spec: TaskSpec, module: nn.Module) -> dict[str, str]:
-    """The arguments that the module's forward gets, and which of ours each is.
+    """The arguments of the module's forward, each with the name of our value for it.
 
-    Raises UserError where it needs one that there is not.
+    Raises UserError if it requires one that does not exist.
     """
     missing = {
         "edge_attr": spec.edge_features is None,
@@ -190,7 +190,7 @@ def arguments(config: TeacherConfig, spec: TaskSpec, module: nn.Module) -> dict[
     }
     if not parameters:
         raise UserError(
-            f"teacher.target={config.target}: its forward names no argument, so nothing tells what it is to get. Name "
+            f"teacher.target={config.target}: its forward names no arguments, so it is unknown what to pass. Name "
             f"them: {', '.join(known for known in ARGUMENTS if not missing.get(known))}."
         )
     needed = [name for name, parameter in parameters.items() if parameter.default is parameter.empty]
@@ -203,14 +203,14 @@ def arguments(config: TeacherConfig, spec: TaskSpec, module: nn.Module) -> dict[
         elif parameter.default is parameter.empty:
             known = ", ".join(known for known in ARGUMENTS if not missing.get(known))
             raise UserError(
-                f"teacher.target={config.target}: its forward needs '{name}', which there is not. It may ask for "
+                f"teacher.target={config.target}: its forward requires '{name}', which does not exist. Available are "
                 f"{known}.{suggest(name, ARGUMENTS)} Give the argument a default, or wrap the module."
             )
     return accepted
 
 
 def node_paths(config: TeacherConfig, module: nn.Module) -> tuple[str, ...]:
-    """Paths of the submodules whose outputs are the node states. Raises UserError for one that there is not."""
+    """Paths of the submodules whose outputs are the node states. Raises UserError for one that does not exist."""
     names = dict(module.named_modules())
     for key, paths in (("node_states", config.node_states), ("graph_state", filter(None, [config.graph_state]))):
         for path in paths:
@@ -222,7 +222,7 @@ def node_paths(config: TeacherConfig, module: nn.Module) -> tuple[str, ...]:
     if config.node_states:
         return tuple(config.node_states)
     found = [name for name, part in names.items() if isinstance(part, MessagePassing)]
-    # One inside another is a part of its computation.
+    # A module inside another one is part of its computation.
     outer = [name for name in found if not any(name != other and name.startswith(f"{other}.") for other in found)]
     if not outer:
         raise UserError(
@@ -233,7 +233,7 @@ def node_paths(config: TeacherConfig, module: nn.Module) -> tuple[str, ...]:
 
 
 def children(module: nn.Module) -> list[str]:
-    """Names of a module's parts, two levels deep."""
+    """Names of a module's submodules, two levels deep."""
     return [name for name, _ in module.named_modules() if name and name.count(".") < 2]
 
 
@@ -258,10 +258,10 @@ def recorded(module: nn.Module, paths: set[str]) -> Iterator[list[tuple[str, Any
 
 
 def first(output: Any) -> Any:
-    """The first element of a tuple or list, or what it is."""
+    """The first element of a tuple or list, else the output itself."""
     return output[0] if isinstance(output, tuple | list) else output
 
 
-def complaint(config: TeacherConfig, what: str, error: Exception) -> UserError:
-    """One line about an error in the user's own code."""
+def user_code_error(config: TeacherConfig, what: str, error: Exception) -> UserError:
+    """A one-line UserError about an error in the user's code."""
     return UserError(f"teacher.target={config.target}: {what}. {type(error).__name__}: {' '.join(str(error).split())}")

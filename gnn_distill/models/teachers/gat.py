@@ -13,9 +13,9 @@ VERSIONS = {"v1": GATConv, "v2": GATv2Conv}
 def build(config: TeacherConfig, spec: TaskSpec) -> GNN:
     """h_i ← ‖_heads Σ_{j∈N(i)∪{i}} α_ij·W·h_j, with α_i· a softmax of the scores s_ij.
 
-    v2: s_ij = aᵀ·leaky_relu(W_t·h_i + W·h_j + W_e·e_ji); v1: leaky_relu(aᵀ·[W·h_i ‖ W·h_j ‖ W_e·e_ji]). e is left out
-    where edges have no features; a node's loop to itself has the mean of its in-edges'.
-    Ours differs from the source: heads are concatenated in the last layer, too, since a head of its own follows.
+    v2: s_ij = aᵀ·leaky_relu(W_t·h_i + W·h_j + W_e·e_ji); v1: leaky_relu(aᵀ·[W·h_i ‖ W·h_j ‖ W_e·e_ji]). e is omitted
+    if edges have no features; the self-loop of a node has the mean over its incoming edges.
+    Ours differs from the source: heads are concatenated in the last layer, too, since a separate head follows.
     """
     channels = config.hidden_channels
     edge_channels = None if spec.edge_features is None else channels
@@ -29,16 +29,16 @@ def build(config: TeacherConfig, spec: TaskSpec) -> GNN:
 
 
 class GAT(GNN):
-    """A GNN that tells, outside training, the attention of its last layer."""
+    """A GNN that returns, outside training, the attention of its last layer."""
 
     def convolve(
         self, layer: int, x: Tensor, edge_index: Tensor, edges: Tensor | None
     ) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:
-        if self.training or layer < len(self.convs) - 1:  # dropout spoils it, and no loss of the teacher reads it
+        if self.training or layer < len(self.convs) - 1:  # dropout distorts it, and no loss of the teacher reads it
             return super().convolve(layer, x, edge_index, edges)
         out, (_, weights) = self.convs[layer](x, edge_index, edges, return_attention_weights=True)
         weights = weights.mean(dim=1)
-        # PyG takes the graph's own loops out and appends one for every node.
+        # PyG removes the self-loops of the graph and appends one for every node.
         between = edge_index[0] != edge_index[1]
         num_between = len(weights) - len(x)
         edge_attention = weights.new_zeros(edge_index.size(1)).masked_scatter(between, weights[:num_between])

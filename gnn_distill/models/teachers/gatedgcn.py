@@ -19,9 +19,9 @@ def build(config: TeacherConfig, spec: TaskSpec) -> "GatedGCN":
 class GatedGCN(GNN):
     """A GNN whose edges have states, too: ê^l = A·h_i + B·h_j + C·e^{l-1}, e^l = dropout(relu(norm(ê^l))) (+ e^{l-1}).
 
-    e^0 is the edge's features, or a learned constant where there are none. Norm, dropout and residual are those of
-    the node states. Ours differs from the source (Dwivedi et al. 2023): dropout comes before the input is added, as in
-    the code of GPS, and not after; C has no bias, since A and B have; the last layer's edge states are not computed.
+    e^0 are the features of the edge, or a learned constant without features. Norm, dropout and residual are those of
+    the node states. Ours differs from the source (Dwivedi et al. 2023): dropout is applied before the input is added,
+    as in the code of GPS, and not after; C has no bias, since A and B have; the last edge states are not computed.
     """
 
     def __init__(self, config: TeacherConfig, spec: TaskSpec) -> None:

@@ -10,7 +10,7 @@ from gnn_distill.models.layers.norms import BatchNorm
 
 
 def build(config: TeacherConfig, spec: TaskSpec) -> GNN:
-    """h_i ← mlp((1 + ε)·h_i + Σ_{j∈N(i)} h_j), or Σ relu(h_j + e_ji) where edges have features."""
+    """h_i ← mlp((1 + ε)·h_i + Σ_{j∈N(i)} h_j), or Σ relu(h_j + e_ji) if edges have features."""
     channels = config.hidden_channels
     edges = spec.edge_features is not None
 

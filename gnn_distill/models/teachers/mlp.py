@@ -1,4 +1,4 @@
-"""A perceptron on each node alone: the control that shows what structure is worth."""
+"""A perceptron on each node separately: the control that measures the value of structure."""
 
 from torch import Tensor, nn
 
@@ -17,7 +17,7 @@ class NodeLinear(nn.Linear):
 def build(config: TeacherConfig, spec: TaskSpec) -> GNN:
     """h_i ← W·h_i + b, then the same readout as all teachers.
 
-    It is blind to structure as long as it is given none: no rwse, lap_pe or virtual_node.
+    It ignores structure unless given by rwse, lap_pe or virtual_node.
     """
     channels = config.hidden_channels
     return GNN(config, spec, lambda: NodeLinear(channels, channels), uses_edges=False)

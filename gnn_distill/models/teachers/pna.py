@@ -22,10 +22,10 @@ def build(config: TeacherConfig, spec: TaskSpec) -> GNN:
 class PNAConv(nn.Module):
     """Four aggregators, each scaled by 1, by log(d + 1)/δ and by δ/log(d + 1).
 
-    d is the in-degree of a node, δ = `log_degree` the mean of log(d + 1) over the training part. e is left out where
+    d is the in-degree of a node, δ = `log_degree` the mean of log(d + 1) over the training split. e is omitted if
     edges have no features; without neighbours all aggregates are 0.
-    Ours differs from the source: one tower, and linear maps of the messages' parts, added up on nodes, in place of
-    one map of their concatenation on edges, which is the same at a lower cost.
+    Ours differs from the source: one tower, and linear maps of the parts of messages, summed on nodes, instead of
+    one map of their concatenation on edges, which is equivalent at a lower cost.
     """
 
     def __init__(self, channels: int, log_degree: float, edges: bool) -> None:

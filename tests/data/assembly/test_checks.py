@@ -47,12 +47,12 @@ def labels(*values: float) -> torch.Tensor:
 
 THREE = {"kind": "multiclass", "target_names": ("a", "b", "c")}
 WRONG = {
-    "overlap": ({"test": torch.arange(6, 12)}, "2 of 12 graphs (ids 6, 7) stand in both the training and the test"),
-    "twice": ({"val": torch.tensor([8, 8])}, "The validation part holds 1 of 12 graphs (ids 8) more than once."),
-    "out of range": ({"test": torch.tensor([10, 12])}, "The test part holds 12; there are graphs 0 to 11 only."),
-    "negative id": ({"test": torch.tensor([-1])}, "The test part holds -1; there are graphs 0 to 11 only."),
+    "overlap": ({"test": torch.arange(6, 12)}, "2 of 12 graphs (ids 6, 7) are in both the training and the test"),
+    "twice": ({"val": torch.tensor([8, 8])}, "The validation split contains 1 of 12 graphs (ids 8) more than once."),
+    "out of range": ({"test": torch.tensor([10, 12])}, "The test split contains 12; only graphs 0 to 11 exist."),
+    "negative id": ({"test": torch.tensor([-1])}, "The test split contains -1; only graphs 0 to 11 exist."),
     "a mask": ({"test": torch.ones(12) > 0}, "it is bool [12]. Call mask.nonzero().flatten()."),
-    "floats as ids": ({"test": torch.ones(2)}, "The test part must be graph numbers (torch.long) [count]; it is fl"),
+    "floats as ids": ({"test": torch.ones(2)}, "The test split must be graph numbers (torch.long) [count]; it is f"),
     "nan": (THREE | {"y": labels(0, 1, 2, math.nan)}, "3 of 12 graphs (ids 3, 7, 11) have no label (NaN)."),
     "minus one": (THREE | {"y": labels(0, 1, 2, -1)}, "3 of 12 graphs (ids 3, 7, 11) have labels -1; of a multiclass"),
     "a class more": (THREE | {"y": labels(0, 1, 2, 3)}, "have labels 3; of a multiclass task a label is one of"),
@@ -63,24 +63,24 @@ WRONG = {
         {"kind": "multilabel", "target_names": ("a", "b"), "y": labels(0, 1, 2).repeat(1, 2), "metric": "roc_auc"},
         "have labels 2; of a multilabel task a label is 0 or 1.",
     ),
-    "no labels": ({"y": labels(0, 1).index_fill(0, torch.arange(8, 10), math.nan)}, "The validation part has no label"),
+    "no labels": ({"y": labels(0, 1).index_fill(0, torch.arange(8, 10), math.nan)}, "validation split has no label"),
     "flat y": ({"y": labels(0, 1)[:, 0]}, "y must be floats [graphs, 1] of a binary task"),
     "whole y": ({"y": labels(0, 1).long()}, "it is int64 [12, 1]."),
     "names": ({"target_names": ("a", "b")}, "one for each of target_names, 2; it is float32 [12, 1]."),
     "one class": ({"kind": "multiclass"}, "a multi-class task needs two classes or more; target_names has 1."),
-    "kind": ({"kind": "classes"}, "kind='classes': there is no such kind of task. Choose binary, multiclass,"),
+    "kind": ({"kind": "classes"}, "kind='classes': unknown kind of task. Choose binary, multiclass,"),
     "vocabulary": (
         {"node_features": Features("categorical", (3, 2))},
-        "Column 1 of x holds 0 to 2, its vocabulary in node_features= 0 to 1: 8 of 24 nodes (ids 2, 5, 8, ...) are out",
+        "Column 1 of x has values from 0 to 2, its vocabulary in node_features= is 0 to 1: 8 of 24 nodes (ids 2, 5, 8,",
     ),
-    "negative category": ({"x": -torch.ones(24, 2).long()}, "Column 0 of x holds -1 to -1, its vocabulary"),
+    "negative category": ({"x": -torch.ones(24, 2).long()}, "Column 0 of x has values from -1 to -1, its vocabulary"),
     "columns": ({"node_features": Features("categorical", (3,))}, "node_features= has 1 columns; x is int64 [24, 2]."),
     "continuous": (
         {"node_features": Features("continuous", (2,))},
-        "x holds continuous features, so it must be torch.float32; it is int64 [24, 2].",
+        "x has continuous features, so it must be torch.float32; it is int64 [24, 2].",
     ),
-    "double": ({"edge_attr": torch.ones(24, 2).double()}, "edge_attr holds continuous features, so it must be torch"),
-    "features' kind": ({"node_features": Features("words", (3, 3))}, "Features('words', ...): there is no such kind."),
+    "double": ({"edge_attr": torch.ones(24, 2).double()}, "edge_attr has continuous features, so it must be torch"),
+    "features' kind": ({"node_features": Features("words", (3, 3))}, "Features('words', ...): unknown kind."),
     "unsaid": ({"edge_features": None}, "the graphs have edge_attr float32 [24, 2]: say with edge_features= what"),
     "not there": ({"edge_attr": None}, "edge_features= is given, but the graphs have no edge_attr."),
     "edges of floats": ({"edge_index": torch.zeros(2, 24)}, "edge_index must be whole numbers (torch.long); it"),
@@ -120,8 +120,8 @@ def test_directed_graphs_and_repeated_edges_are_counted() -> None:
     edges[:, 3] = torch.tensor([0, 1])  # the second graph: the same direction twice
     edges[:, 4:6] = 1  # the third: a loop, twice
     assert [notice for notice in make(edge_index=edges).notices if "edge" in notice] == [
-        "1 of 12 graphs (ids 1) have edges without their reverse: messages follow the edges only.",
-        "2 of 12 graphs (ids 1, 2) hold an edge more than once: each counts.",
+        "1 of 12 graphs (ids 1) have edges without their reverse: messages follow their direction.",
+        "2 of 12 graphs (ids 1, 2) contain parallel edges: each of them counts.",
     ]
 
 
@@ -159,10 +159,10 @@ WRONG_NODES = {
     "from one on": (lambda: nodes(y=torch.arange(NODES) % 3 + 1), "no node is of class 0: number the classes"),
     "one class": (lambda: nodes(y=torch.zeros(NODES).long()), "all nodes are of class 0: there is nothing to learn."),
     "all unknown": (lambda: nodes(y=-torch.ones(NODES).long()), "no node is of class 0"),
-    "two masks": (lambda: nodes(train_mask=torch.ones(NODES) > 0), "masks must be three, torch.bool [36] or [36"),
+    "two masks": (lambda: nodes(train_mask=torch.ones(NODES) > 0), "there must be three masks, torch.bool [36]"),
     "masks of ids": (
         lambda: nodes(**dict.fromkeys(("train_mask", "val_mask", "test_mask"), torch.arange(5))),
-        "there are train_mask int64 [5], val_mask int64 [5], test_mask int64 [5].",
+        "found train_mask int64 [5], val_mask int64 [5], test_mask int64 [5].",
     ),
     "no label": (lambda: nodes(y=without_label()), "9 of 36 nodes (ids 0, 4, 8, ...) have labels -1; of a"),
 }  # fmt: skip

@@ -83,7 +83,7 @@ def test_small_graphs_are_kept_and_announced(graphs: PackedGraphs) -> None:
     graphs.edge_ptr = pointers(torch.tensor([0, 0, 0, 0, 0, 0, 4, 4, 6, 6]))
     task = make(graphs)
     assert len(task.graphs) == 10
-    assert task.notices[0].startswith("5 of 10 graphs (ids 0, 1, 2, ...) have one node only")
+    assert task.notices[0].startswith("5 of 10 graphs (ids 0, 1, 2, ...) have only one node")
     assert task.notices[1].startswith("1 of 10 graphs (ids 5) have no edges")
 
 
@@ -112,37 +112,37 @@ def labels(*values: float) -> torch.Tensor:
 
 def test_class_absent_from_training_is_an_error() -> None:
     y = labels(0, 0, 0, 0, 0, 0, 0, 1, 0, 1)
-    with pytest.raises(UserError, match="Class 1 is absent from the training part: it cannot be learned"):
+    with pytest.raises(UserError, match="Class 1 is absent from the training split: it cannot be learned"):
         check_targets(y, SPLITS, "binary", "accuracy", ("t",))
 
 
 def test_class_absent_from_training_while_two_are_left() -> None:
     y = labels(0, 1, 0, 1, 0, 1, 2, 2, 2, 2)
     check = y, SPLITS, "multiclass", "accuracy", ("red", "green", "blue")
-    with pytest.raises(UserError, match="Class blue is absent from the training part: it cannot be learned"):
+    with pytest.raises(UserError, match="Class blue is absent from the training split: it cannot be learned"):
         check_targets(*check)
     assert (
-        check_targets(*check, level="node")[0] == "Class blue is absent from the training part: it cannot be learned."
+        check_targets(*check, level="node")[0] == "Class blue is absent from the training split: it cannot be learned."
     )
 
 
 def test_class_absent_from_validation() -> None:
     y = labels(0, 1, 0, 1, 0, 1, 0, 0, 0, 1)
-    assert check_targets(y, SPLITS, "binary", "accuracy", ("t",)) == ["Class 1 is absent from the validation part."]
-    with pytest.raises(UserError, match=r"absent from the validation part: roc_auc has no value.*dataset\.split_seed"):
+    assert check_targets(y, SPLITS, "binary", "accuracy", ("t",)) == ["Class 1 is absent from the validation split."]
+    with pytest.raises(UserError, match=r"absent from the validation split: roc_auc is undefined.*dataset\.split_seed"):
         check_targets(y, SPLITS, "binary", "roc_auc", ("t",))
 
 
 def test_named_class_absent_from_test() -> None:
     y = labels(0, 1, 2, 0, 1, 2, 1, 2, 0, 1)
     notices = check_targets(y, SPLITS, "multiclass", "accuracy", ("red", "green", "blue"))
-    assert notices == ["Class red is absent from the validation part.", "Class blue is absent from the test part."]
+    assert notices == ["Class red is absent from the validation split.", "Class blue is absent from the test split."]
 
 
-@pytest.mark.parametrize(("value", "state"), [(3.0, r"is constant \(3\)"), (math.nan, "has no value")])
+@pytest.mark.parametrize(("value", "state"), [(3.0, r"is constant \(3\)"), (math.nan, "has no label")])
 def test_constant_or_empty_regression_target(value: float, state: str) -> None:
     y = torch.cat([torch.arange(10.0)[:, None], torch.full((10, 1), value)], dim=1)
-    with pytest.raises(UserError, match=f"Target 'logS' {state} in the training part"):
+    with pytest.raises(UserError, match=f"Target 'logS' {state} in the training split"):
         check_targets(y, SPLITS, "regression", "mae", ("a", "logS"))
 
 
@@ -150,20 +150,20 @@ def test_multilabel_with_labels_of_one_class() -> None:
     y = torch.tensor([0.0, 1.0]).repeat(5)[:, None].repeat(1, 2)
     y[8:, 1] = math.nan
     (notice,) = check_targets(y, SPLITS, "multilabel", "roc_auc", ("a", "b"))
-    assert notice.startswith("1 of 2 labels have one class only in the test part; they are left out of ROC-AUC")
-    with pytest.raises(UserError, match="No label has both classes in the training part"):
+    assert notice.startswith("1 of 2 labels have only one class in the test split; they are left out of ROC-AUC")
+    with pytest.raises(UserError, match="No label has both classes in the training split"):
         check_targets(torch.ones(10, 2), SPLITS, "multilabel", "accuracy", ("a", "b"))
 
 
 def test_infinite_labels() -> None:
-    with pytest.raises(UserError, match="1 graphs have infinite labels"):
+    with pytest.raises(UserError, match="1 graphs have labels that are infinite"):
         check_targets(labels(math.inf, *range(9)), SPLITS, "regression", "mae", ("t",))
 
 
 def test_targets_without_labels_in_a_part_are_told(graphs: PackedGraphs) -> None:
     graphs.y = torch.rand(10, 2, generator=torch.Generator().manual_seed(0))
     graphs.y[6:8, 1] = math.nan
-    told = "1 of 2 targets have no label in the validation part; they are left out of its metrics: t1."
+    told = "1 of 2 targets have no label in the validation split; they are left out of its metrics: t1."
     assert told in make(graphs, "regression", "mae").notices
 
 
@@ -171,10 +171,10 @@ def test_labels_that_float32_would_lose_are_told(graphs: PackedGraphs) -> None:
     graphs.y = torch.arange(10.0, dtype=torch.double)[:, None] + 1e7
     assert not any("float32" in notice for notice in make(graphs, "regression", "mae").notices)
     graphs.y[5] = 1e18
-    told = "Target 't0': its 6 different labels are 2 in float32, in which models learn"
+    told = "Target 't0': its 6 different labels become 2 in float32, which models use"
     assert any(notice.startswith(told) for notice in make(graphs, "regression", "mae").notices)
     graphs.y = torch.tensor([0.3, 0.1 + 0.2], dtype=torch.double).repeat(5)[:, None]
-    with pytest.raises(UserError, match=r"is constant \(0.3\) in the training part"):
+    with pytest.raises(UserError, match=r"is constant \(0.3\) in the training split"):
         make(graphs, "regression", "mae")
 
 

@@ -67,7 +67,7 @@ def test_features_are_normalised_and_degrees_counted_after_edges_are_clean() -> 
 def test_edges_that_leave_their_graph_are_refused() -> None:
     data = [Data(torch.zeros(2, 1), torch.tensor([[0], [1]])), Data(torch.zeros(2, 1), torch.tensor([[0], [2]]))]
     graphs = PackedGraphs.from_data_list(data, num_targets=1)
-    with pytest.raises(UserError, match=r"1 of 2 graphs \(ids 1\) have edges to nodes that are not theirs"):
+    with pytest.raises(UserError, match=r"1 of 2 graphs \(ids 1\) have edges to nodes outside the graph"):
         InputPipeline(undirected=True).apply(graphs)
 
 

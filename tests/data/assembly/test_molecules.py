@@ -66,7 +66,7 @@ def test_scaffold_split_equals_deepchems_rule_and_separates_scaffolds() -> None:
 
 
 def test_scaffold_split_that_leaves_a_part_empty() -> None:
-    with pytest.raises(UserError, match="leave a part empty"):
+    with pytest.raises(UserError, match="leave a split empty"):
         scaffold_split(["a"] * 10)
 
 
@@ -166,5 +166,5 @@ def test_odd_spaces_are_no_part_of_a_molecule(smiles: str) -> None:
 
 def test_scaffolds_have_a_bound() -> None:
     assert murcko_scaffold("C" * 20_000) == ""
-    with pytest.raises(UserError, match="has rings and 1,006 atoms; scaffolds are found for up to 1,000"):
+    with pytest.raises(UserError, match="has rings and 1,006 atoms; scaffolds are computed for up to 1,000"):
         murcko_scaffold(f"{'C' * 1000}C1CCCCC1")

@@ -51,7 +51,7 @@ def test_one_graph_with_a_row_of_y_a_node(data: Data) -> None:
     assert (spec.node_features.sizes, spec.edge_features) == ((4,), None)
     for part in ("train", "val", "test"):
         assert torch.equal(getattr(task.splits, part), data[f"{part}_mask"].nonzero().flatten())
-    assert "20 of 60 nodes are in no part: they are seen, their labels never are." in task.notices
+    assert "20 of 60 nodes are in no split: the model sees them but never their labels." in task.notices
 
 
 def test_two_classes_are_measured_by_roc_auc(data: Data) -> None:
@@ -74,8 +74,8 @@ def test_edges_get_their_reverses_once(data: Data) -> None:
         assert value == pytest.approx(sum(found) / len(found))
     before, after = data.num_edges, both.edge_index.size(1)
     repeated, reverses = make(data).notices[:2]
-    assert repeated == f"5 of {before} edges of set repeat others: each is kept once."
-    assert reverses.startswith(f"The {before - 5} directed edges of set became {after}, with their reverses.")
+    assert repeated == f"5 of {before} edges of set are duplicates: each is kept once."
+    assert reverses.startswith(f"The {before - 5} directed edges of set became {after} with their reverses added.")
     assert not any("reverses" in notice for notice in make(data, undirected=False).notices)
 
 
@@ -131,7 +131,7 @@ def test_rows_are_divided_by_their_sum(data: Data) -> None:
     normalize_rows(weights)
     assert torch.allclose(weights, torch.tensor([[0.25, 0.75], [0.0, 0.0]]))
     data.x[1, 1] = -1
-    with pytest.raises(UserError, match=r"dataset\.normalize_features=true: there are negative features"):
+    with pytest.raises(UserError, match=r"dataset\.normalize_features=true: some features are negative"):
         make(data, normalize_features=True)
 
 
@@ -154,21 +154,21 @@ def test_isolated_nodes_are_announced(data: Data) -> None:
 
 def test_class_absent_from_training_is_announced_while_two_are_left(data: Data) -> None:
     data.train_mask &= data.y != 2
-    assert "Class 2 is absent from the training part: it cannot be learned." in make(data).notices
+    assert "Class 2 is absent from the training split: it cannot be learned." in make(data).notices
     data.train_mask &= data.y != 1
-    with pytest.raises(UserError, match="Class 1, 2 is absent from the training part"):
+    with pytest.raises(UserError, match="Class 1, 2 is absent from the training split"):
         make(data)
 
 
 def test_binary_parts_need_both_classes(data: Data) -> None:
     data.y = (data.y == 1).long()
     data.val_mask &= data.y == 0
-    with pytest.raises(UserError, match="Class 1 is absent from the validation part: roc_auc has no value there"):
+    with pytest.raises(UserError, match="Class 1 is absent from the validation split: roc_auc is undefined there"):
         make(data)
-    assert "Class 1 is absent from the validation part." in make(data, metric="accuracy").notices
+    assert "Class 1 is absent from the validation split." in make(data, metric="accuracy").notices
 
 
 def test_empty_part(data: Data) -> None:
     data.val_mask[:] = False
-    with pytest.raises(UserError, match="set: 60 nodes are too few for a train, a val and a test part"):
+    with pytest.raises(UserError, match="set: 60 nodes are too few for training, validation and test splits"):
         make(data)

@@ -136,7 +136,7 @@ def test_published_fold_from_the_data_folder_or_the_mirror(tmp_path: Path, monke
         assert published_split("PROTEINS", 0, 4, paths).kind == "published"
         with pytest.raises(UserError, match="folds 0 to 1"):
             published_split("PROTEINS", 2, 4, paths)
-        with pytest.raises(UserError, match="does not divide the 5 graphs"):
+        with pytest.raises(UserError, match="does not partition the 5 graphs"):
             published_split("PROTEINS", 0, 5, paths)
 
 
@@ -145,11 +145,11 @@ def test_missing_published_split_is_announced_or_an_error(tmp_path: Path, monkey
     paths, y = PathsConfig(data=str(tmp_path)), torch.tensor([0.0, 1.0] * 20)[:, None]
     splits, notices = choose_split(TUDatasetConfig(name="NCI1"), paths, y, "binary")
     assert_partition(splits, 40)
-    assert "seeded stratified split is used" in notices[0]
+    assert "using a seeded stratified split" in notices[0]
     assert splits.kind == "stratified"
     assert keep_fraction(splits, y, "binary", 0.5, seed=0).kind == "stratified"
     assert choose_split(TUDatasetConfig(name="MUTAG"), paths, y, "binary")[1] == []
-    for name, message in (("NCI1", "index file of NCI1 is not here"), ("MUTAG", "has no published split")):
+    for name, message in (("NCI1", "index file of NCI1 was not found"), ("MUTAG", "has no published split")):
         with pytest.raises(UserError, match=message):
             choose_split(TUDatasetConfig(name=name, split="published"), paths, y, "binary")
 

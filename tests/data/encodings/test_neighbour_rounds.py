@@ -15,7 +15,7 @@ def test_turns_and_the_rest_hold_all_neighbours(edges: list[tuple[int, int]], st
     found = NeighbourRounds(rows, neighbours, 7)
     assert (found.order[found.rank] == np.arange(7)).all()
     there = [[] for _ in range(7)]
-    for turn in found.turns(stop):
+    for turn in found.rounds(stop):
         for rank, neighbour in enumerate(turn):
             there[found.order[rank]].append(int(neighbour))
     for rank, more in enumerate(found.rest(stop)):

@@ -31,23 +31,23 @@ TINY = {
 
 # Of a TU data set what differs from TINY (None: no such file), and what the message must hold.
 BAD = {
-    "edges end in a number": ({"A": EDGES[:-1] + ".5\n"}, "/raw/TINY_A.txt, line 120: '59.5' is no whole number."),
-    "edges are words": ({"A": f"x, y\n{EDGES}"}, "{folder}/raw/TINY_A.txt, line 1: 'x' is no whole number."),
-    "three columns of edges": ({"A": EDGES.replace("\n", ", 7\n")}, "TINY_A.txt: two numbers a line are wanted."),
-    "a blank line": ({"A": EDGES.replace("5, 6\n", "5, 6\n\n")}, "TINY_A.txt, line 11: '' is no whole number."),
+    "edges end in a number": ({"A": EDGES[:-1] + ".5\n"}, "/raw/TINY_A.txt, line 120: '59.5' is not a whole number."),
+    "edges are words": ({"A": f"x, y\n{EDGES}"}, "{folder}/raw/TINY_A.txt, line 1: 'x' is not a whole number."),
+    "three columns of edges": ({"A": EDGES.replace("\n", ", 7\n")}, "TINY_A.txt: expected two numbers per line."),
+    "a blank line": ({"A": EDGES.replace("5, 6\n", "5, 6\n\n")}, "TINY_A.txt, line 11: '' is not a whole number."),
     "decimal commas": (
         {"node_attributes": "0,5;1,5\n" * 60}, "TINY_node_attributes.txt, line 1: semicolons and commas. Separate",
     ),
-    "one infinite attribute": ({"edge_attributes": "0.5\n" * 119 + "inf\n"}, "line 120: 'inf' is no finite number."),
-    "no edges at all": ({"A": ""}, "{folder}/raw/TINY_A.txt: two numbers a line are wanted. Restore the file."),
-    "node 0": ({"A": f"{EDGES}0, 1\n"}, "{folder}/raw/TINY_A.txt, line 121: there are nodes 1 to 60"),
-    "a node too many": ({"A": f"{EDGES}1, 61\n"}, "TINY_A.txt, line 121: there are nodes 1 to 60 only."),
-    "edge between graphs": ({"A": f"{EDGES}1, 60\n"}, "TINY_A.txt, line 121: the two nodes are of different graphs."),
-    "bytes": ({"A": b"\x00\xff\xfe" * 50}, "TINY_A.txt: is no text in UTF-8 (invalid start byte at byte 1)."),
-    "indicator cut": ({"graph_indicator": TINY["graph_indicator"][:-6]}, "lines 115, 116, 117 and 3 more: th"),
+    "one infinite attribute": ({"edge_attributes": "0.5\n" * 119 + "inf\n"}, "line 120: 'inf' is not a finite number."),
+    "no edges at all": ({"A": ""}, "{folder}/raw/TINY_A.txt: expected two numbers per line. Restore the file."),
+    "node 0": ({"A": f"{EDGES}0, 1\n"}, "{folder}/raw/TINY_A.txt, line 121: only nodes 1 to 60"),
+    "a node too many": ({"A": f"{EDGES}1, 61\n"}, "TINY_A.txt, line 121: only nodes 1 to 60 exist."),
+    "edge between graphs": ({"A": f"{EDGES}1, 60\n"}, "TINY_A.txt, line 121: the two nodes belong to different graph"),
+    "bytes": ({"A": b"\x00\xff\xfe" * 50}, "TINY_A.txt: is not UTF-8 text (invalid start byte at byte 1)."),
+    "indicator cut": ({"graph_indicator": TINY["graph_indicator"][:-6]}, "lines 115, 116, 117 and 3 more: only"),
     "indicator too long": ({"graph_indicator": TINY["graph_indicator"] + "20\n"}, "has 60 lines for 61 nodes"),
-    "indicator empty": ({"graph_indicator": ""}, "TINY_graph_indicator.txt: one number a line is wanted"),
-    "indicator shuffled": ({"graph_indicator": "2\n1\n" * 30}, "from 1 on, in order. Restore the file."),
+    "indicator empty": ({"graph_indicator": ""}, "TINY_graph_indicator.txt: expected one number per line"),
+    "indicator shuffled": ({"graph_indicator": "2\n1\n" * 30}, "ascending from 1. Restore the file."),
     "indicator with a gap": (
         {"graph_indicator": TINY["graph_indicator"].replace("20\n", "21\n")}, "line 58: the",
     ),
@@ -56,13 +56,13 @@ BAD = {
     ),
     "labels cut": ({"graph_labels": "0\n1\n"}, "TINY_graph_labels.txt has 2 lines for 20 graphs: the files do not"),
     "labels empty": ({"graph_labels": ""}, "TINY_graph_labels.txt has 0 lines for 20 graphs"),
-    "labels are NaN": ({"graph_labels": "nan\n" * COUNT}, "line 1: 'nan' is no whole number; line 2: 'nan'"),
+    "labels are NaN": ({"graph_labels": "nan\n" * COUNT}, "line 1: 'nan' is not a whole number; line 2: 'nan'"),
     "no labels": ({"graph_labels": None}, "TINY_graph_labels.txt is not in"),
-    "one class": ({"graph_labels": "1\n" * COUNT}, "is absent from the training part: it cannot be learned."),
+    "one class": ({"graph_labels": "1\n" * COUNT}, "is absent from the training split: it cannot be learned."),
     "node labels cut": ({"node_labels": "0\n1\n"}, "TINY_node_labels.txt has 2 lines for 60 nodes"),
-    "attributes are NaN": ({"node_attributes": "nan, 1\n" * 60}, "and 57 lines more. Mend"),
+    "attributes are NaN": ({"node_attributes": "nan, 1\n" * 60}, "and 57 more lines. Fix"),
     "attributes ragged": ({"node_attributes": "1, 2\n1\n" * 30}, "line 2: 1 numbers, where line 1 has 2; line 4:"),
-    "no indicator": ({"graph_indicator": None}, "Wanted: TINY_A.txt, TINY_graph_indicator.txt, looked for in"),
+    "no indicator": ({"graph_indicator": None}, "Required: TINY_A.txt, TINY_graph_indicator.txt, searched in"),
 }  # fmt: skip
 
 
@@ -166,7 +166,7 @@ def test_a_bomb_among_raw_files_does_not_go_off(
     raw = fill(paths, folder, files)
     message = refusal(lambda: source.load(config, paths), capsys, monkeypatch)
     assert message.startswith(str(raw))
-    assert "mkdir, so it is not read" in message
+    assert "mkdir, so it is refused" in message
     assert not Path("was_here").exists()
 
 

@@ -91,7 +91,7 @@ def test_which_class_is_one(cells: tuple, positive: str | None, names: tuple, y:
 @pytest.mark.parametrize(("cell", "hint"), [(">10", "A bound such as"), ("5,2", "a point, not a comma"), ("x", "")])
 def test_one_bad_cell_does_not_change_the_target(named: bool, cell: str, hint: str) -> None:
     columns = [column("100", "101", "103"), column("5.1", cell, "4.9", name="pIC50")]
-    with pytest.raises(UserError, match=f"'pIC50' holds 1 cell that is not a number .line 3: '{cell}'.*{hint}"):
+    with pytest.raises(UserError, match=f"'pIC50' has 1 cell that is not a number .line 3: '{cell}'.*{hint}"):
         read(*columns, target_columns=["pIC50"] if named else [])
 
 
@@ -109,7 +109,7 @@ def test_what_is_left_out_is_told() -> None:
     assert targets.notices[1].startswith(f"Left out: {', '.join(told)}.")
     alone = read(others[0])
     assert alone.target_names == ("id",)
-    assert any("looks like a number of the row" in notice for notice in alone.notices)
+    assert any("looks like a row number" in notice for notice in alone.notices)
 
 
 def test_truth_values_with_blanks_are_a_task_of_their_own() -> None:
@@ -133,4 +133,4 @@ def test_words_for_nothing_are_classes_among_words_only() -> None:
     targets = read(column("1.5", "NA", "2.5"))
     assert targets.notices[-1] == "1 cells of 'y' count as missing (line 3: 'NA')."
     targets = read(column("Low", "low", "high"), target_columns=["y"])
-    assert targets.notices[-1] == "Classes of 'y' that differ in capitals only: Low, low."
+    assert targets.notices[-1] == "Classes of 'y' that differ only in case: Low, low."

@@ -14,7 +14,7 @@ def test_loads_from_the_dataclass_and_from_the_composed_config() -> None:
 
 
 def test_unknown_source() -> None:
-    with pytest.raises(UserError, match=r"dataset\.source=typed_edge: no such loader\. Did you mean 'typed_edges'\?"):
+    with pytest.raises(UserError, match=r"dataset\.source=typed_edge: unknown source\. Did you mean 'typed_edges'\?"):
         load_task(TypedEdgesConfig(source="typed_edge"), PathsConfig())
 
 

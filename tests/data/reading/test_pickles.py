@@ -35,6 +35,6 @@ def test_anything_else_is_refused_and_not_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_bytes(pickle.dumps([np.arange(3), thing], protocol=4))
-    with pytest.raises(UserError, match=rf"file: this pickle wants to run .*{named}, so it is not read"):
+    with pytest.raises(UserError, match=rf"file: this pickle would run .*{named}, so it is refused"):
         read_pickle(tmp_path / "file")
     assert not Path("was_here").exists()

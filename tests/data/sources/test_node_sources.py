@@ -104,8 +104,8 @@ def test_what_is_known_of_a_set_is_said(paths: PathsConfig) -> None:
     assert "(Platonov et al. 2023)" in load(paths, "wikipedia", "chameleon").spec.note
     assert "one file of features and labels" in load(paths, "webkb", "cornell").spec.note
     notices = load(paths, "webkb", "Texas").notices
-    assert notices[0].startswith("The 325 directed edges of Texas became 574, with their reverses.")
-    assert "Class 1 is absent from the training part: it cannot be learned." in notices
+    assert notices[0].startswith("The 325 directed edges of Texas became 574 with their reverses added.")
+    assert "Class 1 is absent from the training split: it cannot be learned." in notices
 
 
 def test_other_splits_features_and_settings(paths: PathsConfig) -> None:

@@ -70,7 +70,7 @@ def test_classes_are_numbered_in_order_and_announced(csv: Path) -> None:
 def test_whole_numbers_are_a_regression_with_a_hint(csv: Path) -> None:
     task = make(csv, {"level": [3, 5, 7] * 10})
     assert task.spec.kind == "regression"
-    assert "'level' holds 3 different whole numbers: set dataset.kind=multiclass" in task.notices[1]
+    assert "'level' has 3 different whole numbers: set dataset.kind=multiclass" in task.notices[1]
 
 
 def test_missing_labels(csv: Path) -> None:
@@ -96,7 +96,7 @@ def test_splits(csv: Path) -> None:
     assert torch.cat(folds).sort().values.tolist() == list(range(40))
     with pytest.raises(UserError, match=r"dataset\.fold=1"):
         make(csv, columns, fold=1)
-    with pytest.raises(UserError, match=r"leave a part empty.*dataset\.split=random"):
+    with pytest.raises(UserError, match=r"leave a split empty.*dataset\.split=random"):
         make(csv, columns, split="scaffold")
     with pytest.raises(UserError, match=r"dataset\.fold=3: a scaffold split with dataset.folds=3 has folds 0 to 2"):
         make(csv, columns, split="scaffold", folds=3, fold=3)
@@ -126,18 +126,18 @@ def test_scaffold_split_of_own_molecules(csv: Path) -> None:
         ({"logS": [1, 2]}, {"target_columns": ["smiles"]}, "'smiles' is the SMILES column"),
         ({"logS": [2.5, 2.5]}, {}, r"'logS' is constant \(2.5\)"),
         ({"logS": [2.5, 1], "z": ["", ""]}, {"target_columns": ["z"]}, "'z' is empty"),
-        ({"who": ["me", "you"]}, {}, "no column of numbers or truth values to predict.*target_columns to some of who"),
-        ({"a": [0, 1], "b": [0.5, 0.7]}, {}, "hold different things .truth values or 0 and 1 only: a; numbers: b"),
+        ({"who": ["me", "you"]}, {}, "no column of numbers or truth values.*target_columns to one or more of who"),
+        ({"a": [0, 1], "b": [0.5, 0.7]}, {}, "are of different kinds .truth values or 0 and 1 only: a; numbers: b"),
         ({"a": [0, 1], "b": [1, 0]}, {"kind": "binary"}, "dataset.kind=binary: it needs one target column, not 2"),
         ({"a": [0, 1, 2]}, {"kind": "binary"}, "has 3 different values, not 2"),
-        ({"a": [0, 1, 2]}, {"kind": "multilabel"}, "holds other values than 0 and 1"),
+        ({"a": [0, 1, 2]}, {"kind": "multilabel"}, "has other values than 0 and 1"),
         (
             {"a": ["1", "x"]},
             {"kind": "regression", "target_columns": ["a"]},
-            "'a' holds 1 cell that is not a number .line 3: 'x'.",
+            "'a' has 1 cell that is not a number .line 3: 'x'.",
         ),
         ({"a": [1, 2]}, {"positive": "1"}, "dataset.positive=1: the task is regression"),
-        ({"a": ["x", "y"]}, {"target_columns": ["a"], "positive": "z"}, "column 'a' holds x and y. Choose one."),
+        ({"a": ["x", "y"]}, {"target_columns": ["a"], "positive": "z"}, "column 'a' has x and y. Choose one."),
         ({"a": [1, 2]}, {"split": "published"}, "smiles offers auto, random, stratified, scaffold"),
     ],
 )
@@ -165,7 +165,7 @@ def test_missing_and_empty_files(csv: Path) -> None:
     csv.write_text("")
     with pytest.raises(UserError, match="not a CSV file"):
         load(SmilesConfig(path=str(csv)), PathsConfig())
-    with pytest.raises(UserError, match=r"there is no such file\. Did you mean 'mine.csv'"):
+    with pytest.raises(UserError, match=r"no such file\. Did you mean 'mine.csv'"):
         load(SmilesConfig(path=str(csv.with_name("mime.csv"))), PathsConfig())
 
 
@@ -228,7 +228,7 @@ def test_codings_of_atoms(csv: Path, features: str) -> None:
 def test_what_has_no_code_is_read_and_told(csv: Path) -> None:
     task = make(csv, {"y": [i / 2 for i in range(20)]}, ["[Os+8]", "CC\u200bO", *MOLECULES, *MOLECULES[:8]])
     assert len(task.graphs) == 20
-    assert any("1 molecules hold values that PyG's features have no code for" in told for told in task.notices)
+    assert any("1 molecules have values without a code in PyG's features" in told for told in task.notices)
     assert any("(line 2: '[Os+8]')" in told for told in task.notices)
 
 

@@ -51,7 +51,7 @@ def test_published_counts(paths: PathsConfig, name: str) -> None:
     assert parts.sort().values.tolist() == list(range(size))
 
 
-# Of fold 0: test graphs, those that stand in the training part too, those of them with another label there.
+# Of fold 0: test graphs, those that stand in the training split too, those of them with another label there.
 SHARED = {"IMDB-BINARY": (100, 54, 28), "IMDB-MULTI": (150, 119, 109), "NCI1": (412, 10, 1), "MUTAG": (19, 0, 0)}
 
 
@@ -139,7 +139,7 @@ def test_graph_attributes_make_a_regression(tiny: PathsConfig) -> None:
 def test_nan_attributes_and_missing_labels_are_errors(tiny: PathsConfig) -> None:
     attributes = [0.5] * 79 + ["nan"]
     write_raw(Path(tiny.data), "BAD", **path_graphs(40), node_attributes=attributes, graph_labels=[1, 2] * 20)
-    with pytest.raises(UserError, match=r"BAD_node_attributes\.txt, line 80: 'nan' is no finite number"):
+    with pytest.raises(UserError, match=r"BAD_node_attributes\.txt, line 80: 'nan' is not a finite number"):
         load(TUDatasetConfig(name="BAD"), tiny)
     write_raw(Path(tiny.data), "BARE", **path_graphs(40))
     with pytest.raises(UserError, match=r"BARE_graph_labels\.txt is not in"):
@@ -169,7 +169,7 @@ def test_reverses_that_are_not_there_are_added(tiny: PathsConfig) -> None:
     directed = load(TUDatasetConfig(name="ONE", add_reverses=False), tiny)
     assert directed.graphs.num_edges.tolist() == [1] * 40
     assert (
-        "The reverses of 40 edges are not in ONE_A.txt: the graphs are directed, as dataset.add_reverses=false has it."
+        "The reverses of 40 edges are not in ONE_A.txt: the graphs stay directed (dataset.add_reverses=false)."
     ) in directed.notices
 
 
@@ -195,8 +195,8 @@ def test_what_reading_changes_is_counted(tiny: PathsConfig) -> None:
     for _ in range(2):  # read, and found
         notices = load(TUDatasetConfig(name="ODD"), tiny).notices
         assert notices[:3] == [
-            "2 of 85 lines of ODD_A.txt join a node to itself: PyG leaves them out.",
-            "3 of 85 lines of ODD_A.txt repeat an edge: it is kept once, and its labels and attributes are added up.",
+            "2 of 85 lines of ODD_A.txt are self-loops: PyG leaves them out.",
+            "3 of 85 lines of ODD_A.txt repeat an edge: it is kept once, with its labels and attributes summed.",
             "Labels 1, 3, 7 of ODD_graph_labels.txt are classes 0, 1, 2.",
         ]
 

@@ -67,5 +67,7 @@ def test_what_rdkit_refuses_stays_whole() -> None:
 
 def test_fragments_need_molecules() -> None:
     packed = PackedGraphs.from_data_list([molecules.smiles_to_data("CC")], num_targets=1)
-    with pytest.raises(UserError, match=r"source=fragment: small does not hold molecules .* Choose ego, walk or clu"):
+    with pytest.raises(
+        UserError, match=r"source=fragment: small does not contain molecules .* Choose ego, walk or clu"
+    ):
         compute_subgraphs(packed, "fragment", make_spec())

@@ -8,8 +8,8 @@ import torch
 from random_graphs import pack
 
 from gnn_distill.config.schema.data import DatasetConfig
+from gnn_distill.data.assembly.graph_overlap import find_shared_graphs
 from gnn_distill.data.assembly.graphs import assemble
-from gnn_distill.data.assembly.shared_graphs import find_shared_graphs
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import Features, GraphTask, Splits
 
@@ -50,10 +50,10 @@ def test_counts_by_pair_of_parts() -> None:
         "contradicting": 7,  # 0, 2, 9; 1, 4; 5, 7
     }
     assert task.notices[-2:] == [
-        "Equal graphs (by Weisfeiler-Leman hash, features included) stand in more than one part: 2 of 2 test graphs "
-        "also in train (2 with another label). Scores may be too good.",
-        "7 of 10 graphs have an equal one with another label (by Weisfeiler-Leman hash, features included): no GNN "
-        "can be right on both.",
+        "Equal graphs (by Weisfeiler-Leman hash, features included) occur in more than one split: 2 of 2 test graphs "
+        "also in train (2 with another label). Scores may be too optimistic.",
+        "7 of 10 graphs have an equal graph with another label (by Weisfeiler-Leman hash, features included): no GNN "
+        "can predict both.",
     ]
 
 
@@ -78,8 +78,8 @@ def test_a_missing_label_contradicts_none() -> None:
 
 def test_of_molecules_smiles_tell_more() -> None:
     notices = make(cycles(), molecules=True).notices
-    assert not any("stand in more than one part" in notice for notice in notices)
-    assert any("7 of 10 graphs have an equal one with another label" in notice for notice in notices)
+    assert not any("occur in more than one split" in notice for notice in notices)
+    assert any("7 of 10 graphs have an equal graph with another label" in notice for notice in notices)
 
 
 def test_graphs_left_out_by_the_split_do_not_count() -> None:

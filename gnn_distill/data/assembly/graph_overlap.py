@@ -1,4 +1,4 @@
-"""Graphs that stand in more than one part of a split, and equal graphs whose labels contradict each other."""
+"""Graphs that occur in more than one split, and equal graphs whose labels contradict each other."""
 
 from itertools import combinations
 from typing import Any
@@ -15,11 +15,11 @@ EQUAL = "(by Weisfeiler-Leman hash, features included)"
 
 
 def find_shared_graphs(graphs: PackedGraphs, splits: Splits) -> dict[str, Any]:
-    """By pair of parts, such as train_test, how many graphs of the second have an equal one in the first.
+    """By pair of splits, such as train_test, the number of graphs of the second that have an equal one in the first.
 
-    Each as {graphs, other_label}: of how many an equal one has another label (a difference where both are known); and
-    `contradicting`, how many of the graphs of all parts have an equal one with another label. Equal are graphs of one
-    Weisfeiler-Leman hash.
+    Each as {graphs, other_label}: the latter counts those with an equal graph of another (known) label; and
+    `contradicting`, the number of graphs of all splits that have an equal one with another label. Graphs are equal if
+    their Weisfeiler-Leman hashes are.
     """
     ids = {part: getattr(splits, part) for part in PARTS}
     twins = _twins(graphs, torch.cat(list(ids.values())).sort().values)
@@ -30,26 +30,28 @@ def find_shared_graphs(graphs: PackedGraphs, splits: Splits) -> dict[str, Any]:
 
 
 def notices_on(shared: dict[str, Any], splits: Splits, molecules: bool) -> list[str]:
-    """What to announce of `find_shared_graphs`; which molecules are shared SMILES tell better, so not that of them."""
+    """Notices of `find_shared_graphs`; for molecules, SMILES show better which ones are shared, so that is left out."""
     sizes = {part: len(getattr(splits, part)) for part in PARTS}
-    notices, told = [], []
+    notices, found = [], []
     for pair, counts in shared.items():
         if pair != "contradicting" and counts["graphs"] and not molecules:
             one, other = pair.split("_")
             labels = f" ({counts['other_label']} with another label)" if counts["other_label"] else ""
-            told.append(f"{counts['graphs']} of {sizes[other]} {other} graphs also in {one}{labels}")
-    if told:
-        notices.append(f"Equal graphs {EQUAL} stand in more than one part: {', '.join(told)}. Scores may be too good.")
+            found.append(f"{counts['graphs']} of {sizes[other]} {other} graphs also in {one}{labels}")
+    if found:
+        notices.append(
+            f"Equal graphs {EQUAL} occur in more than one split: {', '.join(found)}. Scores may be too optimistic."
+        )
     if shared["contradicting"]:
         count = f"{shared['contradicting']} of {sum(sizes.values())} graphs"
-        notices.append(f"{count} have an equal one with another label {EQUAL}: no GNN can be right on both.")
+        notices.append(f"{count} have an equal graph with another label {EQUAL}: no GNN can predict both.")
     return notices
 
 
 def _twins(graphs: PackedGraphs, ids: Tensor) -> Tensor:
-    """For every graph a number that equal ones share, or -1 where none of the graphs `ids` equals it: [G]."""
+    """For every graph a number that equal ones share, or -1 if it equals none of the graphs `ids`: [G]."""
     result = torch.full((len(graphs),), -1)
-    for rounds in ({"rounds": 0}, {}):  # features alone tell most graphs apart, at a tenth of the cost
+    for rounds in ({"rounds": 0}, {}):  # features alone distinguish most graphs, at a tenth of the cost
         hashes = graph_hashes(graphs if len(ids) == len(graphs) else graphs.select(ids), **rounds)
         _, number, count = hashes.unique(return_inverse=True, return_counts=True)
         repeated = count[number] > 1
@@ -59,7 +61,7 @@ def _twins(graphs: PackedGraphs, ids: Tensor) -> Tensor:
 
 
 def _count(twins: Tensor, y: Tensor, ones: Tensor, others: Tensor) -> dict[str, int]:
-    """How many of the graphs `others` have a twin among `ones`, and how many of them one with another label."""
+    """The number of graphs `others` with a twin among `ones`, and with one of another label."""
     if not len(ones) or not len(others):
         return {"graphs": 0, "other_label": 0}
     size = (int(twins.max()) + 1, y.size(1))
@@ -67,7 +69,7 @@ def _count(twins: Tensor, y: Tensor, ones: Tensor, others: Tensor) -> dict[str, 
     index = twins[ones][:, None].expand(-1, y.size(1))
     low.scatter_reduce_(0, index, y[ones].nan_to_num(nan=torch.inf), "amin")
     high.scatter_reduce_(0, index, y[ones].nan_to_num(nan=-torch.inf), "amax")
-    there = torch.zeros(size[0], dtype=torch.bool).index_fill_(0, twins[ones], True)
+    found = torch.zeros(size[0], dtype=torch.bool).index_fill_(0, twins[ones], True)
     of, label = twins[others], y[others]
-    differs = ((low[of] < label) | (high[of] > label)).any(dim=1)  # of a missing label neither holds
-    return {"graphs": int(there[of].sum()), "other_label": int(differs.sum())}
+    differs = ((low[of] < label) | (high[of] > label)).any(dim=1)  # neither is true for a missing label
+    return {"graphs": int(found[of].sum()), "other_label": int(differs.sum())}

@@ -1,4 +1,4 @@
-"""The same molecule in more than one part of a split, however it is written."""
+"""Molecules that occur in more than one split, however they are written."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from gnn_distill.errors import shorten
 
 PARTS = ("train", "val", "test")
 CHIRALITY, STEREO = 1, 1
-"""Columns of atom and bond features, in PyG's coding, that the order of writing decides."""
+"""Columns of atom and bond features, in PyG's coding, that depend on how a SMILES is written."""
 
 
 def with_shared_molecules(task: GraphTask, smiles: Sequence[str]) -> GraphTask:
-    """`task` with `shared`: by pair of parts, how many molecules (canonical SMILES) stand in both; and a notice of it.
+    """`task` with `shared`: by pair of splits, the number of molecules (canonical SMILES) in both; and a notice of it.
 
-    smiles: one a graph. Only molecules whose atoms and bonds another part has as well are written canonically: of most
-    sets few, which takes milliseconds.
+    smiles: one per graph. Only molecules whose atoms and bonds also occur in another split are canonicalised: few in
+    most sets, which takes milliseconds.
     """
     parts = {part: getattr(task.splits, part) for part in PARTS}
     keys = composition(task.graphs)
@@ -40,19 +40,19 @@ def with_shared_molecules(task: GraphTask, smiles: Sequence[str]) -> GraphTask:
     task = replace(task, notices=[*task.notices, *contradictions(task, smiles, keys)])
     if not any(shared.values()):
         return replace(task, shared=shared)
-    told = ", ".join(f"{pair.replace('_', ' and ')} {count}" for pair, count in shared.items() if count)
+    counts = ", ".join(f"{pair.replace('_', ' and ')} {count}" for pair, count in shared.items() if count)
     first = min(set.union(*(found[one] & found[other] for one, other in combinations(PARTS, 2))))
     notice = (
-        f"The same molecule stands in more than one part ({told}; first: '{shorten(first)}'): scores may be too good."
+        f"The same molecule occurs in more than one split ({counts}; first: '{shorten(first)}'): scores may be too "
+        "optimistic."
     )
     return replace(task, shared=shared, notices=[*task.notices, notice])
 
 
 def contradictions(task: GraphTask, smiles: Sequence[str], keys: Int[Tensor, " graphs"]) -> list[str]:
-    """A notice of molecules that stand there more than once, with labels that differ.
+    """A notice of molecules that occur more than once, with different labels.
 
-    keys: the `composition` of each graph; only molecules of one composition with different labels are written
-    canonically.
+    keys: the `composition` of each graph; only molecules of one composition with different labels are canonicalised.
     """
     alike: dict[int, list[int]] = defaultdict(list)
     for index, key in enumerate(keys.tolist()):
@@ -62,14 +62,14 @@ def contradictions(task: GraphTask, smiles: Sequence[str], keys: Int[Tensor, " g
         if len(ids) > 1 and _differ(task.graphs.y[ids]):
             for index in ids:
                 rows[canonical(smiles[index])].append(index)
-    torn = {molecule: ids for molecule, ids in rows.items() if _differ(task.graphs.y[ids])}
-    if not torn:
+    contradicting = {molecule: ids for molecule, ids in rows.items() if _differ(task.graphs.y[ids])}
+    if not contradicting:
         return []
-    molecule, ids = next(iter(torn.items()))
+    molecule, ids = next(iter(contradicting.items()))
     where = [f"line {task.lines[index]}" if task.lines else f"graph {index}" for index in ids[:3]]
-    count = sum(map(len, torn.values()))
+    count = sum(map(len, contradicting.values()))
     return [
-        f"Molecules that stand there more than once, with different labels: {len(torn)} ({count} rows; first: "
+        f"Molecules that occur more than once with different labels: {len(contradicting)} ({count} rows; first: "
         f"'{shorten(molecule)}', {', '.join(where)})."
     ]
 
@@ -109,7 +109,7 @@ def _kinds(rows: Int[Tensor, "rows columns"]) -> Int[Tensor, " rows"]:
 
 
 def _scattered(kinds: Int[Tensor, " rows"]) -> Int[Tensor, " rows"]:
-    """The kinds spread over all of int64, so that sums of different ones hardly ever meet."""
-    mixed = (kinds + 1) * -7046029254386353131  # the golden ratio, as splitmix64 has it
+    """The kinds spread over all of int64, so that sums of different ones hardly ever collide."""
+    mixed = (kinds + 1) * -7046029254386353131  # the golden ratio, as in splitmix64
     mixed = (mixed ^ (mixed >> 30)) * -4658895280553007687
     return mixed ^ (mixed >> 27)

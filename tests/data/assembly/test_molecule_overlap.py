@@ -6,8 +6,8 @@ import torch
 from rdkit import Chem
 
 from gnn_distill.config.schema.data import PathsConfig, SmilesConfig
+from gnn_distill.data.assembly.molecule_overlap import _differ, canonical, composition
 from gnn_distill.data.assembly.molecules import smiles_to_data
-from gnn_distill.data.assembly.shared_molecules import _differ, canonical, composition
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.sources.smiles import load
 from gnn_distill.data.task import GraphTask
@@ -43,7 +43,7 @@ def test_a_molecule_written_in_two_ways_is_one(load_rows: Callable) -> None:
             torn[name] += pair == set(name.split("_"))
     assert sum(torn.values()) > 3
     assert task.shared == torn
-    assert task.notices[-1].startswith("The same molecule stands in more than one part (train and ")
+    assert task.notices[-1].startswith("The same molecule occurs in more than one split (train and ")
 
 
 @pytest.mark.parametrize("written", ["C(C)O", "OCC", "[CH3][CH2][OH]", "[H]OCC"])
@@ -54,7 +54,8 @@ def test_ethanol_in_train_and_test(load_rows: Callable, written: str) -> None:
     task = load_rows(ahead, [])
     assert counts(task) == (0, 1, 0)
     assert task.notices[-1] == (
-        "The same molecule stands in more than one part (train and test 1; first: 'CCO'): scores may be too good."
+        "The same molecule occurs in more than one split (train and test 1; first: 'CCO'): scores may be too "
+        "optimistic."
     )
 
 
@@ -82,8 +83,7 @@ def test_a_molecule_with_two_labels_is_counted(load_rows: Callable) -> None:
     task = load_rows(["CCO", "OCC", "C(C)O", "CCS", "SCC"])
     (notice,) = [notice for notice in task.notices if "different labels" in notice]
     assert notice == (
-        "Molecules that stand there more than once, with different labels: 2 (5 rows; first: 'CCO', line 2, line 3, "
-        "line 4)."
+        "Molecules that occur more than once with different labels: 2 (5 rows; first: 'CCO', line 2, line 3, line 4)."
     )
     assert not any("different labels" in notice for notice in load_rows(["C[C@H](O)F", "C[C@@H](O)F"]).notices)
 
