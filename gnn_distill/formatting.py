@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-METRICS = {
+METRIC_LABELS = {
     "accuracy": "accuracy",
     "macro_f1": "macro F1",
     "roc_auc": "ROC-AUC",
@@ -22,7 +22,7 @@ NOTHING = "–"
 
 def metric_label(metric: str) -> str:
     """`accuracy (%)`, `RMSE`."""
-    return METRICS.get(metric, metric) + (" (%)" if metric in PERCENT else "")
+    return METRIC_LABELS.get(metric, metric) + (" (%)" if metric in PERCENT else "")
 
 
 def spoken(value: float, metric: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from gnn_distill.storage.provenance import PLACES
 from gnn_distill.storage.run_directory import read_summary
 
 
@@ -16,7 +17,7 @@ def row(run: Path) -> dict[str, object]:
     """One run: its overrides, best epoch, seconds of the student, and metrics."""
     summary = read_summary(run)
     overrides = yaml.safe_load((run / ".hydra" / "overrides.yaml").read_text())
-    kept = [text for text in overrides if text.partition("=")[0].split(".")[0] not in ("paths", "tracker", "hydra")]
+    kept = [text for text in overrides if text.partition("=")[0].split(".")[0] not in PLACES]
     scores = {
         f"{role} {split}": round(summary[role][split][summary["metric"]], 4)
         for role in ("teacher", "student")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
-from gnn_distill.config.catalogue import choices, file_of, group_folders, show
+from gnn_distill.config.catalogue import choice_file, choices, group_folders, show
 from gnn_distill.config.schema import SCHEMAS
 from gnn_distill.config.schema.data import DatasetConfig
 from gnn_distill.data.reading.mirror import FOLDERS, data_root, folder_of, mirror_root
@@ -25,7 +25,7 @@ def main(cfg: DictConfig) -> None:
 
 def read_config(name: str, folders: list[Path]) -> DictConfig:
     """A file of the group over its defaults; Hydra would compose it too, but takes 50 ms for each."""
-    config = OmegaConf.load(file_of(name, folders))
+    config = OmegaConf.load(choice_file(name, folders))
     base = OmegaConf.create()
     for entry in config.pop("defaults", []):
         if isinstance(entry, str) and entry != "_self_":

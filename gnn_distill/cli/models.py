@@ -5,7 +5,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from gnn_distill.config.catalogue import choices, file_of, group_folders, show
+from gnn_distill.config.catalogue import choice_file, choices, group_folders, show
 
 COLUMNS = ("choose", "level", "reads", "what")
 GROUPS = ("teacher", "student", "encoding")
@@ -19,7 +19,7 @@ def main(cfg: DictConfig) -> None:
 
 def describe(group: str, choice: str, folders: list[Path]) -> tuple[str, ...]:
     """The line of a file, from its first comment lines: what it is, then `# Level: ... Reads: ...`."""
-    lines = file_of(choice, folders).read_text().splitlines()
+    lines = choice_file(choice, folders).read_text().splitlines()
     comments = [line.removeprefix("#").strip() for line in lines if line.startswith("#")]
     facts = dict(re.findall(r"(\w+): ([^.]+)\.", comments[1])) if len(comments) > 1 else {}
     return (

@@ -2,13 +2,11 @@
 
 import ast
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 
 from gnn_distill.config.module_files import source_of
-from gnn_distill.config.plugins import full_name, look_here
+from gnn_distill.config.plugins import full_name, look_here, names_of_modules
 from gnn_distill.errors import UserError, suggest
 
-STUDENTS = "gnn_distill.models.students"
 DECLARATION = "CAPABILITIES"
 """The constant of a student's module that declares them: `CAPABILITIES = Capabilities(reads_bias=False)`."""
 
@@ -45,17 +43,17 @@ def capabilities_of(student: str) -> Capabilities:
     """
     if "." in student:
         look_here()
-    source = source_of(full_name(student, STUDENTS))
+    source = source_of(full_name("student.name", student))
     if source is None or DECLARATION.encode() not in source:
         return Capabilities()
     return _declared(student, source)
 
 
-def students_who(**wanted: bool) -> str:
+def students_who(**required: bool) -> str:
     """The package's students with these capabilities, as a choice: `student=gps or student=transformer`."""
-    names = sorted(path.stem for path in (Path(__file__).parents[1] / "models" / "students").glob("[!_]*.py"))
-    fitting = [f"student={name}" for name in names if wanted.items() <= asdict(capabilities_of(name)).items()]
-    return " or ".join(filter(None, [", ".join(fitting[:-1]), *fitting[-1:]]))
+    names = names_of_modules("student.name")
+    able = [f"student={name}" for name in names if required.items() <= asdict(capabilities_of(name)).items()]
+    return " or ".join(filter(None, [", ".join(able[:-1]), *able[-1:]]))
 
 
 def _declared(student: str, source: bytes) -> Capabilities:

@@ -20,7 +20,7 @@ def choices(folders: Sequence[Path]) -> list[str]:
     return sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
 
 
-def file_of(choice: str, folders: Sequence[Path]) -> Path:
+def choice_file(choice: str, folders: Sequence[Path]) -> Path:
     """The file of a choice, the one that Hydra takes where several folders have it."""
     return next(path for folder in folders if (path := folder / f"{choice}.yaml").is_file())
 

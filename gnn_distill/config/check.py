@@ -7,7 +7,8 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
-from gnn_distill.config.rules_run import MODULES, TRAIN_RULES, modules_in
+from gnn_distill.config.plugins import MODULES
+from gnn_distill.config.rules_run import TRAIN_RULES, module_choices
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.errors import UserError, check_name, refuse, suggest
 
@@ -64,8 +65,8 @@ def _check_section(section: DictConfig, prefix: str) -> None:
 
 def _choices_of(key: str) -> str:
     """The modules that a missing section or its name may stand for."""
-    folder = MODULES.get(key if "." in key else f"{key}.name")
-    return f" Choices: {', '.join(modules_in(folder))}." if folder else ""
+    key = key if "." in key else f"{key}.name"
+    return f" Choices: {', '.join(module_choices(key))}." if key in MODULES else ""
 
 
 def _check_value(key: str, value: Any, field: Field) -> None:

@@ -15,7 +15,7 @@ def path_of(name: str) -> Path | None:
     top, *rest = name.split(".")
     places = places_of(top)
     if not rest:
-        return next((place / "__init__.py" for place in places if (place / "__init__.py").is_file()), file_of(top))
+        return next((place / "__init__.py" for place in places if (place / "__init__.py").is_file()), module_file(top))
     folders = [place.joinpath(*rest) for place in places]
     files = (file for folder in folders for file in (folder.with_suffix(".py"), folder / "__init__.py"))
     return next((file for file in files if file.is_file()), None)
@@ -29,7 +29,7 @@ def places_of(top: str) -> tuple[Path, ...]:
     return tuple(map(Path, spec.submodule_search_locations or ())) if spec is not None else ()
 
 
-def file_of(top: str) -> Path | None:
+def module_file(top: str) -> Path | None:
     """The file of a top-level module."""
     spec = _spec(top)
     return Path(spec.origin) if spec is not None and spec.has_location else None
@@ -43,7 +43,7 @@ def is_installed(top: str) -> bool:
     """Whether a top-level package was installed: then its version says all."""
     if top == NAME:
         return False
-    places = places_of(top) or tuple(filter(None, [file_of(top)]))
+    places = places_of(top) or tuple(filter(None, [module_file(top)]))
     return any(installed in place.resolve().parents for place in places for installed in INSTALLED)
 
 

@@ -1,9 +1,10 @@
 """Families of node sets that differ by a class of PyG's, a folder and a split: one line each, read without torch."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
+
+from gnn_distill.config.plugins import names_of_modules
 
 READER = "pyg_nodes"
 """The module of data.sources that reads them all."""
@@ -87,5 +88,4 @@ def module_behind(source: str) -> str:
 
 def sources() -> list[str]:
     """Every `dataset.source` of the package: a module of data.sources, or a family."""
-    modules = {path.stem for path in (Path(__file__).parents[1] / "data" / "sources").glob("[!_]*.py")}
-    return sorted(modules - {READER} | FAMILIES.keys())
+    return sorted({*names_of_modules("dataset.source")} - {READER} | FAMILIES.keys())

@@ -1,4 +1,4 @@
-"""Modules and classes that a config names: the package's own, or the user's."""
+"""Modules and classes that a config names: this package's, or the user's."""
 
 import sys
 from collections.abc import Callable
@@ -7,19 +7,31 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from gnn_distill.config.module_files import path_of
 from gnn_distill.errors import UserError, refuse, suggest
 
+MODULES = {
+    "dataset.source": "gnn_distill.data.sources",
+    "teacher.name": "gnn_distill.models.teachers",
+    "student.name": "gnn_distill.models.students",
+}
+"""Keys that name a module, and the package that holds this package's; a name with a dot is a module of the user's."""
 EXAMPLES = {"class": "my_package.MyClass", "function": "my_package.my_function"}
 
 
-def module_of(key: str, name: str, package: str) -> ModuleType:
-    """The module `<package>.<name>`, or, where the name has a dot, the user's own."""
-    return users_module(key, name) if "." in name else import_module(full_name(name, package))
+def full_name(key: str, name: str) -> str:
+    """The full name of the module that `key=name` chooses."""
+    return name if "." in name else f"{MODULES[key]}.{name}"
 
 
-def function_of(key: str, name: str, package: str, function: str) -> Callable[..., Any]:
-    """The function of that name in `module_of` the rest. Raises UserError where the user's module has none."""
-    module = module_of(key, name, package)
+def names_of_modules(key: str) -> list[str]:
+    """Names of this package's modules for a key, sorted, found without importing one."""
+    return sorted(path.stem for path in path_of(MODULES[key]).parent.glob("[!_]*.py"))
+
+
+def function_of(key: str, name: str, function: str) -> Callable[..., Any]:
+    """A function of the module that `key=name` chooses. Raises UserError where the user's module has none."""
+    module = users_module(key, name) if "." in name else import_module(full_name(key, name))
     if not callable(getattr(module, function, None)):
         raise UserError(f"{key}={name}: this module has no function {function}(). Write one, or choose another module.")
     return getattr(module, function)
@@ -85,8 +97,3 @@ def look_here() -> None:
     """Let modules of the working folder be found: a console script, unlike `python -m`, does not look there."""
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.append(here)
-
-
-def full_name(name: str, package: str) -> str:
-    """The name under which `module_of` imports a module."""
-    return name if "." in name else f"{package}.{name}"

@@ -9,30 +9,20 @@ from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.config.capabilities import capabilities_of, students_who
 from gnn_distill.config.node_families import sources
-from gnn_distill.config.plugins import check_module_path
+from gnn_distill.config.plugins import MODULES, check_module_path, names_of_modules
 from gnn_distill.config.rules_objective import OBJECTIVE_RULES
 from gnn_distill.config.schema.data import SmilesConfig, TypedEdgesConfig
 from gnn_distill.errors import UserError, check_name, refuse, suggest
 
-PACKAGE = Path(__file__).parents[1]
 
-MODULES = {
-    "teacher.name": "models/teachers",
-    "student.name": "models/students",
-    "dataset.source": "data/sources",
-}
-
-
-def modules_in(folder: str) -> list[str]:
-    """Names that a config may choose of a folder's modules, found without importing one."""
-    if folder == MODULES["dataset.source"]:
-        return sources()
-    return [*sorted(path.stem for path in (PACKAGE / folder).glob("[!_]*.py")), "none"]
+def module_choices(key: str) -> list[str]:
+    """What a key that names a module may be set to, the user's modules left out; none is imported."""
+    return sources() if key == "dataset.source" else [*names_of_modules(key), "none"]
 
 
 def _modules_exist(cfg: DictConfig) -> None:
-    for key, folder in MODULES.items():
-        name, choices = OmegaConf.select(cfg, key), modules_in(folder)
+    for key in MODULES:
+        name, choices = OmegaConf.select(cfg, key), module_choices(key)
         if name in choices:
             continue
         if "." not in name:  # with a dot: the user's own

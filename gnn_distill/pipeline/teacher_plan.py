@@ -12,7 +12,7 @@ from gnn_distill.config.plugins import full_name
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.run import OptimConfig, TrainConfig
 from gnn_distill.data.task import TaskSpec
-from gnn_distill.models import STUDENTS, TEACHERS, build_student, build_teacher
+from gnn_distill.models import build_student, build_teacher
 from gnn_distill.models.gnn_backbone import teacher_encoding
 from gnn_distill.models.pretrained import checkpoint_hash
 
@@ -61,7 +61,10 @@ def _gnn(config: TrainConfig) -> TeacherPlan:
         batch_nodes=0,
         seed=config.seed,
         checkpoint=checkpoint_hash(teacher),
-        modules=(full_name(teacher.name, TEACHERS), *([teacher.target.rpartition(".")[0]] if teacher.target else [])),
+        modules=(
+            full_name("teacher.name", teacher.name),
+            *([teacher.target.rpartition(".")[0]] if teacher.target else []),
+        ),
         can=GNN_CAPABILITIES,
     )
 
@@ -80,6 +83,6 @@ def _twin(config: TrainConfig) -> TeacherPlan:
         batch_nodes=trainer.batch_nodes,
         seed=(config.seed + 2**31) % 2**32,
         checkpoint=None,
-        modules=(full_name(student.name, STUDENTS),),
+        modules=(full_name("student.name", student.name),),
         can=capabilities_of(student.name),
     )

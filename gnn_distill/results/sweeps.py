@@ -10,10 +10,10 @@ from omegaconf import DictConfig, OmegaConf
 from gnn_distill.config.schema.data import LOWER_IS_BETTER
 from gnn_distill.errors import UserError, reading_foreign, suggest
 from gnn_distill.results.run_files import CONFIG, Run, read_run
+from gnn_distill.storage.provenance import PLACES
 
 REPEATS = ("seed", "dataset.fold", "dataset.split_seed")
 """Keys that repeat a setting; they are averaged over."""
-PLACES = ("paths", "tracker", "hydra")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-PLACES = ("paths.", "tracker.", "hydra.")
+from gnn_distill.storage.provenance import PLACES
+
+PLACE_PREFIXES = tuple(f"{section}." for section in PLACES)
 """Keys that say where something lies, not what a run is: an absolute path of theirs is no part of a command."""
 ROOT = Path(__file__).parents[2]
 """Where this package lies, as tracebacks tell it."""
@@ -60,7 +62,7 @@ def command(words: Iterable[str]) -> Verbatim:
 
 def _holds_place(word: str) -> bool:
     key, _, value = word.lstrip("+~").partition("=")
-    return key.startswith(PLACES) and value.strip("'\"").startswith("/")
+    return key.startswith(PLACE_PREFIXES) and value.strip("'\"").startswith("/")
 
 
 def _quoted(word: str) -> str:

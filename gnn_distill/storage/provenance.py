@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.config.module_files import PACKAGE
 from gnn_distill.config.node_families import module_behind
-from gnn_distill.config.plugins import look_here
+from gnn_distill.config.plugins import MODULES, full_name, look_here
 from gnn_distill.storage.code_hash import Code, code_of
 from gnn_distill.storage.files import sha256
 
@@ -32,7 +32,8 @@ PACKAGES = (
     "rdkit",
     "wandb",
 )
-RUN = "gnn_distill.pipeline.run"
+RUN_MODULE = "gnn_distill.pipeline.run"
+"""The module that makes a run: what it imports is the code of every run."""
 PLACES = ("paths", "tracker", "hydra")
 """Sections that say where a run is kept, not what it is."""
 LATER = {
@@ -47,12 +48,6 @@ MEANS = ("trainer.out_of_memory",)
 """Keys that say how a result is come by, not what it is."""
 FILES = ("dataset.path", "teacher.checkpoint")
 """Keys that name a file of the user's: what is in it counts, not where it lies."""
-MODULES = {
-    "dataset.source": "gnn_distill.data.sources",
-    "teacher.name": "gnn_distill.models.teachers",
-    "student.name": "gnn_distill.models.students",
-}
-"""Keys that name a module, and the package of those that are not the user's."""
 
 
 def environment(device: Any = "cpu", config: Any = None) -> dict[str, Any]:
@@ -95,11 +90,13 @@ def code_version(config: Any = None) -> dict[str, Any]:
 
 def run_code(config: Any = None) -> Code:
     """The code of this package that the numbers of a run with these settings depend on; None: of any run."""
-    named = ((_select(config, key), package) for key, package in MODULES.items())
+    named = {key: _select(config, key) for key in MODULES}
     chosen = (
-        f"{package}.{module_behind(name)}" for name, package in named if name not in (None, "none") and "." not in name
+        full_name(key, module_behind(name))
+        for key, name in named.items()
+        if name not in (None, "none") and "." not in name
     )
-    return code_of([RUN, *chosen])
+    return code_of([RUN_MODULE, *chosen])
 
 
 def config_hash(cfg: DictConfig) -> str:
