@@ -1,4 +1,4 @@
-"""`gnn-distill models`: the teachers, students and encodings that can be chosen."""
+"""`gnn-distill models`: the teachers, students and encodings to choose from."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ def main(cfg: DictConfig) -> None:
 
 
 def describe(group: str, choice: str, folders: list[Path]) -> tuple[str, ...]:
-    """The line of a file, from its first comment lines: what it is, then `# Level: ... Reads: ...`."""
+    """The line of a file, from its first two comment lines: a description, then `# Level: ... Reads: ...`."""
     lines = choice_file(choice, folders).read_text().splitlines()
     comments = [line.removeprefix("#").strip() for line in lines if line.startswith("#")]
     facts = dict(re.findall(r"(\w+): ([^.]+)\.", comments[1])) if len(comments) > 1 else {}

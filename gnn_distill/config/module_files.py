@@ -1,4 +1,4 @@
-"""Files of modules, found by their names without importing anything."""
+"""Source files of modules, found by their names without importing anything."""
 
 import sysconfig
 from importlib import util
@@ -11,7 +11,7 @@ INSTALLED = tuple({Path(sysconfig.get_path(name)).resolve() for name in ("pureli
 
 
 def path_of(name: str) -> Path | None:
-    """The file of a module, found without importing anything; None for what is no module."""
+    """The file of a module; None where the name is not a module's."""
     top, *rest = name.split(".")
     places = places_of(top)
     if not rest:
@@ -22,7 +22,7 @@ def path_of(name: str) -> Path | None:
 
 
 def places_of(top: str) -> tuple[Path, ...]:
-    """The folders of a top-level package; none for a module that is a file, or that there is not."""
+    """The folders of a top-level package; empty for a module that is a single file, or does not exist."""
     if top == NAME:
         return (PACKAGE,)
     spec = _spec(top)
@@ -40,7 +40,7 @@ def _spec(top: str) -> ModuleSpec | None:
 
 
 def is_installed(top: str) -> bool:
-    """Whether a top-level package was installed: then its version says all."""
+    """Whether a top-level package was installed, so that its version identifies its code."""
     if top == NAME:
         return False
     places = places_of(top) or tuple(filter(None, [module_file(top)]))
@@ -48,6 +48,6 @@ def is_installed(top: str) -> bool:
 
 
 def source_of(name: str) -> bytes | None:
-    """The bytes of a module's file."""
+    """The bytes of a module's file; None where there is none."""
     path = path_of(name)
     return path.read_bytes() if path is not None and path.is_file() else None

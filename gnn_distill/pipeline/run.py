@@ -56,7 +56,7 @@ def train_in(folder: Path, cfg: DictConfig, resume: bool = False) -> float:
         except Interrupted as signal:
             if (folder / RUN).exists():
                 console.warn(f"Stopped by {signal}. Go on with: {resume_command(folder)}", lasting=False)
-                signal.told = True
+                signal.announced = True
             raise
 
 

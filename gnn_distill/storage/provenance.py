@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.config.module_files import PACKAGE
 from gnn_distill.config.node_families import module_behind
-from gnn_distill.config.plugins import MODULES, full_name, look_here
+from gnn_distill.config.plugins import MODULES, full_name, search_working_folder
 from gnn_distill.storage.code_hash import Code, code_of
 from gnn_distill.storage.files import sha256
 
@@ -54,7 +54,7 @@ def environment(device: Any = "cpu", config: Any = None) -> dict[str, Any]:
     """Code version of a run, package versions, Python, platform, CPUs, threads, and the name of `device`."""
     import torch
 
-    from gnn_distill.cpu import onednn_is_quicker, usable_cpus
+    from gnn_distill.cpu import onednn_is_faster, usable_cpus
 
     device = torch.device(device)
     return {
@@ -64,7 +64,7 @@ def environment(device: Any = "cpu", config: Any = None) -> dict[str, Any]:
         "platform": platform.platform(),
         "cpus": usable_cpus(),
         "threads": torch.get_num_threads(),
-        "products": "oneDNN, of shapes that repeat" if onednn_is_quicker() else "PyTorch's choice",
+        "products": "oneDNN, of shapes that repeat" if onednn_is_faster() else "PyTorch's choice",
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} ({_cpu_name()})",
     }
 
@@ -131,7 +131,7 @@ def users_code(config: Any) -> dict[str, str]:
     targets = ["teacher.target", *(f"loss.own.{name}.target" for name in own)]
     paths = {key: _select(config, key) for key in targets}
     modules |= {key: path.rpartition(".")[0] for key, path in paths.items() if isinstance(path, str) and "." in path}
-    look_here()
+    search_working_folder()
     return {key: code_of([name], ours=False).digest for key, name in modules.items()}
 
 

@@ -73,7 +73,7 @@ ASKED = {
     "encoding=walk student.readout=token": "student.readout=token: student={} has no token.",
     "encoding=walk student.local=none": "student.local=none: student={} needs message passing.",
     "encoding=walk loss.micro.attention=1": "loss.micro.attention=1.0: student={} has no attention between pairs of "
-    "nodes that could be taught. Set loss.micro.attention=0, or choose student=gps, student=graphormer or "
+    "nodes. Set loss.micro.attention=0, or choose student=gps, student=graphormer or "
     "student=transformer.",
 }
 
@@ -124,7 +124,7 @@ def config_of(tmp_path: Path) -> Callable:
 @pytest.mark.parametrize(
     ("declaration", "told"),
     [
-        ("CAPABILITIES = Capabilities(dens_pairs=False)", "dens_pairs: there is no such capability. Choices: dense_"),
+        ("CAPABILITIES = Capabilities(dens_pairs=False)", "dens_pairs: unknown capability. Choices: dense_"),
         ("CAPABILITIES = Capabilities(dens_pairs=False)", "Did you mean 'dense_pairs'?"),
         ("CAPABILITIES = Capabilities(dense_pairs=0)", "dense_pairs=0 must be True or False."),
         ("CAPABILITIES = Capabilities(**{})", "** cannot be read"),

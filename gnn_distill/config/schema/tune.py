@@ -15,27 +15,27 @@ class TuneConfig:
     """The search for settings, with one budget for every method."""
 
     trials: int = number(8, low=1)
-    """Trials of every method; the first is the method as it stands."""
+    """Number of trials per method; the first is the method with its own settings."""
     rows: list[str] | None = None
     """Methods to tune; null: every row of the table that takes settings of its own."""
     columns: list[str] | None = None
     """Columns to tune on; null: all."""
     pairs: int = number(1, low=1)
-    """A trial's value is the mean over so many pairs of its column, the first ones."""
+    """Number of (seed, fold) pairs, the first ones, that a trial is averaged over."""
     each_pair: bool = False
-    """A search inside each pair of the column, whose settings are for that pair alone; needed where pairs are folds."""
+    """Search inside each pair of the column, with settings for that pair alone; needed where pairs are folds."""
     space: str = "auto"
-    """The file of conf/tune that says what is searched; auto: graph or node, by the level of the data set."""
+    """File of conf/tune with the search space; auto: graph or node, by the level of the data set."""
     startup: int = number(4, low=1)
-    """Trials before TPE learns from them; all but the first are drawn at random."""
+    """Number of trials before TPE learns from them; all but the first are random."""
     seed: int = number(0, low=0, high=2**31 - 1)
-    """Seed of the search; methods with the same seed share the random draws of what they share."""
+    """Seed of the search; with the same seed, methods share the random draws of the keys they share."""
     jobs: int = number(1, low=1)
-    """Trials at once, for a launcher that can: hydra/launcher=joblib."""
+    """Number of trials at once, with a launcher that supports it: hydra/launcher=joblib."""
     studies: str = "outputs/tune"
     """Folder of the studies, each in <table>/<column>_<row>."""
     folder: str | None = None
-    """Where the best settings are written, as <column>/<row>.yaml; null: conf/tuned of the checkout, else of here."""
+    """Folder of the best settings, as <column>/<row>.yaml; null: conf/tuned of the checkout, else of this folder."""
 
 
 @dataclass
@@ -43,14 +43,14 @@ class TuneCommand:
     """`gnn-distill tune`: search every method's settings on validation, with equal budgets."""
 
     table: TableConfig = MISSING
-    """Whose rows and columns are tuned: a file of conf/table."""
+    """The table whose methods are tuned: a file of conf/table."""
     tune: TuneConfig = section(TuneConfig)
     """The search."""
     paths: PathsConfig = section(PathsConfig)
-    """Given to every run."""
+    """Where files are read and written."""
     trainer: TrainerConfig = section(TrainerConfig)
-    """What is set here is given to every run."""
+    """Keys set on the command line apply to every run."""
     pretrain: PretrainConfig = section(PretrainConfig)
-    """What is set here is given to every run."""
+    """Keys set on the command line apply to every run."""
     tracker: TrackerConfig = section(TrackerConfig)
-    """Given to every run."""
+    """Tracker that mirrors the runs."""
