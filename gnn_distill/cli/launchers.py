@@ -12,7 +12,7 @@ SIZES = {
     "MV2_COMM_WORLD_SIZE": "MV2_COMM_WORLD_RANK",
     "JSM_NAMESPACE_SIZE": "JSM_NAMESPACE_RANK",
 }
-"""Variables of torchrun, Open MPI, MPICH, MVAPICH and jsrun: number of processes, and this one's index."""
+"""Variables of torchrun, Open MPI, MPICH, MVAPICH and jsrun: number of processes, index of this one."""
 
 
 def refuse_several_processes() -> None:
@@ -21,15 +21,15 @@ def refuse_several_processes() -> None:
         if _number(size) < 2:
             continue
         error = UserError(
-            f"{size}={os.environ[size]}: a launcher started this number of processes, and each would make the same run. "
-            "A run takes one process: torchrun --nproc-per-node=1, srun --ntasks=1, mpirun -n 1. If there is only one, "
+            f"{size}={os.environ[size]}: a launcher started this number of processes, and each would make the same "
+            "run. A run takes one process: torchrun --nproc-per-node=1, srun --ntasks=1, mpirun -n 1. If there is one, "
             "unset the variable. To make several runs at once: -m hydra/launcher=joblib."
         )
         raise SystemExit(1) from None if _number(rank) else error
 
 
 def _launcher_variables() -> Iterator[tuple[str, str]]:
-    """Names of a launcher's variables: the number of processes, and this one's index."""
+    """Names of a launcher's variables: the number of processes, index of this one."""
     yield from SIZES.items()
     if "SLURM_STEP_NUM_TASKS" in os.environ:
         yield "SLURM_STEP_NUM_TASKS", "SLURM_PROCID"

@@ -128,10 +128,10 @@ def config_of(tmp_path: Path) -> Callable:
         ("CAPABILITIES = Capabilities(dens_pairs=False)", "Did you mean 'dense_pairs'?"),
         ("CAPABILITIES = Capabilities(dense_pairs=0)", "dense_pairs=0 must be True or False."),
         ("CAPABILITIES = Capabilities(**{})", "** cannot be read"),
-        ("CAPABILITIES = Capabilities(False)", "Write it there once, at the top level: CAPABILITIES = Capabilities("),
-        ("CAPABILITIES = Capabilities()\n" * 2, "Write it there once"),
-        ("from elsewhere import CAPABILITIES", "Write it there once"),
-        ("if True:\n    CAPABILITIES = Capabilities()", "Write it there once"),
+        ("CAPABILITIES = Capabilities(False)", "Assign it once, at the top level: CAPABILITIES = Capabilities("),
+        ("CAPABILITIES = Capabilities()\n" * 2, "Assign it once"),
+        ("from elsewhere import CAPABILITIES", "Assign it once"),
+        ("if True:\n    CAPABILITIES = Capabilities()", "Assign it once"),
     ],
 )
 def test_a_declaration_that_cannot_be_read_is_refused(declaration: str, told: str, own: Callable) -> None:
