@@ -51,7 +51,7 @@ WRONG = {
     "loss.own.mine.target=mine.loss": "loss.own.mine.target=mine.loss: loss.own has no mine yet. Add it: "
     "'+loss.own={mine: {target: mine.loss}}'.",
     "loss=simkd loss.baseline.fitnet=0 +loss.own={mine:{target:mine.loss,reads:graphs}}": "alignment.reuse_head=true: "
-    "nothing teaches the states that the head reads. Set alignment.weights.node, loss.baseline.fitnet or "
+    "nothing trains the states that the head reads. Set alignment.weights.node, loss.baseline.fitnet or "
     "loss.weights.task above 0.",
     "alignment.source=egg": "alignment.source=egg: unknown choice. Choices: ego, walk, cluster, fragment. "
     "Did you mean 'ego'?",

@@ -38,10 +38,10 @@ def test_runs_with_other_settings_are_told_with_the_keys_that_differ(tmp_path: P
     )
     assert where == (
         f"3 runs are missing, 3 with other settings exist. Searched in {Path.cwd()}: {places[0]} (3 runs), "
-        f"{places[1]} (not there)."
+        f"{places[1]} (does not exist)."
     )
     (where,) = describe_absent(known, read_runs([tmp_path / "far"]), [tmp_path / "far"])
-    assert where.startswith("3 runs are missing, 3 of other settings were found.")
+    assert where.startswith("3 runs are missing, 3 with other settings exist.")
 
 
 def test_the_same_words_with_another_hash_are_told_apart_from_nothing(tmp_path: Path) -> None:
