@@ -21,8 +21,8 @@ def refuse_several_processes() -> None:
         if _number(size) < 2:
             continue
         error = UserError(
-            f"{size}={os.environ[size]}: a launcher started this number of processes, and each would make the same "
-            "run. A run takes one process: torchrun --nproc-per-node=1, srun --ntasks=1, mpirun -n 1. If there is one, "
+            f"{size}={os.environ[size]}: a launcher started several processes, and each would make the same run. A "
+            "run takes one process: torchrun --nproc-per-node=1, srun --ntasks=1, mpirun -n 1. If there is only one, "
             "unset the variable. To make several runs at once: -m hydra/launcher=joblib."
         )
         raise SystemExit(1) from None if _number(rank) else error
