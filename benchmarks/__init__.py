@@ -1,1 +1,1 @@
-"""Speed and memory beside what users would take instead: `python -m benchmarks --help`."""
+"""Speed and memory, compared with the alternatives: `python -m benchmarks --help`."""

@@ -1,4 +1,4 @@
-"""How fast and how large, beside what users would take instead; ratios in one run, contenders in turns.
+"""Speed and memory, compared with the alternatives: contenders take turns within one run.
 
 python -m benchmarks [PART ...] [--rounds 5] [--size smoke|full] [--json FILE]
                      [--figure FILE] [overrides of `gnn-distill train` ...]
@@ -23,13 +23,13 @@ from benchmarks.options import Options, Report
 from gnn_distill.storage.provenance import environment
 
 PARTS = {
-    "preprocessing": "hop distances beside NetworkX and scipy, and how long whole sets take",
-    "throughput": "training beside a textbook Graphormer and PyG's GPSConv: graphs a second, share of the matmul rate",
-    "distilled": "an epoch with a teacher beside one without",
-    "losses": "a step of every objective beside plain training",
+    "preprocessing": "hop distances, compared with NetworkX and scipy; time for whole data sets",
+    "throughput": "training, compared with a textbook Graphormer and PyG's GPSConv: graphs per second, matmul rate",
+    "distilled": "an epoch with a teacher, compared with one without",
+    "losses": "a step of every objective, compared with plain training",
     "memory": "peak memory with a teacher and without",
-    "startup": "from the return key to the first step",
-    "scaling": "throughput over nodes a graph, batch size and number of graphs",
+    "startup": "time from the command to the first training step",
+    "scaling": "throughput by nodes per graph, batch size and number of graphs",
 }
 
 
@@ -40,16 +40,23 @@ def main(words: list[str] | None = None) -> None:
         description=__doc__.partition("\n")[0],
         epilog="parts: " + "; ".join(f"{name}, {about}" for name, about in PARTS.items()),
     )
-    parser.add_argument("words", nargs="*", metavar="PART|KEY=VALUE", help="parts (all), overrides of every config")
-    parser.add_argument("--rounds", type=int, default=5, help="of which medians are taken")
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="PART|KEY=VALUE",
+        help="parts to measure (default: all), and overrides of every config",
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds, of which medians are reported")
     parser.add_argument("--size", choices=("full", "smoke"), default="full", help="smoke: small generated graphs")
-    parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="cpu: of a machine that others use")
-    parser.add_argument("--json", type=Path, help="file for all results")
+    parser.add_argument(
+        "--clock", choices=("wall", "cpu"), default="wall", help="cpu: CPU time, for a machine that others use"
+    )
+    parser.add_argument("--json", type=Path, help="JSON file for all results")
     parser.add_argument("--figure", type=Path, help="file for the curves of `scaling`, such as scaling.png")
     arguments = parser.parse_intermixed_args(words)
     parts = [word for word in arguments.words if "=" not in word] or list(PARTS)
     if unknown := set(parts) - set(PARTS):
-        parser.error(f"no such part: {', '.join(sorted(unknown))}; choose from {', '.join(PARTS)}")
+        parser.error(f"unknown part: {', '.join(sorted(unknown))}. Choices: {', '.join(PARTS)}")
     results: dict[str, Any] = {
         "command": " ".join(words or sys.argv[1:]),
         "environment": environment(device()),
@@ -66,12 +73,12 @@ def main(words: list[str] | None = None) -> None:
         if part == "scaling" and arguments.figure:
             draw_scaling(reports, arguments.figure)
         results["parts"][part] = [vars(report) for report in reports]
-        if arguments.json:  # after every part, so that an interrupted run leaves what it has
+        if arguments.json:  # after every part, so that an interrupted run keeps its results
             arguments.json.write_text(json.dumps(results, indent=2) + "\n")
 
 
 def device() -> str:
-    """The best there is."""
+    """The GPU if there is one, else the CPU."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
@@ -84,12 +91,12 @@ def show(report: Report) -> None:
     for row in report.rows:
         table.add_row(*(cell(row.get(column, "")) for column in columns))
     console = Console()
-    # In a file or a pipe there is room.
+    # A file or a pipe has no narrow width.
     (console if console.is_terminal else Console(width=140)).print(table)
 
 
 def cell(value: Any) -> str:
-    """Three digits that count; whole numbers whole."""
+    """A cell's text: three significant digits, or a whole number."""
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,4 +1,4 @@
-"""What is made in a contender's process, from what can be sent there."""
+"""What a contender's process makes, from arguments that can be sent there."""
 
 import warnings
 from dataclasses import dataclass
@@ -19,23 +19,23 @@ from gnn_distill.cpu import default_threads, products_by_onednn
 from gnn_distill.data.task import GraphTask
 
 GPS_PEERS = {"GPSConv with GINE": True, "GPSConv, attention alone": False}
-"""Whether there is message passing."""
+"""Whether the peer has message passing."""
 
 DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 
 @dataclass
 class Case:
-    """A student of ours and the graphs it is trained on."""
+    """One of our students and its training graphs."""
 
     config: TrainConfig
     graphs: int | None = None
-    """Training graphs of an epoch; None: all."""
+    """Number of training graphs per epoch; None: all."""
     nodes: int = 0
-    """Of generated graphs; 0: the config's data set."""
+    """Number of nodes of generated graphs; 0: the config's data set."""
 
     def task(self) -> GraphTask:
-        """The graphs; a few more than asked for, to validate on."""
+        """The graphs, with a few more to validate on."""
         return drawn_task(self.graphs + 8, self.nodes) if self.nodes else load(self.config, self.graphs)
 
 
@@ -50,12 +50,12 @@ def make_own(options: Options, case: Case) -> OwnTraining:
 
 
 def make_peer(name: str, options: Options, case: Case) -> PeerTraining:
-    """A peer of the same width, depth, heads and dropout, with its graphs prepared as it wants them."""
-    # PyTorch asks for two masks of one type; the recipe has a Boolean one and one of numbers.
+    """A peer of the same width, depth, heads and dropout, with its graphs in its own format."""
+    # PyTorch wants two masks of one type; the recipe has a Boolean one and one of numbers.
     warnings.filterwarnings("ignore", "Support for mismatched key_padding_mask")
     config, task = case.config, case.task()
     student, encoding, spec, trainer = config.student, config.encoding, task.spec, config.trainer
-    # Nothing of what our own make_fabric sets: so others find PyTorch.
+    # PyTorch's defaults, without what our own make_fabric sets.
     torch.set_num_threads(trainer.threads or default_threads())
     fabric = Fabric(accelerator=trainer.accelerator, devices=1, precision=trainer.precision)
     fabric.launch()
@@ -88,9 +88,9 @@ def make_peer(name: str, options: Options, case: Case) -> PeerTraining:
 
 
 class Products:
-    """Square matrix products in the number format of training: 1024³ on a CPU, 8192³ on a GPU, which less cannot fill.
+    """Square matrix products in the number format of training: 1024³ on a CPU, 8192³ on a GPU, to fill it.
 
-    tuned: by the kernels that our own training chooses, otherwise as PyTorch comes.
+    tuned: with the kernels that our training chooses, else with PyTorch's defaults.
     """
 
     def __init__(self, options: Options, case: Case, tuned: bool) -> None:
@@ -103,7 +103,7 @@ class Products:
         self.a, self.b = (torch.randn(self.size, self.size, device=device, dtype=dtype) for _ in range(2))
 
     def epoch(self) -> float:
-        """Seconds a floating-point operation."""
+        """Seconds per floating-point operation."""
         started = self.clock()
         with products_by_onednn(self.tuned):
             for _ in range(10):

@@ -1,4 +1,4 @@
-"""What distillation adds to an epoch: teacher's rows gathered, losses computed, beside labels alone."""
+"""What distillation adds to an epoch with labels alone: gathering the teacher's rows, and computing the losses."""
 
 import statistics
 from functools import partial
@@ -13,7 +13,7 @@ METHODS = {"plain": PLAIN, "kd": ("loss=kd",), "full method": ()}
 
 
 def case(options: Options, *overrides: str) -> Case:
-    """Training on NCI1, or on a few drawn graphs."""
+    """Training on NCI1, or on a few generated graphs."""
     if options.smoke:
         return make_case(options, ("trainer.batch_size=16", *overrides), 64, 12)
     return make_case(options, ("dataset=nci1", "trainer.batch_size=128", *overrides))
@@ -33,4 +33,4 @@ def measure(options: Options) -> list[Report]:
         }
         for name, values in seconds.items()
     ]
-    return [Report(f"A distilled epoch beside a plain one ({graphs} graphs)", rows)]
+    return [Report(f"A distilled epoch, compared with a plain one ({graphs} graphs)", rows)]

@@ -12,7 +12,7 @@ matplotlib.use("Agg")
 
 
 def draw_scaling(reports: list[Report], path: Path) -> None:
-    """One panel a table, logarithmic both ways: the first column is the axis, every other one a curve."""
+    """One panel per table, with two logarithmic axes: the first column is the x axis, every other one a curve."""
     figure, panels = plt.subplots(1, len(reports), figsize=(4.2 * len(reports), 3.4), constrained_layout=True)
     for panel, report in zip(panels, reports, strict=True):
         axis, *curves = report.rows[0]
@@ -20,7 +20,7 @@ def draw_scaling(reports: list[Report], path: Path) -> None:
         for curve in curves:
             panel.plot(values, [row[curve] for row in report.rows], "o-", label=curve)
         panel.set(title=report.title, xlabel=axis, xscale="log", yscale="log")
-        # The values that were measured, in place of powers of ten.
+        # Ticks at the measured values, in place of powers of ten.
         panel.set_xticks(values, labels=[f"{value:,}" for value in values])
         panel.minorticks_off()
         low, high = panel.get_ylim()

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.first_step train ...`: the command line, left at the first training step; tells when that was.
+"""`python -m benchmarks.first_step train ...`: the command line, ended at its first training step; prints the time.
 
-Torch is touched only when training is imported, which imports it anyway: what is measured stays as it is.
+Torch is imported only with the training loop, which imports it anyway, so the measured time does not change.
 """
 
 import os
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def leave(*_: Any) -> None:
-    """Print the time and end, at once."""
+    """Print the time and exit at once."""
     print(time.time(), flush=True)
     os._exit(0)
 

@@ -1,4 +1,4 @@
-"""Generated graphs that look like molecules, of any size and number: no files are needed."""
+"""Generated graphs that look like molecules, of any size and number; no files are needed."""
 
 import torch
 from torch import Tensor
@@ -10,9 +10,9 @@ NODE_TYPES, EDGE_TYPES = 28, 4
 
 
 def drawn_task(count: int, nodes: int, spread: float = 0.2, seed: int = 0) -> GraphTask:
-    """`count` graphs of about `nodes` nodes with a random target; all but eight of them are for training.
+    """`count` graphs of about `nodes` nodes with a random target; all but eight are for training.
 
-    Each is a random tree with an edge more for every ten nodes. `spread`: standard deviation of sizes over their mean.
+    Each is a random tree with one more edge per ten nodes. spread: standard deviation of sizes divided by their mean.
     """
     random = torch.Generator().manual_seed(seed)
     sizes = nodes * (1 + spread * torch.randn(count, generator=random))

@@ -1,4 +1,4 @@
-"""What each objective costs: a training step beside that of plain training, on the same batches."""
+"""The cost of each objective: a training step, compared with plain training on the same batches."""
 
 import statistics
 from functools import partial
@@ -39,7 +39,7 @@ FEW = ("plain training", "loss=kd", "full method")
 
 
 def measure(options: Options) -> list[Report]:
-    """Milliseconds a step, the gathering of the teacher's rows included, loading left out."""
+    """Milliseconds per step, with the gathering of the teacher's rows and without loading."""
     makers = {
         name: (make_own, options, case(options, "signals.layers=all", *PRESETS[name]))
         for name in (FEW if options.smoke else PRESETS)
@@ -47,13 +47,13 @@ def measure(options: Options) -> list[Report]:
     with remotes(makers) as running:
         seconds = interleave({name: partial(remote, "step") for name, remote in running.items()}, options.rounds)
         plain = running["plain training"]
-        a_step = plain("graphs") / plain("batches")
+        graphs_per_step = plain("graphs") / plain("batches")
     rows = [
         {
             "objective": name,
-            "ms a step": 1e3 * a_step * statistics.median(values),
+            "ms per step": 1e3 * graphs_per_step * statistics.median(values),
             "ratio": 1 / times_faster(values, seconds["plain training"]),
         }
         for name, values in seconds.items()
     ]
-    return [Report(f"Steps of all objectives ({a_step:.0f} graphs a batch)", rows)]
+    return [Report(f"Steps of all objectives ({graphs_per_step:.0f} graphs per batch)", rows)]

@@ -9,9 +9,9 @@ from benchmarks.processes import remotes
 
 
 def measure(options: Options) -> list[Report]:
-    """Ratios to plain training, of processes that train three epochs; the first of a kind fills the store.
+    """Ratios to plain training, of processes that train for three epochs; the first of each kind fills the store.
 
-    `process` is all of it, PyTorch's own pages too; `training` what came on top once all was at hand.
+    `process` is all of it, with PyTorch's own pages; `training` what training adds once everything is loaded.
     """
     peaks: dict[str, list[dict[str, float]]] = {name: [] for name in METHODS}
     for _ in range(2 if options.smoke else options.rounds + 1):

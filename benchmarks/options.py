@@ -1,4 +1,4 @@
-"""What all parts share: the options of the command line, configs as `gnn-distill train` composes them, and tables."""
+"""Shared by all parts: command-line options, configs as `gnn-distill train` composes them, and tables."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,21 +17,21 @@ PLAIN = ("loss=task", "alignment=none", "teacher=none")
 
 @dataclass
 class Options:
-    """What the command line says."""
+    """The options of the command line."""
 
     folder: Path
-    """For what is written on the way; removed at the end."""
+    """Temporary folder; removed at the end."""
     rounds: int = 5
     smoke: bool = False
     """Small generated graphs instead of data sets."""
     clock: str = "wall"
     overrides: tuple[str, ...] = ()
-    """Of `gnn-distill train`, for every config there is."""
+    """Overrides of `gnn-distill train`, for every config."""
 
     def config(self, *overrides: str, keep: bool = True) -> TrainConfig:
         """The config of `gnn-distill train` with these overrides, then those of the command line.
 
-        keep: in the user's store, where real data are concerned.
+        keep: use the user's store, for real data.
         """
         store = () if keep and not self.smoke else (f"paths.store={self.folder / 'store'}",)
         every = ["tracker=none", "pretrain.max_epochs=1", *overrides, *self.overrides, *store]
@@ -42,7 +42,7 @@ class Options:
 
 @dataclass
 class Report:
-    """A table of results; rows have like keys."""
+    """A table of results; rows share their keys."""
 
     title: str
     rows: list[dict[str, Any]]

@@ -1,4 +1,4 @@
-"""Our own training as a contender, by the package's stages and loop."""
+"""Our own training as a contender, with the package's stages and loop."""
 
 import sys
 from collections.abc import Iterator
@@ -37,13 +37,13 @@ from gnn_distill.training.tracking import Tracker
 
 
 def make_runtime(options: Options, config: TrainConfig) -> Runtime:
-    """Device, store and a run directory of no consequence."""
+    """Device, store and a temporary run directory."""
     fabric, store, directory = make_fabric(config.trainer), Store(config.paths.store), RunDirectory(options.folder)
     return Runtime(fabric, store, Console(sys.stderr), directory, Tracker(), Interruption())
 
 
 def load(config: TrainConfig, graphs: int | None = None) -> GraphTask:
-    """The config's data set with `graphs` of its training graphs, from all over the set, and a few to validate on."""
+    """The config's data set with `graphs` of its training graphs, spread over the set, and a few to validate on."""
     task = load_task(config.dataset, config.paths)
     train = task.splits.train
     chosen = train if graphs is None else train[torch.linspace(0, len(train) - 1, graphs).long().unique()]
@@ -66,10 +66,9 @@ class NoCheckpointer:
 
 
 class TimedLoader:
-    """A feed that times its epochs, from the wish for the first batch until the last one's step is done.
+    """A loader that times its epochs, from the request for the first batch to the end of the last step.
 
-    With `kept` batches these are all there is of every epoch: what a step costs without loading, but for the teacher's
-    rows.
+    With `kept` batches every epoch has just these: the time of steps without loading, except for the teacher's rows.
     """
 
     def __init__(self, loader: Loader, clock: str, kept: list[GraphBatch] | None = None) -> None:
@@ -87,7 +86,7 @@ class TimedLoader:
         self.seconds = self.clock() - started
 
     def eval_batches(self, split: str) -> Iterator[GraphBatch]:
-        """All examples of a split."""
+        """Batches of all examples of a split."""
         return self.loader.eval_batches(split)
 
     def _with(self, extra: Extra) -> Iterator[tuple[float, GraphBatch, Any]]:
@@ -97,7 +96,7 @@ class TimedLoader:
 
 
 class OwnTraining:
-    """A student of ours, trained by the package's own loop on what its stages have prepared."""
+    """One of our students, trained with the package's loop on the outputs of its stages."""
 
     def __init__(self, options: Options, task: GraphTask, config: TrainConfig) -> None:
         self.runtime = runtime = make_runtime(options, config)
@@ -124,39 +123,39 @@ class OwnTraining:
         return TimedLoader(self.loader.loader, self.clock, [batch for _, batch, _ in self.loader.loader.train(1)])
 
     def epoch(self) -> float:
-        """Seconds a graph in an epoch, loading included."""
+        """Seconds per graph in an epoch, with loading."""
         return self._fit(self.loader)
 
     def step(self) -> float:
-        """Seconds a graph in an epoch whose batches are at hand."""
+        """Seconds per graph in an epoch without loading."""
         return self._fit(self.at_hand)
 
     def load(self) -> float:
-        """Seconds a graph to cut and collate the batches of an epoch."""
+        """Seconds per graph to select and collate the batches of an epoch."""
         started = CLOCKS[self.clock]()
         for _ in self.loader.loader.train(1):
             pass
         return (CLOCKS[self.clock]() - started) / self.graphs()
 
     def graphs(self) -> int:
-        """Training graphs of an epoch."""
+        """Number of training graphs per epoch."""
         return len(self.task.splits.train)
 
     def batches(self) -> int:
-        """Steps of an epoch."""
+        """Number of steps per epoch."""
         return len(self.at_hand.kept)
 
     def parameters(self) -> int:
-        """Learned scalars of the student."""
+        """Number of learned scalars of the student."""
         return sum(parameter.numel() for parameter in self.model.parameters())
 
     def flops(self) -> float:
-        """Operations of the student's matrix products, a graph, without those on padding."""
+        """Operations of the student's matrix products per graph, without those on padding."""
         sizes = self.task.graphs.num_nodes[self.task.splits.train]
         return training_flops(self.config.student, sizes + (self.model.token is not None)) / len(sizes)
 
     def peak(self) -> dict[str, float]:
-        """Bytes at the peak: of this process, of this since all was at hand, and of tensors on a GPU."""
+        """Peak bytes: of this process, of this since everything was loaded, and of tensors on a GPU."""
         peaks = {"process": resident("VmHWM"), "training": max(0, resident("VmHWM") - self.before)}
         if self.runtime.fabric.device.type == "cuda":
             peaks["GPU"] = torch.cuda.max_memory_allocated()

@@ -1,4 +1,4 @@
-"""What a Graphormer reads of its graphs: all of them at once beside one after the other, from file to file."""
+"""Graphormer's encodings: of all graphs at once, compared with one graph after the other."""
 
 import statistics
 import time
@@ -29,11 +29,11 @@ ENCODINGS = {
     "paths": EncodingConfig(degree=True, spd=True, edge_hops=DISTANCE),
 }
 SAMPLES = {"GraphGPS's recipe": 50, "GraphGPS's recipe, with paths": 50, "scipy, graph by graph": 500}
-"""Graphs that the slow ones take in a round."""
+"""Number of graphs per round for the slow ones."""
 
 
 def measure(options: Options) -> list[Report]:
-    """Ratios on molecules, and how long whole sets take, reading and writing included."""
+    """Ratios on molecules, and the time for whole data sets, with reading and writing."""
     reports = [ratios(options)]
     if not options.smoke:
         sets = [whole(options.config(f"dataset={name}"), options) for name in ("zinc", "peptides_func")]
@@ -42,7 +42,7 @@ def measure(options: Options) -> list[Report]:
 
 
 def molecules(options: Options) -> GraphTask:
-    """ZINC, or a few drawn graphs."""
+    """ZINC, or a few generated graphs."""
     if options.smoke:
         return drawn_task(200, 20)
     config = options.config("dataset=zinc")
@@ -57,14 +57,14 @@ class OwnPreprocessing:
         self.graphs, self.encoding = molecules(options).graphs, ENCODINGS[what]
 
     def epoch(self) -> float:
-        """Wall seconds a graph: there may be workers, whose time no clock of this process knows."""
+        """Wall seconds per graph: worker processes may take part, whose CPU time this process does not know."""
         started = time.perf_counter()
         compute_encodings(self.graphs, self.encoding)
         return (time.perf_counter() - started) / len(self.graphs)
 
 
 class PeerPreprocessing:
-    """One graph after the other, of a sample that is the same for all."""
+    """One graph after the other, of the same sample for all."""
 
     def __init__(self, options: Options, name: str) -> None:
         graphs = molecules(options).graphs
@@ -76,7 +76,7 @@ class PeerPreprocessing:
                 data.edge_attr = None
 
     def epoch(self) -> float:
-        """Wall seconds a graph."""
+        """Wall seconds per graph."""
         started = time.perf_counter()
         for data in self.data_list:
             self.function(data)
@@ -84,7 +84,7 @@ class PeerPreprocessing:
 
 
 def ratios(options: Options) -> Report:
-    """Microseconds a graph, and ratios to our distances, and to our paths."""
+    """Microseconds per graph, and ratios to our distances and to our paths."""
     makers = {f"ours, {what}": (OwnPreprocessing, options, what) for what in ENCODINGS}
     makers |= {name: (PeerPreprocessing, options, name) for name in SAMPLES}
     with remotes(makers) as running:
@@ -92,7 +92,7 @@ def ratios(options: Options) -> Report:
     rows = [
         {
             "way": way,
-            "µs a graph": 1e6 * statistics.median(values),
+            "µs per graph": 1e6 * statistics.median(values),
             "times our distances": times_faster(seconds["ours, distances"], values),
             "times our paths": times_faster(seconds["ours, paths"], values),
         }
@@ -102,7 +102,7 @@ def ratios(options: Options) -> Report:
 
 
 def whole(config: TrainConfig, options: Options) -> dict[str, Any]:
-    """Wall seconds to read a set, to compute and store its hop distances and degrees, and to find them again."""
+    """Wall seconds to read a data set, to compute and store its hop distances and degrees, and to load them again."""
     runtime = make_runtime(options, options.config(keep=False))
     task, reading = clocked(lambda: load_task(config.dataset, config.paths))
     _, hashing = clocked(lambda: task.fingerprint)
@@ -121,6 +121,6 @@ def whole(config: TrainConfig, options: Options) -> dict[str, Any]:
 
 
 def clocked(function: Callable[[], Any]) -> tuple[Any, float]:
-    """What a function gives, and how many seconds it took."""
+    """A function's return value, and its time in seconds."""
     started = time.perf_counter()
     return function(), time.perf_counter() - started

@@ -1,6 +1,6 @@
-"""Contenders in processes of their own, each with its own memory and settings, that work when they are told to.
+"""Contenders in separate processes, each with its own memory and settings, that run on request.
 
-What our training sets for its whole process would speed up a peer beside it, and slow it down too.
+Process-wide settings of our training would change the speed of a peer in the same process.
 """
 
 import multiprocessing
@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 CONTEXT = multiprocessing.get_context("forkserver")
-# Imported once, in a process that never computes; threads and GPUs do not survive a fork.
+# Imported once, in a process that never computes: threads and GPUs do not survive a fork.
 CONTEXT.set_forkserver_preload(["benchmarks.contenders"])
 
 
 class Remote:
-    """What `make(*arguments)` gives, in a new process: `remote("epoch")` calls its method of that name there."""
+    """The object `make(*arguments)` in a new process: `remote("epoch")` calls its method of that name there."""
 
     def __init__(self, make: Callable[..., Any], *arguments: Any) -> None:
         self._pipe, end = CONTEXT.Pipe()
@@ -44,7 +44,7 @@ class Remote:
 
 @contextmanager
 def remotes(makers: dict[str, tuple]) -> Iterator[dict[str, Remote]]:
-    """A process for each of `makers`, (make, *arguments) by name; they end with the block."""
+    """A process for each of `makers`, (make, *arguments) by name; all end with the block."""
     running: dict[str, Remote] = {}
     try:
         for name, (make, *arguments) in makers.items():
@@ -56,7 +56,7 @@ def remotes(makers: dict[str, tuple]) -> Iterator[dict[str, Remote]]:
 
 
 def serve(pipe: Connection, make: Callable[..., Any], arguments: tuple) -> None:
-    """Make the contender, then answer calls of its methods until the other end is closed."""
+    """Make the contender, then answer calls of its methods until the pipe is closed."""
     answer: Callable[[], Any] = lambda: None  # noqa: E731
     try:
         contender = make(*arguments)
@@ -70,6 +70,6 @@ def serve(pipe: Connection, make: Callable[..., Any], arguments: tuple) -> None:
 
 
 def resident(what: str) -> int:
-    """Bytes of this process that lie in memory (VmRSS), or the most that ever did (VmHWM); Linux."""
+    """Resident bytes of this process now (VmRSS), or at their peak (VmHWM); Linux only."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(what))

@@ -1,4 +1,4 @@
-"""How throughput and preprocessing grow with graphs, batches and data sets: tables, and a figure for the docs."""
+"""How throughput and preprocessing scale with graphs, batches and data sets: tables, and a figure for the docs."""
 
 import statistics
 from functools import partial
@@ -15,11 +15,11 @@ from gnn_distill.data.encodings.structural import compute_encodings
 MODEL = (*PLAIN, *PAIRS, *NARROW, "student.num_layers=4", *DROPOUT)
 PEERS = ("textbook Graphormer", "GPSConv, attention alone")
 MOLECULE = 24
-"""Nodes of a molecule."""
+"""Number of nodes per molecule."""
 
 
 def measure(options: Options) -> list[Report]:
-    """Graphs a second over nodes a graph and batch size; microseconds a graph over the number of graphs."""
+    """Graphs per second by nodes per graph and by batch size; microseconds per graph by number of graphs."""
     nodes, batches, counts = (16, 32, 64, 128, 256, 512), (1, 4, 16, 64, 256), (1_000, 4_000, 16_000, 64_000)
     total = 8192
     if options.smoke:
@@ -28,14 +28,14 @@ def measure(options: Options) -> list[Report]:
     by_batch = [trained("batch", size, min(512, 32 * size), MOLECULE, size, options) for size in batches]
     by_count = [prepared(count, options) for count in counts]
     return [
-        Report("Graphs a second by nodes a graph", by_nodes),
-        Report("Graphs a second by batch size", by_batch),
-        Report("Microseconds a graph by number of graphs", by_count),
+        Report("Graphs per second by nodes per graph", by_nodes),
+        Report("Graphs per second by batch size", by_batch),
+        Report("Microseconds per graph by number of graphs", by_count),
     ]
 
 
 def trained(axis: str, value: int, graphs: int, nodes: int, batch: int, options: Options) -> dict[str, float]:
-    """Our training and its peers' on drawn graphs, loading included."""
+    """Our training and its peers' on generated graphs, with loading."""
     case = make_case(options, (*MODEL, f"trainer.batch_size={batch}"), graphs, nodes)
     makers = {"ours": (make_own, options, case)} | {peer: (make_peer, peer, options, case) for peer in PEERS}
     with remotes(makers) as running:
@@ -45,13 +45,13 @@ def trained(axis: str, value: int, graphs: int, nodes: int, batch: int, options:
 
 
 def prepared(count: int, options: Options) -> dict[str, float]:
-    """Hop distances of molecules, and what the feed takes to cut and collate them."""
+    """Hop distances of molecules, and the loader's time to select and collate them."""
     graphs, encoding = drawn_task(count, MOLECULE).graphs, EncodingConfig(degree=True, spd=True)
     case = make_case(options, (*MODEL, "trainer.batch_size=256"), count, MOLECULE)
-    with remotes({"feed": (make_own, options, case)}) as running:
+    with remotes({"loader": (make_own, options, case)}) as running:
         contenders = {
             "hop distances": timed(lambda: compute_encodings(graphs, encoding), len(graphs), options.clock),
-            "batches": partial(running["feed"], "load"),
+            "batches": partial(running["loader"], "load"),
         }
         seconds = interleave(contenders, options.rounds)
     return {"graphs": count} | {what: 1e6 * statistics.median(values) for what, values in seconds.items()}

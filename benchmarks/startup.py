@@ -1,4 +1,4 @@
-"""From the return key to the first training step of `gnn-distill train`, data, teacher and encodings being at hand."""
+"""Time to the first training step of `gnn-distill train`, with data, teacher and encodings stored already."""
 
 import statistics
 import subprocess
@@ -9,20 +9,20 @@ from benchmarks.options import PLAIN, Options, Report
 
 KINDS = {"no tracker": ("tracker=none",), "W&B offline": ("tracker=wandb",)}
 LIBRARIES = ("torch", "torch._dynamo", "torch_geometric.data", "lightning_fabric", "hydra", "rich", "safetensors")
-"""What a run imports of others' before its first step: PyTorch's optimizers want torch._dynamo, Fabric torchmetrics."""
+"""Libraries that a run imports before its first step: PyTorch's optimizers need torch._dynamo, Fabric torchmetrics."""
 FLOORS = {"import torch": ("torch",), "all libraries": LIBRARIES}
 TELL_TIME = "print(time.time(), flush=True); os._exit(0)"
 SHORT = ("debug.limit_batches=1", "trainer.max_epochs=1", "pretrain.max_epochs=1", "trainer.test=false")
 
 
 def measure(options: Options) -> list[Report]:
-    """Wall seconds, beside those of a bare `import torch`, and of all imports without anything done."""
+    """Wall seconds, compared with a bare `import torch`, and with all imports alone."""
     dataset = "typed_edges" if options.smoke else "nci1"
     kinds = {"no tracker": KINDS["no tracker"]} if options.smoke else KINDS
     settings = [f"dataset={dataset}", *SHORT, *options.overrides]
     if options.smoke:
         settings += [*PLAIN, f"paths.store={options.folder / 'store'}"]
-    else:  # a whole run, after which all is at hand
+    else:  # a whole run, which fills the store
         run("gnn_distill", *settings, "tracker=none", f"hydra.run.dir={options.folder / 'whole'}")
     seconds: dict[str, list[float]] = {what: [] for what in (*FLOORS, *kinds)}
     for index in range(1 if options.smoke else options.rounds):
@@ -45,12 +45,12 @@ def measure(options: Options) -> list[Report]:
 
 
 def run(module: str, *settings: str) -> str:
-    """What `python -m <module> train <settings>` prints."""
+    """The output of `python -m <module> train <settings>`."""
     return printed("-m", module, "train", *settings)
 
 
 def printed(*words: str) -> str:
-    """What `python <words>` prints."""
+    """The output of `python <words>`."""
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{' '.join(done.args)} failed:\n{done.stderr}")

@@ -1,4 +1,4 @@
-"""Training throughput beside the peers: graphs a second, and the share of the machine's matrix products it takes."""
+"""Training throughput, compared with peers: graphs per second, and share of the machine's rate of matrix products."""
 
 import statistics
 from functools import partial
@@ -12,7 +12,7 @@ WIDE = ("student.hidden_channels=80", "student.num_heads=8", "student.ffn_ratio=
 NARROW = ("student.hidden_channels=64", "student.num_heads=4", "student.ffn_ratio=2")
 DROPOUT = ("student.dropout=0.1", "student.attention_dropout=0.1")
 DRY = ("student.dropout=0", "student.attention_dropout=0")
-# The structure that both Graphormers read: degrees, and hop distances of which GraphGPS tells 20 apart.
+# The structure that both Graphormers read: degrees, and hop distances of which GraphGPS distinguishes 20.
 PAIRS = ("student=graphormer", "encoding=none", "encoding.degree=true", "encoding.spd=true", "encoding.max_spd=19")
 ZINC = ("dataset=zinc", *PAIRS, *WIDE, "student.num_layers=12", "trainer.batch_size=256", *DROPOUT)
 NCI1 = ("dataset=nci1", *PAIRS, *NARROW, "student.num_layers=4", "trainer.batch_size=128", *DROPOUT)
@@ -20,7 +20,7 @@ PEPTIDES = ("dataset=peptides_func", *PAIRS, *WIDE, "trainer.batch_size=32", *DR
 LARGE = (*PAIRS, *WIDE, "trainer.batch_size=8", *DROPOUT)
 
 WARM_UP = 3
-"""Epochs; their batches are few and of other shapes every time, and oneDNN makes a kernel for every new shape."""
+"""Epochs of warm-up: batches are few, of other shapes every time, and oneDNN compiles a kernel per shape."""
 
 GRAPHORMER = ("textbook Graphormer",)
 ALL = (*GRAPHORMER, *GPS_PEERS)
@@ -36,16 +36,16 @@ CASES: dict[str, tuple[tuple[str, ...], int, int, tuple[str, ...]]] = {
     "512 nodes, 4x80": ((*LARGE, "student.num_layers=4"), 16, 512, ALL),
     "512 nodes, 12x80": ((*LARGE, "student.num_layers=12"), 16, 512, ALL),
 }
-"""By name: overrides, training graphs of an epoch, nodes of generated graphs or 0, and peers."""
+"""By name: overrides, training graphs per epoch, nodes of generated graphs or 0, and peers."""
 SMALL = (*PAIRS, *WIDE, "student.num_layers=2", "trainer.batch_size=16", *DROPOUT)
 SMOKE = {
-    "Drawn graphs, edges of 5 hops": ((*SMALL, "encoding.edge_hops=5"), 48, 12, GRAPHORMER),
-    "Drawn graphs": (SMALL, 48, 12, ALL),
+    "Generated graphs, edges of 5 hops": ((*SMALL, "encoding.edge_hops=5"), 48, 12, GRAPHORMER),
+    "Generated graphs": (SMALL, 48, 12, ALL),
 }
 
 
 def measure(options: Options) -> list[Report]:
-    """A table for every case."""
+    """A table per case."""
     cases = SMOKE if options.smoke else CASES
     return [
         compare(name, make_case(options, (*PLAIN, *overrides), graphs, nodes), peers, options)
@@ -54,10 +54,10 @@ def measure(options: Options) -> list[Report]:
 
 
 def compare(name: str, case: Case, peers: tuple[str, ...], options: Options) -> Report:
-    """Our student and its peers in turns: epochs with loading, and steps on batches that are at hand.
+    """Our student and its peers in turns: epochs with loading, and steps without.
 
-    The share is that of useful operations (padding left out) in the rate of square matrix products, as PyTorch comes
-    and by the kernels that our training chooses ("tuned").
+    The share is the rate of useful operations (without padding) over that of square matrix products, with PyTorch's
+    defaults and with the kernels that our training chooses ("tuned").
     """
     makers = {"ours": (make_own, options, case)} | {peer: (make_peer, peer, options, case) for peer in peers}
     products = {"matmul rate": (Products, options, case, False), "tuned rate": (Products, options, case, True)}
@@ -72,7 +72,7 @@ def compare(name: str, case: Case, peers: tuple[str, ...], options: Options) -> 
             "model": who,
             "parameters": parameters[who],
             "graphs/s": 1 / statistics.median(epochs[who]),
-            "ms a graph": 1e3 * statistics.median(steps[who]),
+            "ms per graph": 1e3 * statistics.median(steps[who]),
             "ours faster": times_faster(epochs["ours"], epochs[who]),
             "step alone": times_faster(steps["ours"], steps[who]),
         }

@@ -1,4 +1,4 @@
-"""Times of contenders that take turns, so that a machine whose speed drifts slows them alike."""
+"""Timing of contenders that take turns, so that a drift of the machine's speed affects all alike."""
 
 import statistics
 import time
@@ -7,14 +7,14 @@ from collections.abc import Callable
 import torch
 
 Contender = Callable[[], float]
-"""Does its work once; returns seconds an item."""
+"""Does its work once; returns seconds per item."""
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
 def interleave(contenders: dict[str, Contender], rounds: int, warm_up: int = 1) -> dict[str, list[float]]:
-    """Seconds an item of each contender in every round; the first `warm_up` rounds are left out.
+    """Seconds per item of each contender in every round, without the first `warm_up` rounds.
 
-    Every other round goes the other way, so that none is always the one that comes after another.
+    Every other round has the reverse order, so that no contender always follows the same one.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
     for index in range(warm_up + rounds):
@@ -30,7 +30,7 @@ def times_faster(mine: list[float], theirs: list[float]) -> float:
 
 
 def timed(function: Callable[[], object], items: int = 1, clock: str = "wall") -> Contender:
-    """A contender that calls `function`, which handles so many items."""
+    """A contender that calls `function`, which handles `items` items."""
 
     def run() -> float:
         started = CLOCKS[clock]()
@@ -42,6 +42,6 @@ def timed(function: Callable[[], object], items: int = 1, clock: str = "wall") -
 
 
 def wait_for_device() -> None:
-    """Until a GPU, if there is one at work, has done all it was given."""
+    """Wait until the GPU, if one is in use, has finished its work."""
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         torch.cuda.synchronize()

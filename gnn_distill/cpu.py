@@ -1,4 +1,4 @@
-"""What makes a CPU do its best at float32 training, and changes no result but for the order of its sums."""
+"""Settings for fast float32 training on a CPU; they change no result but for the order of its sums."""
 
 import ctypes
 import math
@@ -18,14 +18,14 @@ M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
 
 
 def default_threads() -> int:
-    """CPU threads where a config names none: OMP_NUM_THREADS if it is set, but no more than `usable_cpus`."""
-    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # a list has one number a nesting level
+    """Number of CPU threads if a config sets none: OMP_NUM_THREADS if set, but no more than `usable_cpus`."""
+    threads = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()  # a list has one number per nesting level
     usable = usable_cpus()
-    return min(int(wanted), usable) if wanted.isdecimal() and int(wanted) else usable
+    return min(int(threads), usable) if threads.isdecimal() and int(threads) else usable
 
 
 def usable_cpus() -> int:
-    """CPUs this process may use, at least 1: those of its affinity, within the quota of its cgroups rounded down."""
+    """Number of CPUs that this process may use, at least 1: its affinity, limited by its cgroups, rounded down."""
     if hasattr(os, "process_cpu_count"):  # since Python 3.13
         count = os.process_cpu_count()
     else:
@@ -34,7 +34,7 @@ def usable_cpus() -> int:
 
 
 def cpu_quota(root: Path = Path("/")) -> float:
-    """CPU seconds a second that the cgroups of this process allow, of versions 1 and 2; infinite where none limits."""
+    """CPU seconds per second that this process's cgroups (version 1 or 2) allow; infinite without a limit."""
     groups = root / "proc" / "self" / "cgroup"
     limits = [math.inf]
     for line in groups.read_text().splitlines() if groups.exists() else []:
@@ -49,7 +49,7 @@ def cpu_quota(root: Path = Path("/")) -> float:
 
 
 def _quota_of(folder: Path) -> float:
-    """Quota over period of one cgroup."""
+    """Quota divided by period of one cgroup."""
     try:
         if (folder / "cpu.max").exists():
             quota, period = (folder / "cpu.max").read_text().split()
@@ -61,24 +61,24 @@ def _quota_of(folder: Path) -> float:
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc keep what tensors free for the next step's tensors, instead of handing it back to the system.
+    """Let glibc keep freed memory for the next step's tensors, instead of returning it to the system.
 
-    Every step would have its pages mapped and zeroed anew: a tenth of its time, and more on virtual machines. The peak
-    stays what it is. Returns whether there is a glibc that was told so.
+    Otherwise the pages of every step are mapped and zeroed again: a tenth of its time, and more on virtual machines.
+    The peak stays the same. Returns whether glibc accepted the setting.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
-    told = [ctypes.CDLL(None).mallopt(key, 2**30) for key in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD)]
-    return all(told)
+    accepted = [ctypes.CDLL(None).mallopt(key, 2**30) for key in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD)]
+    return all(accepted)
 
 
 @contextmanager
-def products_by_onednn(wanted: bool) -> Iterator[None]:
-    """Within it oneDNN computes float32 matrix products, where it is `wanted` and the quicker one.
+def products_by_onednn(enabled: bool) -> Iterator[None]:
+    """Within it oneDNN computes float32 matrix products, if `enabled` and faster on this CPU.
 
-    It makes a kernel for every shape and keeps a thousand of them: only for models whose shapes repeat. See `Linear`.
+    It compiles a kernel for every shape and keeps a thousand: only for models whose shapes repeat. See `Linear`.
     """
-    if not wanted or not onednn_is_quicker():
+    if not enabled or not onednn_is_faster():
         yield
         return
     backend = torch.backends.mkldnn.matmul
@@ -91,11 +91,11 @@ def products_by_onednn(wanted: bool) -> Iterator[None]:
 
 
 @cache
-def onednn_is_quicker() -> bool:
-    """Whether MKL leaves half of this CPU idle, and oneDNN's products keep all digits of float32.
+def onednn_is_faster() -> bool:
+    """Whether oneDNN is faster than MKL on this CPU, with products that keep all digits of float32.
 
-    MKL keeps its AVX-512 kernels for Intel's CPUs. On AMD's PyTorch reaches oneDNN's by allowing it bfloat16 inside.
-    It takes that with matrix units (AMX) only, which these do not have; a product that needs more digits shows that.
+    MKL uses its AVX-512 kernels on Intel CPUs only. On AMD CPUs PyTorch reaches oneDNN's by allowing bfloat16 inside.
+    oneDNN uses it only with matrix units (AMX), which these CPUs lack; a product that needs more digits checks that.
     """
     backend = getattr(torch.backends.mkldnn, "matmul", None)  # since PyTorch 2.9
     if not hasattr(backend, "fp32_precision") or not amd_with_avx512():
@@ -108,9 +108,10 @@ def onednn_is_quicker() -> bool:
 
 
 class Linear(nn.Linear):
-    """A linear map of rows whose number changes from batch to batch: where oneDNN computes it, of a few numbers."""
+    """A linear map of rows whose number changes from batch to batch; for oneDNN they are padded to few sizes."""
 
     ROWS = 128
+    """The number of rows is padded to a multiple of this."""
 
     def forward(self, x: Tensor) -> Tensor:
         if x.dim() != 2 or not uses_onednn():
@@ -119,19 +120,19 @@ class Linear(nn.Linear):
 
 
 def uses_onednn() -> bool:
-    """Whether this is within `products_by_onednn`, and it has an effect."""
-    return onednn_is_quicker() and torch.backends.mkldnn.matmul.fp32_precision == "bf16"
+    """Whether the caller is within `products_by_onednn`, and that has an effect."""
+    return onednn_is_faster() and torch.backends.mkldnn.matmul.fp32_precision == "bf16"
 
 
 def amd_with_avx512() -> bool:
-    """Whether this is such a CPU, without AMX, as far as Linux tells."""
+    """Whether this is an AMD CPU with AVX-512 and without AMX, according to /proc/cpuinfo."""
     info = Path("/proc/cpuinfo")
     words = set(info.read_text().split()) if info.exists() else set()
     return {"AuthenticAMD", "avx512f"} <= words and "amx_tile" not in words
 
 
 def products_are_exact() -> bool:
-    """Whether float32 products keep a digit that bfloat16 and TF32 have no room for."""
+    """Whether float32 products keep a digit that bfloat16 and TF32 cannot represent."""
     digit = 2.0**-14
     ones = torch.ones(256, 256)
     mean = (ones * (1 + digit)) @ ones / len(ones)

@@ -1,4 +1,4 @@
-"""The one error a user can cause, and the hint that goes with it."""
+"""The one error that a user can cause, and helpers for its messages."""
 
 import re
 import unicodedata
@@ -8,7 +8,7 @@ from difflib import get_close_matches
 
 
 class UserError(Exception):
-    """Something the user can mend: the message names the key, its value, the choices, and what to do.
+    """An error that the user can fix: the message names the key, its value, the choices, and what to do.
 
     The command line prints the message alone and exits with `exit_code`.
     """
@@ -17,15 +17,15 @@ class UserError(Exception):
 
 
 HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
-"""Categories of characters that are not seen but act: control characters, marks of direction, half surrogates."""
+"""Unicode categories of invisible characters with an effect: control, direction and surrogate characters."""
 
 
 SUSPECT = re.compile(r"[^\n\t\x20-\x7e]")
-"""Others are plain."""
+"""Characters to check; all others are plain."""
 
 
 def printable(text: object) -> str:
-    """`text` for a terminal: what would move its cursor, colour it or turn lines around is shown as an escape."""
+    """`text` for a terminal: what would move the cursor, change colours or reverse lines is shown as an escape."""
     return SUSPECT.sub(_shown, str(text))
 
 
@@ -35,20 +35,20 @@ def _shown(found: re.Match) -> str:
 
 
 def shorten(text: str, width: int = 60) -> str:
-    """The beginning of a long text."""
+    """A text, cut to its first `width` characters if it is longer."""
     return text if len(text) <= width else f"{text[:width]}… ({len(text):,} characters)"
 
 
 @contextmanager
-def reading_foreign(of: object, remedy: str) -> Iterator[None]:
-    """Within it files of others are read: whatever goes wrong becomes a UserError that names them."""
+def reading_foreign(path: object, remedy: str) -> Iterator[None]:
+    """Read files from elsewhere within it: any exception becomes a UserError that names `path` and the remedy."""
     try:
         yield
     except UserError:
         raise
     except Exception as error:  # a file may hold anything, so anything may happen
-        told = " ".join(str(error).split())[:200]
-        raise UserError(f"{of}: cannot be understood ({type(error).__name__}: {told}). {remedy}") from error
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path}: cannot be read ({type(error).__name__}: {reason}). {remedy}") from error
 
 
 def suggest(word: object, choices: Iterable[object]) -> str:
@@ -59,11 +59,11 @@ def suggest(word: object, choices: Iterable[object]) -> str:
 
 
 def check_name(key: str, name: str, what: str) -> None:
-    """Raise UserError unless `name` can be part of a file's name, and of nothing more: a path would lead elsewhere."""
+    """Raise UserError unless `name` can be part of a file's name; a path would lead to another folder."""
     if any(mark in name for mark in "/\\") or not name.strip(". ") or printable(name) != name or "\n" in name:
         raise refuse(key, name, f"must be a name, not a path: it becomes part of {what}.")
 
 
 def refuse(key: str, value: object, why: str) -> UserError:
-    """The error of a key: `key=value: why`."""
+    """A UserError about a key: `key=value: why`."""
     return UserError(f"{key}={'null' if value is None else value}: {why}")

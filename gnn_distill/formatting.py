@@ -1,11 +1,11 @@
-"""How numbers are shown, everywhere: percent where a metric is a share, else significant digits."""
+"""How numbers are shown, everywhere: in percent if a metric is a fraction, else by significant digits."""
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
-METRICS = {
+METRIC_LABELS = {
     "accuracy": "accuracy",
     "macro_f1": "macro F1",
     "roc_auc": "ROC-AUC",
@@ -14,15 +14,15 @@ METRICS = {
     "rmse": "RMSE",
 }
 PERCENT = ("accuracy", "macro_f1", "roc_auc", "average_precision")
-"""Metrics that are shares: shown in percent with one decimal by terminals, tables and pages; files hold fractions."""
+"""Metrics that are fractions: terminals, tables and pages show percent with one decimal, files hold fractions."""
 MOST_DECIMALS = 6
 NOTHING = "–"
-"""Shown where there is no number."""
+"""Shown in place of a missing number."""
 
 
 def metric_label(metric: str) -> str:
     """`accuracy (%)`, `RMSE`."""
-    return METRICS.get(metric, metric) + (" (%)" if metric in PERCENT else "")
+    return METRIC_LABELS.get(metric, metric) + (" (%)" if metric in PERCENT else "")
 
 
 def spoken(value: float, metric: str) -> str:
@@ -37,18 +37,18 @@ class Format:
 
     scale: int
     decimals: int
-    """After the point; more than MOST_DECIMALS: numbers so small are written with an exponent."""
+    """Digits after the point; above MOST_DECIMALS numbers are written with an exponent."""
 
     @classmethod
     def of(cls, metric: str, values: Iterable[float], digits: int = 3) -> Self:
-        """The format of a column with these means: so many significant digits for the smallest."""
+        """The format of a column with these values: the smallest gets `digits` significant digits."""
         if metric in PERCENT:
             return cls(100, 1)
         sizes = [abs(value) for value in values if math.isfinite(value) and value]
         return cls(1, max(digits - 1 - math.floor(math.log10(min(sizes))), 0) if sizes else 2)
 
     def __call__(self, value: float, sign: bool = False) -> str:
-        """`value` scaled, with a true minus sign; with `sign` also a plus."""
+        """`value` scaled, with a typographic minus sign; with `sign` also a plus sign."""
         if not math.isfinite(value):
             return NOTHING
         kind = ".2e" if self.decimals > MOST_DECIMALS else f".{self.decimals}f"

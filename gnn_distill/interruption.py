@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop: it ends in order, with a code of its own, and can be gone on with."""
+"""Signals that ask a run to stop: it ends in order, with its own exit code, and can be resumed."""
 
 import os
 import signal
@@ -11,29 +11,29 @@ from types import FrameType
 from typing import Any, Self
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1")
-"""Ctrl-C; what schedulers send first; what `sbatch --signal=USR1@60` sends ahead of the end."""
-OURS_TO_TAKE = (signal.SIG_DFL, signal.default_int_handler)
+"""Ctrl-C; what schedulers send first; what `sbatch --signal=USR1@60` sends before the time limit."""
+DEFAULT_HANDLERS = (signal.SIG_DFL, signal.default_int_handler)
 
 
 class Interrupted(BaseException):
-    """A signal asked the run to stop. No `Exception`: nothing that mends errors may swallow it."""
+    """A signal asked the run to stop. Not an `Exception`: no error handler may swallow it."""
 
     exit_code = 75
     """EX_TEMPFAIL of sysexits.h: the same command may succeed later."""
-    told = False
-    """Whether the user knows by now, and how to go on."""
+    announced = False
+    """Whether the user has been told of it, and how to resume."""
 
 
 class Interruption:
-    """While it is entered, signals raise `Interrupted`: at once, or, while it is held, when the holder looks.
+    """Within it signals raise `Interrupted`: at once, or, within `held`, when the holder checks.
 
-    A signal that something else handles (a launcher that requeues its jobs) is left to that; one within another takes
-    over from it, with what that has heard. Only the main thread of a process hears signals.
+    A signal that has another handler already (of a launcher that requeues its jobs) is left to that. One within another
+    replaces it, and knows the signal that came before. Only the main thread of a process receives signals.
     """
 
     def __init__(self) -> None:
         self.asked = ""
-        """The signal that came."""
+        """Name of the first signal that came; empty before."""
         self._held = False
         self._before: dict[int, Any] = {}
 
@@ -44,7 +44,7 @@ class Interruption:
                 outer = getattr(handler, "__self__", None)
                 if isinstance(outer, Interruption):
                     self.asked = self.asked or outer.asked
-                if isinstance(outer, Interruption) or handler in OURS_TO_TAKE:
+                if isinstance(outer, Interruption) or handler in DEFAULT_HANDLERS:
                     self._before[number] = signal.signal(number, self._handle)
         return self
 
@@ -55,7 +55,7 @@ class Interruption:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Let the first signal wait until `stop_if_asked`, or the end of the block; a second one does not wait."""
+        """Delay the first signal until `stop_if_asked`, or the end of the block; a second one takes effect at once."""
         self._held = True
         try:
             yield
@@ -71,31 +71,31 @@ class Interruption:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number).name
         waits = self._held and not self.asked
-        self.asked = self.asked or name  # an exception may be lost, in a callback of the garbage collector, say
+        self.asked = self.asked or name  # an exception may be lost, as in a callback of the garbage collector
         if not waits:
             raise Interrupted(name)
 
 
 JOB = threading.Lock()
-"""Held while a worker process does a job."""
+"""Held while a worker process runs a job."""
 
 
 @contextmanager
 def working_for(launcher: int) -> Iterator[None]:
-    """Within it a job runs that the process `launcher` has launched: in this process, or in a worker of its own.
+    """Run a job of the process `launcher` within it: in that process, or in a worker process.
 
-    A worker does not outlive its launcher: once that is gone, its job is asked to stop, and the process ends.
+    A worker does not outlive its launcher: once that is gone, its job is asked to stop, and the worker ends.
     """
     if os.getppid() != launcher:
         yield
         return
-    _follow(launcher)
+    _watch_parent(launcher)
     with JOB:
         yield
 
 
 @cache
-def _follow(launcher: int) -> None:
+def _watch_parent(launcher: int) -> None:
     threading.Thread(target=_end_with, args=(launcher,), daemon=True).start()
 
 

@@ -1,4 +1,4 @@
-"""Print finished runs as CSV: what each was asked for, and its primary metric by role and split.
+"""Print finished runs as CSV: their overrides, and their primary metric by role and split.
 
 python scripts/collect_runs.py multirun/train/2026-01-31_12-00-00 > runs.csv
 """
@@ -9,14 +9,15 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from gnn_distill.storage.provenance import LOCATION_SECTIONS
 from gnn_distill.storage.run_directory import read_summary
 
 
 def row(run: Path) -> dict[str, object]:
-    """One run: its overrides, best epoch, seconds of the student, and metrics."""
+    """The row of a run: its overrides, metrics, best epoch and seconds of the student."""
     summary = read_summary(run)
     overrides = yaml.safe_load((run / ".hydra" / "overrides.yaml").read_text())
-    kept = [text for text in overrides if text.partition("=")[0].split(".")[0] not in ("paths", "tracker", "hydra")]
+    kept = [text for text in overrides if text.partition("=")[0].split(".")[0] not in LOCATION_SECTIONS]
     scores = {
         f"{role} {split}": round(summary[role][split][summary["metric"]], 4)
         for role in ("teacher", "student")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Make every table of conf/table, or those named, and write the rows of their runs to docs/results/, from where any
-# machine goes on: finished runs are not repeated. scripts/reproduce.sh [TABLE ...] [-- overrides]
+# Make every table of conf/table, or the named ones, and write the rows of their runs to docs/results/. Any machine
+# continues from there: finished runs are not repeated. scripts/reproduce.sh [TABLE ...] [-- overrides]
 #
 #   scripts/reproduce.sh                                        all tables, one run after another
 #   scripts/reproduce.sh nci1 main -- hydra/launcher=joblib hydra.launcher.n_jobs=4 trainer.threads=1

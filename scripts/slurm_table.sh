@@ -4,7 +4,7 @@
 #   pip install -c constraints.txt -e ".[launchers]"
 #   sbatch scripts/slurm_table.sh main
 #
-# Started again after a time-out, it repeats no finished run. Put the store and the data where all nodes see them.
+# Started again after a time-out, it repeats no finished run. Put the store and the data where all nodes can read them.
 #SBATCH --job-name=gnn-distill
 #SBATCH --cpus-per-task=1
 #SBATCH --mem=4G

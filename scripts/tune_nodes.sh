@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tune what node-level recipes set, by validation only: the teacher for itself, the students alone; about an hour on one
-# core. docs/results/cora_tuning.csv and actor_tuning.csv hold these trials and the coarser ones before them.
+# Tune the settings of node-level recipes, on validation only, for the teacher and for the students alone; about an hour
+# on one core. docs/results/cora_tuning.csv and actor_tuning.csv hold these trials and the coarser ones before them.
 set -euo pipefail
 
 folder=${1:-multirun/tune_nodes}

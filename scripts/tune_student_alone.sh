@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tune the student alone on the default data set, by validation only: 27 trials, about 15 minutes on one core.
+# Tune the student alone on the default data set, on validation only: 27 trials, about 15 minutes on one core.
 set -euo pipefail
 
 sweep=${1:-multirun/tune_student_alone}

@@ -54,10 +54,10 @@ def sections(schema: type, prefix: str, shown: set[tuple[str, type]], uses: Coun
         if not is_dataclass(nested):
             continue
         known = (key, nested) in shown
-        # A section that is there once describes itself; of several alike the key says which it is.
-        told = [summary(nested)] if named or uses[nested] == 1 else [lines[field.name], summary(nested)]
-        told = [lines[field.name], "Keys as above."] if known else told
-        yield f"{'####' if prefix else '###'} {escaped(key)}\n\n{' '.join(told)}\n"
+        # A section that occurs once describes itself; of several alike the key says which it is.
+        texts = [summary(nested)] if named or uses[nested] == 1 else [lines[field.name], summary(nested)]
+        texts = [lines[field.name], "Keys as above."] if known else texts
+        yield f"{'####' if prefix else '###'} {escaped(key)}\n\n{' '.join(texts)}\n"
         if not known:
             shown.add((key, nested))
             yield from sections(nested, f"{key}.", shown, uses)
@@ -67,17 +67,17 @@ def sections(schema: type, prefix: str, shown: set[tuple[str, type]], uses: Coun
 def data_sets() -> Iterator[str]:
     """What can be loaded, and the keys that only some loaders have, class by class of the schema."""
     schemas = [schema for name, schema in SCHEMAS.items() if name.startswith("dataset/")]
-    rows = [f"| `{told(schema)}` | {summary(schema)} |" for schema in schemas]
+    rows = [f"| `{source_name(schema)}` | {summary(schema)} |" for schema in schemas]
     yield "\n".join(["#### dataset.source\n", "| source | what it loads |", "|---|---|", *rows, ""])
     bases = dict.fromkeys(base for schema in schemas for base in reversed(schema.__mro__) if is_dataclass(base))
     for base in bases:
         own = [f for f in fields(base) if f.name in base.__annotations__ and f.name not in ("source", "name")]
         if base is not DatasetConfig and own:
-            yield f"#### dataset, with source {', '.join(told(s) for s in schemas if issubclass(s, base))}\n"
+            yield f"#### dataset, with source {', '.join(source_name(s) for s in schemas if issubclass(s, base))}\n"
             yield from table(own, base, "dataset.")
 
 
-def told(schema: type) -> str:
+def source_name(schema: type) -> str:
     """The loader of a data set's class, or that it is the user's."""
     return "your own" if schema.source == REQUIRED else schema.source
 

@@ -36,7 +36,7 @@ Line = Sequence[str]
 
 
 def page() -> str:
-    """docs/results.md with all of its tables written anew."""
+    """docs/results.md with all of its tables rendered again."""
     with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         return BLOCK.sub(lambda found: f"{found[1]}\n{TABLES[found[2]]().strip()}\n\n{found[3]}", PAGE.read_text())
 
@@ -44,7 +44,7 @@ def page() -> str:
 def table_of(name: str, size: str, *files: str, columns: Sequence[str] | None = None) -> Table:
     """A table of conf/table with the rows of the first of `files`, with one thread a run, as its own command makes it.
 
-    Of the other files it is told what they hold of the same runs.
+    From the other files it notes other results of the same runs.
     """
     config = OmegaConf.merge(TableConfig(size=size), OmegaConf.load(CONF_DIR / "table" / f"{name}.yaml"))
     table = sized(OmegaConf.to_object(config))
@@ -117,8 +117,8 @@ def before_and_after() -> str:
         for row, line in lines.items():
             once, again = (table.cells[row, column].values for table in (before, after))
             moved = pd.Series(differences(again, once))
-            told = spread(moved, number, sign=True) if moved.any() else "0"
-            line += [spread(once, number), spread(again, number), told]
+            difference = spread(moved, number, sign=True) if moved.any() else "0"
+            line += [spread(once, number), spread(again, number), difference]
     return markdown(header, lines.values())
 
 
@@ -199,9 +199,9 @@ def actor_and_tolokers() -> str:
 def by_pair(
     file: str, rows: dict[Line, dict[str, Any]], pair: str, header: Line, last: Callable[..., str] | None = None
 ) -> str:
-    """A line a row of `rows` (what stands in front of its numbers, and which runs it is of): every pair, and the mean.
+    """A line per row of `rows` (its first cells, and which runs it has): every pair, and the mean.
 
-    What `rows` does not say of a column that it names elsewhere is that the runs were not told of it.
+    A column that `rows` names for some rows only must be unset in the runs of the others.
     """
     frame = pd.read_csv(ROOT / ROWS / f"{file}.csv")
     free = {key: None for where in rows.values() for key in where if key != "role"}
@@ -209,26 +209,26 @@ def by_pair(
     for words, where in rows.items():
         where = ({} if where.get("role") == "teacher" else free) | where
         values = scores_of(frame, where, pair)
-        told = [*map(number, values), (last or mean)(values, number)]
-        lines.append([*words, *(f"**{text}**" if words[0].startswith("**") else text for text in told)])
+        cells = [*map(number, values), (last or mean)(values, number)]
+        lines.append([*words, *(f"**{text}**" if words[0].startswith("**") else text for text in cells)])
     return markdown(header, lines)
 
 
 def by_column(columns: dict[str, tuple[pd.DataFrame, dict[str, Any]]], rows: dict[str, dict[str, Any]]) -> str:
-    """A line a row, mean and spread over the runs of each column; the best mean of a column, as shown, is bold."""
+    """A line per row, mean and spread over the runs of each column; the best mean of a column, as shown, is bold."""
     lines = [[label] for label in rows]
     for frame, of_column in columns.values():
         pair = "seed" if "seed" in frame else "dataset.fold"
         values = [scores_of(frame, of_column | where, pair) for where in rows.values()]
         best = max(PERCENT(one.mean()) for one in values)
         for line, one in zip(lines, values, strict=True):
-            told = spread(one, PERCENT)
-            line.append(f"**{told}**" if PERCENT(one.mean()) == best else told)
+            text = spread(one, PERCENT)
+            line.append(f"**{text}**" if PERCENT(one.mean()) == best else text)
     return markdown(["", *columns], lines)
 
 
 def scores_of(frame: pd.DataFrame, where: dict[str, Any], pair: str) -> pd.Series:
-    """Test scores by pair of the runs that were told `where`, None for what they were not told; once each."""
+    """Test scores by pair of the runs with the settings `where`, None for an unset one; each pair once."""
     kept = frame
     for key, value in where.items():
         if key != "role":

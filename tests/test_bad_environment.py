@@ -13,7 +13,7 @@ ODD = {"OMP_NUM_THREADS": "abc", "COLUMNS": "1", "LC_ALL": "C", "PYTHONIOENCODIN
 LINES = {
     "closed output": ("{program} datasets >&-", 0, ""),
     "closed output and errors": ("{program} train seed=x >&- 2>&-", 1, ""),
-    "full output": ("{program} datasets >/dev/full", 1, "nothing more can be written (No space left on device). Make"),
+    "full output": ("{program} datasets >/dev/full", 1, "cannot write any further output (No space left on device)."),
     "a reader that has seen enough": ("{program} datasets | head -1", 0, ""),
     "folder that is gone": (
         "mkdir gone && cd gone && rmdir ../gone && {program} train", 1, "cannot work in this folder (No such file or",

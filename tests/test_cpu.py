@@ -21,9 +21,9 @@ def amd(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     if not hasattr(getattr(torch.backends.mkldnn, "matmul", None), "fp32_precision"):
         pytest.skip("this PyTorch has no such setting")
     monkeypatch.setattr(kernels, "amd_with_avx512", lambda: True)
-    kernels.onednn_is_quicker.cache_clear()
+    kernels.onednn_is_faster.cache_clear()
     yield
-    kernels.onednn_is_quicker.cache_clear()
+    kernels.onednn_is_faster.cache_clear()
 
 
 def setting() -> str | None:

@@ -62,9 +62,9 @@ def test_combinations_of_presets_are_valid(config: Callable) -> None:
         elif chosen["student"] == chosen["teacher"] == "none":
             wrong = "there is nothing to train"
         elif chosen["loss"] == "simkd" and chosen["teacher"] == "none":
-            wrong = "the labels are all there is to learn from"
+            wrong = "there is nothing but labels to learn from"
         elif chosen["loss"] == "simkd" and chosen["student"] != "none" and not reuses:
-            wrong = "nothing teaches the student's head"
+            wrong = "nothing trains the student's head"
         elif reuses and chosen["teacher"] == "custom" and chosen["student"] != "none":
             wrong = "has no head of this package's"
         if wrong:

@@ -49,8 +49,8 @@ def test_choices_and_capabilities_are_known_without_torch() -> None:
     code = (
         "import sys, gnn_distill.config.check\n"
         "from gnn_distill.config.capabilities import capabilities_of\n"
-        "from gnn_distill.config.rules_run import modules_in\n"
-        "print(capabilities_of('nagphormer').mini_batches, 'webkb' in modules_in('data/sources'))\n"
+        "from gnn_distill.config.rules_run import module_choices\n"
+        "print(capabilities_of('nagphormer').mini_batches, 'webkb' in module_choices('dataset.source'))\n"
         "print('torch' in sys.modules)"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -1,1 +1,1 @@
-"""One thin module a subcommand."""
+"""One thin module per subcommand."""

@@ -1,11 +1,11 @@
-"""`gnn-distill datasets`: what can be chosen, and whether its files are here."""
+"""`gnn-distill datasets`: the data sets to choose from, and whether their files are here."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
-from gnn_distill.config.catalogue import choices, file_of, group_folders, show
+from gnn_distill.config.catalogue import choice_file, choices, group_folders, show
 from gnn_distill.config.schema import SCHEMAS
 from gnn_distill.config.schema.data import DatasetConfig, SmilesConfig
 from gnn_distill.data.reading.mirror import FOLDERS, data_root, folder_of, mirror_root
@@ -23,16 +23,16 @@ def main(cfg: DictConfig) -> None:
 
 
 def read_config(name: str, folders: list[Path]) -> DictConfig:
-    """A file of the group over its defaults; Hydra would compose it too, but takes 50 ms for each."""
-    config = OmegaConf.load(file_of(name, folders))
+    """A file of the group merged over its defaults; Hydra would compose it too, but takes 50 ms per file."""
+    config = OmegaConf.load(choice_file(name, folders))
     base = OmegaConf.create()
     for entry in config.pop("defaults", []):
         if isinstance(entry, str) and entry != "_self_":
             base = OmegaConf.merge(base, read_config(entry, folders))
-        elif not isinstance(entry, str):  # what a file says of other groups is not ours to show
+        elif not isinstance(entry, str):  # what a file sets in other groups is not shown
             schemas = [value for group, value in entry.items() if group.startswith("/schema/dataset")]
             base = OmegaConf.merge(base, *(SCHEMAS[f"dataset/{schema}"] for schema in schemas))
-    return OmegaConf.merge(base or DatasetConfig, config)  # a set of the user's own needs no schema
+    return OmegaConf.merge(base or DatasetConfig, config)  # a user's data set needs no schema
 
 
 def describe(choice: str, config: DictConfig, paths: "PathsConfig") -> tuple[str, ...]:
@@ -42,7 +42,7 @@ def describe(choice: str, config: DictConfig, paths: "PathsConfig") -> tuple[str
 
 
 def files(config: DictConfig, paths: "PathsConfig") -> str:
-    """Where the raw files of a data set lie; nothing is known of a source of the user's own."""
+    """Where the raw files of a data set are; nothing is known of a source of the user's own."""
     if "." in config.source:
         return ""
     if config.source not in FOLDERS:

@@ -1,4 +1,4 @@
-"""What happens between Hydra's composing of a config and its making of the run directory; and after a sweep."""
+"""Hydra callbacks: before the run directory is made, and after a sweep."""
 
 from itertools import chain, count
 from pathlib import Path
@@ -24,14 +24,14 @@ class Check(Callback):
         try:
             validate(config)
         except UserError as error:
-            # Hydra turns any other exception of a callback into a warning, and goes on.
+            # Hydra turns any other exception of a callback into a warning, and continues.
             raise SystemExit(1) from error
 
 
 class Preflight(Check):
-    """Check the config, and claim the folder that is made for it, so that no two runs share one.
+    """Check the config, and claim the run directory, so that no two runs share one: Hydra names it by the second.
 
-    Hydra names folders by the second. The jobs of a sweep are checked when each begins.
+    Each job of a sweep is checked when it starts.
     """
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
@@ -44,7 +44,7 @@ class Preflight(Check):
         self._claim(config, "sweep")
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
-        """Say what the sweep has come to."""
+        """Print the results of the sweep."""
         from gnn_distill.results.sweep_summary import print_sweep
 
         print_sweep(Path(config.hydra.sweep.dir))
@@ -57,33 +57,33 @@ class Preflight(Check):
 
 
 def claim(config: DictConfig, mode: str) -> None:
-    """Make the folder that `hydra.<mode>.dir` names, or, where it exists, the first free one with a number behind it.
+    """Make the folder `hydra.<mode>.dir`, or, if it exists, the first one with a number appended that does not.
 
     A folder that the user named is used as it is.
 
     Raises:
-        UserError: if the user named, for a sweep, a folder that holds something else.
+        UserError: if the user named a folder for a sweep that holds something else.
     """
     key = f"hydra.{mode}.dir"
     overrides = config.hydra.overrides.hydra
-    wanted = OmegaConf.select(config, key)
+    configured = OmegaConf.select(config, key)
     if any(override.startswith(f"{key}=") for override in overrides):
         if mode == "sweep":
-            check_free(Path(wanted), numbered=config.hydra.sweep._get_node("subdir")._value() == NUMBERED)
+            check_free(Path(configured), numbered=config.hydra.sweep._get_node("subdir")._value() == NUMBERED)
         return
-    for folder in chain([wanted], (f"{wanted}_{number}" for number in count(2))):
+    for folder in chain([configured], (f"{configured}_{number}" for number in count(2))):
         try:
             Path(folder).mkdir(parents=True)
             break
         except FileExistsError:
             continue
     OmegaConf.update(config, key, folder)
-    # Jobs of a sweep compose their configs anew, from the overrides.
+    # Jobs of a sweep compose their own configs, from the overrides.
     overrides.append(f"{key}={for_hydra(folder)}")
 
 
 def check_free(folder: Path, numbered: bool) -> None:
-    """Raise UserError unless a sweep may go to a folder; one whose jobs have names of their own may join another."""
+    """Raise UserError unless a sweep may use a folder; one whose jobs are not numbered may join another sweep."""
     if any((folder / name).exists() for name in (SUMMARY, RUN)):
         raise refuse("hydra.sweep.dir", folder, "this folder holds a run. Choose another, or remove it first.")
     if numbered and (folder / "multirun.yaml").exists():

@@ -25,19 +25,19 @@ PACKAGE = Path(__file__).parents[1]
 CONF_DIR = next(path for path in (PACKAGE / "conf", PACKAGE.parent / "conf") if path.is_dir())
 
 COMMANDS = {
-    "train": "Pretrain a teacher, distil it into a student, evaluate both; resume=FOLDER goes on with a run.",
+    "train": "Pretrain a teacher, distil it into a student, evaluate both; resume=FOLDER continues a stopped run.",
     "datasets": "List the data sets: task, metric, size, and whether the files are here.",
     "models": "List the teachers, students and encodings: what each is, and what it reads.",
-    "table": "Make the runs of a results table that are missing, and render it.",
-    "tune": "Search the settings of a table's methods on validation, with equal budgets (needs the extra tune).",
+    "table": "Run what a results table still lacks, and render it.",
+    "tune": "Tune the methods of a table on validation, with equal budgets (needs the extra tune).",
     "report": "Write a run, a table or a sweep as one HTML page: report FOLDER.",
-    "store": "Look after what runs share, such as trained teachers: store list, verify or prune.",
+    "store": "Manage the store that runs share (trained teachers, …): store list, verify or prune.",
 }
 
 
 def main() -> None:
-    """Run the command named by the first argument; the rest belongs to Hydra."""
-    # Imports make a million objects, all of which stay: looking through them for garbage is a quarter of the start.
+    """Run the command line, with garbage collection off until the task starts."""
+    # Imports make a million objects, all of which stay: checking them for garbage takes a quarter of the start-up.
     gc.disable()
     try:
         dispatch()
@@ -46,21 +46,21 @@ def main() -> None:
 
 
 def collect_garbage() -> None:
-    """From the first task on, but not among what has been imported."""
+    """Turn garbage collection on, without the objects that imports have made."""
     if not gc.isenabled():
-        if not gc.get_freeze_count():  # once a process: later there is garbage that would be kept
+        if not gc.get_freeze_count():  # once per process: later it would keep garbage
             gc.freeze()
         gc.enable()
 
 
 def dispatch() -> None:
     """Run the command named by the first argument."""
-    os.environ["MPLBACKEND"] = "agg"  # figures go to files: no window, whatever the environment asks for
+    os.environ["MPLBACKEND"] = "agg"  # figures are written to files: no window, whatever the environment sets
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started us
+        if getattr(sys, name) is None:  # closed by the parent process
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (it stays open)
         if hasattr(getattr(sys, name), "reconfigure"):
-            getattr(sys, name).reconfigure(errors="backslashreplace")  # a terminal without arrows gets its numbers
+            getattr(sys, name).reconfigure(errors="backslashreplace")  # a terminal without such characters gets escapes
     match sys.argv[1:]:
         case [] | ["-h" | "--help", *_]:
             print(usage())
@@ -80,7 +80,7 @@ def dispatch() -> None:
 
 
 LONG = ("train", "table", "tune")
-"""Commands whose work outlives whoever reads what they print."""
+"""Commands that continue when the reader of their output is gone."""
 
 
 def usage() -> str:
@@ -109,11 +109,11 @@ def named_action(words: list[str]) -> list[str]:
 
 
 POSITIONAL = {"report": named_path, "store": named_action}
-"""What becomes of the words behind a command that takes one without a key."""
+"""For commands that take a word without a key: the function that rewrites their words."""
 
 
 def resume(words: list[str]) -> None:
-    """Go on with the run that `resume=FOLDER` names; one that is finished is left as it is."""
+    """Resume the run that `resume=FOLDER` names; a finished one is left as it is."""
     with error_boundary("train"):
         from gnn_distill.storage.resume import Resumption
 
@@ -130,7 +130,7 @@ def resume(words: list[str]) -> None:
 
 
 def run(command: str, stopped: "Resumption | None" = None) -> None:
-    """Hand `command` to Hydra, with `conf/<command>.yaml` as its primary config; say what is wrong in one message."""
+    """Run `command` as a Hydra application with the primary config `conf/<command>.yaml`."""
     with error_boundary(command):
         import hydra
 
@@ -139,17 +139,19 @@ def run(command: str, stopped: "Resumption | None" = None) -> None:
         if command == "train":
             refuse_several_processes()
         schema.register()
-        app = hydra.main(config_path=str(CONF_DIR), config_name=command, version_base="1.3")(task_of(command, stopped))
+        app = hydra.main(config_path=str(CONF_DIR), config_name=command, version_base="1.3")(
+            make_task(command, stopped)
+        )
         with redirect_stdout(UnfailingStream(sys.stdout)) if command in LONG else nullcontext():
             app()
 
 
 @contextmanager
 def error_boundary(command: str) -> Iterator[None]:
-    """Within it what a user caused ends in one message and an exit code, or, with HYDRA_FULL_ERROR=1, in a trace."""
+    """Turn errors that the user caused into one message and an exit code; HYDRA_FULL_ERROR=1 keeps the traceback."""
     signals = Interruption()
     try:
-        # The other commands leave nothing to go on with themselves: their runs hear signals, each for itself.
+        # The other commands have nothing to resume themselves: each of their runs handles signals.
         with raw_errors() as full_trace, signals if command == "train" else nullcontext():
             yield
     except KeyboardInterrupt:
@@ -157,9 +159,9 @@ def error_boundary(command: str) -> Iterator[None]:
     except Interrupted as signal:
         end_by(signal, command)
     except (Exception, SystemExit) as stop:
-        if signals.asked:  # it came while something was imported that makes another exception of any
+        if signals.asked:  # it came during an import that turned it into another exception
             end_by(Interrupted(signals.asked), command)
-        if isinstance(stop.__cause__ or stop, BrokenPipeError):  # the reader, such as `head`, has seen enough
+        if isinstance(stop.__cause__ or stop, BrokenPipeError):  # the reader, such as `head`, has closed the pipe
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return
         from gnn_distill.config.hydra_errors import explain
@@ -174,14 +176,14 @@ def error_boundary(command: str) -> Iterator[None]:
 
 
 def end_by(signal: Interrupted, command: str) -> NoReturn:
-    """Exit as a signal asked to; with a message, unless the run gave one: that of a table's run is in its log."""
-    if not signal.told or command != "train":
-        print(f"gnn-distill {command}: stopped by {signal}. To go on, start it again.", file=sys.stderr)
+    """Exit with a signal's code; with a message, unless the run has printed one (a table's run prints to its log)."""
+    if not signal.announced or command != "train":
+        print(f"gnn-distill {command}: stopped by {signal}. Start the same command again to continue.", file=sys.stderr)
     sys.exit(signal.exit_code)
 
 
-def task_of(command: str, stopped: "Resumption | None" = None) -> Callable[[Any], Any]:
-    """The function that Hydra calls with the config of each job; its value is what a sweeper optimises."""
+def make_task(command: str, stopped: "Resumption | None" = None) -> Callable[[Any], Any]:
+    """The function that Hydra calls with the config of each job; a sweeper optimises its return value."""
 
     launcher = os.getpid()
 
@@ -197,9 +199,11 @@ def task_of(command: str, stopped: "Resumption | None" = None) -> Callable[[Any]
             with working_for(launcher):
                 return main(checked(stopped.apply_to(cfg)), resume=True) if stopped else main(checked(cfg))
         except (UserError, OSError) as error:
-            if HydraConfig.get().mode == RunMode.MULTIRUN or not (isinstance(error, UserError) or of_output(error)):
-                raise  # the sweeper decides whether the other jobs go on
-            # Hydra prints a line of its own about any other exception.
+            if HydraConfig.get().mode == RunMode.MULTIRUN or not (
+                isinstance(error, UserError) or is_output_error(error)
+            ):
+                raise  # the sweeper decides whether the other jobs continue
+            # Of any other exception Hydra prints a line of its own.
             raise SystemExit(1) from error
 
     # Hydra names the job, and with it the run directory, after the task's module.
@@ -208,7 +212,7 @@ def task_of(command: str, stopped: "Resumption | None" = None) -> Callable[[Any]
 
 
 def checked(cfg: Any) -> Any:
-    """The config, once it is a valid one; of a sweep's job that has none its folder, which is there, keeps why."""
+    """The config, validated; the error of a sweep's job is also written to its folder."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
@@ -225,8 +229,8 @@ def checked(cfg: Any) -> Any:
         raise
 
 
-def of_output(error: OSError) -> bool:
-    """Whether it comes from a stream that takes no more: its disk is full, its reader or terminal gone."""
+def is_output_error(error: OSError) -> bool:
+    """Whether an output stream failed: its disk is full, or its reader or terminal is gone."""
     return error.filename is None and error.errno in (errno.EPIPE, errno.ENOSPC, errno.EIO)
 
 

@@ -1,11 +1,11 @@
-"""`gnn-distill models`: the teachers, students and encodings that can be chosen."""
+"""`gnn-distill models`: the teachers, students and encodings to choose from."""
 
 import re
 from pathlib import Path
 
 from omegaconf import DictConfig
 
-from gnn_distill.config.catalogue import choices, file_of, group_folders, show
+from gnn_distill.config.catalogue import choice_file, choices, group_folders, show
 
 COLUMNS = ("choose", "level", "reads", "what")
 GROUPS = ("teacher", "student", "encoding")
@@ -18,8 +18,8 @@ def main(cfg: DictConfig) -> None:
 
 
 def describe(group: str, choice: str, folders: list[Path]) -> tuple[str, ...]:
-    """The line of a file, from its first comment lines: what it is, then `# Level: ... Reads: ...`."""
-    lines = file_of(choice, folders).read_text().splitlines()
+    """The line of a file, from its first two comment lines: a description, then `# Level: ... Reads: ...`."""
+    lines = choice_file(choice, folders).read_text().splitlines()
     comments = [line.removeprefix("#").strip() for line in lines if line.startswith("#")]
     facts = dict(re.findall(r"(\w+): ([^.]+)\.", comments[1])) if len(comments) > 1 else {}
     return (

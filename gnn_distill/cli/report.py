@@ -7,6 +7,6 @@ from gnn_distill.results.report import write_report
 
 
 def main(cfg: DictConfig) -> None:
-    """Write the page, and say where."""
+    """Write the page, and print its path."""
     command: ReportCommand = OmegaConf.to_object(cfg)
     print(f"Report: {write_report(command.report.path, command.report)}")

@@ -36,43 +36,43 @@ DAY = 86400
 
 
 def main(cfg: DictConfig) -> None:
-    """Do what `store.action` says.
+    """Run `store.action`.
 
     Raises:
-        UserError: if there is no such store, or something in it is damaged.
+        UserError: if the store does not exist, or something in it is damaged.
     """
     command: StoreCommand = OmegaConf.to_object(cfg)
     root, config, console = Path(command.paths.store), command.store, Console(sys.stdout)
     if not root.is_dir():
-        raise refuse("paths.store", root, "there is no such folder. Runs make it; name theirs.")
+        raise refuse("paths.store", root, "there is no such folder. Give the store of your runs.")
     users, unreadable = users_in(map(Path, config.runs))
     for file, why in unreadable.items():
-        console.warn(f"{file}: {why}. What its run uses is not known.")
-    {"list": tell, "verify": verify, "prune": prune}[config.action](console, root, users, config)
+        console.warn(f"{file}: {why}. It is unknown which entries its run uses.")
+    {"list": print_entries, "verify": verify, "prune": prune}[config.action](console, root, users, config)
 
 
-def tell(console: Console, root: Path, users: Users, config: StoreConfig) -> None:
-    """A line for everything in the store."""
+def print_entries(console: Console, root: Path, users: Users, config: StoreConfig) -> None:
+    """Print a line for every entry of the store."""
     items = inventory(root, users)
     list_items(items)
     kinds = Counter(item.kind for item in items)
-    told = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
-    console.say(f"{root}: {told or 'empty'}, {describe_size(items)}")
+    counts = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
+    console.say(f"{root}: {counts or 'empty'}, {describe_size(items)}")
 
 
 def verify(console: Console, root: Path, users: Users, config: StoreConfig) -> None:
-    """Read every file of the store, and of the finished runs in `store.runs`, against its checksum."""
+    """Check every file of the store, and of the finished runs in `store.runs`, against its checksum."""
     with console.work("reading") as work:
         items = inventory(root, users, verify=True, progress=work.update)
     damaged = [item for item in items if item.state == DAMAGED]
     for item in damaged:
-        console.warn(f"{item.path}: is damaged: {item.trouble}. {mend(item) if config.fix else ''}".rstrip())
+        console.warn(f"{item.path}: is damaged: {item.trouble}. {rename_damaged(item) if config.fix else ''}".rstrip())
     whole = [item for item in items if item.state == INTACT]
     console.say(f"{root}: {len(whole)} entries are whole, {len(damaged)} damaged, {describe_size(items)}")
     runs = sorted(path.parent for folder in config.runs for path in Path(folder).rglob(SUMMARY))
-    broken = [told for run in runs if (told := trouble_of(run))]
-    for told in broken:
-        console.warn(told)
+    broken = [trouble for run in runs if (trouble := trouble_of(run))]
+    for trouble in broken:
+        console.warn(trouble)
     if runs:
         console.say(
             f"{', '.join(config.runs)}: {len(runs) - len(broken)} finished runs are whole, {len(broken)} damaged"
@@ -83,35 +83,35 @@ def verify(console: Console, root: Path, users: Users, config: StoreConfig) -> N
             "store.fix=true sets them aside now."
         )
     if damaged or broken:
-        raise UserError(f"{len(damaged)} entries and {len(broken)} runs are damaged, as told above.")
+        raise UserError(f"{len(damaged)} entries and {len(broken)} runs are damaged, as listed above.")
 
 
 def prune(console: Console, root: Path, users: Users, config: StoreConfig) -> None:
-    """Delete, or tell what would be deleted: what is unused, damaged or left over."""
+    """Delete, or list for deletion, what is unused, damaged or left over."""
     if config.unused and not any(Path(folder).is_dir() for folder in config.runs):
         raise refuse(
             "store.runs",
             config.runs,
-            "there are no such folders, so every entry would count as unused. Name the folders of your runs, or say "
+            "none of these folders exists, so every entry would count as unused. Give the folders of your runs, or set "
             "store.unused=false.",
         )
     items = inventory(root, users)
-    wanted = [item for item in items if is_superfluous(item, config)]
-    list_items(wanted)
-    young = [item for item in items if item not in wanted and is_superfluous(item, config, days=0)]
+    chosen = [item for item in items if is_superfluous(item, config)]
+    list_items(chosen)
+    young = [item for item in items if item not in chosen and is_superfluous(item, config, days=0)]
     if young:
         size = describe_size(young)
-        console.say(f"{len(young)} more, {size}, are younger than {config.days:g} days (store.days=0 takes them).")
+        console.say(f"{len(young)} more, {size}, are younger than {config.days:g} days (store.days=0 includes them).")
     if not config.delete:
-        size = describe_size(wanted)
-        console.say(f"{root}: {len(wanted)} of {len(items)} would be deleted, {size}; store.delete=true does it")
+        size = describe_size(chosen)
+        console.say(f"{root}: {len(chosen)} of {len(items)} would be deleted, {size}; store.delete=true deletes them")
         return
-    gone = [item for item in wanted if remove(item, users, config)]
+    gone = [item for item in chosen if remove(item, users, config)]
     console.say(f"{root}: {len(gone)} of {len(items)} deleted, {describe_size(gone)}")
 
 
 def is_superfluous(item: Item, config: StoreConfig, days: float | None = None) -> bool:
-    """Whether `prune` takes it."""
+    """Whether `prune` deletes it."""
     if item.state in (DAMAGED, ASIDE, OLDER):
         return True
     old = item.age >= DAY * (config.days if days is None else days)
@@ -119,11 +119,11 @@ def is_superfluous(item: Item, config: StoreConfig, days: float | None = None) -
 
 
 def remove(item: Item, users: Users, config: StoreConfig) -> bool:
-    """Delete a folder of the store, if nobody holds its lock and it is still as it was found; whether that was done."""
+    """Delete a folder of the store, if its lock is free and it is still superfluous; returns whether it was deleted."""
     with try_lock(item) as free:
         if not free or not item.path.is_dir() or not is_superfluous(examine(item.path, users), config):
             return False
-        # Renamed first: what is killed in the middle of deleting leaves no half an entry.
+        # Renamed first: a process killed while it deletes leaves no half an entry.
         away = item.path.with_name(f"{item.path.name}.deleted")
         os.replace(item.path, away)
         shutil.rmtree(away)
@@ -131,14 +131,14 @@ def remove(item: Item, users: Users, config: StoreConfig) -> bool:
     return True
 
 
-def mend(item: Item) -> str:
-    """Set a damaged entry aside, unless somebody is at it; what was done, in words."""
+def rename_damaged(item: Item) -> str:
+    """Rename a damaged entry, unless another process is using it; returns a sentence on what was done."""
     with try_lock(item) as free:
-        return f"It is now {set_aside(item.path).name}." if free else "Another process is at it."
+        return f"It was renamed to {set_aside(item.path).name}." if free else "Another process is using it."
 
 
 def trouble_of(run: Path) -> str:
-    """What is wrong with the files of a finished run; nothing of a run of another version."""
+    """What is wrong with the files of a finished run; empty if nothing is, or another version wrote it."""
     try:
         read_summary(run)
         verify_run(run)
@@ -150,7 +150,7 @@ def trouble_of(run: Path) -> str:
 
 
 def list_items(items: Iterable[Item]) -> None:
-    """A table of them."""
+    """Print a table of entries."""
     rows = [
         (
             *(item.kind, item.path.name, describe_size([item]), describe_age(item.age), item.state),

@@ -1,4 +1,4 @@
-"""`gnn-distill table`: make the runs of a table that are missing, and render it."""
+"""`gnn-distill table`: run what a results table still lacks, and render it."""
 
 import sys
 from collections import Counter
@@ -17,6 +17,7 @@ from gnn_distill.experiments.absent import describe_absent
 from gnn_distill.experiments.cells import (
     LOG,
     PlannedRun,
+    counted_rows,
     describe_changed,
     given_to_launcher,
     given_to_runs,
@@ -25,7 +26,6 @@ from gnn_distill.experiments.cells import (
     scores,
     sized,
     status,
-    taken,
 )
 from gnn_distill.experiments.launch import failure, launch
 from gnn_distill.experiments.tuned import describe_overlap, describe_tuned
@@ -42,18 +42,18 @@ State = dict[PlannedRun, str]
 
 
 def main(cfg: DictConfig) -> None:
-    """Plan, run what is missing, write the table to Hydra's output folder."""
+    """Plan the runs, make the missing ones, and write the table to Hydra's output folder."""
     command: TableCommand = OmegaConf.to_object(cfg)
     table = sized(command.table)
-    # All that Hydra is asked for comes before the runs: some launchers leave it with the last run's settings.
+    # Hydra is queried before the runs: some launchers leave it with the last run's settings.
     hydra, folder = HydraConfig.get().overrides, Path(HydraConfig.get().runtime.output_dir)
-    console = Console(sys.stdout)  # bound here: the runs' own output goes to their logs
-    given = [f"tracker.group={for_hydra(table.name)}", *given_to_runs(hydra.task)]
-    runs, remarks, limits = plan(table, given), list(describe_tuned(table)), list(describe_overlap(table))
-    # A run counts wherever it lies; those of this table lie in its cells.
+    console = Console(sys.stdout)  # bound now: the runs' own output goes to their logs
+    overrides = [f"tracker.group={for_hydra(table.name)}", *given_to_runs(hydra.task)]
+    runs, remarks, limits = plan(table, overrides), list(describe_tuned(table)), list(describe_overlap(table))
+    # A run counts wherever it was found; those of this table are in its cells.
     places = [*table.search, table.cells]
     found = read_runs(places, console.warn)
-    known = status(runs, taken(runs, found, table))
+    known = status(runs, counted_rows(runs, found, table))
     absent = list(describe_absent(known, found, places))
     for text in describe_changed(runs, found, table):
         console.warn(text)
@@ -61,16 +61,16 @@ def main(cfg: DictConfig) -> None:
         return print_status(console, table, known, absent)
     stopped = ""
     if table.run:
-        wanted = to_make(table, known)
-        print_plan(console, table, known, len(wanted))
+        queue = to_make(table, known)
+        print_plan(console, table, known, len(queue))
         for text in absent[:-1]:
             console.notice(text)
-        if wanted:
-            stopped = launch(wanted, Path(table.cells), given_to_launcher(hydra.hydra))
+        if queue:
+            stopped = launch(queue, Path(table.cells), given_to_launcher(hydra.hydra))
             found = read_runs(places)
-            known = status(runs, taken(runs, found, table))
-            if not stopped and any(known[run] == "missing" for run in wanted):
-                stopped = "it left out runs without a word"
+            known = status(runs, counted_rows(runs, found, table))
+            if not stopped and any(known[run] == "missing" for run in queue):
+                stopped = "it skipped runs without an error"
 
     made, rows, values = filled(table, runs, found, remarks, limits)
     figures = publish(folder, made, rows, values)
@@ -78,7 +78,7 @@ def main(cfg: DictConfig) -> None:
     terminal.print(to_rich(made)) if terminal.is_terminal else print(to_markdown(made))
     console.say(f"Files: {folder}")
     mirror(cfg, made, folder, figures, console)
-    print_holes(console, table, known, absent, stopped)
+    print_gaps(console, table, known, absent, stopped)
 
 
 def filled(
@@ -88,21 +88,21 @@ def filled(
     remarks: Sequence[str] = (),
     limits: Sequence[str] = (),
 ) -> tuple[Table, pd.DataFrame, pd.DataFrame]:
-    """The table of what was found, with all that is said below it; the rows of its runs, and their scores."""
-    rows = taken(runs, found, table)
+    """The table of the runs that were found, with its notes; the rows of these runs, and their scores."""
+    rows = counted_rows(runs, found, table)
     values = scores(runs, rows, table)
     limits = [*limits, *describe_changed(runs, found, table), *left_out(found, rows), *mixed(values, table)]
     return make_table(table, values, [*remarks, *origin(rows)], limits), rows, values
 
 
 def to_make(table: TableConfig, known: State) -> list[PlannedRun]:
-    """The runs to be made now; of cells with the same config only one."""
-    wanted = [run for run, state in known.items() if state in RERUN[table.rerun]]
-    return [*{run.config_hash: run for run in reversed(wanted)}.values()][::-1]
+    """The runs to make now; of cells with the same config only one."""
+    chosen = [run for run, state in known.items() if state in RERUN[table.rerun]]
+    return [*{run.config_hash: run for run in reversed(chosen)}.values()][::-1]
 
 
 def mirror(cfg: DictConfig, table: Table, folder: Path, figures: Sequence[Path], console: Console) -> None:
-    """Send the table and its figures where the runs went, into their group."""
+    """Send the table and its figures to the runs' tracker, into their group."""
     name, size = cfg.table.name, cfg.table.size
     tracker = start_tracker(cfg, folder, f"table {name} {size}", group=name, warn=console.warn)
     tracker.table("table", table.frame())
@@ -112,14 +112,14 @@ def mirror(cfg: DictConfig, table: Table, folder: Path, figures: Sequence[Path],
         console.say(f"Weights & Biases: {hint}")
 
 
-def print_plan(console: Console, table: TableConfig, known: State, wanted: int) -> None:
-    """How many runs there are, of which kind, and how many will be made."""
-    told = ", ".join(f"{count} {kind}" for kind, count in Counter(known.values()).items())
-    console.stage(f"{table.title or table.name}", f"{len(known)} runs: {told}; {wanted} to be made")
+def print_plan(console: Console, table: TableConfig, known: State, to_run: int) -> None:
+    """Print the number of runs by state, and how many will be made."""
+    counts = ", ".join(f"{count} {kind}" for kind, count in Counter(known.values()).items())
+    console.stage(f"{table.title or table.name}", f"{len(known)} runs: {counts}; {to_run} to be made")
 
 
 def print_status(console: Console, table: TableConfig, known: State, absent: Sequence[str]) -> None:
-    """A line for each run that is not finished, with its folder, and the counts."""
+    """Print a line for each run that is not finished, with the log of a failed one, and the counts."""
     for run, kind in known.items():
         if kind != "finished":
             why = f"  {failure(run)}  Log: {run.folder / LOG}" if kind == "failed" else ""
@@ -129,8 +129,8 @@ def print_status(console: Console, table: TableConfig, known: State, absent: Seq
         console.notice(text)
 
 
-def print_holes(console: Console, table: TableConfig, known: State, absent: Sequence[str], stopped: str) -> None:
-    """What the table still lacks, and why.
+def print_gaps(console: Console, table: TableConfig, known: State, absent: Sequence[str], stopped: str) -> None:
+    """Print what the table still lacks, and why.
 
     Raises:
         UserError: if runs failed, or could not be made.
@@ -139,16 +139,18 @@ def print_holes(console: Console, table: TableConfig, known: State, absent: Sequ
     for run in failed:
         console.warn(f"{run}: {failure(run)}  Log: {run.folder / LOG}")
     if running := sum(state == "running" for state in known.values()):
-        console.notice(f"{running} runs are being made by another process. Start again when it has ended.")
+        console.notice(f"{running} runs are being made by another process. Start the command again once it has ended.")
     if not table.run:
         for text in absent:
             console.notice(text)
         return
     if stopped:
         missing = sum(state == "missing" for state in known.values())
-        raise UserError(f"the launcher stopped ({stopped}). {missing} runs are missing; to go on, start again.")
+        raise UserError(
+            f"the launcher stopped ({stopped}). {missing} runs are missing. Start the command again to continue."
+        )
     if failed:
         raise UserError(
-            f"table={table.name}: {len(failed)} of {len(known)} runs failed; they are missing in the table. Read their "
-            "logs above, and try them again with table.rerun=failed."
+            f"table={table.name}: {len(failed)} of {len(known)} runs failed and are missing from the table. Read their "
+            "logs above, and repeat them with table.rerun=failed."
         )

@@ -1,81 +1,79 @@
-"""What students can do, by declarations in their own files; read without importing them, and so without torch."""
+"""What students can do, declared in their own modules; read without importing them, and so without torch."""
 
 import ast
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 
 from gnn_distill.config.module_files import source_of
-from gnn_distill.config.plugins import full_name, look_here
+from gnn_distill.config.plugins import full_name, names_of_modules, search_working_folder
 from gnn_distill.errors import UserError, suggest
 
-STUDENTS = "gnn_distill.models.students"
 DECLARATION = "CAPABILITIES"
-"""The constant of a student's module that declares them: `CAPABILITIES = Capabilities(reads_bias=False)`."""
+"""Name of the constant in a student's module: `CAPABILITIES = Capabilities(reads_bias=False)`."""
 
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a student can do and what it needs. A default forbids nothing, and takes no short cut."""
+    """What a student can do and what it needs. The defaults forbid nothing, and take no short cut."""
 
     dense_pairs: bool = True
-    """Its memory grows with the pairs of nodes, so that trainer.max_pairs limits its graphs at node level, too."""
+    """Its memory grows with the number of node pairs, so trainer.max_pairs limits its graphs at node level, too."""
     attends_pairs: bool = True
-    """It returns attention logits between nodes, which loss.micro.attention teaches."""
+    """It returns attention logits between pairs of nodes, which loss.micro.attention needs."""
     reads_bias: bool = True
-    """It reads what encodings say of pairs of nodes: encoding.spd and encoding.edge_hops."""
+    """It reads encodings of node pairs: encoding.spd and encoding.edge_hops."""
     needs_distances: bool = False
-    """It cannot do without encoding.spd."""
+    """It requires encoding.spd."""
     has_token: bool = True
-    """It has a graph token: student.readout=token."""
+    """It has a graph token, as student.readout=token requires."""
     needs_local: bool = False
-    """It has local layers and cannot do without: student.local is not none."""
+    """It requires local layers: student.local must not be none."""
     mini_batches: bool = False
-    """A few nodes of a large graph cost it less than all, so that trainer.batch_nodes holds in evaluation, too."""
+    """A few nodes of a large graph cost it less than all, so trainer.batch_nodes applies to evaluation, too."""
     few_shapes: bool = False
-    """Its products have the shapes of padded batches, which repeat, so that a kernel for each shape pays."""
+    """Its matrix products have the shapes of padded batches, which repeat, so a kernel per shape pays off."""
 
 
 NAMES = tuple(field.name for field in fields(Capabilities))
 
 
 def capabilities_of(student: str) -> Capabilities:
-    """What `student.name` declares in its module; the defaults where this declares nothing, or is not there.
+    """What `student.name` declares in its module; the defaults if it declares nothing, or does not exist.
 
-    Raises UserError where a declaration cannot be read, or has a name or value that there is not.
+    Raises UserError if a declaration cannot be read, or has an unknown name or a value that is not a boolean.
     """
     if "." in student:
-        look_here()
-    source = source_of(full_name(student, STUDENTS))
+        search_working_folder()
+    source = source_of(full_name("student.name", student))
     if source is None or DECLARATION.encode() not in source:
         return Capabilities()
     return _declared(student, source)
 
 
-def students_who(**wanted: bool) -> str:
+def students_who(**required: bool) -> str:
     """The package's students with these capabilities, as a choice: `student=gps or student=transformer`."""
-    names = sorted(path.stem for path in (Path(__file__).parents[1] / "models" / "students").glob("[!_]*.py"))
-    fitting = [f"student={name}" for name in names if wanted.items() <= asdict(capabilities_of(name)).items()]
-    return " or ".join(filter(None, [", ".join(fitting[:-1]), *fitting[-1:]]))
+    names = names_of_modules("student.name")
+    able = [f"student={name}" for name in names if required.items() <= asdict(capabilities_of(name)).items()]
+    return " or ".join(filter(None, [", ".join(able[:-1]), *able[-1:]]))
 
 
 def _declared(student: str, source: bytes) -> Capabilities:
     try:
         tree = ast.parse(source)
-    except SyntaxError:  # importing it shows where
+    except SyntaxError:  # importing the module shows where
         return Capabilities()
     values = [value for node in tree.body if (value := _assigned(node)) is not None]
     if not values and not _mentioned(tree):
         return Capabilities()
     if len(values) != 1 or not _is_call(values[0]):
         raise UserError(
-            f"student.name={student}: {DECLARATION} is read without running the module. Write it there once, at the "
-            f"top level: {DECLARATION} = Capabilities(reads_bias=False)."
+            f"student.name={student}: {DECLARATION} is read without running the module. Assign it once, at the top "
+            f"level: {DECLARATION} = Capabilities(reads_bias=False)."
         )
     return Capabilities(**{keyword.arg: _flag(student, keyword) for keyword in values[0].keywords})
 
 
 def _assigned(node: ast.stmt) -> ast.expr | None:
-    """The value that a statement gives the constant."""
+    """The expression that a statement assigns to the constant; None if it assigns something else."""
     match node:
         case ast.Assign(targets=[ast.Name(id=name)], value=value) if name == DECLARATION:
             return value
@@ -85,7 +83,7 @@ def _assigned(node: ast.stmt) -> ast.expr | None:
 
 
 def _mentioned(tree: ast.AST) -> bool:
-    """Whether the constant gets its value in another way: a comment alone does not count."""
+    """Whether the module mentions the constant in code, and not in a comment alone."""
     bound = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     return DECLARATION in bound | {node.asname or node.name for node in ast.walk(tree) if isinstance(node, ast.alias)}
 
@@ -100,9 +98,9 @@ def _is_call(value: ast.expr) -> bool:
 
 def _flag(student: str, keyword: ast.keyword) -> bool:
     if keyword.arg not in NAMES:
-        told = f"{keyword.arg}: there is no such capability" if keyword.arg else "** cannot be read"
+        what = f"{keyword.arg}: unknown capability" if keyword.arg else "** cannot be read"
         raise UserError(
-            f"student.name={student}: {DECLARATION}: {told}. Choices: {', '.join(NAMES)}.{suggest(keyword.arg, NAMES)}"
+            f"student.name={student}: {DECLARATION}: {what}. Choices: {', '.join(NAMES)}.{suggest(keyword.arg, NAMES)}"
         )
     match keyword.value:
         case ast.Constant(value=bool() as flag):

@@ -1,4 +1,4 @@
-"""What `gnn-distill datasets` and `models` share: the files of a config group, and a table of them."""
+"""Shared by `gnn-distill datasets` and `models`: the files of a config group, and a table of them."""
 
 import sys
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from gnn_distill.errors import printable
 
 
 def group_folders(group: str) -> list[Path]:
-    """Where files of a config group lie: ours, and those of the user's --config-dir."""
+    """The folders with files of a config group: this package's, and that of the user's --config-dir."""
     from hydra.core.hydra_config import HydraConfig
 
     sources = HydraConfig.get().runtime.config_sources
@@ -16,17 +16,17 @@ def group_folders(group: str) -> list[Path]:
 
 
 def choices(folders: Sequence[Path]) -> list[str]:
-    """The choices of a group."""
+    """The choices of a group, sorted."""
     return sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
 
 
-def file_of(choice: str, folders: Sequence[Path]) -> Path:
-    """The file of a choice, the one that Hydra takes where several folders have it."""
+def choice_file(choice: str, folders: Sequence[Path]) -> Path:
+    """The file of a choice; where several folders have one, the first, as in Hydra."""
     return next(path for folder in folders if (path := folder / f"{choice}.yaml").is_file())
 
 
 def show(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on a terminal, plain columns in a pipe."""
+    """Print a table: with colours on a terminal, as plain columns into a pipe."""
     rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     if not sys.stdout.isatty():
@@ -38,7 +38,7 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for column, width in zip(columns, widths, strict=True):
-        # The last column alone gives way on a narrow terminal.
+        # On a narrow terminal only the last column shrinks.
         table.add_column(column, no_wrap=True, min_width=None if column == columns[-1] else width)
     for row in rows:
         table.add_row(*row)

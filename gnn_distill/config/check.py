@@ -1,4 +1,4 @@
-"""Checks of a composed config before anything is read or written: types are OmegaConf's, the rest is here."""
+"""Checks of a composed config before anything is read or written; OmegaConf has checked the types."""
 
 import math
 from dataclasses import Field, fields, is_dataclass
@@ -7,16 +7,17 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
-from gnn_distill.config.rules_run import MODULES, TRAIN_RULES, modules_in
+from gnn_distill.config.plugins import MODULES
+from gnn_distill.config.rules_run import TRAIN_RULES, module_choices
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.errors import UserError, check_name, refuse, suggest
 
 
 def validate(cfg: DictConfig) -> DictConfig:
-    """`cfg` itself, once every key has a value that it may have.
+    """Check every key's value, and the rules that join several keys; returns `cfg` itself.
 
     Raises:
-        UserError: naming the first key that has not, its value, the choices, and what to do.
+        UserError: for the first wrong key, naming its value, the choices, and what to do.
     """
     _check_section(cfg, prefix="")
     if issubclass(OmegaConf.get_type(cfg), TrainConfig):
@@ -28,25 +29,25 @@ def validate(cfg: DictConfig) -> DictConfig:
 
 
 def check_folders_of_table(table: DictConfig) -> None:
-    """The names that a table's folders, and those of its runs, are made of."""
+    """Raise UserError unless the names that become folders of a table, and of its runs, are plain names."""
     names = {"table.name": [table.name], "table.size": [table.size]}
     names |= {f"table.{part}": [*table[part]] for part in ("rows", "columns", "sizes")}
     names["table.rows.*.tuned"] = [row.tuned for row in table.rows.values() if row.tuned]
     for key, values in names.items():
         for name in values:
-            check_name(key, name, "the names of folders")
+            check_name(key, name, "a folder's name")
 
 
 def _check_section(section: DictConfig, prefix: str) -> None:
-    """Every key of a section against its dataclass, and of the sections below it."""
+    """Check every key of a section, and of the sections below it, against their dataclasses."""
     schema = {field.name: field for field in fields(OmegaConf.get_type(section))}
     for name in section:
         key = f"{prefix}{name}"
-        if key == "hydra":  # Hydra's own section is there until the job starts
+        if key == "hydra":  # Hydra's own section exists until the job starts
             continue
         if name not in schema:
             hint = suggest(name, schema)
-            raise UserError(f"{key}: there is no such key.{hint} Keys here: {', '.join(schema)}.")
+            raise UserError(f"{key}: unknown key.{hint} Keys here: {', '.join(schema)}.")
         if OmegaConf.is_missing(section, name):
             raise UserError(f"{key} has no value. Give it one: {key}=…{_choices_of(key)}")
         try:
@@ -63,9 +64,9 @@ def _check_section(section: DictConfig, prefix: str) -> None:
 
 
 def _choices_of(key: str) -> str:
-    """The modules that a missing section or its name may stand for."""
-    folder = MODULES.get(key if "." in key else f"{key}.name")
-    return f" Choices: {', '.join(modules_in(folder))}." if folder else ""
+    """The choices for a missing section that names a module, or for its name."""
+    key = key if "." in key else f"{key}.name"
+    return f" Choices: {', '.join(module_choices(key))}." if key in MODULES else ""
 
 
 def _check_value(key: str, value: Any, field: Field) -> None:
@@ -80,7 +81,7 @@ def _check_value(key: str, value: Any, field: Field) -> None:
         choices = field.metadata["choices"]
         if value not in choices and value != field.default:
             known = [*choices, "null"] if field.default is None else choices
-            raise refuse(key, value, f"there is no such choice. Choices: {', '.join(known)}.{suggest(value, choices)}")
+            raise refuse(key, value, f"unknown choice. Choices: {', '.join(known)}.{suggest(value, choices)}")
     elif isinstance(value, int | float) and not isinstance(value, bool) and not _within(value, field):
         raise refuse(key, value, f"must be{_bounds(field)}.")
 
@@ -100,7 +101,7 @@ def _within(value: float, field: Field) -> bool:
 
 def _bounds(field: Field, before: str = "") -> str:
     words = {"low": "at least", "above": "above", "high": "at most"}
-    told = [
+    bounds = [
         f"{words[name]} {bound:.10g}" for name, bound in field.metadata.items() if name in words and bound is not None
     ]
-    return f"{before} {' and '.join(told)}" if told else ""
+    return f"{before} {' and '.join(bounds)}" if bounds else ""

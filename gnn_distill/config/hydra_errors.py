@@ -1,4 +1,4 @@
-"""Hydra's and OmegaConf's errors about a config, in this project's words."""
+"""Hydra's and OmegaConf's errors about a config, put into one message each that says what to do."""
 
 import errno
 import re
@@ -15,12 +15,12 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from gnn_distill.errors import UserError, suggest
 
-# A word of OmegaConf's message: what a person calls the type.
+# A part of OmegaConf's message: what the value must be.
 TYPES = {
     "to Integer": "must be a whole number",
     "to Float": "must be a number",
     "valid bool": "must be true or false",
-    "to string": "must be one text; put quotes around it",
+    "to string": "must be a string; quote it",
     "ListConfig": "must be a list, as in [a,b]",
     "not Optional": "may not be null",
     "to Dict": "must hold sections by name, as in {name: {key: value}}",
@@ -28,6 +28,7 @@ TYPES = {
 NO_SECTION = re.compile(r"\b(?!NoneType)\w+ is not a subclass of \w+Config")
 """OmegaConf's words for a value where a section of the schema belongs."""
 SHOWN = 5
+"""Failed jobs of a sweep that a message lists."""
 
 
 class UsageError(UserError):
@@ -37,7 +38,7 @@ class UsageError(UserError):
 
 
 def explain(error: BaseException) -> UserError | None:
-    """What to tell the user about `error`; None if it is no fault of the user's, so that its traceback is wanted."""
+    """The message for an error that the user caused; None for any other, whose traceback is needed."""
     if isinstance(error, SystemExit):  # from before or within a single run
         error = error.__cause__
         if isinstance(error, UserError) or error is None:
@@ -45,10 +46,12 @@ def explain(error: BaseException) -> UserError | None:
     if isinstance(error, UserError):  # from a job of a sweep
         return UserError("\n".join([str(error), *_about_jobs(error)]))
     if isinstance(error, OSError) and error.filename is None and error.errno in (errno.ENOSPC, errno.EIO):
-        return UserError(f"nothing more can be written ({error.strerror}). Make room, or send the output elsewhere.")
+        return UserError(
+            f"cannot write any further output ({error.strerror}). Free some space, or send the output elsewhere."
+        )
     if _from_task(error):
         return None
-    given = _override(error)
+    override = _override(error)
     cause = error.__cause__ or error
     match error, cause:
         case OverrideParseException(), _:
@@ -58,31 +61,33 @@ def explain(error: BaseException) -> UserError | None:
             )
         case MissingConfigException(options=list() as options), _:
             return UserError(_unknown_choice(error.missing_cfg_file, options))
-        case _, ConfigKeyError() | ConfigAttributeError() if given and _holds_sections(cause.parent_node):
-            return UserError(_unnamed(given, cause.full_key.rpartition(".")[2]))
-        case _, ValidationError() if given and NO_SECTION.search(str(cause)):
+        case _, ConfigKeyError() | ConfigAttributeError() if override and _holds_sections(cause.parent_node):
+            return UserError(_missing_section(override, cause.full_key.rpartition(".")[2]))
+        case _, ValidationError() if override and NO_SECTION.search(str(cause)):
             if "." in cause.full_key:
                 return UserError(f"{cause.full_key}: must be a section, as in {{key: value}}.")
-            return UserError(_unnamed(given, cause.full_key))
+            return UserError(_missing_section(override, cause.full_key))
         case _, ConfigKeyError() | ConfigAttributeError():
-            return UserError(_unknown_key(given, cause))
+            return UserError(_unknown_key(override, cause))
         case _, ValidationError():
             return UserError(_wrong_type(cause))
-        case HydraException(), _ if given and "Ambiguous value" in str(error):
-            listed = given.replace("=", "=[", 1) + "]"
-            return UserError(f"{given}: several values. Add -m to run one job for each, or write a list: '{listed}'.")
-        case HydraException(), _ if given and given.startswith("~"):
-            return UserError(f"{given}: nothing can be taken out of the config. Give the key another value.")
+        case HydraException(), _ if override and "Ambiguous value" in str(error):
+            listed = override.replace("=", "=[", 1) + "]"
+            return UserError(
+                f"{override}: several values. Add -m to run one job for each, or write a list: '{listed}'."
+            )
+        case HydraException(), _ if override and override.startswith("~"):
+            return UserError(f"{override}: keys cannot be removed from the config. Give the key another value.")
         case HydraException() | OmegaConfBaseException(), _:
             return UserError(_in_one_line(error, cause))
         case OSError(filename=None), _:
-            return UserError(f"cannot work in this folder ({error.strerror}). Start from one that is there.")
+            return UserError(f"cannot work in this folder ({error.strerror}). Start from a folder that exists.")
         case OSError(), _:
             return UserError(f"cannot write {error.filename}: {error.strerror}. Choose another folder: hydra.run.dir=…")
         case ValueError(), _ if "--" in str(error):
             return UsageError(str(error))
-        case ValueError(), _ if given:
-            return UserError(f"{given}: a group takes the name of one of its choices, as --help lists them.")
+        case ValueError(), _ if override:
+            return UserError(f"{override}: must be the name of one of the group's choices, which --help lists.")
     return None
 
 
@@ -93,13 +98,13 @@ def _from_task(error: BaseException) -> bool:
 
 
 def _about_jobs(error: BaseException) -> Iterator[str]:
-    """Which jobs of a sweep failed, and that the others are finished: Hydra looks at them once a batch has ended."""
+    """Which jobs of a sweep failed; the others are finished, since Hydra checks them once a batch has ended."""
     batch = next(iter(_batches(error)), [])
     failed = [job for job in batch if job.status == JobStatus.FAILED]
     if not failed:
         return
     rest = len(batch) - len(failed)
-    yield f"{len(failed)} of {len(batch)} jobs failed and {rest} are finished; no further ones are started."
+    yield f"{len(failed)} of {len(batch)} jobs failed and {rest} finished; no further jobs are started."
     if len(failed) > 1:
         for job in failed[:SHOWN]:
             yield f"  {' '.join(job.overrides)}: {str(job._return_value).partition(chr(10))[0]}"
@@ -126,21 +131,21 @@ def _override(error: BaseException) -> str | None:
 
 def _unknown_choice(path: str, options: list[str]) -> str:
     group, _, name = path.rpartition("/")
-    told = f"{group}={name}: there is no such choice. Choices: {', '.join(options)}.{suggest(name, options)}"
+    message = f"{group}={name}: unknown choice. Choices: {', '.join(options)}.{suggest(name, options)}"
     plugins = " More come with plug-ins: pip install 'gnn-distill[launchers]'" if group == "hydra/launcher" else ""
-    return told + plugins
+    return message + plugins
 
 
-def _unknown_key(given: str | None, cause: OmegaConfBaseException) -> str:
+def _unknown_key(override: str | None, cause: OmegaConfBaseException) -> str:
     section = cause.parent_node
     if not isinstance(section, DictConfig):
-        return f"{given or cause.full_key}: there is no such key."
-    key = given.partition("=")[0].lstrip("+~") if given else cause.full_key
+        return f"{override or cause.full_key}: unknown key."
+    key = override.partition("=")[0].lstrip("+~") if override else cause.full_key
     near = " or ".join(f"'{name}'" for name in nearest(key, leaves(section._get_root())))
     hint = f" Did you mean {near}?" if near else ""
     name = cause.full_key.rpartition(".")[0]
     keys = ", ".join(str(child) for child in section if child != "hydra")
-    return f"{given or key}: there is no such key.{hint} {f'Keys of {name}' if name else 'Keys'}: {keys}."
+    return f"{override or key}: unknown key.{hint} {f'Keys of {name}' if name else 'Keys'}: {keys}."
 
 
 def _holds_sections(node: object) -> bool:
@@ -148,17 +153,17 @@ def _holds_sections(node: object) -> bool:
     return isinstance(node, DictConfig) and is_dataclass(node._metadata.element_type)
 
 
-def _unnamed(given: str, name: str) -> str:
-    """The message about a section `name` that is not there yet: OmegaConf adds it only from the level above."""
-    key, _, value = given.lstrip("+").partition("=")
+def _missing_section(override: str, name: str) -> str:
+    """The message about a section `name` that does not exist yet: OmegaConf adds it only from the level above."""
+    key, _, value = override.lstrip("+").partition("=")
     section, named, rest = key.partition(f".{name}")
     for part in reversed([name, *rest.split(".")[1:]] if named else []):
         value = f"{{{part}: {value}}}"
-    return f"{given}: {section} has no {name} yet. Add it: '+{section}={value}'."
+    return f"{override}: {section} has no {name} yet. Add it: '+{section}={value}'."
 
 
 def leaves(node: DictConfig, prefix: str = "") -> Iterator[str]:
-    """Dotted names of all keys below `node`, sections before their keys, Hydra's own left out."""
+    """Dotted names of all keys below `node`, each section before its keys, without Hydra's own."""
     for name, child in node.items_ex(resolve=False):
         if prefix or name != "hydra":
             yield f"{prefix}{name}"
@@ -167,7 +172,7 @@ def leaves(node: DictConfig, prefix: str = "") -> Iterator[str]:
 
 
 def nearest(key: str, keys: Iterable[str]) -> list[str]:
-    """The keys a person may have meant by `key`: the same last word elsewhere, its initials, or a near spelling."""
+    """The keys that `key` may stand for: a near spelling, its initials, or the same last word in another section."""
     keys = list(keys)
     section, _, word = key.rpartition(".")
     initials = "".join(part[:1] for part in word.split("_"))
@@ -182,10 +187,10 @@ def nearest(key: str, keys: Iterable[str]) -> list[str]:
 
 
 def _wrong_type(cause: ValidationError) -> str:
-    given = "null" if cause.value is None else cause.value
+    value = "null" if cause.value is None else cause.value
     said = str(cause).splitlines()[0]
     what = next((what for name, what in TYPES.items() if name in said), said)
-    return f"{cause.full_key}={given}: {'may not be null' if cause.value is None else what}."
+    return f"{cause.full_key}={value}: {'may not be null' if cause.value is None else what}."
 
 
 def _in_one_line(error: BaseException, cause: BaseException) -> str:

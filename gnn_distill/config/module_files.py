@@ -1,4 +1,4 @@
-"""Files of modules, found by their names without importing anything."""
+"""Source files of modules, found by their names without importing anything."""
 
 import sysconfig
 from importlib import util
@@ -11,25 +11,25 @@ INSTALLED = tuple({Path(sysconfig.get_path(name)).resolve() for name in ("pureli
 
 
 def path_of(name: str) -> Path | None:
-    """The file of a module, found without importing anything; None for what is no module."""
+    """The file of a module; None where the name is not a module's."""
     top, *rest = name.split(".")
     places = places_of(top)
     if not rest:
-        return next((place / "__init__.py" for place in places if (place / "__init__.py").is_file()), file_of(top))
+        return next((place / "__init__.py" for place in places if (place / "__init__.py").is_file()), module_file(top))
     folders = [place.joinpath(*rest) for place in places]
     files = (file for folder in folders for file in (folder.with_suffix(".py"), folder / "__init__.py"))
     return next((file for file in files if file.is_file()), None)
 
 
 def places_of(top: str) -> tuple[Path, ...]:
-    """The folders of a top-level package; none for a module that is a file, or that there is not."""
+    """The folders of a top-level package; empty for a module that is a single file, or does not exist."""
     if top == NAME:
         return (PACKAGE,)
     spec = _spec(top)
     return tuple(map(Path, spec.submodule_search_locations or ())) if spec is not None else ()
 
 
-def file_of(top: str) -> Path | None:
+def module_file(top: str) -> Path | None:
     """The file of a top-level module."""
     spec = _spec(top)
     return Path(spec.origin) if spec is not None and spec.has_location else None
@@ -40,14 +40,14 @@ def _spec(top: str) -> ModuleSpec | None:
 
 
 def is_installed(top: str) -> bool:
-    """Whether a top-level package was installed: then its version says all."""
+    """Whether a top-level package was installed, so that its version identifies its code."""
     if top == NAME:
         return False
-    places = places_of(top) or tuple(filter(None, [file_of(top)]))
+    places = places_of(top) or tuple(filter(None, [module_file(top)]))
     return any(installed in place.resolve().parents for place in places for installed in INSTALLED)
 
 
 def source_of(name: str) -> bytes | None:
-    """The bytes of a module's file."""
+    """The bytes of a module's file; None where there is none."""
     path = path_of(name)
     return path.read_bytes() if path is not None and path.is_file() else None

@@ -1,4 +1,4 @@
-"""What a run is called: on the console, in the tracker, and in the name of its folder."""
+"""Names of a run: on the console, in the tracker, and of its folder."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,20 +15,20 @@ def run_name(config: "TrainConfig") -> str:
 
 
 def title(dataset: "DatasetConfig") -> str:
-    """What a data set is called where people read of it: by the name of its file, if it is a CSV without a name."""
+    """A data set's name as people read it; for a CSV file without a name, the name of the file."""
     return title_of(dataset.source, dataset.name, getattr(dataset, "path", None))
 
 
 def title_of(source: str, name: str, path: str | None) -> str:
-    """The same; as `${title:…}` it names the folder of a run."""
+    """The same from its parts; as `${title:…}` it names the folder of a run."""
     return Path(path).stem if path and (source, name) == ("smiles", "smiles") else name
 
 
 def models_of(student: str, teacher: str, control: str) -> list[str]:
-    """The student, then its teacher: the student's twin where it controls itself; one that there is not is left out."""
+    """The student, then its teacher (with control=self its twin), without those that are none."""
     return [name for name in (student, student if control == "self" else teacher) if name != "none"]
 
 
 def folder_of_models(student: str, teacher: str, control: str) -> str:
-    """`graphormer-gin`: `${models:…}` of conf/train.yaml, since a shell would take `<-` for a redirection."""
+    """`graphormer-gin`: `${models:…}` of conf/train.yaml, since a shell would read `<-` as a redirection."""
     return "-".join(models_of(student, teacher, control))

@@ -1,9 +1,10 @@
-"""Families of node sets that differ by a class of PyG's, a folder and a split: one line each, read without torch."""
+"""Families of node data sets that differ only in a PyG class, a folder and a split; read without torch."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
+
+from gnn_distill.config.plugins import names_of_modules
 
 READER = "pyg_nodes"
 """The module of data.sources that reads them all."""
@@ -19,24 +20,24 @@ def geom_gcn_files(name: str) -> list[str]:
 
 
 class Family(NamedTuple):
-    """Sets that one class of PyG's reads; in its texts {name} is a set's, {lower} the same in lower case with _ for -.
+    """Data sets that one PyG class reads; {name} stands for a set's name, {lower} for it in lower case with _ for -.
 
-    Where there is one set alone, the class is not told its name.
+    A class with a single set takes no name.
     """
 
     pyg: str
     """The class of torch_geometric.datasets."""
     folder: str
-    """As the class lays it out, below the data folder."""
+    """Folder of a set below the data folder, as the class names it."""
     names: tuple[str, ...]
     files: list[str]
-    """Raw files that it cannot do without."""
+    """Raw files that it requires."""
     url: str
-    """Where PyG would download the first of these from, with {pyg.url}, the class's own."""
+    """Address of the first of these files; {pyg.url} stands for the class's own address."""
     published: bool = True
-    """Whether it has ten published folds, which split=auto takes; else that is a seeded random split of 60/20/20."""
+    """Whether it has ten published folds, which split=auto uses; without, split=auto is a seeded random 60/20/20."""
     notes: Mapping[str, str] = NO_NOTES
-    """What is known of a set, by its name."""
+    """Known defects, by name of the set."""
 
 
 def _geom_gcn(
@@ -72,7 +73,7 @@ FAMILIES = {
         *("HeterophilousGraphDataset", "HeterophilousGraphDataset/{lower}", HETEROPHILOUS),
         *(["{lower}.npz"], "{pyg.url}/{lower}.npz"),
     ),
-    # Products of Amazon bought together (McAuley et al. 2015; Shchur et al. 2018).
+    # Amazon products that are bought together (McAuley et al. 2015; Shchur et al. 2018).
     "amazon": Family(
         *("Amazon", "Amazon/{name}", ("Computers", "Photo"), AMAZON, "{pyg.url}" + AMAZON[0]), published=False
     ),
@@ -87,5 +88,4 @@ def module_behind(source: str) -> str:
 
 def sources() -> list[str]:
     """Every `dataset.source` of the package: a module of data.sources, or a family."""
-    modules = {path.stem for path in (Path(__file__).parents[1] / "data" / "sources").glob("[!_]*.py")}
-    return sorted(modules - {READER} | FAMILIES.keys())
+    return sorted({*names_of_modules("dataset.source")} - {READER} | FAMILIES.keys())

@@ -1,4 +1,4 @@
-"""Rules of `gnn-distill train` about the objective: what is taught must be there, on both sides."""
+"""Rules of `gnn-distill train` about the objective: teacher and student must both have what is taught."""
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -9,7 +9,7 @@ from gnn_distill.errors import UserError, refuse
 
 
 def projection_fits_widths(cfg: DictConfig) -> None:
-    """Without a map both sides must be of one width."""
+    """Without a projection, teacher and student must have the same width."""
     if cfg.teacher.name == "none" or cfg.teacher.hidden_channels == cfg.student.hidden_channels:
         return
     if cfg.teacher.control == "self":  # a twin is as wide as the student
@@ -25,22 +25,22 @@ def projection_fits_widths(cfg: DictConfig) -> None:
             )
 
 
-def signals_hold_what_is_aligned(cfg: DictConfig) -> None:
-    """Layers that are aligned are kept."""
+def signals_hold_the_aligned_layers(cfg: DictConfig) -> None:
+    """The layers to align are kept."""
     align = cfg.alignment
     if cfg.signals.layers == "last" and align.layers and align.weights.node and cfg.teacher.name != "none":
         raise refuse("signals.layers", "last", "alignment.layers=true reads all layers. Choose auto or all.")
 
 
 def own_losses_are_named(cfg: DictConfig) -> None:
-    """Names that a column of metrics.csv can bear, paths that a function can have, arguments by name."""
+    """Losses of the user's own have Python names, import paths of functions, and arguments by name."""
     for name, own in cfg.loss.own.items():
         key = f"loss.own.{name}"
         if not name.isidentifier():
-            raise UserError(f"{key}: must be named as in Python, by letters, digits and _: the term is own_<name>.")
+            raise UserError(f"{key}: must be a Python name (letters, digits and _): the term is called own_<name>.")
         check_object_path(f"{key}.target", own.target, "function")
         if own.kwargs is not None and not isinstance(own.kwargs, DictConfig):
-            raise refuse(f"{key}.kwargs", own.kwargs, "must be arguments by name: {alpha: 0.5}.")
+            raise refuse(f"{key}.kwargs", own.kwargs, "must be a section of arguments by name, as in {alpha: 0.5}.")
 
 
 def something_is_learned(cfg: DictConfig) -> None:
@@ -49,11 +49,17 @@ def something_is_learned(cfg: DictConfig) -> None:
     own = [term for term in loss.own.values() if term.weight]
     weights = [*loss.weights.values(), *align.weights.values(), *(loss.baseline[name] for name in BASELINES), *own]
     if not any(weights):
-        raise UserError("all of loss.weights and alignment.weights are 0: nothing would be learned. Set one above 0.")
+        raise UserError(
+            "all of loss.weights and alignment.weights are 0: nothing would be learned. Set one of them above 0."
+        )
     if cfg.teacher.name == cfg.student.name == "none":
-        raise refuse("student.name", "none", "with teacher=none, too, there is nothing to train. Choose one of them.")
+        raise refuse(
+            "student.name", "none", "teacher=none as well: there is nothing to train. Choose a teacher or a student."
+        )
     if cfg.teacher.name == "none" and not loss.weights.task:
-        raise refuse("loss.weights.task", 0, "without a teacher the labels are all there is to learn from.")
+        raise refuse(
+            "loss.weights.task", 0, "with teacher=none there is nothing but labels to learn from. Set it above 0."
+        )
     if loss.weights.task or loss.weights.soft or cfg.student.name == "none":
         return
     if any(term.reads == "logits" for term in own):
@@ -62,20 +68,20 @@ def something_is_learned(cfg: DictConfig) -> None:
         raise refuse(
             "loss.weights.task",
             0,
-            "with loss.weights.soft=0, too, nothing teaches the student's head. Set one above 0, or let it predict by "
-            "its teacher's: alignment.reuse_head=true.",
+            "loss.weights.soft=0 as well: nothing trains the student's head. Set one of them above 0, or reuse the "
+            "teacher's head: alignment.reuse_head=true.",
         )
     if not align.weights.node and not loss.baseline.fitnet and not any(term.reads == "nodes" for term in own):
         raise refuse(
             "alignment.reuse_head",
             "true",
-            "nothing teaches the states that the head reads. Set alignment.weights.node, loss.baseline.fitnet or "
+            "nothing trains the states that the head reads. Set alignment.weights.node, loss.baseline.fitnet or "
             "loss.weights.task above 0.",
         )
 
 
 def attention_can_be_taught(cfg: DictConfig) -> None:
-    """The student has the attention that is taught, and the teacher the one that is its target."""
+    """The student has the attention to teach, and the teacher the attention that is its target."""
     micro, student, teacher = cfg.loss.micro, cfg.student, cfg.teacher
     if not cfg.loss.weights.micro * micro.attention or "none" in (teacher.name, student.name):
         return
@@ -83,18 +89,18 @@ def attention_can_be_taught(cfg: DictConfig) -> None:
         raise refuse(
             "loss.micro.attention",
             micro.attention,
-            f"student={student.name} has no attention between pairs of nodes that could be taught. Set "
+            f"student={student.name} has no attention between pairs of nodes. Set "
             f"loss.micro.attention=0, or choose {students_who(attends_pairs=True)}.",
         )
     layers = list(micro.attention_layers)
     if "." not in student.name and max(layers, default=0) > student.num_layers:
-        told = f"[{','.join(map(str, layers))}]"
-        raise refuse(
-            "loss.micro.attention_layers", told, f"student.num_layers={student.num_layers}: choose up to that."
-        )
+        value = f"[{','.join(map(str, layers))}]"
+        raise refuse("loss.micro.attention_layers", value, f"must be at most student.num_layers={student.num_layers}.")
     if micro.attention_heads is not None and micro.attention_heads > student.num_heads:
         raise refuse(
-            "loss.micro.attention_heads", micro.attention_heads, f"student.num_heads={student.num_heads} is all it has."
+            "loss.micro.attention_heads",
+            micro.attention_heads,
+            f"must be at most student.num_heads={student.num_heads}.",
         )
     if micro.attention_target != "gat":
         return
@@ -108,18 +114,18 @@ def attention_can_be_taught(cfg: DictConfig) -> None:
         raise refuse(
             "loss.micro.attention_target",
             "gat",
-            f"with teacher.control={teacher.control} there is no such attention. Choose propagation or cosine.",
+            f"teacher.control={teacher.control} has no such attention. Choose propagation or cosine.",
         )
 
 
 def head_can_be_reused(cfg: DictConfig) -> None:
-    """The teacher has a head that reads node states like those that are taught."""
+    """The teacher has a head that reads node states like the ones that the student learns."""
     teacher = cfg.teacher
     if not cfg.alignment.reuse_head or "none" in (teacher.name, cfg.student.name):
         return
     why = None
     if teacher.name == "custom" and teacher.control != "self":
-        why = "a teacher of your own has no head of this package's that could be used again"
+        why = "teacher=custom has no head of this package's to reuse"
     if teacher.control == "untrained":
         why = "the trained teacher's head cannot read states of an untrained one (teacher.control=untrained)"
     if teacher.control == "self" and cfg.student.readout == "token":
@@ -131,7 +137,7 @@ def head_can_be_reused(cfg: DictConfig) -> None:
 OBJECTIVE_RULES = (
     own_losses_are_named,
     projection_fits_widths,
-    signals_hold_what_is_aligned,
+    signals_hold_the_aligned_layers,
     something_is_learned,
     attention_can_be_taught,
     head_can_be_reused,

@@ -9,34 +9,24 @@ from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.config.capabilities import capabilities_of, students_who
 from gnn_distill.config.node_families import sources
-from gnn_distill.config.plugins import check_module_path
+from gnn_distill.config.plugins import MODULES, check_module_path, names_of_modules
 from gnn_distill.config.rules_objective import OBJECTIVE_RULES
 from gnn_distill.config.schema.data import SmilesConfig, TypedEdgesConfig
 from gnn_distill.errors import UserError, check_name, refuse, suggest
 
-PACKAGE = Path(__file__).parents[1]
 
-MODULES = {
-    "teacher.name": "models/teachers",
-    "student.name": "models/students",
-    "dataset.source": "data/sources",
-}
-
-
-def modules_in(folder: str) -> list[str]:
-    """Names that a config may choose of a folder's modules, found without importing one."""
-    if folder == MODULES["dataset.source"]:
-        return sources()
-    return [*sorted(path.stem for path in (PACKAGE / folder).glob("[!_]*.py")), "none"]
+def module_choices(key: str) -> list[str]:
+    """What a key that names a module may be set to, the user's modules left out; none is imported."""
+    return sources() if key == "dataset.source" else [*names_of_modules(key), "none"]
 
 
 def _modules_exist(cfg: DictConfig) -> None:
-    for key, folder in MODULES.items():
-        name, choices = OmegaConf.select(cfg, key), modules_in(folder)
+    for key in MODULES:
+        name, choices = OmegaConf.select(cfg, key), module_choices(key)
         if name in choices:
             continue
         if "." not in name:  # with a dot: the user's own
-            raise refuse(key, name, f"there is no such choice. Choices: {', '.join(choices)}.{suggest(name, choices)}")
+            raise refuse(key, name, f"unknown choice. Choices: {', '.join(choices)}.{suggest(name, choices)}")
         check_module_path(key, name)
 
 
@@ -47,15 +37,15 @@ def _heads_divide_width(cfg: DictConfig) -> None:
     for key, section in sections.items():
         heads, width = OmegaConf.select(cfg, key), section.hidden_channels
         if width % heads:
-            fitting = ", ".join(str(number) for number in range(1, min(width, 64) + 1) if width % number == 0)
+            divisors = ", ".join(str(number) for number in range(1, min(width, 64) + 1) if width % number == 0)
             name = f"{key.split('.')[0]}.hidden_channels={width}"
-            raise refuse(key, heads, f"must divide {name}. Choices for that width: {fitting}.")
+            raise refuse(key, heads, f"must divide {name}. Choices for that width: {divisors}.")
 
 
-def _custom_teacher_is_whole(cfg: DictConfig) -> None:
+def _custom_teacher_is_complete(cfg: DictConfig) -> None:
     teacher = cfg.teacher
     if teacher.target is None and teacher.name == "custom":
-        raise refuse("teacher.target", None, "give it your class: teacher.target=my_package.MyGNN.")
+        raise refuse("teacher.target", None, "teacher=custom needs a class. Set teacher.target=my_package.MyGNN.")
     if teacher.target is not None and teacher.name != "custom":
         raise refuse("teacher.target", teacher.target, f"teacher={teacher.name} does not read it. Set teacher=custom.")
     if teacher.checkpoint is not None and not Path(teacher.checkpoint).is_file():
@@ -63,7 +53,7 @@ def _custom_teacher_is_whole(cfg: DictConfig) -> None:
 
 
 def _own_keys_have_readers(cfg: DictConfig) -> None:
-    """Arguments for modules of the user's own: the package's read none, and would leave them out without a word."""
+    """Arguments for modules of the user's own: this package's would ignore them without an error."""
     teacher = cfg.teacher
     if teacher.name != "custom" and "." not in teacher.name:
         for name in ("kwargs", "node_states", "graph_state"):
@@ -80,11 +70,19 @@ def _control_has_its_models(cfg: DictConfig) -> None:
     if control == "none":
         return
     if cfg.teacher.name == "none":
-        raise refuse("teacher.control", control, "there is no teacher. Choose one: teacher=gin.")
+        raise refuse("teacher.control", control, "needs a teacher. Choose one, as in teacher=gin.")
     if control == "self" and cfg.student.name == "none":
-        raise refuse("teacher.control", "self", "the teacher is the student's twin. Choose a student.")
+        raise refuse(
+            "teacher.control",
+            "self",
+            "the teacher is the student's twin, so a student is needed. Choose one, as in student=graphormer.",
+        )
     if control == "self" and cfg.teacher.checkpoint is not None:
-        raise refuse("teacher.checkpoint", cfg.teacher.checkpoint, "teacher.control=self trains its own teacher.")
+        raise refuse(
+            "teacher.checkpoint",
+            cfg.teacher.checkpoint,
+            "teacher.control=self trains its own teacher. Set teacher.checkpoint=null.",
+        )
 
 
 def _ramps_are_sorted(cfg: DictConfig) -> None:
@@ -95,12 +93,12 @@ def _ramps_are_sorted(cfg: DictConfig) -> None:
         key = f"loss.schedule.{group}"
         if len(ramp.enter) != 2 or len(ramp.leave) != 2:
             raise UserError(
-                f"{key}.enter={ramp.enter}, {key}.leave={ramp.leave}: must be two numbers each: [begin, end]."
+                f"{key}.enter={ramp.enter}, {key}.leave={ramp.leave}: must be two numbers each: [start, end]."
             )
         if times != sorted(times) or times[0] < 0 or times[-1] > 1:
             raise UserError(
                 f"{key}.enter={ramp.enter}, {key}.leave={ramp.leave}: must be shares of the training between 0 and 1, "
-                "in order: the rise's begin and end, then the fall's."
+                "in ascending order: start and end of the rise, then of the fall."
             )
 
 
@@ -118,10 +116,10 @@ def _pos_weight_is_known(cfg: DictConfig) -> None:
         )
 
 
-def _data_set_is_sound(cfg: DictConfig) -> None:
+def _data_set_is_consistent(cfg: DictConfig) -> None:
     dataset = cfg.dataset
     kind = OmegaConf.get_type(dataset)
-    check_name("dataset.name", dataset.name, "the run directory's")
+    check_name("dataset.name", dataset.name, "the run directory's name")
     if dataset.fold >= dataset.folds:
         raise refuse(
             "dataset.fold",
@@ -133,7 +131,7 @@ def _data_set_is_sound(cfg: DictConfig) -> None:
     if issubclass(kind, SmilesConfig):
         path = Path(dataset.path).expanduser()
         if not path.is_file():
-            what = "this is no file" if path.exists() else "there is no such file"
+            what = "this is not a file" if path.exists() else "there is no such file"
             raise refuse("dataset.path", dataset.path, f"{what}. Give the CSV file with your molecules.")
 
 
@@ -156,7 +154,7 @@ def _encoding_fits_student(cfg: DictConfig) -> None:
             )
 
 
-def _student_has_the_parts_that_are_asked_for(cfg: DictConfig) -> None:
+def _student_has_the_chosen_parts(cfg: DictConfig) -> None:
     student, can = cfg.student, capabilities_of(cfg.student.name)
     if student.readout == "token" and not can.has_token:
         raise refuse("student.readout", "token", f"student={student.name} has no token. Choose mean or sum.")
@@ -171,7 +169,7 @@ def _student_has_the_parts_that_are_asked_for(cfg: DictConfig) -> None:
 def _gradients_can_be_measured(cfg: DictConfig) -> None:
     balanced = cfg.loss.balance == "gradient"
     if balanced and not cfg.loss.weights.task:
-        raise refuse("loss.balance", "gradient", "loss.weights.task=0 leaves no gradient of the task to compare with.")
+        raise refuse("loss.balance", "gradient", "needs the gradient of the task. Set loss.weights.task above 0.")
     if cfg.trainer.precision == "16-mixed" and (balanced or cfg.debug.gradients):
         key, value = ("loss.balance", "gradient") if balanced else ("debug.gradients", "true")
         raise refuse(key, value, "gradients overflow at trainer.precision=16-mixed. Choose 32-true or bf16-mixed.")
@@ -179,50 +177,50 @@ def _gradients_can_be_measured(cfg: DictConfig) -> None:
 
 def _folders_can_be_used(cfg: DictConfig) -> None:
     paths = cfg.paths
-    # A data folder that is complete may be read-only; the store takes something new in every run.
+    # A complete data folder may be read-only; every run writes to the store.
     _check_folder("paths.data", Path(paths.data), must_write=not Path(paths.data).exists())
     _check_folder("paths.store", Path(paths.store), must_write=True)
     if paths.mirror is not None and not Path(paths.mirror).is_dir():
         raise refuse(
             "paths.mirror", paths.mirror, "there is no such folder. Correct it (or the variable "
-            "GNN_DISTILL_MIRROR), or do without: paths.mirror=null."
+            "GNN_DISTILL_MIRROR), or use no mirror: paths.mirror=null."
         )  # fmt: skip
 
 
 def _check_folder(key: str, path: Path, must_write: bool) -> None:
-    standing = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
-    if not standing.is_dir():
-        why = f"{standing} is a file"
-    elif must_write and not os.access(standing, os.W_OK | os.X_OK):
-        why = f"{standing} is read-only"
+    existing = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
+    if not existing.is_dir():
+        why = f"{existing} is a file"
+    elif must_write and not os.access(existing, os.W_OK | os.X_OK):
+        why = f"{existing} is read-only"
     else:
         return
-    raise refuse(key, path, f"the folder cannot be written: {why}. Choose another: {key}=…")
+    raise refuse(key, path, f"this folder cannot be written to: {why}. Choose another: {key}=…")
 
 
 def _accelerator_is_here(cfg: DictConfig) -> None:
-    wanted = cfg.trainer.accelerator
-    if wanted in ("auto", "cpu"):
+    accelerator = cfg.trainer.accelerator
+    if accelerator in ("auto", "cpu"):
         return
     import torch  # takes seconds: only where a device was named
 
     here = {"auto": True, "cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not here[wanted]:
-        choices = ", ".join(name for name, there in here.items() if there)
-        raise refuse("trainer.accelerator", wanted, f"this machine has none. Choices here: {choices}.")
+    if not here[accelerator]:
+        choices = ", ".join(name for name, usable in here.items() if usable)
+        raise refuse("trainer.accelerator", accelerator, f"not available on this machine. Choices here: {choices}.")
 
 
 TRAIN_RULES: Iterable[Callable[[DictConfig], None]] = (
     _modules_exist,
     _heads_divide_width,
-    _custom_teacher_is_whole,
+    _custom_teacher_is_complete,
     _own_keys_have_readers,
     _control_has_its_models,
     _ramps_are_sorted,
     _pos_weight_is_known,
-    _data_set_is_sound,
+    _data_set_is_consistent,
     _encoding_fits_student,
-    _student_has_the_parts_that_are_asked_for,
+    _student_has_the_chosen_parts,
     *OBJECTIVE_RULES,
     _gradients_can_be_measured,
     _folders_can_be_used,

@@ -1,4 +1,4 @@
-"""Why runs of a table are not there: where they were looked for, and what lies there instead."""
+"""Why runs of a table are missing: where they were searched, and what was found instead."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,8 +10,9 @@ from gnn_distill.experiments.cells import PlannedRun
 from gnn_distill.storage.provenance import LOCATION_SECTIONS, RESULT_NEUTRAL
 
 NEAR = 3
-"""Keys in which a run may differ to be told as one of the table with other settings."""
+"""Largest number of keys in which a run may differ to be reported as one of the table with other settings."""
 SHOWN = 3
+"""Kinds of difference that are reported."""
 BEHIND = "the same overrides, but other defaults, data or modules behind them"
 Settings = dict[str, str]
 
@@ -19,9 +20,9 @@ Settings = dict[str, str]
 def describe_absent(
     known: Mapping[PlannedRun, str], found: pd.DataFrame, places: Iterable[Path | str]
 ) -> Iterator[str]:
-    """What lies there instead of a table's missing runs: how many with which other settings, and where that was.
+    """Sentences on what was found instead of a table's missing runs: how many, with which other settings, and where.
 
-    known: how each run stands. found: the rows of `places`.
+    known: the state of each run. found: the rows of the runs below `places`.
     """
     missing = [run for run, state in known.items() if state == "missing"]
     if not missing:
@@ -29,14 +30,14 @@ def describe_absent(
     found = found.drop_duplicates(["config_hash", "finished"])
     near = Counter(keys for keys in nearest(missing, found) if keys is not None)
     for keys, count in near.most_common(SHOWN):
-        yield f"{count} of {len(missing)} missing runs are there with other settings: {'; '.join(keys) or BEHIND}."
+        yield f"{count} of {len(missing)} missing runs exist with other settings: {'; '.join(keys) or BEHIND}."
     others = sum(~found["config_hash"].isin({run.config_hash for run in known}))
-    looked = ", ".join(_describe_place(Path(place), found) for place in places)
-    yield f"{len(missing)} runs are missing, {others} of other settings were found. Looked from {Path.cwd()}: {looked}."
+    searched = ", ".join(_describe_place(Path(place), found) for place in places)
+    yield f"{len(missing)} runs are missing, {others} with other settings exist. Searched in {Path.cwd()}: {searched}."
 
 
 def nearest(missing: Iterable[PlannedRun], found: pd.DataFrame) -> Iterator[tuple[str, ...] | None]:
-    """For each of the runs in what the nearest of `found` differs, of the same pair; None where none is near."""
+    """For each run, how the nearest of `found` with the same pair differs; None if none is near."""
     known: dict[tuple[str, ...], dict[tuple[float, ...], list[Settings]]] = {}
     for run in missing:
         keys = tuple(key for key, _ in run.pair)
@@ -49,18 +50,18 @@ def nearest(missing: Iterable[PlannedRun], found: pd.DataFrame) -> Iterator[tupl
 
 
 def settings_of(overrides: Iterable[str]) -> Settings:
-    """What overrides set, the last word of each key, but for places and what is no part of a run's identity."""
+    """The values that overrides set, without keys that are not part of a run's identity."""
     words = (text.lstrip("+~").partition("=") for text in overrides)
-    given = {key: value.strip("'\"") for key, _, value in words}
+    values = {key: value.strip("'\"") for key, _, value in words}
     return {
         key: value
-        for key, value in given.items()
+        for key, value in values.items()
         if key.split(".")[0] not in LOCATION_SECTIONS and key not in RESULT_NEUTRAL
     }
 
 
 def _by_pair(found: pd.DataFrame, keys: Sequence[str]) -> dict[tuple[float, ...], list[Settings]]:
-    """The settings of the rows by the values of their pair, each once."""
+    """The distinct settings of the rows, by the values of their pair."""
     columns = [key.rpartition(".")[2] for key in keys]
     rows = defaultdict(dict)
     for *pair, overrides in found[[*columns, "overrides"]].itertuples(index=False):
@@ -71,16 +72,16 @@ def _by_pair(found: pd.DataFrame, keys: Sequence[str]) -> dict[tuple[float, ...]
 def _differing(own: Settings, other: Settings) -> list[str]:
     """`trainer.threads is 1 there, not set here`, by key."""
     keys = [key for key in sorted({*own, *other}) if own.get(key) != other.get(key)]
-    return [f"{key} is {_told(other, key)} there, {_told(own, key)} here" for key in keys]
+    return [f"{key} is {_value(other, key)} there, {_value(own, key)} here" for key in keys]
 
 
-def _told(settings: Settings, key: str) -> str:
+def _value(settings: Settings, key: str) -> str:
     return settings.get(key, "not set")
 
 
 def _describe_place(place: Path, found: pd.DataFrame) -> str:
     if not place.exists():
-        return f"{place} (not there)"
+        return f"{place} (does not exist)"
     inside = sum(
         Path(file or path).is_relative_to(place) for file, path in zip(found["file"], found["path"], strict=True)
     )

@@ -1,4 +1,4 @@
-"""What runs a table is made of, and how each of them stands."""
+"""The runs of a table, and the state of each."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,16 +33,16 @@ class PlannedRun:
     row: str
     column: str
     pair: tuple[tuple[str, int], ...]
-    """Which of the cell's runs it is: (("dataset.fold", 3),)."""
+    """Which of the cell's runs it is, as in (("dataset.fold", 3),)."""
     overrides: tuple[str, ...]
-    """Of `train`, the pair's among them."""
+    """Overrides of `train`, the pair's included."""
     config_hash: str
     sources: str
-    """Hash of the code that its numbers depend on."""
+    """Hash of the code that its results depend on."""
     data: str
-    """Hash of the settings of its data: runs of one are compared, and must have seen the same graphs and split."""
+    """Hash of its data settings: runs with the same hash must have used the same graphs and split."""
     folder: Path
-    """Where it is made; another version of the code makes it somewhere else."""
+    """Its run directory; another version of the code has another."""
 
     def __str__(self) -> str:
         pair = ", ".join(f"{key.rpartition('.')[2]} {value}" for key, value in self.pair)
@@ -50,7 +50,7 @@ class PlannedRun:
 
 
 def sized(table: TableConfig) -> TableConfig:
-    """The table in the chosen size; what has no label is called by its key."""
+    """The table in the chosen size; rows and columns without a label get their key as label."""
     parts = {
         part: {key: replace(value, label=value.label or key) for key, value in getattr(table, part).items()}
         for part in ("rows", "columns")
@@ -74,10 +74,10 @@ def sized(table: TableConfig) -> TableConfig:
 
 
 def plan(table: TableConfig, given: Sequence[str] = ()) -> list[PlannedRun]:
-    """The runs of a table in its size, pair by pair; `given`: overrides of every run, from the command line.
+    """The runs of a table, pair by pair; `given`: overrides of every run, from the command line.
 
-    Needs Hydra to be running, whose search path it composes the runs' configs from.
-    Raises UserError where a cell's overrides make no valid config.
+    Needs a running Hydra, with whose search path it composes the runs' configs.
+    Raises UserError if a cell's overrides give an invalid config.
     """
     cells = {(row, column): plan_cell(table, row, column, given) for column in table.columns for row in table.rows}
     longest = max(map(len, cells.values()), default=0)
@@ -85,15 +85,13 @@ def plan(table: TableConfig, given: Sequence[str] = ()) -> list[PlannedRun]:
 
 
 def plan_cell(table: TableConfig, row: str, column: str, given: Sequence[str] = ()) -> list[PlannedRun]:
-    """The runs of a cell: its config is composed once for the pairs whose overrides are alike, then the pair is set."""
+    """The runs of a cell: its config is composed once per set of overrides, then each pair is set in it."""
     pairs = table.columns[column].pairs
     if not all([pairs, *pairs.values()]):
-        raise UserError(f"table.columns.{column}.pairs: there are none. Give it values: {{seed: [0, 1, 2]}}.")
+        raise UserError(f"table.columns.{column}.pairs is empty. Give it values: {{seed: [0, 1, 2]}}.")
     for key in pairs:
         if key not in PAIR_KEYS:
-            raise UserError(
-                f"table.columns.{column}.pairs: {key} does not tell pairs apart. Choices: {', '.join(PAIR_KEYS)}."
-            )
+            raise UserError(f"table.columns.{column}.pairs: unknown key {key}. Choices: {', '.join(PAIR_KEYS)}.")
     runs: list[PlannedRun] = []
     composed: dict[tuple[str, ...], tuple[DictConfig, str]] = {}
     for pair in pairs_of(table.columns[column]):
@@ -114,7 +112,7 @@ def plan_cell(table: TableConfig, row: str, column: str, given: Sequence[str] = 
 def cell_overrides(
     table: TableConfig, row: str, column: str, given: Sequence[str] = (), pair: Mapping[str, int] | None = None
 ) -> list[str]:
-    """What a cell changes in the config of `train`, the last word last; with a pair the settings tuned inside it."""
+    """A cell's overrides of `train`, later ones winning; for a pair with the settings that were tuned inside it."""
     method = table.rows[row]
     file = tuned_file(column, method.tuned, pair)
     choice = f"{column}/{file.stem}" if file else ""
@@ -129,8 +127,8 @@ def cell_overrides(
 
 
 def given_to_runs(overrides: Sequence[str]) -> list[str]:
-    """What a command hands on to each of its runs, of what it was told itself."""
-    # Runs that are compared have batches of one size.
+    """The overrides of a command that each of its runs gets, too."""
+    # Compared runs must have the same batch size.
     return [
         "tracker=none",
         "trainer.out_of_memory=stop",
@@ -139,12 +137,12 @@ def given_to_runs(overrides: Sequence[str]) -> list[str]:
 
 
 def given_to_launcher(overrides: Sequence[str]) -> list[str]:
-    """What was said of Hydra's launcher."""
+    """The overrides of a command that configure Hydra's launcher."""
     return [text for text in overrides if text.lstrip("+").startswith(("hydra/launcher", "hydra.launcher"))]
 
 
 def compose(overrides: Sequence[str], where: str) -> DictConfig:
-    """The config of `train` with these overrides, checked."""
+    """The validated config of `train` with these overrides; errors begin with `where`."""
     import hydra
 
     from gnn_distill.config.hydra_errors import explain
@@ -158,19 +156,19 @@ def compose(overrides: Sequence[str], where: str) -> DictConfig:
         raise UserError(f"{where}: {error}") from stop
 
 
-def taken(runs: Iterable[PlannedRun], found: pd.DataFrame, table: TableConfig) -> pd.DataFrame:
-    """The rows of a table's runs: for each run that is finished the one that counts; none of data that have changed."""
+def counted_rows(runs: Iterable[PlannedRun], found: pd.DataFrame, table: TableConfig) -> pd.DataFrame:
+    """For each finished run of a table the row that counts; without runs whose data have changed since."""
     rows, changed = _newest(list(runs), found, table)
     return rows[~changed]
 
 
 def describe_changed(runs: Iterable[PlannedRun], found: pd.DataFrame, table: TableConfig) -> Iterator[str]:
-    """A sentence where finished runs do not count, since the data have changed after them."""
+    """A sentence if finished runs do not count because their data have changed since."""
     _, changed = _newest(list(runs), found, table)
     if count := int(changed.sum()):
         yield (
-            f"{count} runs saw other data than the latest run with the same data settings: the data, or the code that "
-            "reads them, have changed. These runs are left out, and made again where runs are made."
+            f"{count} runs used other data than the latest run with the same data settings: the data, or the code that "
+            "reads them, have changed. They are left out, and repeated when the table makes runs."
         )
 
 
@@ -181,26 +179,26 @@ def _newest(runs: Sequence[PlannedRun], found: pd.DataFrame, table: TableConfig)
 
 
 def status(runs: Iterable[PlannedRun], rows: pd.DataFrame) -> dict[PlannedRun, str]:
-    """How each run stands: finished, stale (finished by another version of the code), failed, running or missing.
+    """The state of each run: finished, stale (finished by another version of the code), failed, running or missing.
 
-    rows: those that `taken` gives.
+    rows: those of `counted_rows`.
     """
     known = rows.set_index("config_hash")["sources"].to_dict()
 
-    def of(run: PlannedRun) -> str:
+    def state_of(run: PlannedRun) -> str:
         if run.config_hash in known:
             return "finished" if known[run.config_hash] == run.sources else "stale"
         if (run.folder / FAILED).exists():
             return "failed"
         return "running" if is_held(run.folder / RUNNING) else "missing"
 
-    return {run: of(run) for run in runs}
+    return {run: state_of(run) for run in runs}
 
 
 def scores(runs: Iterable[PlannedRun], rows: pd.DataFrame, table: TableConfig) -> pd.DataFrame:
-    """The test scores of a table's finished runs, one line each: what tables are made from.
+    """The test scores of a table's finished runs, one line each.
 
-    rows: those that `taken` gives.
+    rows: those of `counted_rows`.
     """
     by_hash = rows.set_index("config_hash").to_dict("index")
     lines: list[dict[str, Any]] = []
@@ -225,18 +223,18 @@ def scores(runs: Iterable[PlannedRun], rows: pd.DataFrame, table: TableConfig) -
 
 
 def mixed(values: pd.DataFrame, table: TableConfig) -> Iterator[str]:
-    """A sentence where the runs of a cell, which differ in nothing but seed or fold, are of several versions."""
+    """A sentence if the runs of a cell, which should differ in seed or fold only, come from several code versions."""
     versions = values.groupby(["column", "row"], sort=False)["sources"].nunique()
-    told = [
+    cells = [
         f"{table.columns[column].label}: {table.rows[row].label} {count}"
         for (column, row), count in versions[versions > 1].items()
     ]
-    if told:
-        yield f"Cells whose runs are of several versions of the code, and how many: {'; '.join(told)}."
+    if cells:
+        yield f"Cells whose runs come from several versions of the code, and from how many: {'; '.join(cells)}."
 
 
-def _keep(known: dict[str, Any], wanted: list[str], key: str) -> dict[str, Any]:
-    for name in wanted:
+def _keep(known: dict[str, Any], names: list[str], key: str) -> dict[str, Any]:
+    for name in names:
         if name not in known:
-            raise UserError(f"{key}: there is no {name}. Choices: {', '.join(known)}.{suggest(name, known)}")
-    return {name: known[name] for name in wanted or known}
+            raise UserError(f"{key}: unknown name {name}. Choices: {', '.join(known)}.{suggest(name, known)}")
+    return {name: known[name] for name in names or known}

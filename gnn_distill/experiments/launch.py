@@ -1,4 +1,4 @@
-"""Making runs through the Hydra launcher of the user's choice, and telling how far they are."""
+"""Making runs with the Hydra launcher of the user's choice, and showing their progress."""
 
 import math
 import os
@@ -28,10 +28,10 @@ from gnn_distill.storage.run_lock import Busy, holding
 
 
 def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str:
-    """Make these runs and tell of each that ends; one that fails leaves failed.json, and does not stop the others.
+    """Make these runs and report each one that ends; one that fails leaves failed.json, and does not stop the others.
 
-    `given`: what was said of Hydra's launcher, `hydra/launcher=joblib`. Returns why the launcher itself gave up, if it
-    did: a worker that is killed takes all of joblib's with it.
+    `given`: overrides for Hydra's launcher, as in `hydra/launcher=joblib`. Returns why the launcher itself stopped, or
+    an empty text: a worker that is killed ends all of joblib's.
     """
     from hydra._internal.callbacks import Callbacks
     from hydra.core.global_hydra import GlobalHydra
@@ -51,16 +51,16 @@ def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str
         with_log_configuration=False,
     )
     context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
-    task = partial(work, launcher=os.getpid())
+    task = partial(run_job, launcher=os.getpid())
     launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
     jobs = [[*run.overrides, f"hydra.sweep.subdir={for_hydra(run.folder.name)}"] for run in runs]
     for run in runs:
         (run.folder / FAILED).unlink(missing_ok=True)
-        if is_finished(run.folder):  # of data that have changed; a damaged summary is set aside by looking
+        if is_finished(run.folder):  # its data have changed; is_finished renames a damaged summary
             set_aside(run.folder, "other-data")
-    # A launcher waits here for other processes: the signal that ends the wait ends those, too.
-    with Interruption(), Watch(runs), warnings.catch_warnings():
-        # joblib replaces a worker that has grown by 300 MB, as ours do by what libraries keep, and warns that it did.
+    # The launcher waits here for other processes: a signal that ends the wait ends those, too.
+    with Interruption(), ProgressMonitor(runs), warnings.catch_warnings():
+        # joblib replaces a worker that has grown by 300 MB, as ours do, since libraries keep memory, and warns of it.
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
         try:
             launcher.launch(jobs, initial_job_idx=0)
@@ -69,16 +69,16 @@ def launch(runs: Sequence[PlannedRun], cells: Path, given: Sequence[str]) -> str
     return ""
 
 
-def work(cfg: Any, launcher: int) -> float:
-    """A job of the process `launcher`, with which its workers end."""
+def run_job(cfg: Any, launcher: int) -> float:
+    """Make one run as a job of the process `launcher`; the worker ends with that process."""
     with working_for(launcher):
         return run_quietly(cfg)
 
 
 def run_quietly(cfg: Any) -> float:
-    """Train as `gnn-distill train` does, with all that is said going to run.log; NaN where it failed.
+    """Train as `gnn-distill train` does, with all output in run.log; returns NaN if it failed.
 
-    Nothing happens to a run that another process is making, or has made since this one was planned.
+    A run that another process is making, or has made in the meantime, is left alone.
     """
     from hydra.core.hydra_config import HydraConfig
 
@@ -103,15 +103,16 @@ def _train(cfg: Any, folder: Path) -> float:
             return math.nan
 
 
-class Watch:
-    """Looks at the folders of runs, whatever makes them, and tells of each one that ends and of the time left."""
+class ProgressMonitor:
+    """Watches the folders of runs, whichever process makes them; prints each one that ends, and the time left."""
 
     EVERY = 0.5
+    """Seconds between two looks."""
 
     def __init__(self, runs: Sequence[PlannedRun]) -> None:
         self._waiting, self._total = list(runs), len(runs)
         self._started = time.monotonic()
-        # Runs lead stdout to their logs: this one stays with the terminal, and leaves sys.stdout alone.
+        # Runs redirect sys.stdout to their logs: this console keeps the terminal's, and does not replace it.
         console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
         columns = (BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
         quiet = {"redirect_stdout": False, "redirect_stderr": False, "disable": not console.is_interactive}
@@ -120,7 +121,7 @@ class Watch:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> "ProgressMonitor":
         self._bar.start()
         self._thread.start()
         return self
@@ -138,11 +139,11 @@ class Watch:
     def _look(self) -> None:
         for run in list(self._waiting):
             if (run.folder / SUMMARY).exists():
-                self._tell(run, "")
+                self._print(run, "")
             elif (run.folder / FAILED).exists():
-                self._tell(run, f"  failed: {failure(run)}")
+                self._print(run, f"  failed: {failure(run)}")
 
-    def _tell(self, run: PlannedRun, what: str) -> None:
+    def _print(self, run: PlannedRun, what: str) -> None:
         self._waiting.remove(run)
         done = self._total - len(self._waiting)
         left = duration((time.monotonic() - self._started) / done * len(self._waiting))
@@ -155,8 +156,8 @@ class Watch:
 
 
 def failure(run: PlannedRun) -> str:
-    """What a failed run said."""
+    """The first line of a failed run's message."""
     try:
         return read_plain_json(run.folder / FAILED)["error"].strip().splitlines()[0]
     except (UserError, TypeError, AttributeError, KeyError, IndexError):
-        return "no reason left"
+        return "no reason recorded"

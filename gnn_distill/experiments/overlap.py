@@ -1,4 +1,4 @@
-"""What the split that settings are tuned on shares with the test parts of other splits of the same data."""
+"""Examples that the tuned split shares with the test parts of other splits of the same data."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,10 +20,10 @@ class Overlaps:
         self._tasks: dict[str, GraphTask] = {}
 
     def of(self, cfg: DictConfig, tuned_on: Sequence[Pair], pairs: Sequence[Pair]) -> dict[str, Overlap]:
-        """By split of `pairs` that `tuned_on` has not, its overlap with the training and validation parts of these.
+        """For each split of `pairs` that is not in `tuned_on`, its overlap with their training and validation parts.
 
-        cfg: a config of `train`. Splits of other graphs, as of a generator that draws them anew, share nothing that
-        could be counted and are left out.
+        cfg: a config of `train`. Splits of other graphs, such as graphs generated again, share nothing that could be
+        counted, and are left out.
         """
         own = {split_name(pair): pair for pair in tuned_on}
         others = {split_name(pair): pair for pair in pairs if split_name(pair) not in own}
@@ -52,6 +52,6 @@ class Overlaps:
 
 
 def _same_graphs(one: GraphTask, other: GraphTask) -> bool:
-    """Whether ids mean the same graphs in both; features are left out, which a split may standardise."""
+    """Whether ids mean the same graphs in both; features are not compared, since a split may standardise them."""
     graphs: list[Any] = [(task.graphs.node_ptr, task.graphs.edge_index) for task in (one, other)]
     return all(a.shape == b.shape and torch.equal(a, b) for a, b in zip(*graphs, strict=True))

@@ -2,7 +2,6 @@
 
 from torch import nn
 
-from gnn_distill.config.capabilities import STUDENTS
 from gnn_distill.config.plugins import function_of
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.student import StudentConfig
@@ -10,12 +9,10 @@ from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
 
-TEACHERS = "gnn_distill.models.teachers"
-
 
 def build_teacher(config: TeacherConfig, spec: TaskSpec) -> nn.Module:
     """The GNN that `gnn_distill.models.teachers.<name>`, or a module of the user's, builds."""
-    model = function_of("teacher.name", config.name, TEACHERS, "build")(config, spec)
+    model = function_of("teacher.name", config.name, "build")(config, spec)
     if "." in config.name:
         _check_own("teacher.name", config.name, model, EncodingConfig(rwse=config.rwse, lap_pe=config.lap_pe), spec)
     return model
@@ -23,7 +20,7 @@ def build_teacher(config: TeacherConfig, spec: TaskSpec) -> nn.Module:
 
 def build_student(config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> nn.Module:
     """The Transformer that `gnn_distill.models.students.<name>`, or a module of the user's, builds."""
-    model = function_of("student.name", config.name, STUDENTS, "build")(config, encoding, spec)
+    model = function_of("student.name", config.name, "build")(config, encoding, spec)
     if "." in config.name:
         _check_own("student.name", config.name, model, encoding, spec)
     return model

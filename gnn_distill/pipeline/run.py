@@ -54,7 +54,7 @@ def train_in(folder: Path, cfg: DictConfig, resume: bool = False) -> float:
         except Interrupted as signal:
             if (folder / RUN).exists():
                 console.warn(f"Stopped by {signal}. Resume with: {resume_command(folder)}", lasting=False)
-                signal.told = True
+                signal.announced = True
             raise
 
 

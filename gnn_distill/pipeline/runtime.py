@@ -12,7 +12,7 @@ from lightning_fabric.plugins.environments import LightningEnvironment
 from torch import nn
 
 from gnn_distill.config.schema.run import TrainerConfig
-from gnn_distill.cpu import default_threads, keep_freed_memory, onednn_is_quicker, usable_cpus
+from gnn_distill.cpu import default_threads, keep_freed_memory, onednn_is_faster, usable_cpus
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.interruption import Interruption
@@ -42,7 +42,7 @@ class Runtime:
             "precision": self.fabric._precision.precision,
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
-            **({"products": "oneDNN"} if onednn_is_quicker() else {}),
+            **({"products": "oneDNN"} if onednn_is_faster() else {}),
         }
 
     def entry(

@@ -15,7 +15,7 @@ from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.errors import UserError
-from gnn_distill.models import STUDENTS, TEACHERS, build_student, build_teacher
+from gnn_distill.models import build_student, build_teacher
 from gnn_distill.models.gnn_backbone import teacher_encoding
 from gnn_distill.models.pretrained import checkpoint_hash
 from gnn_distill.training.recipe import Recipe, shapes_repeat, student_recipe
@@ -87,7 +87,10 @@ def _gnn(config: TrainConfig, task: GraphTask) -> TeacherPlan:
         ),
         labels=config.task,
         checkpoint=checkpoint_hash(teacher),
-        modules=(full_name(teacher.name, TEACHERS), *([teacher.target.rpartition(".")[0]] if teacher.target else [])),
+        modules=(
+            full_name("teacher.name", teacher.name),
+            *([teacher.target.rpartition(".")[0]] if teacher.target else []),
+        ),
         can=GNN_CAPABILITIES,
         outputs=plan_outputs(config, task),
     )
@@ -105,7 +108,7 @@ def _twin(config: TrainConfig, task: GraphTask) -> TeacherPlan:
         recipe=replace(student_recipe(config, task), seed=(config.seed + 2**31) % 2**32),
         labels=config.task,
         checkpoint=None,
-        modules=(full_name(student.name, STUDENTS),),
+        modules=(full_name("student.name", student.name),),
         can=capabilities_of(student.name),
         outputs=plan_outputs(config, task),
     )

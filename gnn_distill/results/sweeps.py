@@ -13,7 +13,7 @@ from gnn_distill.results.run_files import CONFIG, Run, read_run
 from gnn_distill.storage.provenance import LOCATION_SECTIONS
 
 REPEATS = ("seed", "dataset.fold", "dataset.split_seed")
-"""Keys that repeat a setting, and are averaged over."""
+"""Keys that repeat a setting; they are averaged over."""
 
 
 @dataclass(frozen=True)

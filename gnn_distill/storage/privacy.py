@@ -9,7 +9,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-LOCATION_KEYS = ("paths.", "tracker.", "hydra.")
+from gnn_distill.storage.provenance import LOCATION_SECTIONS
+
+LOCATION_KEYS = tuple(f"{section}." for section in LOCATION_SECTIONS)
 """Keys that say where something is stored, not what a run is: their absolute paths are left out of commands."""
 ROOT = Path(__file__).parents[2]
 """The folder of this package, as it appears in tracebacks."""

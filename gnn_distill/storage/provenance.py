@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.config.module_files import PACKAGE
 from gnn_distill.config.node_families import module_behind
-from gnn_distill.config.plugins import look_here
+from gnn_distill.config.plugins import MODULES, full_name, search_working_folder
 from gnn_distill.storage.code_hash import Code, code_of
 from gnn_distill.storage.files import sha256
 
@@ -33,6 +33,7 @@ PACKAGES = (
     "wandb",
 )
 RUN_MODULE = "gnn_distill.pipeline.run"
+"""The module that makes a run: what it imports is the code of every run."""
 LOCATION_SECTIONS = ("paths", "tracker", "hydra")
 """Sections that say where a run is stored, not what it is."""
 ADDED_KEYS = {
@@ -47,19 +48,13 @@ RESULT_NEUTRAL = ("trainer.out_of_memory",)
 """Keys that change how a result is computed, not the result."""
 FILES = ("dataset.path", "teacher.checkpoint")
 """Keys that name a file of the user's: its content counts, not its path."""
-MODULES = {
-    "dataset.source": "gnn_distill.data.sources",
-    "teacher.name": "gnn_distill.models.teachers",
-    "student.name": "gnn_distill.models.students",
-}
-"""Keys that name a module, and the package of the built-in ones."""
 
 
 def environment(device: Any = "cpu", config: Any = None) -> dict[str, Any]:
     """Code version of a run, package versions, Python, platform, CPUs, threads, and the name of `device`."""
     import torch
 
-    from gnn_distill.cpu import onednn_is_quicker, usable_cpus
+    from gnn_distill.cpu import onednn_is_faster, usable_cpus
 
     device = torch.device(device)
     return {
@@ -69,7 +64,7 @@ def environment(device: Any = "cpu", config: Any = None) -> dict[str, Any]:
         "platform": platform.platform(),
         "cpus": usable_cpus(),
         "threads": torch.get_num_threads(),
-        "products": "oneDNN, of shapes that repeat" if onednn_is_quicker() else "PyTorch's choice",
+        "products": "oneDNN, of shapes that repeat" if onednn_is_faster() else "PyTorch's choice",
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} ({_cpu_name()})",
     }
 
@@ -95,9 +90,11 @@ def code_version(config: Any = None) -> dict[str, Any]:
 
 def run_code(config: Any = None) -> Code:
     """The code of this package that the results of a run with these settings depend on; None: that all runs share."""
-    named = ((_select(config, key), package) for key, package in MODULES.items())
+    named = {key: _select(config, key) for key in MODULES}
     chosen = (
-        f"{package}.{module_behind(name)}" for name, package in named if name not in (None, "none") and "." not in name
+        full_name(key, module_behind(name))
+        for key, name in named.items()
+        if name not in (None, "none") and "." not in name
     )
     return code_of([RUN_MODULE, *chosen])
 
@@ -134,7 +131,7 @@ def users_code(config: Any) -> dict[str, str]:
     targets = ["teacher.target", *(f"loss.own.{name}.target" for name in own)]
     paths = {key: _select(config, key) for key in targets}
     modules |= {key: path.rpartition(".")[0] for key, path in paths.items() if isinstance(path, str) and "." in path}
-    look_here()
+    search_working_folder()
     return {key: code_of([name], ours=False).digest for key, name in modules.items()}
 
 

@@ -71,7 +71,7 @@ def test_cells_have_three_digits() -> None:
 def test_unknown_parts_are_refused(capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit):
         main(["speed"])
-    assert "no such part: speed; choose from preprocessing" in capsys.readouterr().err
+    assert "unknown part: speed. Choices: preprocessing" in capsys.readouterr().err
 
 
 @pytest.mark.slow

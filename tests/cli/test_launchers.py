@@ -49,7 +49,7 @@ def test_several_processes_are_refused_by_the_first(
         status, out, err = gnn_distill("train", *words, "hydra.run.dir=run", "tracker=none")
         size, value = next(iter(variables.items()))
         assert (status, out) == (1, "")
-        assert err.startswith(f"gnn-distill train: {size}={value}: so many processes were started")
+        assert err.startswith(f"gnn-distill train: {size}={value}: a launcher started several processes")
         assert err.count("\n") == 1
         if rank := next((name for name in variables if name.endswith(("RANK", "PROCID"))), ""):
             launched(variables | {rank: "1"})

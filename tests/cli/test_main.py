@@ -23,23 +23,22 @@ SMALL = (
 
 # A wrong command line of `train`, and the whole message it must give.
 WRONG = {
-    "optim.learning_rate=1e-3": "optim.learning_rate=1e-3: there is no such key. Did you mean 'optim.lr'? "
+    "optim.learning_rate=1e-3": "optim.learning_rate=1e-3: unknown key. Did you mean 'optim.lr'? "
     "Keys of optim: lr, weight_decay, schedule, warmup, clip.",
-    "loss.weights.mirco=0.5": "loss.weights.mirco=0.5: there is no such key. Did you mean 'loss.weights.micro'? "
+    "loss.weights.mirco=0.5": "loss.weights.mirco=0.5: unknown key. Did you mean 'loss.weights.micro'? "
     "Keys of loss.weights: task, soft, micro, macro.",
     "teacher.num_layers=two": "teacher.num_layers=two: must be a whole number.",
     "teacher.num_layers=null": "teacher.num_layers=null: may not be null.",
     "teacher.residual=maybe": "teacher.residual=maybe: must be true or false.",
-    "dataset.name=[a,b]": "dataset.name=['a', 'b']: must be one text; put quotes around it.",
-    "teacher=gim": "teacher=gim: there is no such choice. Choices: custom, gat, gatedgcn, gcn, gin, mlp, none, "
+    "dataset.name=[a,b]": "dataset.name=['a', 'b']: must be a string; quote it.",
+    "teacher=gim": "teacher=gim: unknown choice. Choices: custom, gat, gatedgcn, gcn, gin, mlp, none, "
     "pna, sage. Did you mean 'gin'?",
-    "teacher.name=gim": "teacher.name=gim: there is no such choice. Choices: custom, gat, gatedgcn, gcn, gin, mlp, "
+    "teacher.name=gim": "teacher.name=gim: unknown choice. Choices: custom, gat, gatedgcn, gcn, gin, mlp, "
     "pna, sage, none. Did you mean 'gin'?",
-    "teacher=null": "teacher=null: a group takes the name of one of its choices, as --help lists them.",
-    "~teacher.num_layers": "~teacher.num_layers: nothing can be taken out of the config. Give the key another value.",
-    "student.readout=tokn": "student.readout=tokn: there is no such choice. Choices: token, mean, sum. "
-    "Did you mean 'token'?",
-    "dataset.metric=acuracy": "dataset.metric=acuracy: there is no such choice. Choices: accuracy, roc_auc, "
+    "teacher=null": "teacher=null: must be the name of one of the group's choices, which --help lists.",
+    "~teacher.num_layers": "~teacher.num_layers: keys cannot be removed from the config. Give the key another value.",
+    "student.readout=tokn": "student.readout=tokn: unknown choice. Choices: token, mean, sum. Did you mean 'token'?",
+    "dataset.metric=acuracy": "dataset.metric=acuracy: unknown choice. Choices: accuracy, roc_auc, "
     "average_precision, macro_f1, mae, rmse, null. Did you mean 'accuracy'?",
     "teacher.num_layers=-1": "teacher.num_layers=-1: must be at least 1.",
     "trainer.threads=0": "trainer.threads=0: must be at least 1.",
@@ -52,26 +51,27 @@ WRONG = {
     "Choices for that width: 1, 2, 4, 8, 16, 32, 64.",
     "teacher=gat teacher.heads=3": "teacher.heads=3: must divide teacher.hidden_channels=64. "
     "Choices for that width: 1, 2, 4, 8, 16, 32, 64.",
-    "teacher=custom": "teacher.target=null: give it your class: teacher.target=my_package.MyGNN.",
+    "teacher=custom": "teacher.target=null: teacher=custom needs a class. Set teacher.target=my_package.MyGNN.",
     "teacher.target=mine.GNN": "teacher.target=mine.GNN: teacher=gin does not read it. Set teacher=custom.",
     "teacher.checkpoint=no.pt": "teacher.checkpoint=no.pt: there is no such file.",
     "dataset.min_nodes=30": "dataset.min_nodes=30: must be at most dataset.max_nodes=25.",
     "task.pos_weight=auot": "task.pos_weight=auot: must be none, auto or a number above 0. Did you mean 'auto'?",
     "loss.schedule.task.enter=[0.5,0.2]": "loss.schedule.task.enter=[0.5, 0.2], loss.schedule.task.leave=[1.0, 1.0]: "
-    "must be shares of the training between 0 and 1, in order: the rise's begin and end, then the fall's.",
+    "must be shares of the training between 0 and 1, in ascending order: start and end of the rise, then of the fall.",
     "loss.schedule.task.enter=[0.5]": "loss.schedule.task.enter=[0.5], loss.schedule.task.leave=[1.0, 1.0]: "
-    "must be two numbers each: [begin, end].",
+    "must be two numbers each: [start, end].",
     "loss=task loss.weights.task=0 alignment=none": "all of loss.weights and alignment.weights are 0: "
-    "nothing would be learned. Set one above 0.",
-    "teacher=none loss.weights.task=0": "loss.weights.task=0: without a teacher the labels are all there is to learn "
-    "from.",
+    "nothing would be learned. Set one of them above 0.",
+    "teacher=none loss.weights.task=0": "loss.weights.task=0: with teacher=none there is nothing but labels to "
+    "learn from. Set it above 0.",
     "signals.layers=last": "signals.layers=last: alignment.layers=true reads all layers. Choose auto or all.",
-    "teacher=none teacher.control=self": "teacher.control=self: there is no teacher. Choose one: teacher=gin.",
-    "student=none teacher.control=self": "teacher.control=self: the teacher is the student's twin. Choose a student.",
+    "teacher=none teacher.control=self": "teacher.control=self: needs a teacher. Choose one, as in teacher=gin.",
+    "student=none teacher.control=self": "teacher.control=self: the teacher is the student's twin, so a "
+    "student is needed. Choose one, as in student=graphormer.",
     "teacher.control=self teacher.checkpoint=file": "teacher.checkpoint=file: teacher.control=self trains its own "
-    "teacher.",
-    "loss.balance=gradient loss.weights.task=0": "loss.balance=gradient: loss.weights.task=0 leaves no gradient of the "
-    "task to compare with.",
+    "teacher. Set teacher.checkpoint=null.",
+    "loss.balance=gradient loss.weights.task=0": "loss.balance=gradient: needs the gradient of the task. "
+    "Set loss.weights.task above 0.",
     "loss.balance=gradient trainer.precision=16-mixed": "loss.balance=gradient: gradients overflow at "
     "trainer.precision=16-mixed. Choose 32-true or bf16-mixed.",
     "debug.gradients=true trainer.precision=16-mixed": "debug.gradients=true: gradients overflow at "
@@ -79,7 +79,7 @@ WRONG = {
     "seed=4294967296": "seed=4294967296: must be at least 0 and at most 4294967295.",
     "dataset=tudataset": "dataset.name has no value. Give it one: dataset.name=…",
     "dataset.name=": "dataset.name=: is empty. Give it a value.",
-    "dataset.name=a/b": "dataset.name=a/b: must be a name, not a path: it becomes part of the run directory's.",
+    "dataset.name=a/b": "dataset.name=a/b: must be a name, not a path: it becomes part of the run directory's name.",
     "dataset=smiles dataset.path=no.csv": "dataset.path=no.csv: there is no such file. "
     "Give the CSV file with your molecules.",
     "seed=${sede}": "seed: Interpolation key 'sede' not found.",
@@ -87,10 +87,10 @@ WRONG = {
     "'key=\"a, b\"'.",
     "seed": "cannot read 'seed'. Write key=value; put quotes around a value with special characters: 'key=\"a, b\"'.",
     "seed=0,1": "seed=0,1: several values. Add -m to run one job for each, or write a list: 'seed=[0,1]'.",
-    "paths.store=file/store": "paths.store=file/store: the folder cannot be written: {here}/file is a file. "
+    "paths.store=file/store": "paths.store=file/store: this folder cannot be written to: {here}/file is a file. "
     "Choose another: paths.store=…",
     "paths.mirror=nowhere": "paths.mirror=nowhere: there is no such folder. Correct it "
-    "(or the variable GNN_DISTILL_MIRROR), or do without: paths.mirror=null.",
+    "(or the variable GNN_DISTILL_MIRROR), or use no mirror: paths.mirror=null.",
     "student=gps encoding=all": "encoding.spd=true: student=gps does not read hop distances, which take memory for all "
     "pairs of nodes. Set encoding.spd=false, or choose student=graphormer or student=transformer.",
     "student=sgformer encoding.edge_hops=3": "encoding.edge_hops=3: student=sgformer does not read edges along paths, "
@@ -104,13 +104,13 @@ WRONG = {
 }
 # Lists of choices grow with the project: of these messages the beginning is enough.
 WRONG_BEGINNING = {
-    "teacher.num_layer=3": "teacher.num_layer=3: there is no such key. Did you mean 'teacher.num_layers'? "
+    "teacher.num_layer=3": "teacher.num_layer=3: unknown key. Did you mean 'teacher.num_layers'? "
     "Keys of teacher: name, hidden_channels, num_layers, ",
-    "lr=1e-3": "lr=1e-3: there is no such key. Did you mean 'optim.lr' or 'pretrain.optim.lr'? Keys: dataset, ",
-    "+foo=1": "foo: there is no such key. Keys here: dataset, ",
-    "experiment=no_such_experiment": "experiment=no_such_experiment: there is no such choice. Choices: ",
-    "alignmnt=none": "alignmnt=none: there is no such key. Did you mean 'alignment'? Keys: dataset, ",
-    "-m teacher=gin,gim": "teacher=gim: there is no such choice. Choices: ",
+    "lr=1e-3": "lr=1e-3: unknown key. Did you mean 'optim.lr' or 'pretrain.optim.lr'? Keys: dataset, ",
+    "+foo=1": "foo: unknown key. Keys here: dataset, ",
+    "experiment=no_such_experiment": "experiment=no_such_experiment: unknown choice. Choices: ",
+    "alignmnt=none": "alignmnt=none: unknown key. Did you mean 'alignment'? Keys: dataset, ",
+    "-m teacher=gin,gim": "teacher=gim: unknown choice. Choices: ",
 }
 
 
@@ -143,7 +143,7 @@ def test_an_accelerator_that_is_not_there(gnn_distill: Callable, monkeypatch: py
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
     status, _, err = gnn_distill("train", "trainer.accelerator=cuda")
-    message = "trainer.accelerator=cuda: this machine has none. Choices here: auto, cpu."
+    message = "trainer.accelerator=cuda: not available on this machine. Choices here: auto, cpu."
     assert (status, err) == (1, f"gnn-distill train: {message}\n")
 
 
@@ -199,11 +199,11 @@ def test_the_user_error_of_a_job_ends_its_sweep_with_a_word(gnn_distill: Callabl
     status, _, err = gnn_distill("train", "-m", "seed=0,1,2")
     assert status == 1
     assert "Error executing job with overrides: ['seed=1']" in err
-    told = "1 of 3 jobs failed and 2 are finished; no further ones are started."
+    told = "1 of 3 jobs failed and 2 finished; no further jobs are started."
     assert err.endswith(f"gnn-distill train: seed=1: not today.\n{told}\n")
     assert ran == [0, 2]
     status, _, err = gnn_distill("train", "-m", "seed=1,1,2")
-    told = "2 of 3 jobs failed and 1 are finished; no further ones are started."
+    told = "2 of 3 jobs failed and 1 finished; no further jobs are started."
     assert err.endswith(f"{told}\n  seed=1: seed=1: not today.\n  seed=1: seed=1: not today.\n")
     status, _, err = gnn_distill("train", "seed=1")
     assert (status, err) == (1, "gnn-distill train: seed=1: not today.\n")
@@ -298,7 +298,7 @@ def test_suggestions_are_near_or_absent():
 def test_help_and_a_typo_in_a_shell(tmp_path: Path):
     assert "Commands:" in shell("--help", cwd=tmp_path).stdout
     answer = shell("datasets", "paths.dta=x", cwd=tmp_path)
-    told = "paths.dta=x: there is no such key. Did you mean 'paths.data'? Keys of paths: data, mirror, store."
+    told = "paths.dta=x: unknown key. Did you mean 'paths.data'? Keys of paths: data, mirror, store."
     assert (answer.returncode, answer.stderr) == (1, f"gnn-distill datasets: {told}\n")
 
 

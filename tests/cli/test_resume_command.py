@@ -173,7 +173,7 @@ def test_a_cell_of_a_table_goes_on(gnn_distill: Callable, tmp_path: Path, monkey
     with signalled(monkeypatch, "student", 1):
         status, _, err = gnn_distill(*SMALL_TABLE, *fewer)
     assert status == 75
-    assert "gnn-distill table: stopped by SIGTERM. To go on, start it again." in err
+    assert "gnn-distill table: stopped by SIGTERM. Start the same command again to continue." in err
     assert gnn_distill(*SMALL_TABLE, *fewer)[0] == 0
     (folder,) = tmp_path.glob("outputs/cells/*")
     assert summary_of(str(folder))["resumed"] == 1
@@ -318,7 +318,7 @@ def test_signals_are_heard_from_the_start(gnn_distill: Callable, monkeypatch: py
         with suppress(BaseException):  # as in a callback of the garbage collector
             stop()
 
-    said = "gnn-distill train: stopped by SIGTERM. To go on, start it again.\n"
+    said = "gnn-distill train: stopped by SIGTERM. Start the same command again to continue.\n"
     for name, handler in {
         "cli.hydra_callbacks.validate": stop,
         "config.schema.register": stop_and_fail,

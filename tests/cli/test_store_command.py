@@ -106,7 +106,7 @@ def test_verify_reads_everything(store: Callable, place: Place) -> None:
     assert place.used.is_dir()
     status, out, err = store("verify", "store.fix=true")
     assert (status, len(err.splitlines())) == (1, 1)
-    assert f"It is now {place.used.name}.damaged." in out
+    assert f"It was renamed to {place.used.name}.damaged." in out
     assert not place.used.exists()
     assert store("verify")[0] == 0
 
@@ -126,7 +126,7 @@ def test_prune_tells_first_and_deletes_when_told_to(store: Callable, place: Plac
     aside.mkdir()
     status, out, err = store("prune")
     assert (status, err) == (0, "")
-    assert "outputs/store: 1 of 4 would be deleted, 0.0 MB; store.delete=true does it" in out
+    assert "outputs/store: 1 of 4 would be deleted, 0.0 MB; store.delete=true deletes them" in out
     assert "2 more, 0.1 MB, are younger than 1 days" in out
     for words in (("store.days=0.05",), ("store.days=0.05", "store.delete=true")):
         status, out, err = store("prune", *words)
@@ -180,7 +180,9 @@ def test_what_a_newer_version_has_written_is_told_and_kept(
     make_old(newer, 9 * DAY)
     out = store("list")[1]
     assert "newer version" in line_of(out, newer.name)
-    assert "Warning: outputs/train/run/run.json: is of a newer version. What its run uses is not known." in out
+    assert (
+        "Warning: outputs/train/run/run.json: is of a newer version. It is unknown which entries its run uses." in out
+    )
     assert store("prune", "store.delete=true", "store.unused=false")[0] == 0
     assert newer.is_dir()
 
@@ -188,22 +190,25 @@ def test_what_a_newer_version_has_written_is_told_and_kept(
 @pytest.mark.parametrize("used", [3, {"teachers": 3}])
 def test_a_run_that_makes_no_sense_is_told(store: Callable, place: Place, used: Any) -> None:
     write_json(place.run / "run.json", {"store": used})
-    assert "run.json: is damaged. What its run uses is not known." in store("list")[1]
+    assert "run.json: is damaged. It is unknown which entries its run uses." in store("list")[1]
 
 
 def test_a_run_that_cannot_be_read_is_told(store: Callable, place: Place) -> None:
     (place.run / "summary.json").write_text("{")
     status, out, _ = store("list")
     assert status == 0
-    assert "Warning: outputs/train/run/summary.json: is damaged. What its run uses is not known." in out
+    assert "Warning: outputs/train/run/summary.json: is damaged. It is unknown which entries its run uses." in out
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("lst",), "store.action=lst: there is no such choice. Choices: list, verify, prune. Did you mean 'list'?"),
+        (("lst",), "store.action=lst: unknown choice. Choices: list, verify, prune. Did you mean 'list'?"),
         (("list", "paths.store=gone"), "paths.store=gone: there is no such folder."),
-        (("prune", "store.runs=[gone]"), "store.runs=['gone']: there are no such folders, so every entry would count"),
+        (
+            ("prune", "store.runs=[gone]"),
+            "store.runs=['gone']: none of these folders exists, so every entry would count",
+        ),
         (("prune", "store.days=-1"), "store.days=-1.0: must be at least 0."),
     ],
 )

@@ -96,8 +96,8 @@ def test_runs_of_data_that_have_changed_since_do_not_count(gnn_distill: Callable
     (tmp_path / "outputs/tables/main/smoke/runs.csv").unlink()
     write_json(older, summary | {"data": "0" * 64, "finished": "2020-01-01T00:00:00+00:00"})
     _, out, _ = gnn_distill(*SMALL, few, "table.run=false")
-    assert "Warning: 1 runs saw other data than the latest run with the same data settings" in out
-    assert "1 runs saw other data" in (tmp_path / "outputs/tables/main/smoke/table.md").read_text()
+    assert "Warning: 1 runs used other data than the latest run with the same data settings" in out
+    assert "1 runs used other data" in (tmp_path / "outputs/tables/main/smoke/table.md").read_text()
     _, out, _ = gnn_distill(*SMALL, few)
     assert "; 1 to be made" in out
     assert read_summary(older.parent)["data"] == summary["data"]
@@ -187,13 +187,13 @@ def test_the_table_and_its_runs_are_one_group(gnn_distill: Callable, monkeypatch
     ("words", "said"),
     [
         (["table.size=smok"], "table.size=smok: table=main has no such size. Choices: full, smoke"),
-        (["table.sizes.smoke.rows=[kdd]"], "table.sizes.smoke.rows: there is no kdd. Choices: teacher, alone, kd"),
+        (["table.sizes.smoke.rows=[kdd]"], "table.sizes.smoke.rows: unknown name kdd. Choices: teacher, alone, kd"),
         (["table.rows.kd.overrides=['loss=kdd']"], "row kd, column typed_edges: loss=kdd"),
         (["table.rows.kd.overrides=['loss.weights.sof=1']"], "row kd, column typed_edges: loss.weights.sof"),
-        (["+table.sizes.smoke.pairs.epochs=[1]"], "epochs does not tell pairs apart. Choices: seed, dataset.fold"),
+        (["+table.sizes.smoke.pairs.epochs=[1]"], "unknown key epochs. Choices: seed, dataset.fold"),
         (["table=mian"], "table=mian"),
         (["hydra/launcher=slurm"], "More come with plug-ins: pip install 'gnn-distill[launchers]'"),
-        (["table.rerun=all"], "table.rerun=all: there is no such choice. Choices: none, failed, stale"),
+        (["table.rerun=all"], "table.rerun=all: unknown choice. Choices: none, failed, stale"),
     ],
 )
 def test_mistakes_are_named(words: list[str], said: str, gnn_distill: Callable, tmp_path: Path) -> None:

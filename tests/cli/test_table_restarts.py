@@ -116,7 +116,7 @@ def test_a_worker_that_is_killed_is_told_of_and_the_next_start_goes_on(tmp_path:
     first = start()
     assert first.returncode == 1
     assert "the launcher stopped (TerminatedWorkerError" in first.stderr
-    assert "to go on, start again" in first.stderr
+    assert "Start the command again to continue." in first.stderr
     (tmp_path / "mended").touch()
     second = start()
     assert second.returncode == 1
@@ -139,7 +139,7 @@ def test_a_table_that_is_stopped_takes_its_workers_with_it(number: int, tmp_path
         out = table.communicate(timeout=60)[0].decode()
     if number == signal.SIGTERM:
         assert table.returncode == 75
-        assert "gnn-distill table: stopped by SIGTERM. To go on, start it again." in out
+        assert "gnn-distill table: stopped by SIGTERM. Start the same command again to continue." in out
     locks = [FileLock(path) for path in tmp_path.glob("outputs/cells/*/running.lock")]
     assert len(locks) == 2
     for lock in locks:

@@ -244,8 +244,7 @@ WRONG = {
     "distilled, graph, node. Did you mean 'graph'?",
     "table.columns.small.overrides=['dataset.metric=null']": "row alone, column small: dataset.metric=null: tuning "
     "must know what is better. Name the metric in the column.",
-    "table.columns.small.overrides=['teacher.layers=2']": "row alone, column small: teacher.layers=2: there is no such "
-    "key.",
+    "table.columns.small.overrides=['teacher.layers=2']": "row alone, column small: teacher.layers=2: unknown key.",
     "table.columns.small.overrides=['optim.lr=-1']": "row alone, column small: optim.lr=-1.0: must be above 0.",
 }
 

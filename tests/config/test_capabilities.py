@@ -73,7 +73,7 @@ ASKED = {
     "encoding=walk student.readout=token": "student.readout=token: student={} has no token.",
     "encoding=walk student.local=none": "student.local=none: student={} needs message passing.",
     "encoding=walk loss.micro.attention=1": "loss.micro.attention=1.0: student={} has no attention between pairs of "
-    "nodes that could be taught. Set loss.micro.attention=0, or choose student=gps, student=graphormer or "
+    "nodes. Set loss.micro.attention=0, or choose student=gps, student=graphormer or "
     "student=transformer.",
 }
 
@@ -124,14 +124,14 @@ def config_of(tmp_path: Path) -> Callable:
 @pytest.mark.parametrize(
     ("declaration", "told"),
     [
-        ("CAPABILITIES = Capabilities(dens_pairs=False)", "dens_pairs: there is no such capability. Choices: dense_"),
+        ("CAPABILITIES = Capabilities(dens_pairs=False)", "dens_pairs: unknown capability. Choices: dense_"),
         ("CAPABILITIES = Capabilities(dens_pairs=False)", "Did you mean 'dense_pairs'?"),
         ("CAPABILITIES = Capabilities(dense_pairs=0)", "dense_pairs=0 must be True or False."),
         ("CAPABILITIES = Capabilities(**{})", "** cannot be read"),
-        ("CAPABILITIES = Capabilities(False)", "Write it there once, at the top level: CAPABILITIES = Capabilities("),
-        ("CAPABILITIES = Capabilities()\n" * 2, "Write it there once"),
-        ("from elsewhere import CAPABILITIES", "Write it there once"),
-        ("if True:\n    CAPABILITIES = Capabilities()", "Write it there once"),
+        ("CAPABILITIES = Capabilities(False)", "Assign it once, at the top level: CAPABILITIES = Capabilities("),
+        ("CAPABILITIES = Capabilities()\n" * 2, "Assign it once"),
+        ("from elsewhere import CAPABILITIES", "Assign it once"),
+        ("if True:\n    CAPABILITIES = Capabilities()", "Assign it once"),
     ],
 )
 def test_a_declaration_that_cannot_be_read_is_refused(declaration: str, told: str, own: Callable) -> None:

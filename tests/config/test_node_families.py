@@ -9,7 +9,7 @@ from torch_geometric import datasets
 from torch_geometric.data import Data, InMemoryDataset
 
 from gnn_distill.config.node_families import FAMILIES, READER, Family, module_behind, sources
-from gnn_distill.config.rules_run import modules_in
+from gnn_distill.config.rules_run import module_choices
 from gnn_distill.config.schema.data import NodeDatasetConfig, PathsConfig
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.reading.mirror import FOLDERS, folder_of
@@ -56,7 +56,7 @@ def test_a_line_makes_a_source(tmp_path: Path) -> None:
     (tmp_path / "Rings" / "small" / "raw").mkdir(parents=True)
     (tmp_path / "Rings" / "small" / "raw" / "small.txt").write_text("30")
     dataset = NodeDatasetConfig(source="rings", name="SMALL")
-    assert "rings" in modules_in("data/sources")
+    assert "rings" in module_choices("dataset.source")
     assert load_task(dataset, paths).graphs.num_nodes.tolist() == [30]
     with pytest.raises(UserError, match=r"split=published: \w+ offers auto, random"):
         load_task(NodeDatasetConfig(source="rings", name="Small", split="published"), paths)

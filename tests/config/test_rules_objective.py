@@ -6,40 +6,41 @@ import pytest
 
 WRONG = {
     "loss.micro.attention=1 student=sgformer": "loss.micro.attention=1.0: student=sgformer has no attention between "
-    "pairs of nodes that could be taught. Set loss.micro.attention=0, or choose student=gps, student=graphormer or "
+    "pairs of nodes. Set loss.micro.attention=0, or choose student=gps, student=graphormer or "
     "student=transformer.",
     "loss.micro.attention=1 loss.micro.attention_layers=[2,5]": "loss.micro.attention_layers=[2,5]: "
-    "student.num_layers=4: choose up to that.",
+    "must be at most student.num_layers=4.",
     "loss.micro.attention_layers=[0]": "loss.micro.attention_layers[0]=0: must be at least 1.",
-    "loss.micro.attention=1 loss.micro.attention_heads=5": "loss.micro.attention_heads=5: student.num_heads=4 is all "
-    "it has.",
+    "loss.micro.attention=1 loss.micro.attention_heads=5": "loss.micro.attention_heads=5: must be at most "
+    "student.num_heads=4.",
     "loss.micro.attention=1 loss.micro.attention_target=gat": "loss.micro.attention_target=gat: teacher=gin has no "
     "attention of its own. Choose teacher=gat, or propagation or cosine.",
     "teacher=gat teacher.control=shuffled loss.micro.attention=1 loss.micro.attention_target=gat": "loss.micro."
-    "attention_target=gat: with teacher.control=shuffled there is no such attention. Choose propagation or cosine.",
-    "loss=kd loss.weights.soft=0 loss.weights.task=0 alignment=node": "loss.weights.task=0: with loss.weights.soft=0, "
-    "too, nothing teaches the student's head. Set one above 0, or let it predict by its teacher's: "
+    "attention_target=gat: teacher.control=shuffled has no such attention. Choose propagation or cosine.",
+    "loss=kd loss.weights.soft=0 loss.weights.task=0 alignment=node": "loss.weights.task=0: loss.weights.soft=0 "
+    "as well: nothing trains the student's head. Set one of them above 0, or reuse the teacher's head: "
     "alignment.reuse_head=true.",
-    "loss=simkd loss.baseline.fitnet=0 alignment.weights.graph=1": "alignment.reuse_head=true: nothing teaches the "
+    "loss=simkd loss.baseline.fitnet=0 alignment.weights.graph=1": "alignment.reuse_head=true: nothing trains the "
     "states that the head reads. Set alignment.weights.node, loss.baseline.fitnet or loss.weights.task above 0.",
     "loss=simkd teacher.control=untrained": "alignment.reuse_head=true: the trained teacher's head cannot read states "
     "of an untrained one (teacher.control=untrained). Set alignment.reuse_head=false.",
     "loss=simkd teacher.control=self": "alignment.reuse_head=true: the head of a student with student.readout=token "
     "reads the token, not the nodes (teacher.control=self). Set alignment.reuse_head=false.",
-    "loss=simkd teacher=custom teacher.target=my_package.MyGNN": "alignment.reuse_head=true: a teacher of your own has "
-    "no head of this package's that could be used again. Set alignment.reuse_head=false.",
+    "loss=simkd teacher=custom teacher.target=my_package.MyGNN": "alignment.reuse_head=true: teacher=custom has "
+    "no head of this package's to reuse. Set alignment.reuse_head=false.",
     "loss=lsp loss.baseline.projection=none student.hidden_channels=32": "loss.baseline.projection=none: "
     "teacher.hidden_channels=64 and student.hidden_channels=32 differ. Choose linear or mlp, or equal widths.",
-    "+loss.own={my-loss:{target:mine.loss}}": "loss.own.my-loss: must be named as in Python, by letters, digits and _: "
-    "the term is own_<name>.",
+    "+loss.own={my-loss:{target:mine.loss}}": "loss.own.my-loss: must be a Python name (letters, digits and _): "
+    "the term is called own_<name>.",
     "+loss.own={mine:{weight:1}}": "loss.own.mine.target has no value. Give it one: loss.own.mine.target=…",
-    "+loss.own={mine:{target:loss}}": "loss.own.mine.target=loss: must be the path of a function in a module: "
+    "+loss.own={mine:{target:loss}}": "loss.own.mine.target=loss: must be the import path of a function: "
     "loss.own.mine.target=my_package.my_function.",
     "+loss.own={mine:{target:mine.loss,weight:-1}}": "loss.own.mine.weight=-1.0: must be at least 0.",
-    "+loss.own={mine:{target:mine.loss,reads:edges}}": "loss.own.mine.reads=edges: there is no such choice. Choices: "
+    "+loss.own={mine:{target:mine.loss,reads:edges}}": "loss.own.mine.reads=edges: unknown choice. Choices: "
     "nodes, graphs, logits. Did you mean 'nodes'?",
-    "+loss.own={mine:{target:mine.loss,kwargs:3}}": "loss.own.mine.kwargs=3: must be arguments by name: {alpha: 0.5}.",
-    "+loss.own={mine:{target:mine.loss,wight:3}}": "+loss.own={mine:{target:mine.loss,wight:3}}: there is no such key. "
+    "+loss.own={mine:{target:mine.loss,kwargs:3}}": "loss.own.mine.kwargs=3: must be a section of arguments "
+    "by name, as in {alpha: 0.5}.",
+    "+loss.own={mine:{target:mine.loss,wight:3}}": "+loss.own={mine:{target:mine.loss,wight:3}}: unknown key. "
     "Did you mean 'loss.own'? Keys of loss.own.mine: target, weight, reads, projection, kwargs.",
     "+loss.own={mine:3}": "loss.own.mine: must be a section, as in {key: value}.",
     "loss.own=3": "loss.own=3: must hold sections by name, as in {name: {key: value}}.",
@@ -50,9 +51,9 @@ WRONG = {
     "loss.own.mine.target=mine.loss": "loss.own.mine.target=mine.loss: loss.own has no mine yet. Add it: "
     "'+loss.own={mine: {target: mine.loss}}'.",
     "loss=simkd loss.baseline.fitnet=0 +loss.own={mine:{target:mine.loss,reads:graphs}}": "alignment.reuse_head=true: "
-    "nothing teaches the states that the head reads. Set alignment.weights.node, loss.baseline.fitnet or "
+    "nothing trains the states that the head reads. Set alignment.weights.node, loss.baseline.fitnet or "
     "loss.weights.task above 0.",
-    "alignment.source=egg": "alignment.source=egg: there is no such choice. Choices: ego, walk, cluster, fragment. "
+    "alignment.source=egg": "alignment.source=egg: unknown choice. Choices: ego, walk, cluster, fragment. "
     "Did you mean 'ego'?",
 }
 

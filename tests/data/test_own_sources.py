@@ -41,4 +41,4 @@ def test_a_module_that_is_not_there(gnn_distill: Callable, tmp_path: Path) -> No
     (tmp_path / "conf" / "dataset" / "club.yaml").write_text("source: no_such.club\nname: club\n")
     status, _, err = gnn_distill("train", "--config-dir", str(tmp_path / "conf"), "dataset=club", "tracker=none")
     assert status == 1
-    assert "dataset.source=no_such.club: there is no module no_such" in err
+    assert "dataset.source=no_such.club: no module named no_such" in err

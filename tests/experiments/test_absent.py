@@ -33,15 +33,15 @@ def test_runs_with_other_settings_are_told_with_the_keys_that_differ(tmp_path: P
     known = {planned(seed, "loss=kd", "optim.lr=0.1", "trainer.out_of_memory=stop"): "missing" for seed in (0, 1, 5)}
     near, where = describe_absent(known, read_runs(places), places)
     assert near == (
-        "2 of 3 missing runs are there with other settings: optim.lr is not set there, 0.1 here; trainer.threads is 1 "
+        "2 of 3 missing runs exist with other settings: optim.lr is not set there, 0.1 here; trainer.threads is 1 "
         "there, not set here."
     )
     assert where == (
-        f"3 runs are missing, 3 of other settings were found. Looked from {Path.cwd()}: {places[0]} (3 runs), "
-        f"{places[1]} (not there)."
+        f"3 runs are missing, 3 with other settings exist. Searched in {Path.cwd()}: {places[0]} (3 runs), "
+        f"{places[1]} (does not exist)."
     )
     (where,) = describe_absent(known, read_runs([tmp_path / "far"]), [tmp_path / "far"])
-    assert where.startswith("3 runs are missing, 3 of other settings were found.")
+    assert where.startswith("3 runs are missing, 3 with other settings exist.")
 
 
 def test_the_same_words_with_another_hash_are_told_apart_from_nothing(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_cells_of_several_versions_are_told() -> None:
     table = TableConfig("t", rows={"kd": RowConfig("KD"), "full": RowConfig("full")}, columns={"x": ColumnConfig("X")})
     values = pd.DataFrame({"row": ["kd", "kd", "full"], "column": "x", "sources": ["a", "b", "c"]})
     assert list(mixed(values, table)) == [
-        "Cells whose runs are of several versions of the code, and how many: X: KD 2."
+        "Cells whose runs come from several versions of the code, and from how many: X: KD 2."
     ]
     assert not list(mixed(values[1:], table))
 
@@ -64,4 +64,4 @@ def test_a_table_that_finds_nothing_says_so(gnn_distill: Callable, tmp_path: Pat
     few = ("table.sizes.smoke.rows=[kd]", "table.sizes.smoke.pairs.seed=[0]")
     status, out, err = gnn_distill("table", "table.size=smoke", *few, "table.run=false")
     assert (status, err) == (0, "")
-    assert f"Note: 1 runs are missing, 0 of other settings were found. Looked from {tmp_path}: outputs (" in out
+    assert f"Note: 1 runs are missing, 0 with other settings exist. Searched in {tmp_path}: outputs (" in out

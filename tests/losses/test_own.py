@@ -205,11 +205,11 @@ WRONG = {
     "no module": (
         "no_losses.loss",
         {},
-        "loss.own.mine.target=no_losses: there is no module no_losses. Run from the folder",
+        "loss.own.mine.target=no_losses: no module named no_losses. Run from the folder",
     ),
     "no function": (f"{__name__}.square", {}, f"{HERE}.square: {__name__} has no square. Did you mean 'squared'?"),
-    "no path": ("squared", {}, "loss.own.mine.target=squared: must be the path of a function in a module"),
-    "a value": (f"{__name__}.WRONG", {}, f"{HERE}.WRONG: this is no class or function of a Python file"),
+    "no path": ("squared", {}, "loss.own.mine.target=squared: must be the import path of a function"),
+    "a value": (f"{__name__}.WRONG", {}, f"{HERE}.WRONG: not a class or function of a Python file"),
     "a class": (Loss, {}, f"{HERE}.Loss: this is a class. Give the path of a function."),
     "two arguments": (
         two,

@@ -178,8 +178,8 @@ def test_without_a_checkpoint_it_is_trained_like_any_teacher() -> None:
 
 NODES, GRAPHS = make_node_task().spec, make_spec("multiclass")
 FAULTS = {
-    "no path": (config("MyGNN"), GRAPHS, "teacher.target=MyGNN: must be the path of a class in a module"),
-    "no module": (config("no_such_package.MyGNN"), GRAPHS, "there is no module no_such_package"),
+    "no path": (config("MyGNN"), GRAPHS, "teacher.target=MyGNN: must be the import path of a class"),
+    "no module": (config("no_such_package.MyGNN"), GRAPHS, "no module named no_such_package"),
     "no class": (config("modules_of_users.Graph"), GRAPHS, "has no Graph. Did you mean"),
     "no nn.Module": (config("collections.OrderedDict"), GRAPHS, "returns a OrderedDict, not a torch.nn.Module"),
     "unknown argument": (

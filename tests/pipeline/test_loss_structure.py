@@ -174,7 +174,7 @@ def test_fragments_of_graphs_that_are_no_molecules_are_refused_before_the_teache
 
 def test_a_loss_of_ones_own_is_looked_for_before_the_teacher_is_trained() -> None:
     config = replace(CONFIG, loss=LossConfig(own={"mine": OwnLossConfig("no_losses.loss")}))
-    with pytest.raises(UserError, match=r"loss\.own\.mine\.target=no_losses: there is no module"):
+    with pytest.raises(UserError, match=r"loss\.own\.mine\.target=no_losses: no module named"):
         check_student(make_task(), config)
     check_student(
         make_task(), replace(config, loss=LossConfig(own={"mine": OwnLossConfig("no_losses.loss", weight=0)}))

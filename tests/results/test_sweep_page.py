@@ -112,5 +112,5 @@ def test_a_run_that_makes_no_sense_does_not_end_the_page(tmp_path):
     (sweep / "11" / ".hydra" / "config.yaml").write_text("- 1\n- 2\n")
     (sweep / "11" / "failed.json").write_text("[]")
     page = page_of(sweep)
-    assert "\n11: cannot be understood" in page.text
+    assert "\n11: cannot be read" in page.text
     assert "11\nall finished" in page.text

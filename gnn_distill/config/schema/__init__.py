@@ -28,11 +28,11 @@ SCHEMAS = {
 
 
 def register() -> None:
-    """Put every schema where the defaults lists in `conf/` look for it, and name the functions that they call."""
+    """Register every schema, and every resolver, that the YAML files of `conf/` use."""
     OmegaConf.register_new_resolver("models", folder_of_models, replace=True)
     OmegaConf.register_new_resolver("title", title_of, replace=True)
-    # Hydra copies its sources each time it composes a config or lists a group, and with them this singleton, which
-    # holds every schema: 25 ms each time. It copies what it reads from it anyway.
+    # Hydra copies its sources whenever it composes a config or lists a group, and with them this singleton of all
+    # schemas: 25 ms each time. Whatever it reads from it, it copies anyway.
     ConfigStore.__deepcopy__ = lambda store, memo: store
     configs = ConfigStore.instance()
     for path, node in SCHEMAS.items():

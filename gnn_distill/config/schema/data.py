@@ -1,4 +1,4 @@
-"""Config keys of the data: which graphs, which split, where the files lie."""
+"""Config keys of the data: which graphs, which split, where the files are."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +8,7 @@ from omegaconf import MISSING
 from gnn_distill.config.schema.fields import choice, number, positive, section
 
 LOWER_IS_BETTER = ("mae", "rmse")
-"""Metrics of errors; of all others more is better."""
+"""Error metrics; of all others higher values are better."""
 
 
 @dataclass
@@ -16,16 +16,16 @@ class PathsConfig:
     """Where files are read and written."""
 
     data: str = "data"
-    """Your data folder: downloads and PyG's processed files, made anew when raw files change; created when missing."""
+    """Folder of downloads and PyG's processed files, which are remade when raw files change; created when missing."""
     mirror: str | None = None
-    """Read-only folder of raw files, laid out <PyG class>/<name>/raw; looked into before any download."""
+    """Read-only folder of raw files, laid out as <PyG class>/<name>/raw; searched before any download."""
     store: str = "outputs/store"
-    """Trained teachers, their signals and structural encodings, shared by all runs."""
+    """Folder of what all runs share: trained teachers, their signals, structural encodings."""
 
 
 @dataclass
 class CardConfig:
-    """What `gnn-distill datasets` says of a data set; training reads none of it."""
+    """The entry of a data set in `gnn-distill datasets`; training reads none of it."""
 
     task: str = "any"
     """Kind of task."""
@@ -44,41 +44,41 @@ class DatasetConfig:
     name: str = MISSING
     """The set's name, as its PyG class spells it."""
     split: str = choice("auto", "auto", "published", "stratified", "random", "scaffold", "geom-gcn", "per_class")
-    """How graphs or nodes are divided; auto: the set's published or scaffold split, else a seeded stratified one."""
+    """How graphs or nodes are split; auto: the set's published or scaffold split, else a seeded stratified one."""
     fold: int = number(0, low=0)
-    """Which fold of a published, stratified or scaffold split."""
+    """Number of the fold, from 0, of a published, stratified or scaffold split."""
     folds: int = number(10, low=2)
     """Number of folds of a seeded stratified split or of a scaffold split."""
     split_seed: int = number(0, low=0)
-    """Seed of a seeded split; `seed` never touches the split."""
+    """Seed of a seeded split; `seed` never changes the split."""
     train_fraction: float = positive(1.0, high=1.0)
-    """Share of the training part that is kept (stratified, seeded by split_seed), for low-label studies."""
+    """Fraction of the training part that is kept (stratified, seeded by split_seed), for studies with few labels."""
     metric: str | None = choice(None, "accuracy", "roc_auc", "average_precision", "macro_f1", "mae", "rmse")
     """Primary metric; null: the set's own."""
     kwargs: Any = None
-    """Keys of your own, for a loader of your own; null: none."""
+    """Further keys for a loader of your own; null: none."""
     card: CardConfig = section(CardConfig)
-    """What `gnn-distill datasets` says of the set."""
+    """The set's entry in `gnn-distill datasets`."""
 
 
 @dataclass
 class TypedEdgesConfig(DatasetConfig):
-    """Generated graphs whose label is read off their edges."""
+    """Generated graphs whose label depends on their edges."""
 
     source: str = "typed_edges"
     name: str = "typed_edges"
     num_train: int = number(500, low=10)
-    """Training graphs."""
+    """Number of training graphs."""
     num_val: int = number(200, low=10)
-    """Validation graphs."""
+    """Number of validation graphs."""
     num_test: int = number(1000, low=10)
-    """Test graphs."""
+    """Number of test graphs."""
     num_types: int = number(5, low=2)
-    """Node types, one-hot features."""
+    """Number of node types, the one-hot features."""
     min_nodes: int = number(14, low=6)
-    """Fewest nodes of a graph."""
+    """Smallest number of nodes per graph."""
     max_nodes: int = number(25, low=6)
-    """Most nodes of a graph."""
+    """Largest number of nodes per graph."""
 
 
 @dataclass
@@ -87,15 +87,15 @@ class TUDatasetConfig(DatasetConfig):
 
     source: str = "tudataset"
     use_node_attr: bool = True
-    """Read continuous node attributes beside node labels, where the set has them."""
+    """Read continuous node attributes in addition to node labels, if the set has them."""
     use_edge_attr: bool = True
-    """Read edge labels and attributes, where the set has them."""
+    """Read edge labels and attributes, if the set has them."""
     standardise: bool = True
     """Scale continuous node attributes to mean 0 and standard deviation 1 over the training nodes."""
     add_reverses: bool = True
-    """Add the reverses of edges that the files list in one direction only; the format lists both."""
+    """Add the reverse of edges that the files list in one direction only; the format lists both."""
     max_degree: int = number(64, low=1)
-    """Sets without node features get the degree as a categorical feature, capped here."""
+    """Largest degree that counts, where a set without node features gets the degree as a categorical feature."""
 
 
 @dataclass
@@ -103,9 +103,9 @@ class MoleculesConfig(DatasetConfig):
     """Molecules read from SMILES strings."""
 
     on_invalid: str = choice("skip", "skip", "error")
-    """What to do with SMILES that RDKit does not parse; skipped ones are counted and announced."""
+    """What to do with SMILES that RDKit cannot parse: skip (with a note of how many), or stop with an error."""
     features: str = choice("pyg", "pyg", "ogb")
-    """Integer coding of atoms and bonds: PyG's, or that of the Open Graph Benchmark, for models that came with it."""
+    """Integer coding of atoms and bonds: PyG's, or that of the Open Graph Benchmark, for models trained on it."""
 
 
 @dataclass
@@ -133,7 +133,7 @@ class PeptidesConfig(DatasetConfig):
 
 @dataclass
 class CSLConfig(DatasetConfig):
-    """CSL: circular skip-link graphs that no 1-WL test tells apart; split=auto has five folds."""
+    """CSL: circular skip-link graphs that the 1-WL test cannot distinguish; split=auto has five folds."""
 
     source: str = "csl"
     name: str = "CSL"
@@ -150,24 +150,24 @@ class SmilesConfig(MoleculesConfig):
     smiles_column: str = "smiles"
     """Column that holds the SMILES strings."""
     target_columns: list[str] = field(default_factory=list)
-    """Columns to predict; empty: every column of numbers or truth values that is no id, empty or constant."""
+    """Columns to predict; empty: every column of numbers or booleans that is not an id, empty or constant."""
     kind: str = choice("auto", "auto", "binary", "multiclass", "multilabel", "regression")
-    """Kind of task; auto: columns of 0/1 or truth values are binary or multilabel, one of words multiclass, else
+    """Kind of task; auto: binary or multilabel for columns of 0/1 or booleans, multiclass for one of words, else
     regression."""
     positive: str | None = None
-    """The class that counts as 1, of two; null: 1, true, yes, active, positive, toxic, hit or +, else the later one."""
+    """Of two classes the one that is 1; null: 1, true, yes, active, positive, toxic, hit or +, else the later one."""
 
 
 @dataclass
 class NodeDatasetConfig(DatasetConfig):
-    """One graph whose nodes have labels; split=random is 60/20/20, per_class 20 / 30 nodes a class / the rest."""
+    """One graph whose nodes have labels; split=random is 60/20/20, per_class 20 / 30 nodes per class / the rest."""
 
     setting: str = choice("transductive", "transductive", "inductive")
-    """transductive: training sees the whole graph; inductive: no validation or test nodes, validation no test nodes."""
+    """transductive: training sees the whole graph; inductive: it sees training nodes only, validation no test nodes."""
     undirected: bool = True
-    """Add the reverse of every edge where the files hold a directed graph, as most of the literature does."""
+    """Add the reverse of every edge if the files hold a directed graph, as most of the literature does."""
     normalize_features: bool = False
-    """Divide the features of every node by their sum. Bags of words become so small that first layers learn slowly."""
+    """Divide every node's features by their sum; bags of words then become so small that first layers learn slowly."""
 
 
 @dataclass
@@ -222,9 +222,9 @@ class CoauthorConfig(NodeDatasetConfig):
 
 @dataclass
 class TaskConfig:
-    """How labels become a loss."""
+    """How labels enter the loss."""
 
     pos_weight: str = "none"
     """Weight of positive labels: none, auto (negatives / positives of the training part), or a number."""
     label_smoothing: float = number(0.0, low=0.0, high=0.999)
-    """Share of the target's mass spread evenly over classes (classification only)."""
+    """Fraction of the target's mass that is spread evenly over the classes (classification only)."""

@@ -1,4 +1,4 @@
-"""Ways to declare a config key: its default, and which values it may take."""
+"""Functions that declare a config key: its default, and the values it may have."""
 
 from collections.abc import Callable
 from dataclasses import field, fields
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def choice(default: str | None, *choices: str) -> Any:
-    """A word out of `choices`."""
+    """One of `choices`."""
     return field(default=default, metadata={"choices": choices})
 
 
@@ -16,12 +16,12 @@ def number(default: float | None, low: float | None = None, high: float | None =
 
 
 def weight(default: float = 0.0) -> Any:
-    """The weight of a loss: a number of at least 0 that `weights` finds."""
+    """The weight of a loss, at least 0; `weights` lists these keys."""
     return field(default=default, metadata={"low": 0.0, "high": None, "weight": True})
 
 
 def weights(schema: type) -> tuple[str, ...]:
-    """Names of the keys of a section that are weights."""
+    """Names of the keys that `weight` declares in a section."""
     return tuple(key.name for key in fields(schema) if key.metadata.get("weight"))
 
 

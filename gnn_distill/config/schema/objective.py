@@ -1,4 +1,4 @@
-"""Config keys of the objective: what the student matches, how much, and when."""
+"""Config keys of the objective: what the student matches, with which weight, and when."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,9 +17,9 @@ class LossWeights:
     soft: float = number(0.0, low=0.0)
     """The teacher's soft targets."""
     micro: float = number(0.0, low=0.0)
-    """Local neighbourhoods."""
+    """Local terms: neighbourhoods."""
     macro: float = number(0.0, low=0.0)
-    """Relations between graphs."""
+    """Global terms: relations between graphs."""
 
 
 @dataclass
@@ -27,44 +27,44 @@ class SoftConfig:
     """Soft targets."""
 
     temperature: float = positive(2.0)
-    """Softens both distributions; the loss is scaled by its square."""
+    """Temperature of both distributions; the loss is scaled by its square."""
     mask_missing: bool = False
-    """Multi-label: teach only labels that are present."""
+    """Multi-label: leave out missing labels."""
     bounded: bool = False
-    """Regression: only where the student's error exceeds the teacher's; the target stays the teacher."""
+    """Regression: match the teacher only where the student's error is larger than the teacher's."""
 
 
 @dataclass
 class MicroConfig:
-    """Local terms, weighted by name."""
+    """Local terms: weights by name, and options."""
 
     relation: float = weight(1.0)
     """Distribution of similarity over each node's neighbours."""
     attention: float = weight()
-    """Message passing taught to attention: each node is to attend to what messages would bring it."""
+    """Attention from message passing: each node learns to attend to the nodes whose messages would reach it."""
     edge: float = weight()
     """Differences of states along edges."""
     temperature: float = positive(0.2)
-    """Temperature of the softmax of cosines, of relation and of attention's target cosine."""
+    """relation, attention_target=cosine: temperature of the softmax of cosines."""
     projection: str = choice("linear", "linear", "mlp", "none")
-    """Map from student to teacher width; learned, not part of the student."""
+    """Learned map from student to teacher width, not part of the student."""
     attention_target: str = choice("propagation", "propagation", "gat", "cosine")
-    """propagation: what layers of means pass on; gat: the teacher's own attention; cosine: likeness of its states."""
+    """propagation: what layers of means pass on; gat: the teacher's own attention; cosine: similarity of its states."""
     attention_form: str = choice("mass", "mass", "shape")
-    """mass: attention outside the neighbourhood is paid for; shape: only how it is shared out inside counts."""
+    """mass: attention outside the neighbourhood is penalised; shape: only its distribution inside counts."""
     attention_radius: int = number(2, low=1)
-    """Hops of the neighbourhood; layer l has min(l, attention_radius)."""
+    """Number of hops of the neighbourhood; in layer l min(l, attention_radius)."""
     attention_layers: list[int] = field(default_factory=list, metadata={"low": 1, "high": None})
     """Student layers whose attention is taught, counted from 1; empty: all."""
     attention_heads: int | None = number(None, low=1)
-    """So many heads of a layer are taught; null: half of them."""
+    """Number of heads taught per layer; null: half."""
     attention_samples: int = number(512, low=1)
-    """Node level: so many nodes, drawn anew in every step, whose attention is taught."""
+    """Node level: number of nodes whose attention is taught, sampled again in every step."""
 
 
 @dataclass
 class MacroConfig:
-    """Global terms, weighted by name."""
+    """Global terms: weights by name, and options."""
 
     graph_relation: float = weight(1.0)
     """Similarity between the graphs of a batch."""
@@ -75,25 +75,25 @@ class MacroConfig:
     measure: str = choice("cosine", "cosine", "pkt")
     """graph_relation: MSE of cosine matrices, or the KL divergence of PKT."""
     buckets: int = number(5, low=1, high=250)
-    """distance_profile: distances of their own; larger ones share one, unreachable pairs another."""
+    """distance_profile: number of distances with a bucket each; larger ones share one, unreachable pairs one."""
     among: str = choice("nodes", "nodes", "classes", "clusters")
-    """Node level, graph_relation: drawn nodes stand for graphs, or means of training classes or of Louvain clusters."""
+    """Node level, graph_relation: sampled nodes, or means of training classes or Louvain clusters, replace graphs."""
     samples: int = number(512, low=2)
-    """Node level: so many nodes, drawn anew in every step, stand in for graphs, and for all nodes in distribution."""
+    """Node level: number of nodes, sampled again in every step, that replace graphs, and all nodes in distribution."""
     anchors: int = number(256, low=2)
-    """Node level, distance_profile: so many nodes, drawn once, between which distances are searched."""
+    """Node level, distance_profile: number of nodes, sampled once, between which distances are computed."""
     projection: str = choice("linear", "linear", "mlp", "none")
-    """Map from student to teacher width; learned, not part of the student."""
+    """Learned map from student to teacher width, not part of the student."""
 
 
 @dataclass
 class BaselineConfig:
-    """Published distillation losses on raw teacher states, weighted by name."""
+    """Published distillation losses on raw teacher states: weights by name, and options."""
 
     fitnet: float = weight()
     """FitNet: squared error of node states."""
     at: float = weight()
-    """AT: energies of nodes, per graph."""
+    """AT: energies of the nodes of a graph."""
     sp: float = weight()
     """SP: similarity between graphs."""
     rkd_distance: float = weight()
@@ -103,35 +103,35 @@ class BaselineConfig:
     pkt: float = weight()
     """PKT: conditional probabilities between graphs."""
     crd: float = weight()
-    """CRD: contrast between graphs."""
+    """CRD: contrastive loss between graphs."""
     lsp: float = weight()
     """LSP: similarity over each node's neighbours."""
     gsp: float = weight()
     """GSP: similarity between all nodes of a batch."""
     gcrd: float = weight()
-    """G-CRD: contrast between nodes."""
+    """G-CRD: contrastive loss between nodes."""
     mugsi_graph: float = weight()
-    """MuGSI: squared error of graph states of length 1."""
+    """MuGSI: squared error of graph states of unit length."""
     mugsi_cluster: float = weight()
     """MuGSI: similarity between the Louvain clusters of a graph."""
     mugsi_path: float = weight()
     """MuGSI: similarity along random walks."""
     kernel: str = choice("cosine", "cosine", "polynomial", "rbf")
-    """lsp, gsp: what similarity is."""
+    """lsp, gsp: measure of similarity."""
     bandwidth: float = positive(1.0)
     """lsp, gsp: width of the rbf kernel."""
     projection: str = choice("linear", "linear", "mlp", "none")
-    """fitnet, crd, gcrd, mugsi_graph: map from student to teacher width; learned, not part of the student."""
+    """fitnet, crd, gcrd, mugsi_graph: learned map from student to teacher width, not part of the student."""
     samples: int = number(2048, low=2)
-    """Rows between which pairs are taken, at most, drawn anew in every step; at node level they stand in for graphs."""
+    """Largest number of rows that form pairs, sampled again in every step; at node level they replace graphs."""
     rkd_samples: int = number(128, low=3)
-    """The same for rkd_distance, and rkd_angle, which takes triples."""
+    """The same for rkd_distance, and for rkd_angle, which forms triples."""
     walk_length: int = number(8, low=1)
-    """mugsi_path: steps of a walk."""
+    """mugsi_path: number of steps per walk."""
 
 
 BASELINES = weights(BaselineConfig)
-"""The weights among these keys."""
+"""The keys of BaselineConfig that are weights."""
 
 
 @dataclass
@@ -139,25 +139,25 @@ class OwnLossConfig:
     """A loss of your own: a function of student rows, teacher rows and the batch that returns a scalar."""
 
     target: str = MISSING
-    """Import path of the function, my_package.my_losses.my_loss."""
+    """Import path of the function, as in my_package.my_losses.my_loss."""
     weight: float = number(1.0, low=0.0)
-    """0 switches it off at no cost; counts over time as loss.schedule.baseline says."""
+    """Weight, scheduled by loss.schedule.baseline; 0 switches it off at no cost."""
     reads: str = choice("nodes", "nodes", "graphs", "logits")
-    """Which rows it gets, of both sides: last node states, graph states (graph level only), or logits."""
+    """Rows that it gets of student and teacher: last node states, graph states (graph level only), or logits."""
     projection: str = choice("linear", "linear", "mlp", "none")
-    """nodes, graphs: map from student to teacher width, learned, not part of the student; none: states as they are."""
+    """nodes, graphs: learned map from student to teacher width, not part of the student; none: states as they are."""
     kwargs: Any = None
-    """Further arguments of the function; null: none."""
+    """Further arguments of the function, by name; null: none."""
 
 
 @dataclass
 class Ramp:
-    """When a weight counts, in shares of the training: it rises over `enter` and falls over `leave`."""
+    """When a weight counts, in fractions of the training: it rises over `enter` and falls over `leave`."""
 
     enter: list[float] = field(default_factory=lambda: [0.0, 0.0])
-    """Begin and end of the rise; [0, 0]: from the start."""
+    """Start and end of the rise; [0, 0]: full weight from the start."""
     leave: list[float] = field(default_factory=lambda: [1.0, 1.0])
-    """Begin and end of the fall; [1, 1]: never."""
+    """Start and end of the fall; [1, 1]: never."""
 
 
 @dataclass
@@ -175,14 +175,14 @@ class ScheduleConfig:
     macro: Ramp = section(Ramp)
     """Global terms."""
     align: Ramp = section(Ramp)
-    """Alignment at every scale."""
+    """Alignment at all scales."""
     baseline: Ramp = section(Ramp)
     """Published losses, and your own."""
 
 
 @dataclass
 class LossConfig:
-    """The objective but for alignment."""
+    """The objective, except for alignment."""
 
     name: str = "custom"
     """Name of the preset, for run names and tables."""
@@ -197,15 +197,15 @@ class LossConfig:
     baseline: BaselineConfig = section(BaselineConfig)
     """Published losses."""
     own: dict[str, OwnLossConfig] = field(default_factory=dict)
-    """Losses of your own, by name: a term own_<name> each."""
+    """Losses of your own, by name; each is a term own_<name>."""
     schedule: ScheduleConfig = section(ScheduleConfig)
     """Weights over time."""
     balance: str = choice("none", "none", "gradient")
-    """gradient: weights of all terms but the task's are shares of its gradient on the student."""
+    """gradient: weights of all terms but the task's are relative to its gradient on the student."""
     balance_share: float = positive(1.0)
-    """Factor of all these shares."""
+    """gradient: factor of all these weights."""
     balance_every: int = number(50, low=1)
-    """Steps from one measurement of the gradients to the next; each costs one backward pass a term."""
+    """gradient: steps between measurements of the gradients, each of which costs one backward pass per term."""
 
 
 @dataclass
@@ -229,24 +229,24 @@ class AlignmentConfig:
     weights: AlignmentWeights = section(AlignmentWeights)
     """Weights of the scales."""
     measure: str = choice("mse", "mse", "cosine", "cka", "infonce")
-    """mse on standardised teacher features; 1 - cosine; linear CKA, which needs no projection; a contrast of rows."""
+    """mse of standardised teacher features; 1 - cosine; linear CKA, which needs no projection; InfoNCE over rows."""
     temperature: float = positive(0.1)
     """infonce: temperature of the softmax."""
     samples: int = number(1024, low=2)
-    """infonce: rows at most, drawn anew in every step, since all pairs of them are taken."""
+    """infonce: largest number of rows, sampled again in every step; all pairs of them are formed."""
     projection: str = choice("linear", "linear", "mlp", "none")
-    """Map from student to teacher width at node and graph scale; learned, not part of the student."""
+    """Learned map from student to teacher width at node and graph scale, not part of the student."""
     layers: bool = False
     """Node scale: align every student layer to its teacher layer, not only the last."""
     source: str = choice("ego", "ego", "walk", "cluster", "fragment")
     """Subgraph scale: ego networks, random walks, Louvain clusters, or BRICS fragments of molecules."""
     radius: int = number(2, low=1)
-    """Subgraph scale, ego: hops of the ego networks."""
+    """Subgraph scale, ego: number of hops of an ego network."""
     max_members: int = number(64, low=1)
-    """Subgraph scale, ego: nodes of an ego network at most; of a larger one a sample."""
+    """Subgraph scale, ego: largest number of nodes of an ego network; larger ones are sampled."""
     walk_length: int = number(8, low=1)
-    """Subgraph scale, walk: steps of the walk from every node."""
+    """Subgraph scale, walk: number of steps of the walk from every node."""
     prototypes: str = choice("classes", "classes", "clusters")
-    """Graph scale at node level: means of training classes, or of Louvain clusters, stand in for graphs."""
+    """Graph scale at node level: means of training classes, or of Louvain clusters, replace graphs."""
     reuse_head: bool = False
-    """The student predicts by the teacher's own frozen readout and head, from its projected node states."""
+    """Predict with the teacher's frozen readout and head, from the student's projected node states."""

@@ -9,18 +9,18 @@ from gnn_distill.config.schema.fields import section
 
 @dataclass
 class ReportConfig:
-    """What is reported, and how a sweep is drawn."""
+    """What is reported, and how a sweep is plotted."""
 
     path: str = MISSING
     """Folder of a run, a table or a sweep; `gnn-distill report FOLDER` sets it."""
     output: str | None = None
     """HTML file to write; null: report.html in that folder."""
     metric: str | None = None
-    """Sweep: what is drawn; null: the data set's primary metric."""
+    """Sweep: metric to plot; null: the data set's primary metric."""
     x: str | None = None
-    """Sweep: key along the map, such as loss.weights.micro; null: the one with the most values, seeds apart."""
+    """Sweep: key on the horizontal axis, such as loss.weights.micro; null: the one with most values, without seeds."""
     y: str | None = None
-    """Sweep: key up the map; null: the next one."""
+    """Sweep: key on the vertical axis; null: the one with the next most values."""
 
 
 @dataclass

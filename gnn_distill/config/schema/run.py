@@ -1,4 +1,4 @@
-"""Config keys of training and tracking, and the whole of each command's config."""
+"""Config keys of training and tracking, and the whole config of `train`, `datasets` and `models`."""
 
 from dataclasses import dataclass, field
 
@@ -19,13 +19,13 @@ class OptimConfig:
     lr: float = positive(1e-3)
     """Peak learning rate."""
     weight_decay: float = number(0.0, low=0.0)
-    """Decoupled weight decay, on matrices only."""
+    """Decoupled weight decay, on weight matrices only."""
     schedule: str = choice("cosine", "cosine", "linear", "constant")
-    """Fall of the learning rate to zero after the warm-up."""
+    """How the learning rate falls to zero after the warm-up; constant: it does not."""
     warmup: float = number(0.05, low=0.0, high=1.0)
-    """Share of the steps over which the rate rises from zero."""
+    """Fraction of the steps over which the learning rate rises from zero."""
     clip: float = number(1.0, low=0.0)
-    """Largest gradient norm; 0: no clipping."""
+    """Largest gradient norm; larger ones are clipped; 0: no clipping."""
 
 
 @dataclass
@@ -33,65 +33,65 @@ class TrainerConfig:
     """The training loop."""
 
     max_epochs: int = number(100, low=1)
-    """Epochs of the student."""
+    """Number of epochs of the student."""
     batch_size: int = number(64, low=1)
-    """Graphs a batch."""
+    """Graphs per batch."""
     batch_nodes: int = number(0, low=0)
-    """Node level: nodes a batch, for students that gain by it (nagphormer); 0: all in every step."""
+    """Node level: nodes per batch, for students that benefit (nagphormer); 0: all in every step."""
     max_pairs: int = number(4_000_000, low=1)
-    """Memory budget: most padded node pairs (graphs x nodes^2) in a batch; larger batches are cut."""
+    """Memory budget: largest number of padded node pairs (graphs x nodes^2) per batch; larger batches are split."""
     patience: int = number(0, low=0)
-    """Stop after so many epochs without a better validation metric; 0: never."""
+    """Number of epochs without a better validation metric after which training stops; 0: never."""
     accelerator: str = choice("auto", "auto", "cpu", "cuda", "mps")
     """Device to train on."""
     precision: str = choice("32-true", "32-true", "bf16-mixed", "16-mixed")
     """Number format, as Lightning Fabric names it."""
     nonfinite: str = choice("stop", "stop", "skip")
-    """A step whose loss or gradient is not finite ends the run, or is left out and counted (train/skipped)."""
+    """When a step's loss or gradient is not finite: stop the run, or skip the step and count it (train/skipped)."""
     out_of_memory: str = choice("halve", "halve", "stop")
-    """The student, where a GPU's memory runs out: goes on with batches of half the size, or ends. Tables end."""
+    """When the student runs out of GPU memory: continue with batches of half the size, or stop. Tables stop."""
     threads: int | None = number(None, low=1)
-    """CPU threads; null: OMP_NUM_THREADS where that is set, else one for each CPU that the process may use."""
+    """Number of CPU threads; null: OMP_NUM_THREADS if set, else one for each CPU that the process may use."""
     test: bool = True
-    """Read the test split at the end; false while tuning."""
+    """Evaluate on the test split at the end; false while tuning."""
 
 
 @dataclass
 class PretrainConfig:
-    """Stage 1: fitting the teacher."""
+    """Stage 1: training the teacher."""
 
     max_epochs: int = number(100, low=1)
-    """Epochs of the teacher, however long its student trains."""
+    """Number of epochs of the teacher, independent of the student's."""
     batch_size: int = number(64, low=1)
-    """Graphs a batch."""
+    """Graphs per batch."""
     optim: OptimConfig = section(OptimConfig)
     """The teacher's optimizer."""
 
 
 @dataclass
 class SignalsConfig:
-    """Stage 2: what is kept of the teacher."""
+    """Stage 2: which outputs of the teacher are stored."""
 
     on: str = choice("auto", "auto", "train", "all")
-    """Node level: nodes of which the student hears the teacher; auto: all that training sees; train: its own only."""
+    """Node level: nodes on which the teacher teaches; auto: all that training sees; train: the training nodes only."""
     dtype: str = choice("float32", "float32", "float16")
     """Number format of the node states on disk."""
     layers: str = choice("auto", "auto", "all", "last")
-    """Layers whose node states are kept; auto: all when alignment.layers asks for them."""
+    """Layers whose node states are stored; auto: all if alignment.layers=true, else the last."""
 
 
 @dataclass
 class TrackerConfig:
-    """Where a run is mirrored to; metrics.csv and summary.json are always written."""
+    """Tracker that mirrors a run; metrics.csv and summary.json are always written."""
 
     name: str = choice("none", "wandb", "none")
-    """Weights & Biases, or nothing."""
+    """Weights & Biases, or none."""
     project: str = "gnn-distill"
     """W&B project."""
     entity: str | None = None
     """W&B account or team; null: the default of your login."""
     mode: str = choice("offline", "offline", "online")
-    """offline: logged to the run directory, to be synced by hand."""
+    """offline: log to the run directory, to be synced by hand; online: send at once."""
     group: str | None = None
     """W&B group; null: the experiment's name, or the data set's."""
     tags: list[str] = field(default_factory=list)
@@ -100,12 +100,12 @@ class TrackerConfig:
 
 @dataclass
 class DebugConfig:
-    """Short cuts for trying things out."""
+    """Shortcuts for trying things out, and diagnostics."""
 
     limit_batches: int = number(0, low=0)
-    """Batches an epoch; 0: all."""
+    """Number of batches per epoch; 0: all."""
     gradients: bool = False
-    """Log every term's gradient on the student, in the first step of an epoch: its norm, its cosine with the task's."""
+    """Log every term's gradient on the student in the first step of an epoch: its norm, its cosine with the task's."""
 
 
 @dataclass
@@ -115,43 +115,43 @@ class TrainConfig:
     dataset: DatasetConfig = MISSING
     """The graphs and their split."""
     task: TaskConfig = section(TaskConfig)
-    """How labels become a loss."""
+    """How labels enter the loss."""
     teacher: TeacherConfig = MISSING
-    """The GNN."""
+    """The teacher, a GNN."""
     student: StudentConfig = MISSING
-    """The Transformer."""
+    """The student, a graph Transformer."""
     encoding: EncodingConfig = section(EncodingConfig)
-    """What the student is told about structure."""
+    """Structural encodings that the student reads."""
     alignment: AlignmentConfig = section(AlignmentConfig)
     """Multi-scale feature alignment."""
     loss: LossConfig = section(LossConfig)
-    """The rest of the objective."""
+    """The objective, except for alignment."""
     optim: OptimConfig = section(OptimConfig)
     """The student's optimizer."""
     pretrain: PretrainConfig = section(PretrainConfig)
-    """Fitting the teacher."""
+    """Stage 1: training the teacher."""
     signals: SignalsConfig = section(SignalsConfig)
-    """What is kept of the teacher."""
+    """Stage 2: which outputs of the teacher are stored."""
     trainer: TrainerConfig = section(TrainerConfig)
     """The training loop."""
     tracker: TrackerConfig = section(TrackerConfig)
-    """Where the run is mirrored to."""
+    """Tracker that mirrors the run."""
     paths: PathsConfig = section(PathsConfig)
     """Where files are read and written."""
     debug: DebugConfig = section(DebugConfig)
-    """Short cuts for trying things out."""
+    """Shortcuts for trying things out, and diagnostics."""
     experiment: str | None = None
-    """Name of the experiment file, for grouping."""
+    """Name of the experiment file, for grouping in the tracker."""
     seed: int = number(0, low=0, high=2**32 - 1)
-    """Initialisation and order of the batches; never the split."""
+    """Seed of initialisation and batch order; never of the split."""
 
 
 @dataclass
 class DatasetsConfig:
-    """`gnn-distill datasets`: list what can be chosen."""
+    """`gnn-distill datasets`: list the data sets."""
 
     paths: PathsConfig = section(PathsConfig)
-    """Where files are looked for."""
+    """Where files are searched."""
 
 
 @dataclass

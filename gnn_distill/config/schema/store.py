@@ -8,20 +8,20 @@ from gnn_distill.config.schema.fields import choice, number, section
 
 @dataclass
 class StoreConfig:
-    """What is done about the entries of paths.store."""
+    """What to do with the entries of paths.store."""
 
     action: str = choice("list", "list", "verify", "prune")
-    """Tell what there is, read all of it against its checksums, or delete; `gnn-distill store verify` sets it."""
+    """List the entries, check them against their checksums, or delete them; `gnn-distill store verify` sets it."""
     runs: list[str] = field(default_factory=lambda: ["outputs", "multirun"])
-    """Folders with run directories: what these use is known by them."""
+    """Folders with run directories, which tell the entries that runs use."""
     fix: bool = False
-    """verify: set damaged entries aside, as a run does that needs them."""
+    """verify: rename damaged entries, as a run that needs them does."""
     delete: bool = False
-    """prune: delete; without it, only tell what would be."""
+    """prune: delete; false: only list what would be deleted."""
     unused: bool = True
-    """prune: of whole entries only those that no run directory uses; false: all of them."""
+    """prune: of intact entries only those that no run directory uses; false: all of them."""
     days: float = number(1.0, low=0)
-    """prune: leave what is whole, or unfinished, and younger than so many days."""
+    """prune: keep intact and unfinished entries that are younger than this number of days."""
 
 
 @dataclass
@@ -29,6 +29,6 @@ class StoreCommand:
     """`gnn-distill store`: list, verify or prune what runs share."""
 
     store: StoreConfig = section(StoreConfig)
-    """What is done."""
+    """The action and its options."""
     paths: PathsConfig = section(PathsConfig)
     """Where the store is."""

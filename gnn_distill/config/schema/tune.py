@@ -15,7 +15,7 @@ class TuneConfig:
     """The search for settings, with one budget for every method."""
 
     trials: int = number(8, low=1)
-    """Number of trials per method; the first is the method as it stands."""
+    """Number of trials per method; the first is the method with its own settings."""
     rows: list[str] | None = None
     """Methods to tune; null: every row of the table that takes settings of its own."""
     columns: list[str] | None = None
@@ -43,14 +43,14 @@ class TuneCommand:
     """`gnn-distill tune`: search every method's settings on validation, with equal budgets."""
 
     table: TableConfig = MISSING
-    """Whose rows and columns are tuned: a file of conf/table."""
+    """The table whose methods are tuned: a file of conf/table."""
     tune: TuneConfig = section(TuneConfig)
     """The search."""
     paths: PathsConfig = section(PathsConfig)
-    """Given to every run."""
+    """Where files are read and written."""
     trainer: TrainerConfig = section(TrainerConfig)
-    """What is set here is given to every run."""
+    """Keys set on the command line apply to every run."""
     pretrain: PretrainConfig = section(PretrainConfig)
-    """What is set here is given to every run."""
+    """Keys set on the command line apply to every run."""
     tracker: TrackerConfig = section(TrackerConfig)
-    """Given to every run."""
+    """Tracker that mirrors the runs."""

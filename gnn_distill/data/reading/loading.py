@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from gnn_distill.config.schema.data import DatasetConfig, PathsConfig
 
 
-SOURCES = "gnn_distill.data.sources"
-
-
 def load_task(dataset: "DatasetConfig", paths: "PathsConfig") -> GraphTask:
     """The data set of the config, read by the `load` of the module named by `dataset.source`.
 
@@ -29,4 +26,4 @@ def load_task(dataset: "DatasetConfig", paths: "PathsConfig") -> GraphTask:
     if dataset.source not in (choices := sources()) and "." not in dataset.source:
         hint = suggest(dataset.source, choices)
         raise UserError(f"dataset.source={dataset.source}: unknown source.{hint} Choose {', '.join(choices)}.")
-    return function_of("dataset.source", module_behind(dataset.source), SOURCES, "load")(dataset, paths)
+    return function_of("dataset.source", module_behind(dataset.source), "load")(dataset, paths)
