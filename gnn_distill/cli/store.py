@@ -44,7 +44,7 @@ def main(cfg: DictConfig) -> None:
     command: StoreCommand = OmegaConf.to_object(cfg)
     root, config, console = Path(command.paths.store), command.store, Console(sys.stdout)
     if not root.is_dir():
-        raise refuse("paths.store", root, "there is no such folder. Give the store of your runs.")
+        raise refuse("paths.store", root, "this folder does not exist. Give the store of your runs.")
     users, unreadable = users_in(map(Path, config.runs))
     for file, why in unreadable.items():
         console.warn(f"{file}: {why}. It is unknown which entries its run uses.")

@@ -49,7 +49,7 @@ def _custom_teacher_is_complete(cfg: DictConfig) -> None:
     if teacher.target is not None and teacher.name != "custom":
         raise refuse("teacher.target", teacher.target, f"teacher={teacher.name} does not read it. Set teacher=custom.")
     if teacher.checkpoint is not None and not Path(teacher.checkpoint).is_file():
-        raise refuse("teacher.checkpoint", teacher.checkpoint, "there is no such file.")
+        raise refuse("teacher.checkpoint", teacher.checkpoint, "this file does not exist.")
 
 
 def _own_keys_have_readers(cfg: DictConfig) -> None:
@@ -131,7 +131,7 @@ def _data_set_is_consistent(cfg: DictConfig) -> None:
     if issubclass(kind, SmilesConfig):
         path = Path(dataset.path).expanduser()
         if not path.is_file():
-            what = "this is not a file" if path.exists() else "there is no such file"
+            what = "this is not a file" if path.exists() else "this file does not exist"
             raise refuse("dataset.path", dataset.path, f"{what}. Give the CSV file with your molecules.")
 
 
@@ -182,7 +182,7 @@ def _folders_can_be_used(cfg: DictConfig) -> None:
     _check_folder("paths.store", Path(paths.store), must_write=True)
     if paths.mirror is not None and not Path(paths.mirror).is_dir():
         raise refuse(
-            "paths.mirror", paths.mirror, "there is no such folder. Correct it (or the variable "
+            "paths.mirror", paths.mirror, "this folder does not exist. Correct it (or the variable "
             "GNN_DISTILL_MIRROR), or use no mirror: paths.mirror=null."
         )  # fmt: skip
 

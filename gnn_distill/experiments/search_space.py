@@ -54,7 +54,7 @@ def search_space(name: str, cfg: DictConfig, fixed: Collection[str]) -> list[Kno
     name = level if name == "auto" else name
     if name not in (known := choices(group_folders("tune"))):
         known_names = f"Choices: auto, {', '.join(known)}.{suggest(name, known)}"
-        raise refuse("tune.space", name, f"there is no such choice. {known_names}")
+        raise refuse("tune.space", name, f"unknown choice. {known_names}")
     loader = GlobalHydra.instance().config_loader()
     space = loader.load_configuration(f"tune/{name}", [], RunMode.RUN).tune
     return knobs_in(space, f"conf/tune/{name}.yaml", cfg, fixed)

@@ -58,8 +58,8 @@ def describe_tuned(table: TableConfig) -> Iterator[str]:
     for key, column in table.columns.items():
         files = {method: files_of(key, column, method) for method in _methods(table)}
         if any(any(of_method.values()) for of_method in files.values()):
-            told = "; ".join(f"{method} ({_describe_studies(of_method)})" for method, of_method in files.items())
-            yield f"{column.label}: settings tuned on validation, by method and study: {told}."
+            methods = "; ".join(f"{method} ({_describe_studies(of_method)})" for method, of_method in files.items())
+            yield f"{column.label}: settings tuned on validation, by method and study: {methods}."
 
 
 def describe_overlap(table: TableConfig) -> Iterator[str]:
@@ -69,11 +69,11 @@ def describe_overlap(table: TableConfig) -> Iterator[str]:
     them, and scores are a little better than they would be on graphs that are really new.
     """
     for key, column in table.columns.items():
-        # Methods of one column are tuned on the same pairs; where they are not, each is told.
-        told = dict.fromkeys(
+        # Methods of one column are tuned on the same pairs; where they are not, each is named.
+        sentences = dict.fromkeys(
             said for method in _methods(table) if (said := _describe_overlap(files_of(key, column, method), column))
         )
-        yield from (f"{column.label}: {said}" for said in told)
+        yield from (f"{column.label}: {sentence}" for sentence in sentences)
 
 
 def files_of(key: str, column: ColumnConfig, method: str) -> dict[str, Path | None]:
@@ -95,10 +95,10 @@ def _methods(table: TableConfig) -> list[str]:
 
 def _describe_studies(files: Mapping[str, Path | None]) -> str:
     """Once where all pairs take one file; else by pair."""
-    told = {pair: describe_study(file) for pair, file in files.items()}
-    if len(set(told.values())) == 1:
-        return next(iter(told.values()))
-    return "; ".join(f"{pair}: {study}" for pair, study in told.items())
+    studies = {pair: describe_study(file) for pair, file in files.items()}
+    if len(set(studies.values())) == 1:
+        return next(iter(studies.values()))
+    return "; ".join(f"{pair}: {study}" for pair, study in studies.items())
 
 
 def _describe_overlap(files: Mapping[str, Path | None], column: ColumnConfig) -> str:
@@ -127,8 +127,8 @@ def _describe_overlap(files: Mapping[str, Path | None], column: ColumnConfig) ->
 
 def _splits_of(pairs: str) -> list[str]:
     """Of the fact `pairs` of a file, `dataset.fold=0 seed=1, dataset.fold=1 seed=1`, the splits, each once."""
-    told = (pair.split() for pair in pairs.split(", "))
-    names = (" ".join(word for word in words if word.partition("=")[0] in SPLIT_KEYS) for words in told)
+    split_pairs = (pair.split() for pair in pairs.split(", "))
+    names = (" ".join(word for word in words if word.partition("=")[0] in SPLIT_KEYS) for words in split_pairs)
     return list(dict.fromkeys(name for name in names if name))
 
 

@@ -122,7 +122,7 @@ def fit(
         for name, part in stateful.items():
             part.load_state_dict(kept[name])
         restore_random_states(kept["random"], device)
-        state = {key: kept[key] for key in state}
+        state |= {key: kept[key] for key in state if key in kept}  # of an older version: what it knew
         recorder.on_resume(state["history"])
     else:
         checkpointer.save(whole(), last=False)

@@ -53,7 +53,7 @@ WRONG = {
     "Choices for that width: 1, 2, 4, 8, 16, 32, 64.",
     "teacher=custom": "teacher.target=null: teacher=custom needs a class. Set teacher.target=my_package.MyGNN.",
     "teacher.target=mine.GNN": "teacher.target=mine.GNN: teacher=gin does not read it. Set teacher=custom.",
-    "teacher.checkpoint=no.pt": "teacher.checkpoint=no.pt: there is no such file.",
+    "teacher.checkpoint=no.pt": "teacher.checkpoint=no.pt: this file does not exist.",
     "dataset.min_nodes=30": "dataset.min_nodes=30: must be at most dataset.max_nodes=25.",
     "task.pos_weight=auot": "task.pos_weight=auot: must be none, auto or a number above 0. Did you mean 'auto'?",
     "loss.schedule.task.enter=[0.5,0.2]": "loss.schedule.task.enter=[0.5, 0.2], loss.schedule.task.leave=[1.0, 1.0]: "
@@ -80,7 +80,7 @@ WRONG = {
     "dataset=tudataset": "dataset.name has no value. Give it one: dataset.name=…",
     "dataset.name=": "dataset.name=: is empty. Give it a value.",
     "dataset.name=a/b": "dataset.name=a/b: must be a name, not a path: it becomes part of the run directory's name.",
-    "dataset=smiles dataset.path=no.csv": "dataset.path=no.csv: there is no such file. "
+    "dataset=smiles dataset.path=no.csv": "dataset.path=no.csv: this file does not exist. "
     "Give the CSV file with your molecules.",
     "seed=${sede}": "seed: Interpolation key 'sede' not found.",
     "seed=[1,": "cannot read 'seed=[1,'. Write key=value; put quotes around a value with special characters: "
@@ -89,7 +89,7 @@ WRONG = {
     "seed=0,1": "seed=0,1: several values. Add -m to run one job for each, or write a list: 'seed=[0,1]'.",
     "paths.store=file/store": "paths.store=file/store: this folder cannot be written to: {here}/file is a file. "
     "Choose another: paths.store=…",
-    "paths.mirror=nowhere": "paths.mirror=nowhere: there is no such folder. Correct it "
+    "paths.mirror=nowhere": "paths.mirror=nowhere: this folder does not exist. Correct it "
     "(or the variable GNN_DISTILL_MIRROR), or use no mirror: paths.mirror=null.",
     "student=gps encoding=all": "encoding.spd=true: student=gps does not read hop distances, which take memory for all "
     "pairs of nodes. Set encoding.spd=false, or choose student=graphormer or student=transformer.",

@@ -199,7 +199,7 @@ def test_a_table_that_was_moved_is_gone_on_with(gnn_distill: Callable, monkeypat
         assert gnn_distill(*words, *csv)[0] == 75
     Path("some.csv").rename("other.csv")
     status, _, err = gnn_distill("train", "resume=run")
-    assert (status, err.startswith("gnn-distill train: dataset.path=some.csv: there is no such file.")) == (1, True)
+    assert (status, err.startswith("gnn-distill train: dataset.path=some.csv: this file does not exist.")) == (1, True)
     Path("changed.csv").write_text(Path("other.csv").read_text() + "CCO,3\n")
     status, _, err = gnn_distill("train", "resume=run", "dataset.path=changed.csv")
     assert status == 1

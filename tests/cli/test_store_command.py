@@ -204,7 +204,7 @@ def test_a_run_that_cannot_be_read_is_told(store: Callable, place: Place) -> Non
     ("words", "told"),
     [
         (("lst",), "store.action=lst: unknown choice. Choices: list, verify, prune. Did you mean 'list'?"),
-        (("list", "paths.store=gone"), "paths.store=gone: there is no such folder."),
+        (("list", "paths.store=gone"), "paths.store=gone: this folder does not exist."),
         (
             ("prune", "store.runs=[gone]"),
             "store.runs=['gone']: none of these folders exists, so every entry would count",

@@ -240,7 +240,7 @@ WRONG = {
     "tune.columns=[large]": "tune.columns=large: the table has none of that name. Choices: small, errors.",
     "tune.pairs=2": "tune.pairs=2: column errors has 1.",
     "tune.each_pair=true tune.pairs=2": "tune.pairs=2: with tune.each_pair=true every pair has its own search.",
-    "tune.space=grapf": "row alone, column small: tune.space=grapf: there is no such choice. Choices: auto, "
+    "tune.space=grapf": "row alone, column small: tune.space=grapf: unknown choice. Choices: auto, "
     "distilled, graph, node. Did you mean 'graph'?",
     "table.columns.small.overrides=['dataset.metric=null']": "row alone, column small: dataset.metric=null: tuning "
     "must know what is better. Name the metric in the column.",

@@ -85,7 +85,7 @@ def test_the_mirror_of_the_environment(gnn_distill: Callable, tmp_path: Path, mo
         status, _, err = gnn_distill("train")
         assert status == 1
         assert err.startswith(
-            f"gnn-distill train: paths.mirror={tmp_path / value}: there is no such folder. Correct it"
+            f"gnn-distill train: paths.mirror={tmp_path / value}: this folder does not exist. Correct it"
         )
 
 

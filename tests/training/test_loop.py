@@ -102,6 +102,17 @@ def test_the_best_epoch_is_kept(
     assert last["optimizer"]["state"]
 
 
+def test_a_state_of_an_older_version_resumes_without_what_it_did_not_know(fabric: Fabric, tmp_path: Path) -> None:
+    task = make_task()
+    expected, fitted, _, _ = train(fabric, task, folder=tmp_path)
+    state = checkpoint.load(tmp_path / "last.safetensors")
+    del state["ended"]
+    checkpoint.save(tmp_path / "last.safetensors", state)
+    model, resumed, _, _ = train(fabric, task, folder=tmp_path)
+    assert equal(model.state_dict(), expected.state_dict())
+    assert (resumed.resumed, resumed.best_epoch, resumed.history) == (3, fitted.best_epoch, fitted.history)
+
+
 @pytest.mark.parametrize(("patience", "epochs"), [(0, 8), (1, 3), (2, 4), (3, 8)])
 def test_training_ends_when_patience_does(
     patience: int, epochs: int, monkeypatch: pytest.MonkeyPatch, fabric: Fabric, tmp_path: Path

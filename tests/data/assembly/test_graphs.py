@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from gnn_distill.config.schema.data import DatasetConfig
-from gnn_distill.data.assembly.graphs import assemble, check_targets
+from gnn_distill.data.assembly.graphs import assemble
+from gnn_distill.data.assembly.label_checks import check_targets
 from gnn_distill.data.packed import PackedGraphs, pointers
 from gnn_distill.data.task import Features, GraphTask, Splits
 from gnn_distill.errors import UserError
