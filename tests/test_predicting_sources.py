@@ -67,7 +67,7 @@ def in_training(task: GraphTask, predictor: Predictor) -> torch.Tensor:
     """What the student says of the test split, in its order, by way of the batches of training."""
     loader = make_loader(task, encode(task.graphs, predictor.encoding), batch_size=16, max_pairs=10**6, seed=0)
     with torch.no_grad():
-        batches = [(batch.graph_ids, predictor.student(batch).logits) for batch in loader.fixed("test")]
+        batches = [(batch.graph_ids, predictor.student(batch).logits) for batch in loader.eval_batches("test")]
     logits = torch.cat([logits for _, logits in batches])
     return logits if task.spec.level == "node" else logits[torch.cat([ids for ids, _ in batches]).argsort()]
 

@@ -86,6 +86,6 @@ def _of_large(walks: list[csr_array], block: range, steps: int) -> Float[np.ndar
     back, diagonals = ahead, []
     while len(diagonals) < steps:
         before, ahead = ahead, walks[0] @ ahead
-        back = there if len(walks) == 1 else walks[1] @ back
+        back = ahead if len(walks) == 1 else walks[1] @ back
         diagonals += [np.einsum("ij,ij->j", back, other) for other in (before, ahead)]
     return np.stack(diagonals[:steps], axis=1)
