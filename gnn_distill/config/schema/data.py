@@ -82,6 +82,34 @@ class TypedEdgesConfig(DatasetConfig):
 
 
 @dataclass
+class FarMotifConfig(DatasetConfig):
+    """Generated graphs whose label needs a local pattern and a far relation."""
+
+    source: str = "far_motif"
+    name: str = "far_motif"
+    num_train: int = number(1000, low=10)
+    """Training graphs."""
+    num_val: int = number(300, low=10)
+    """Validation graphs."""
+    num_test: int = number(1000, low=10)
+    """Test graphs."""
+    ring: int = number(26, low=8)
+    """Nodes of the ring that everything hangs on."""
+    near: list[int] = field(default_factory=lambda: [7, 7])
+    """Fewest and most hops between the query node and the near motif's anchor."""
+    far: list[int] = field(default_factory=lambda: [10, 12])
+    """The same for the far motif, whose kind is the label."""
+    reach: int = number(3, low=1)
+    """Layers of message passing that must not tell near from far: distances of 2·reach hops or less are refused."""
+    fillers: int = number(4, low=1)
+    """Number of types of the ring's other nodes, which no label needs."""
+    local: str = choice("edges", "edges", "visible")
+    """What tells a motif's kind: its edges, or, as a control, its node types."""
+    relation: str = choice("distance", "distance", "visible")
+    """What tells the far motif: the distance of its anchor, or, as a control, its anchor's type."""
+
+
+@dataclass
 class TUDatasetConfig(DatasetConfig):
     """Any set of the TUDataset collection, by name."""
 
