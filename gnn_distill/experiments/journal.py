@@ -11,7 +11,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from gnn_distill.storage.bounded import Damaged
 
-AGAIN = "Remove it and start again: finished runs are not repeated."
+START_OVER = "Remove it and start again: finished runs are not repeated."
 
 
 def open_journal(path: Path, lock: BaseFileLock) -> JournalStorage:
@@ -26,7 +26,7 @@ def open_journal(path: Path, lock: BaseFileLock) -> JournalStorage:
         try:
             return JournalStorage(_RepairingBackend(path, lock))
         except ValueError as error:  # of JSON, or of UTF-8
-            raise Damaged(path, f"a line cannot be read ({error})", AGAIN) from error
+            raise Damaged(path, f"a line cannot be read ({error})", START_OVER) from error
 
 
 class _RepairingBackend(JournalFileBackend):

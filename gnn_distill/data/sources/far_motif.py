@@ -91,9 +91,8 @@ def generate(
     anchors = np.stack([side * hops[0], -side * hops[1]], axis=1) % ring
     kinds = (kind_draw * 2).astype(int)
     turns = (np.arange(MOTIF) - (turn_draw * MOTIF).astype(int)[:, :, None]) % MOTIF
-    motifs = (
-        KINDS[kinds[:, :, None], turns] if dataset.local == "edges" else np.where(kinds, B, A)[:, :, None] + 0 * turns
-    )
+    types_of_kinds = KINDS if dataset.local == "edges" else np.array([[A] * MOTIF, [B] * MOTIF])
+    motifs = types_of_kinds[kinds[:, :, None], turns]
 
     types = np.empty((num_graphs, nodes), dtype=int)
     types[:, :ring] = FILLER + (fill_draw * dataset.fillers).astype(int)

@@ -18,7 +18,6 @@ from gnn_distill.data.subgraphs.node_sets import balls, communities, joined_adja
 if TYPE_CHECKING:
     from gnn_distill.data.task import TaskSpec
 
-SUBGRAPH_SOURCES = ("ego", "walk", "cluster", "fragment")
 CENTRED = ("ego", "walk")
 """Sources with one subgraph per node, in the order of nodes."""
 
