@@ -203,18 +203,22 @@ def test_moleculenet(own: PathsConfig, tmp_path: Path) -> None:
     assert_agrees(task_of("moleculenet", own, name="ESOL", split="random"), MOLECULES, tmp_path)
 
 
-def test_generated_graphs_and_sources_of_ones_own(own: PathsConfig, tmp_path: Path) -> None:
-    task = task_of("typed_edges", own, num_train=20, num_val=10, num_test=10)
-    graphs = task.graphs
-    raw = []
-    for graph in range(len(graphs)):
-        one = graphs.select(torch.tensor([graph]))
-        raw.append(Data(one.x, one.edge_index))
-    (tmp_path / "first").mkdir()
-    assert_agrees(task, raw, tmp_path / "first")
+def unpacked(graphs: PackedGraphs) -> list[Data]:
+    each = [graphs.select(torch.tensor([graph])) for graph in range(len(graphs))]
+    return [Data(one.x, one.edge_index) for one in each]
 
+
+@pytest.mark.parametrize("source", ["typed_edges", "far_motif"])
+def test_generated_graphs(source: str, own: PathsConfig, tmp_path: Path) -> None:
+    task = task_of(source, own, num_train=20, num_val=10, num_test=10)
+    assert_agrees(task, unpacked(task.graphs), tmp_path)
+
+
+def test_a_source_of_ones_own_that_prepares_its_graphs(own: PathsConfig, tmp_path: Path) -> None:
+    graphs = task_of("typed_edges", own, num_train=20, num_val=10, num_test=10).graphs
+    raw = unpacked(graphs)
     pipeline = InputPipeline(drop_loops=True, undirected=True, normalize_features=True)
-    for data in raw:  # a source that prepares its graphs
+    for data in raw:
         data.edge_index = data.edge_index[:, data.edge_index[0] <= data.edge_index[1]]
         data.edge_index = torch.cat([data.edge_index, torch.arange(len(data.x)).repeat(2, 1)], dim=1)
         data.x, data.y = data.x * 3 + torch.rand(data.x.shape, generator=torch.Generator().manual_seed(0)), graphs.y[:1]
