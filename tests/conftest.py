@@ -53,3 +53,11 @@ def gnn_distill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     # Hydra's handlers write to a stream that ends with the test.
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in this process draw no learning curves, which take longer than a small run itself."""
+    from gnn_distill.pipeline import run
+
+    monkeypatch.setattr(run, "learning_curves", lambda *_: [])

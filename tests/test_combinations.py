@@ -17,6 +17,8 @@ from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask, Splits
 from gnn_distill.pipeline import run as train
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 TEACHERS = [name for name in choices("teacher") if name != "none"]
 STUDENTS = [name for name in choices("student") if name != "none"]
 LEVELS = {"mutag": "graph", "cora": "node"}

@@ -21,6 +21,8 @@ from gnn_distill.data.task import GraphTask, Splits
 from gnn_distill.errors import UserError
 from gnn_distill.losses.schedule import ramp_factor
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 EXPERIMENTS = choices("experiment")
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 SOURCE = '''
 """Twenty graphs, or one with 60 nodes; kwargs.changed says what of the test part is another."""
 

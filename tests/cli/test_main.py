@@ -16,6 +16,8 @@ from gnn_distill.config.catalogue import choices
 from gnn_distill.config.schema import SCHEMAS
 from gnn_distill.errors import UserError, suggest
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 SMALL = (
     *("dataset.num_train=24", "dataset.num_val=12", "dataset.num_test=12"),
     *("trainer.max_epochs=1", "pretrain.max_epochs=1", "trainer.threads=1", "tracker=none"),

@@ -27,6 +27,8 @@ from gnn_distill.storage.checksums import read_json, write_json
 from gnn_distill.storage.run_directory import read_metrics
 from gnn_distill.training.checkpointer import Checkpointer
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 SMALL = (
     *("train", "dataset.num_train=24", "dataset.num_val=12", "dataset.num_test=12", "trainer.max_epochs=3"),
     "pretrain.max_epochs=3",

@@ -17,6 +17,8 @@ from gnn_distill.storage.checksums import write_json
 from gnn_distill.storage.run_directory import read_summary
 from gnn_distill.training.tracking import Tracker
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 def test_a_table_is_made_once_and_rendered_in_every_form(gnn_distill: Callable, tmp_path: Path) -> None:
     status, out, err = gnn_distill(*SMALL)

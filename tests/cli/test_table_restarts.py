@@ -12,6 +12,8 @@ import pytest
 from filelock import FileLock
 from small_tables import SMALL, TINY, summaries
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 def test_what_another_process_makes_is_left_to_it(gnn_distill: Callable, tmp_path: Path) -> None:
     words = (*SMALL, "table.sizes.smoke.rows=[teacher]", "table.search=[]")

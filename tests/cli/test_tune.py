@@ -21,6 +21,8 @@ from gnn_distill.experiments.cells import PlannedRun, plan
 from gnn_distill.experiments.studies import Study, read_facts, read_trials
 from gnn_distill.storage.checksums import write_json
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 TABLE = """
 name: tiny
 title: A tiny one
