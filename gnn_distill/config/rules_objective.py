@@ -9,19 +9,25 @@ from gnn_distill.errors import UserError, refuse
 
 
 def projection_fits_widths(cfg: DictConfig) -> None:
-    """Without a projection, teacher and student must have the same width."""
-    if cfg.teacher.name == "none" or cfg.teacher.hidden_channels == cfg.student.hidden_channels:
+    """Without a projection, teacher and student must have the same width, all of which is compared."""
+    if cfg.teacher.name == "none":
         return
-    if cfg.teacher.control == "self":  # a twin is as wide as the student
-        return
+    share, widths = cfg.alignment.channels, (cfg.teacher.hidden_channels, cfg.student.hidden_channels)
+    twin = cfg.teacher.control == "self"  # as wide as the student
     for section in ("alignment", "loss.micro", "loss.macro", "loss.baseline"):
         key = f"{section}.projection"
-        if OmegaConf.select(cfg, key) == "none":
+        if OmegaConf.select(cfg, key) != "none":
+            continue
+        if share < 1:
+            raise refuse(
+                "alignment.channels", share, f"{key}=none compares all channels. Choose linear or mlp, or set it to 1."
+            )
+        if widths[0] != widths[1] and not twin:
             raise refuse(
                 key,
                 "none",
-                f"teacher.hidden_channels={cfg.teacher.hidden_channels} and "
-                f"student.hidden_channels={cfg.student.hidden_channels} differ. Choose linear or mlp, or equal widths.",
+                f"teacher.hidden_channels={widths[0]} and student.hidden_channels={widths[1]} differ. "
+                "Choose linear or mlp, or equal widths.",
             )
 
 
@@ -130,6 +136,8 @@ def head_can_be_reused(cfg: DictConfig) -> None:
         why = "the trained teacher's head cannot read states of an untrained one (teacher.control=untrained)"
     if teacher.control == "self" and cfg.student.readout == "token":
         why = "the head of a student with student.readout=token reads the token, not the nodes (teacher.control=self)"
+    if cfg.alignment.channels < 1:
+        why = f"the head reads all channels (alignment.channels={cfg.alignment.channels})"
     if why:
         raise refuse("alignment.reuse_head", "true", f"{why}. Set alignment.reuse_head=false.")
 

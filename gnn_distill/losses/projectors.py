@@ -30,10 +30,18 @@ class TeacherShape:
 
 
 class StudentShape(NamedTuple):
-    """Widths of the student's node states, by layer, and of its graph state."""
+    """Numbers of channels that terms read of the student's node states, by layer, and of its graph state."""
 
     states: tuple[int, ...]
     graph: int
+
+    @classmethod
+    def of(cls, student: nn.Module, share: float) -> "StudentShape":
+        """`share` of a student's channels, rounded, and one at the least."""
+        return cls(
+            tuple(max(1, round(share * channels)) for channels in student.state_channels),
+            max(1, round(share * student.graph_channels)),
+        )
 
 
 class Target(NamedTuple):

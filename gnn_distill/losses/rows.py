@@ -70,6 +70,8 @@ class StateRows:
     """The student's node states after this layer, counted from 1; None: its graph states."""
     target: Target
     project: nn.Module
+    channels: int
+    """How many of the student's channels are compared, the first ones; the others are free."""
     samples: int = 0
     """Largest number of rows, drawn at random in every step; 0: all."""
 
@@ -78,7 +80,7 @@ class StateRows:
         return self.target.requires
 
     def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Sides:
-        student = out.graph if self.layer is None else out.nodes[self.layer - 1]
+        student = (out.graph if self.layer is None else out.nodes[self.layer - 1])[:, : self.channels]
         states = self.target.read(teacher)
         if self.samples:
             picked = sample_rows(len(student), self.samples, student.device)
@@ -155,7 +157,7 @@ def node_rows(
     """
     layer, teacher_layer = layers or (len(projectors.student.states), projectors.last)
     target, channels = projectors.nodes(teacher_layer, raw), projectors.student.states[layer - 1]
-    return StateRows(layer, target, projectors.project(name, projection, channels, target), samples)
+    return StateRows(layer, target, projectors.project(name, projection, channels, target), channels, samples)
 
 
 def graph_rows(
@@ -173,9 +175,8 @@ def graph_rows(
     or nodes; all else as in `node_rows`.
     """
     if projectors.level == "graph":
-        target = projectors.graphs(raw)
-        project = projectors.project(name, projection, projectors.student.graph, target)
-        return StateRows(None, target, project, samples)
+        target, channels = projectors.graphs(raw), projectors.student.graph
+        return StateRows(None, target, projectors.project(name, projection, channels, target), channels, samples)
     if among == "nodes":
         return node_rows(projectors, name, projection, raw=raw, samples=samples)
     nodes = node_rows(projectors, name, projection, raw=raw)

@@ -89,7 +89,8 @@ class Transformer(nn.Module):
         self.dropout = Dropout(config.dropout)
         token = config.readout == "token" and spec.level == "graph"
         self.token = nn.Parameter(torch.randn(channels) * 0.02) if token else None
-        self.bias = AttentionBias(encoding, spec.edge_features, config.num_heads, token)
+        self.biases = config.num_layers if encoding.bias_per_layer else 1
+        self.bias = AttentionBias(encoding, spec.edge_features, self.biases * config.num_heads, token)
         self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.num_layers))
         self.norm = nn.LayerNorm(channels)
         self.output = Output(channels, spec, config.readout, config.dropout)
@@ -108,12 +109,13 @@ class Transformer(nn.Module):
         if self.token is not None:
             dense = torch.cat([self.token.expand(batch.num_graphs, 1, -1).to(dense.dtype), dense], dim=1)
             first = 1
-        bias = self.bias(batch)
+        bias, biases = self.bias(batch), [None]
         if bias is not None:
-            bias = bias.to(dense.dtype)
+            biases = bias.to(dense.dtype).chunk(self.biases, dim=1)
         places = batch.dense_index + first * (batch.batch + 1)
         states, attention = [], {}
         for number, layer in enumerate(self.layers, start=1):
+            bias = biases[(number - 1) % len(biases)]
             dense, logits = layer(dense, bias, explicit=number in attention_layers)
             if number == len(self.layers):
                 dense = self.norm(dense)

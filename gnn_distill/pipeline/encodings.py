@@ -12,7 +12,7 @@ from gnn_distill.storage.code_hash import code_of
 from gnn_distill.storage.store import Entry
 
 # Keys that only the model reads: they change no encoding.
-MODEL_KEYS = ("max_degree", "max_spd", "edge", "bias_scale", "bias_gain")
+MODEL_KEYS = ("max_degree", "max_spd", "edge", "bias_scale", "bias_gain", "bias_per_layer")
 
 
 def stored_encodings(runtime: Runtime, task: GraphTask, encoding: EncodingConfig) -> tuple[StructuralEncodings, Entry]:

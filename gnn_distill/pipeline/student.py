@@ -74,7 +74,7 @@ def student_and_objective(
         kind = config.alignment.projection
         student = ReusingStudent(student, head_of(teacher, config.teacher.name), shape.nodes[shape.num_layers], kind)
     runtime.announce("student", config.student.name, student, task.spec)
-    widths = StudentShape(student.state_channels, student.graph_channels)
+    widths = StudentShape.of(student, config.alignment.channels)
     structure = StoredStructure(runtime, task, taught_nodes(outputs))
     return student, Objective(task_loss, config.loss, config.alignment, shape, widths, structure)
 

@@ -42,6 +42,8 @@ ADDED_KEYS = {
     "dataset.features": "pyg",
     "dataset.positive": None,
     "loss.own": {},
+    "alignment.channels": 1.0,
+    "encoding.bias_per_layer": False,
 }
 """Keys added later, with the value that means the earlier behaviour: with it, a config keeps its hash."""
 RESULT_NEUTRAL = ("trainer.out_of_memory",)

@@ -30,6 +30,11 @@ WRONG = {
     "no head of this package's to reuse. Set alignment.reuse_head=false.",
     "loss=lsp loss.baseline.projection=none student.hidden_channels=32": "loss.baseline.projection=none: "
     "teacher.hidden_channels=64 and student.hidden_channels=32 differ. Choose linear or mlp, or equal widths.",
+    "alignment.channels=0.5 loss.micro.projection=none": "alignment.channels=0.5: loss.micro.projection=none compares "
+    "all channels. Choose linear or mlp, or set it to 1.",
+    "loss=simkd alignment.channels=0.5": "alignment.reuse_head=true: the head reads all channels "
+    "(alignment.channels=0.5). Set alignment.reuse_head=false.",
+    "alignment.channels=1.5": "alignment.channels=1.5: must be above 0 and at most 1.",
     "+loss.own={my-loss:{target:mine.loss}}": "loss.own.my-loss: must be a Python name (letters, digits and _): "
     "the term is called own_<name>.",
     "+loss.own={mine:{weight:1}}": "loss.own.mine.target has no value. Give it one: loss.own.mine.target=…",

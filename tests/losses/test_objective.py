@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from objective_cases import (
     TEACHER_CHANNELS,
     TEACHER_LAYERS,
     TERMS,
+    WIDTHS,
     FoundStructure,
     expected_terms,
     make_batch,
@@ -91,6 +93,23 @@ def test_gradients_reach_the_student_and_the_terms_own_projections(config: str, 
     for key, parameter in objective.named_parameters():
         own = key.removeprefix("projectors.projections.").startswith(name)
         assert (parameter.grad is not None and parameter.grad.isfinite().all()) == own, key
+
+
+@pytest.mark.parametrize("measure", ["mse", "cka"])
+def test_channels_that_are_not_compared_are_free(measure: str) -> None:
+    batch = make_batch()
+    out, (teacher, shape) = make_student(batch, 1), make_teacher(batch, 1)
+    widths = StudentShape.of(SimpleNamespace(state_channels=WIDTHS.states, graph_channels=WIDTHS.graph), 0.5)
+    assert widths == StudentShape((2, 2, 2), 2)
+    align = AlignmentConfig(weights=ALL_SCALES, measure=measure, layers=True)
+    loss = LossConfig(weights=replace(ALL_WEIGHTS, task=0.0, soft=0.0))
+    objective = Objective(TaskLoss(make_spec()), loss, align, shape, widths, FoundStructure(make_graphs(make_spec())))
+    total, raw, _ = objective(out, batch, teacher, 0.5)
+    assert set(raw) == TERMS - {"task", "soft"}
+    total.backward()
+    for states in (*out.nodes, out.graph):
+        assert states.grad[:, :2].abs().sum() > 0
+        assert states.grad[:, 2:].abs().sum() == 0
 
 
 @pytest.mark.parametrize("config", CONFIGS)

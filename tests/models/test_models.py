@@ -39,6 +39,12 @@ STUDENTS = {
         for encoding in choices("encoding")
     },
     "graphormer edges": {"name": "graphormer", "encoding": "graphormer", "edges": "categorical"},
+    "graphormer layers": {
+        "name": "graphormer",
+        "encoding": "graphormer",
+        "edges": "categorical",
+        "bias_per_layer": True,
+    },
     "graphormer categories": {
         **{"name": "graphormer", "encoding": "all", "nodes": "categorical", "edges": "continuous"},
     },
@@ -73,6 +79,7 @@ def build(name: str, kind: str = "multiclass") -> tuple[nn.Module, PackedGraphs,
     keys = dict(MODELS[name])
     spec = make_spec(kind, keys.pop("nodes", "continuous"), keys.pop("edges", None))
     encoding = small_encoding(keys.pop("encoding", "none"))
+    encoding = replace(encoding, bias_per_layer=keys.pop("bias_per_layer", False))
     role, build_model = ("student", build_student) if name in STUDENTS else ("teacher", build_teacher)
     config = preset(role, keys.pop("name"), hidden_channels=WIDTH, num_layers=DEPTH, dropout=0.1, **keys)
     torch.manual_seed(0)
@@ -236,3 +243,26 @@ def test_bf16_is_finite(name: str) -> None:
     torch.testing.assert_close(out.logits, exact.logits, rtol=0.1, atol=0.1)
     fabric.backward(out.logits.logsumexp(1).sum())
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+
+
+def test_a_bias_per_layer_is_that_layers_alone() -> None:
+    layered, graphs, encoding = build("graphormer layers")
+    shared, _, _ = build("graphormer edges")
+    batch = collate(graphs, encode(graphs, encoding), torch.arange(len(graphs)))
+    tables = [layered.bias.table, layered.bias.edges.tables.weight]
+    own = [shared.bias.table, shared.bias.edges.tables.weight]
+    heads = own[0].size(1)
+    rest = {name: value for name, value in layered.state_dict().items() if not name.startswith("bias.")}
+    shared.load_state_dict(rest | {k: v for k, v in shared.state_dict().items() if k.startswith("bias.")})
+    before = run(layered.eval(), batch).nodes
+    for layer in range(DEPTH):
+        part = slice(layer * heads, (layer + 1) * heads)
+        with torch.no_grad():
+            for table, mine in zip(tables, own, strict=True):
+                mine.copy_(table[:, :heads])
+                table[:, part] = table[:, :heads]  # in the end all layers have the first one's
+        after = run(layered, batch).nodes
+        assert all(torch.equal(one, other) for one, other in zip(before[:layer], after[:layer], strict=True))
+        assert torch.equal(before[layer], after[layer]) == (layer == 0)
+        before = after
+    assert_same(list(run(shared.eval(), batch).nodes), list(before))

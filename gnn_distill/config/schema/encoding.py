@@ -29,3 +29,5 @@ class EncodingConfig:
     """Standard deviation of the attention bias at initialisation."""
     bias_gain: float = positive(1.0)
     """Multiplier of the bias tables, equivalent to a larger learning rate for them."""
+    bias_per_layer: bool = False
+    """An attention bias of its own in every layer; false: one for all layers, as in Graphormer."""

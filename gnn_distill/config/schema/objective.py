@@ -236,6 +236,8 @@ class AlignmentConfig:
     """infonce: largest number of rows, sampled again in every step; all pairs of them are formed."""
     projection: str = choice("linear", "linear", "mlp", "none")
     """Learned map from student to teacher width at node and graph scale, not part of the student."""
+    channels: float = positive(1.0, high=1.0)
+    """Share of the student's channels that losses of states compare, at all scales; the others stay free."""
     layers: bool = False
     """Node scale: align every student layer to its teacher layer, not only the last."""
     source: str = choice("ego", "ego", "walk", "cluster", "fragment")
