@@ -15,6 +15,8 @@ METRIC_LABELS = {
 }
 PERCENT = ("accuracy", "macro_f1", "roc_auc", "average_precision")
 """Metrics that are fractions: terminals, tables and pages show percent with one decimal, files hold fractions."""
+ROLES = {"teacher": "teacher", "alone": "student alone", "student": "student"}
+"""The models of a run, by their keys in its files, as they are called where they are shown."""
 MOST_DECIMALS = 6
 NOTHING = "–"
 """Shown in place of a missing number."""

@@ -15,6 +15,7 @@ from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
+from gnn_distill.formatting import ROLES
 from gnn_distill.interruption import Interrupted, Interruption
 from gnn_distill.losses.task import make_task_loss
 from gnn_distill.pipeline.encodings import stored_encodings
@@ -120,16 +121,24 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
             made.models["student"], made.fitted = train_student(
                 runtime, task, made.encodings["student"], task_loss, made.outputs, config, made.models.get("teacher")
             )
+    if config.alone:
+        made.encodings["alone"] = made.encodings["student"]
+        with seconds.of("alone", earlier=lambda: made.alone.earlier):
+            made.models["alone"], made.alone = train_student(
+                runtime, task, made.encodings["student"], task_loss, None, config, role="alone"
+            )
 
     # --- 4 evaluate ---
     can = {"teacher": plan.can, "student": capabilities_of(config.student.name)}
+    can["alone"] = can["student"]
     with seconds.of("evaluation"):
         results = {
             role: evaluate_splits(
-                runtime, model, task, made.encodings[role], task_loss, config.trainer, can[role].mini_batches
+                runtime, made.models[role], task, made.encodings[role], task_loss, config.trainer,
+                can[role].mini_batches,
             )
-            for role, model in made.models.items()
-        }
+            for role in ROLES if role in made.models
+        }  # fmt: skip
     if has_student:
         save_student(directory.path, made.models["student"], task.spec, config, task.pipeline, Seen.in_training(task))
 

@@ -37,22 +37,24 @@ def train_student(
     outputs: TeacherOutputs | None,
     config: TrainConfig,
     teacher: nn.Module | None = None,
+    role: str = "student",
 ) -> tuple[nn.Module, FitResult]:
     """The student of the best epoch; without `outputs` of a teacher it learns from labels alone, by the same loop.
 
-    `teacher`: whose head it uses again where alignment.reuse_head asks for that.
+    teacher: whose head it uses again where alignment.reuse_head asks for that; role: what its epochs are recorded as.
     """
-    student, objective = student_and_objective(runtime, task, task_loss, outputs, config, teacher)
+    student, objective = student_and_objective(runtime, task, task_loss, outputs, config, teacher, role)
     if objective.requires.distances:
         encodings = with_distances(runtime, task, encodings)
     # What no term requires is not gathered.
     rows = partial(outputs.rows, requires=objective.requires) if objective.requires.teacher else no_extra
     recipe = replace(student_recipe(config, task), taught=taught_nodes(outputs), log_gradients=config.debug.gradients)
-    checkpointer = Checkpointer(runtime.directory.last, runtime.interruption)
+    path = runtime.directory.last if role == "student" else runtime.directory.checkpoints / f"{role}.safetensors"
+    checkpointer = Checkpointer(path, runtime.interruption)
 
     def attempt(parts: int) -> FitResult:
         smaller = recipe.split(parts)
-        return run_fit(runtime, "student", student, objective, task, encodings, smaller, checkpointer, rows)
+        return run_fit(runtime, role, student, objective, task, encodings, smaller, checkpointer, rows)
 
     halve = config.trainer.out_of_memory == "halve" and (task.spec.level == "graph" or recipe.batch_nodes > 0)
     return student, fit_within_memory(attempt, checkpointer, halve, runtime.console)
@@ -65,6 +67,7 @@ def student_and_objective(
     outputs: TeacherOutputs | None,
     config: TrainConfig,
     teacher: nn.Module | None = None,
+    role: str = "student",
 ) -> tuple[nn.Module, Objective]:
     """A fresh student and the objective that it minimises."""
     seed_stage(config.seed)
@@ -73,7 +76,7 @@ def student_and_objective(
     if outputs and config.alignment.reuse_head:
         kind = config.alignment.projection
         student = ReusingStudent(student, head_of(teacher, config.teacher.name), shape.nodes[shape.num_layers], kind)
-    runtime.announce("student", config.student.name, student, task.spec)
+    runtime.announce(role, config.student.name, student, task.spec)
     widths = StudentShape.of(student, config.alignment.channels)
     structure = StoredStructure(runtime, task, taught_nodes(outputs))
     return student, Objective(task_loss, config.loss, config.alignment, shape, widths, structure)

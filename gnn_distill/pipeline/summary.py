@@ -23,7 +23,7 @@ from gnn_distill.training.loop import FitResult
 
 @dataclass
 class Made:
-    """What the stages of a run have made so far, by role (teacher, student) or kind of the store's entries."""
+    """What the stages of a run have made so far, by role (as in ROLES) or kind of the store's entries."""
 
     models: dict[str, nn.Module] = field(default_factory=dict)
     encodings: dict[str, StructuralEncodings | None] = field(default_factory=lambda: {"teacher": None})
@@ -32,6 +32,8 @@ class Made:
     """The teacher's; None: there is nobody to teach, or to be taught."""
     fitted: FitResult | None = None
     """The student's training; None: there is no student."""
+    alone: FitResult | None = None
+    """That of the same student from labels alone; None: it is not asked for."""
 
 
 def summarise(
@@ -70,6 +72,7 @@ def summarise(
         "store": runtime.store.used,
         "best_epoch": fitted.best_epoch if fitted else None,
         "epochs": fitted.epochs if fitted else None,
+        **({"best_epoch_alone": made.alone.best_epoch, "epochs_alone": made.alone.epochs} if made.alone else {}),
         "skipped_steps": fitted.skipped if fitted else None,
         "resumed": directory.facts["resumed"],
         "notices": runtime.console.notices,

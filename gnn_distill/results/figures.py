@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gnn_distill.errors import printable
-from gnn_distill.formatting import PERCENT, metric_label
+from gnn_distill.formatting import PERCENT, ROLES, metric_label
 from gnn_distill.storage.run_directory import read_metrics
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Curves = dict[str, dict[str, list[float]]]
-COLOURS = {"teacher": "#0072b2", "student": "#d55e00"}
+COLOURS = {"teacher": "#0072b2", "alone": "#7f7f7f", "student": "#d55e00"}
 WEIGHTED = ".weighted"
 MOST_INSIDE = 4
 """Most lines whose legend fits inside a panel; longer legends are placed below it."""
@@ -49,20 +49,20 @@ def draw_losses(curves: Curves) -> "Figure | None":
         _line(axes, curves[stage], "train/loss", label="training", color=colour)
         if "val/loss" in curves[stage]:
             _line(axes, curves[stage], "val/loss", label="validation", color=colour, linestyle="--")
-        axes.set(title=stage, ylabel="loss")
+        axes.set(title=ROLES.get(stage, stage), ylabel="loss")
 
     return _panels(stages, draw)
 
 
 def draw_metric(curves: Curves, metric: str | None = None) -> "Figure | None":
-    """The primary metric on the validation split, teacher and student in one panel."""
+    """The primary metric on the validation split, all models in one panel."""
     names = [name for stage in curves.values() for name in stage if name.startswith("val/") and name != "val/loss"]
     column = f"val/{metric}" if metric else next(iter(names), "")
 
     def draw(axes: "Axes", column: str) -> None:
         for stage in curves:
             if column in curves[stage]:
-                _line(axes, curves[stage], column, label=stage, color=COLOURS.get(stage))
+                _line(axes, curves[stage], column, label=ROLES.get(stage, stage), color=COLOURS.get(stage))
         name = column.removeprefix("val/")
         if name in PERCENT:
             axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g}")

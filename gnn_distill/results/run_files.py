@@ -16,7 +16,8 @@ from gnn_distill.storage.metrics_file import METRICS_FILE
 from gnn_distill.storage.run_directory import FAILED, REPEAT_RUN, RUN, SUMMARY, read_metrics, read_summary, verify_run
 
 CONFIG = Path(".hydra", "config.yaml")
-ROLES = ("student", "teacher")
+CONFIGURED = ("student", "teacher")
+"""The models that a run's config has sections of."""
 REFERENCE = re.compile(r"\$\{[\w.]+\}")
 """A reference to a key of the same config."""
 
@@ -44,7 +45,7 @@ class Run:
     @property
     def read_split(self) -> str:
         """The split whose metric is the result: test, or validation if the test split was not read."""
-        return "test" if any("test" in self.summary.get(role, {}) for role in ROLES) else "val"
+        return "test" if any("test" in self.summary.get(role, {}) for role in CONFIGURED) else "val"
 
     def score(self, role: str, split: str) -> float | None:
         """The primary metric of a role on a split, if it was measured."""

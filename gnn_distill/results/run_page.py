@@ -9,10 +9,10 @@ from markupsafe import Markup
 from omegaconf import OmegaConf
 
 from gnn_distill.config.schema.data import LOWER_IS_BETTER
-from gnn_distill.formatting import duration, metric_label, shown
+from gnn_distill.formatting import ROLES, duration, metric_label, shown
 from gnn_distill.results.figures import WEIGHTED, draw_losses, draw_metric, draw_terms
 from gnn_distill.results.inline import svg
-from gnn_distill.results.run_files import CONFIG, ROLES, Run, read_run
+from gnn_distill.results.run_files import CONFIG, CONFIGURED, Run, read_run
 from gnn_distill.storage.bounded import MOST_YAML, read_bytes
 from gnn_distill.storage.privacy import command
 from gnn_distill.storage.run_directory import SUMMARY
@@ -20,6 +20,8 @@ from gnn_distill.storage.run_directory import SUMMARY
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+SHOWN = tuple(reversed(ROLES))
+"""The student comes first."""
 CLASSES = 10
 """Number of classes that are named; the rest are counted."""
 
@@ -27,7 +29,7 @@ CLASSES = 10
 def run_page(folder: Path) -> dict[str, Any]:
     """The variables of templates/run.html."""
     run = read_run(folder)
-    models = [run.config.get(role, {}).get("name", "none") for role in ROLES]
+    models = [run.config.get(role, {}).get("name", "none") for role in CONFIGURED]
     return {
         "title": " ← ".join(name for name in models if name != "none") or run.path.resolve().name,
         "subject": next(filter(None, (run.summary.get("dataset"), OmegaConf.select(run.config, "dataset.name"))), ""),
@@ -54,10 +56,10 @@ def _tiles(run: Run) -> Iterator[dict[str, str]]:
     """The result: the scores of student and teacher, and which is ahead."""
     split = run.read_split
     what = f"{ {'test': 'test', 'val': 'validation'}[split] } {metric_label(run.metric)}"
-    scores = {role: run.score(role, split) for role in ROLES if role in run.summary}
+    scores = {role: run.score(role, split) for role in SHOWN if role in run.summary}
     for role, score in scores.items():
-        yield {"name": role, "value": shown(score, run.metric), "what": what, "kind": role}
-    if len(scores) == 2 and None not in scores.values():
+        yield {"name": ROLES[role], "value": shown(score, run.metric), "what": what, "kind": role}
+    if {*CONFIGURED} <= scores.keys() and None not in scores.values():
         lower = not run.summary.get("higher_is_better", run.metric not in LOWER_IS_BETTER)
         lead = (scores["student"] - scores["teacher"]) * (-1 if lower else 1)
         yield {
@@ -80,7 +82,7 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
         yield "Classes", ", ".join(f"{index} = {name}" for index, name in enumerate(classes[:CLASSES])) + more
     if split:
         yield "Split", f"{split['kind']}, fold {split['fold']}, split seed {split['split_seed']}"
-    for role in ROLES:
+    for role in CONFIGURED:
         if role in summary:
             count = f"{summary['parameters'][role]:,} parameters"
             yield role.capitalize(), ", ".join([run.config.get(role, {}).get("name", ""), count]).removeprefix(", ")
@@ -118,7 +120,7 @@ def _notes(run: Run) -> Iterator[str]:
 
 def _metrics(run: Run) -> list[str]:
     """All metrics that were measured, the primary one first."""
-    names = [name for role in ROLES for split in run.summary.get(role, {}).values() for name in split]
+    names = [name for role in SHOWN for split in run.summary.get(role, {}).values() for name in split]
     return sorted(dict.fromkeys(names), key=lambda name: name != run.metric)
 
 
@@ -127,7 +129,8 @@ def _results(run: Run) -> list[dict[str, Any]]:
     order = ("test", "val", "train")
     return [
         {
-            "role": role,
+            "kind": role,
+            "role": ROLES[role],
             "lines": [
                 (
                     {"val": "validation"}.get(split, split),
@@ -137,7 +140,7 @@ def _results(run: Run) -> list[dict[str, Any]]:
                 if split in run.summary[role]
             ],
         }
-        for role in ROLES
+        for role in SHOWN
         if role in run.summary
     ]
 
@@ -148,13 +151,13 @@ def _curves(run: Run) -> Iterator[tuple[Markup, str]]:
     if figure := draw_metric(run.curves, run.metric or None):
         caption = "; ".join(text for text in ("The primary metric on validation", _marked(chosen)) if text)
         yield svg(_mark(figure, chosen), "validation metric"), f"{caption}."
-    for role in ROLES:
+    for role in SHOWN:
         if role in run.curves and (figure := draw_losses({role: run.curves[role]})):
             mark = chosen if role == "student" else None
             # The student is trained on more terms than it is validated on.
             what = "training: all terms, validation: the task's" if role == "student" and len(_terms(run)) > 1 else ""
-            caption = "; ".join(text for text in (f"Loss of the {role}", what, _marked(mark)) if text)
-            yield svg(_mark(figure, mark), f"loss of the {role}"), f"{caption}."
+            caption = "; ".join(text for text in (f"Loss of the {ROLES[role]}", what, _marked(mark)) if text)
+            yield svg(_mark(figure, mark), f"loss of the {ROLES[role]}"), f"{caption}."
 
 
 def _mark(figure: "Figure", epoch: int | None) -> "Figure":

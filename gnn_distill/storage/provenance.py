@@ -46,8 +46,8 @@ ADDED_KEYS = {
     "encoding.bias_per_layer": False,
 }
 """Keys added later, with the value that means the earlier behaviour: with it, a config keeps its hash."""
-RESULT_NEUTRAL = ("trainer.out_of_memory",)
-"""Keys that change how a result is computed, not the result."""
+RESULT_NEUTRAL = ("trainer.out_of_memory", "alone")
+"""Keys that change how a result is computed, or what it is shown beside, not the result."""
 FILES = ("dataset.path", "teacher.checkpoint")
 """Keys that name a file of the user's: its content counts, not its path."""
 
@@ -112,7 +112,7 @@ def config_hash(cfg: DictConfig) -> str:
     for key in (*RESULT_NEUTRAL, *ADDED_KEYS):
         section, _, name = key.rpartition(".")
         if key in RESULT_NEUTRAL or _select(kept, key) == ADDED_KEYS[key]:
-            (_select(kept, section) or {}).pop(name, None)
+            ((_select(kept, section) if section else kept) or {}).pop(name, None)
     for key in FILES:
         section, _, name = key.partition(".")
         if isinstance(path := _select(kept, key), str):

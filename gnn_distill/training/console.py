@@ -12,7 +12,7 @@ from rich import console as rich_console
 from rich.table import Table
 
 from gnn_distill.errors import printable
-from gnn_distill.formatting import Format, metric_label
+from gnn_distill.formatting import ROLES, Format, metric_label
 from gnn_distill.training.progress import BarProgress, LineProgress, Work
 from gnn_distill.training.terminal import UnfailingStream
 
@@ -96,9 +96,13 @@ class Console:
             for role, splits_of in results.items()
         }
         number = Format.of(spec.metric, [value for row in values.values() for value in row], digits=4)
-        rows = {role: [number(value) for value in row] for role, row in values.items()}
+        rows = {ROLES[role]: [number(value) for value in row] for role, row in values.items()}
         if {"teacher", "student"} <= values.keys():
             rows |= _leads(values["teacher"], values["student"], number, spec.higher_is_better)
+        if "alone" in values:
+            sign = 1 if spec.higher_is_better else -1
+            gains = [sign * (ours - theirs) for ours, theirs in zip(values["student"], values["alone"], strict=True)]
+            rows["gain by its teacher"] = [number(gain, sign=True) for gain in gains]
         table = Table(
             title=f"\n{printable(spec.name)}", title_justify="left", title_style="bold", caption_justify="left"
         )

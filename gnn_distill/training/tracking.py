@@ -12,6 +12,7 @@ from pathlib import Path
 from queue import Full, Queue
 from typing import TYPE_CHECKING, Any
 
+from gnn_distill.formatting import ROLES
 from gnn_distill.storage.privacy import shorten_paths
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from gnn_distill.config.schema.run import TrainConfig
 
-STAGES = ("teacher", "student")
 MAX_WAITING = 10_000
 """Messages queued for a slow tracker; more are dropped, with a warning."""
 SECONDS_TO_FINISH = {"offline": 10.0, "online": 30.0}
@@ -155,7 +155,7 @@ def start_tracker(
     try:
         arguments = {
             "mode": cfg.tracker.mode,
-            "stages": STAGES,
+            "stages": list(ROLES),
             "project": cfg.tracker.project,
             "entity": cfg.tracker.entity,
             "group": cfg.tracker.group or group,

@@ -20,6 +20,7 @@ from small_tables import summaries
 
 from gnn_distill.config.naming import folder_of_models
 from gnn_distill.config.quoting import for_hydra
+from gnn_distill.formatting import ROLES
 from gnn_distill.interruption import Interruption
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.storage import files
@@ -56,14 +57,17 @@ def summary_of(folder: str) -> dict:
     return json.loads(Path(folder, "summary.json").read_text())
 
 
-@pytest.mark.parametrize(("stage", "number"), [("teacher", signal.SIGUSR1), ("student", signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("stage", "number"), [("teacher", signal.SIGUSR1), ("student", signal.SIGTERM), ("alone", signal.SIGTERM)]
+)
 def test_a_run_that_a_signal_stopped_goes_on_to_the_same_end(
     stage: str, number: int, gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Checkpointer, "SHARE", 1e9)
-    assert gnn_distill(*SMALL, "hydra.run.dir=whole", "paths.store=one")[0] == 0
+    words = (*SMALL, *(["alone=true"] if stage == "alone" else []))
+    assert gnn_distill(*words, "hydra.run.dir=whole", "paths.store=one")[0] == 0
     with signalled(monkeypatch, stage, 2, number):
-        status, out, err = gnn_distill(*SMALL, "hydra.run.dir=run", "paths.store=two")
+        status, out, err = gnn_distill(*words, "hydra.run.dir=run", "paths.store=two")
     assert (status, err) == (75, "")
     assert f"Warning: Stopped by {signal.Signals(number).name}. Resume with: gnn-distill train resume=" in out
     assert not Path("run/summary.json").exists()
@@ -72,11 +76,11 @@ def test_a_run_that_a_signal_stopped_goes_on_to_the_same_end(
 
     status, out, err = gnn_distill("train", "resume=run")
     assert (status, err) == (0, "")
-    assert f"Note: Resuming the {stage} after epoch 2." in out
+    assert f"Note: Resuming the {ROLES[stage]} after epoch 2." in out
     whole, run = summary_of("whole"), summary_of("run")
     assert (run["resumed"], whole["resumed"]) == (1, 0)
-    for key in ("teacher", "student", "best_epoch", "epochs", "config_hash", "reused", "parameters"):
-        assert run[key] == whole[key], key
+    for key in ("teacher", "student", "alone", "best_epoch", "epochs", "config_hash", "reused", "parameters"):
+        assert run.get(key) == whole.get(key), key
     one, other = load_file("whole/student.safetensors"), load_file("run/student.safetensors")
     assert all(torch.equal(one[name], other[name]) for name in one)
     rows = [read_metrics(folder) for folder in ("whole", "run")]

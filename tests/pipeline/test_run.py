@@ -8,6 +8,8 @@ from unittest.mock import Mock
 import pytest
 
 from gnn_distill.pipeline import run, teacher_plan
+from gnn_distill.results.run_page import run_page
+from gnn_distill.storage.run_directory import read_metrics
 
 OLD = Path(__file__).parents[1] / "storage" / "written_by_version_1" / "finished" / "summary.json"
 SMALL = (
@@ -35,3 +37,32 @@ def test_a_run_plans_its_teacher_once_and_its_summary_has_the_keys_it_always_had
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert list(summary) == list(json.loads(OLD.read_text()))
     assert summary["teacher"] == json.loads((tmp_path / "first" / "summary.json").read_text())["teacher"]
+
+
+def test_a_student_alone_beside_the_taught_one_is_that_of_a_run_without_a_teacher(
+    gnn_distill: Callable, tmp_path: Path
+) -> None:
+    runs = {"both": ["alone=true"], "taught": [], "alone": ["teacher=none"]}
+    output = {name: gnn_distill(*SMALL, *words, f"hydra.run.dir={name}") for name, words in runs.items()}
+    assert {status for status, _, _ in output.values()} == {0}
+    both, taught, alone = (json.loads((tmp_path / name / "summary.json").read_text()) for name in runs)
+    assert (both["alone"], both["best_epoch_alone"]) == (alone["student"], alone["best_epoch"])
+    for key in ("teacher", "student", "config_hash", "best_epoch"):
+        assert both[key] == taught[key], key
+    rows = {name: read_metrics(tmp_path / name) for name in runs}
+    for columns in (stage for stages in rows.values() for stage in stages.values()):
+        columns.pop("seconds")
+    assert rows["both"] == rows["taught"] | {"alone": rows["alone"]["student"]}
+    assert "student alone" in output["both"][1]
+    assert "gain by its teacher" in output["both"][1]
+    page = run_page(tmp_path / "both")
+    assert [tile["name"] for tile in page["tiles"]][:3] == ["student", "student alone", "teacher"]
+    assert [block["role"] for block in page["results"]] == ["student", "student alone", "teacher"]
+    assert "Loss of the student alone." in [caption for _, caption in page["curves"]]
+
+
+@pytest.mark.parametrize("words", ["teacher=none", "student=none", "loss=simkd loss.weights.task=0"])
+def test_what_cannot_be_compared_is_refused(words: str, gnn_distill: Callable) -> None:
+    status, _, err = gnn_distill(*SMALL, "alone=true", *words.split())
+    assert (status, err.count("alone=true: ")) == (1, 1)
+    assert "Set alone=false" in err

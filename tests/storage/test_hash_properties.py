@@ -59,5 +59,5 @@ def test_places_and_means_do_not_matter(values: dict[str, Any], section: Any) ->
     more = dict.fromkeys(LOCATION_SECTIONS, section)
     for key in RESULT_NEUTRAL:
         head, _, name = key.rpartition(".")
-        more[head] = {**values[head], name: section}
+        more |= {head: {**values[head], name: section}} if head else {name: section}
     assert hashed(values | more) == hashed(values)

@@ -140,6 +140,8 @@ class TrainConfig:
     """Where files are read and written."""
     debug: DebugConfig = section(DebugConfig)
     """Shortcuts for trying things out, and diagnostics."""
+    alone: bool = False
+    """Also train the same student from labels alone, to show what its teacher gives."""
     experiment: str | None = None
     """Name of the experiment file, for grouping in the tracker."""
     seed: int = number(0, low=0, high=2**32 - 1)
