@@ -92,11 +92,11 @@ def grid(nodes: int, rng: np.random.Generator) -> nx.Graph:
 def holey_grid(nodes: int, rng: np.random.Generator) -> nx.Graph:
     """A grid of which a fifth of the edges were deleted, but none of a random spanning tree."""
     graph = grid(nodes, rng)
-    weights = rng.random(graph.number_of_edges()).tolist()
-    nx.set_edge_attributes(graph, dict(zip(graph.edges, weights, strict=True)), "weight")
-    kept = nx.minimum_spanning_tree(graph)
-    spare = sorted((edge for edge in graph.edges if edge not in kept.edges), key=lambda edge: graph.edges[edge]["weight"])
-    graph.remove_edges_from(spare[: round(DELETED * graph.number_of_edges())])
+    draws = rng.random(graph.number_of_edges()).tolist()
+    nx.set_edge_attributes(graph, dict(zip(graph.edges, draws, strict=True)), "weight")
+    spare = graph.edges - nx.minimum_spanning_tree(graph).edges
+    first = sorted(spare, key=lambda edge: graph.edges[edge]["weight"])
+    graph.remove_edges_from(first[: round(DELETED * graph.number_of_edges())])
     return graph
 
 
