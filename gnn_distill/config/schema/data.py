@@ -170,6 +170,13 @@ class CSLConfig(DatasetConfig):
 
 
 @dataclass
+class GNNBenchmarkConfig(DatasetConfig):
+    """PATTERN or CLUSTER as published: labels on the nodes of many graphs, the sets' own splits."""
+
+    source: str = "gnn_benchmark"
+
+
+@dataclass
 class SmilesConfig(MoleculesConfig):
     """Your own molecules, from a CSV file; split=auto is a random split, stratified where there are classes."""
 
