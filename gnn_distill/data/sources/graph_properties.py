@@ -22,8 +22,8 @@ SEED = 2503_01888
 """The seed of the data, so that `seed` never changes a graph."""
 TARGETS = ("sssp", "eccentricity")
 TOLD = (
-    "The labels follow from hop distances, which a student with encoding.spd is given as input. student=transformer reads "
-    "random walks, and has to find them."
+    "The labels follow from hop distances, which a student with encoding.spd is given as input. student=transformer "
+    "reads random walks, and has to find them."
 )
 
 
