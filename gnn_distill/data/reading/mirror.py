@@ -27,6 +27,7 @@ FOLDERS = {
     "zinc": "ZINC",
     "peptides": "LRGB/peptides-func",
     "csl": "GNNBenchmarkDataset/CSL",
+    "gnn_benchmark": "GNNBenchmarkDataset/{name}",
     "planetoid": "Planetoid/{name}",
     "coauthor": "Coauthor/{name}",
     **{source: family.folder for source, family in FAMILIES.items()},
