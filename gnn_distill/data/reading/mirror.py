@@ -26,6 +26,8 @@ FOLDERS = {
     "moleculenet": "MoleculeNet/{lower}",
     "zinc": "ZINC",
     "peptides": "LRGB/peptides-func",
+    "peptides_struct": "LRGB/peptides-struct",
+    "planar_sat": "expressiveness/{name}",
     "csl": "GNNBenchmarkDataset/CSL",
     "planetoid": "Planetoid/{name}",
     "coauthor": "Coauthor/{name}",
