@@ -4,7 +4,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from gnn_distill.config.naming import folder_of_models, title_of
-from gnn_distill.config.schema import data, report, run, store, structure_data, table, tune
+from gnn_distill.config.schema import data, report, run, separate, store, structure_data, table, tune
 
 
 def _data_sets() -> dict[str, type[data.DatasetConfig]]:
@@ -22,6 +22,7 @@ SCHEMAS = {
     "models": run.ModelsConfig,
     "table": table.TableCommand,
     "tune": tune.TuneCommand,
+    "separate": separate.SeparateCommand,
     "report": report.ReportCommand,
     "store": store.StoreCommand,
     **_data_sets(),

@@ -39,3 +39,32 @@ class PeptidesStructConfig(DatasetConfig):
 
     source: str = "peptides_struct"
     name: str = "Peptides-struct"
+
+
+@dataclass
+class PairsConfig(DatasetConfig):
+    """Graphs without labels, for `gnn-distill separate`."""
+
+
+@dataclass
+class SR25Config(PairsConfig):
+    """SR25, for `gnn-distill separate`: 15 strongly regular graphs of 25 nodes, which the 3-WL test cannot separate."""
+
+    source: str = "sr25"
+    name: str = "SR25"
+
+
+@dataclass
+class Graph8cConfig(PairsConfig):
+    """graph8c, for `gnn-distill separate`: all 11,117 connected graphs of eight nodes."""
+
+    source: str = "graph8c"
+    name: str = "graph8c"
+
+
+@dataclass
+class BRECConfig(PairsConfig):
+    """BREC, for `gnn-distill separate`: 400 pairs of graphs in six categories, with a training for each pair."""
+
+    source: str = "brec"
+    name: str = "BREC"
