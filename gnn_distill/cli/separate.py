@@ -80,6 +80,13 @@ def pair_by_pair(
         f"up to {brec.max_epochs} epochs for each pair, seed {config.seed}.",
         "Distinguished: beyond the threshold, and a graph does not differ from itself (Wang & Zhang 2024).",
     ]
+    chosen = done[done["category"].isin(brec.categories)]
+    if hidden := int(((chosen["difference"] > config.separate.tolerance) & ~chosen["distinguished"]).sum()):
+        notes.append(
+            f"{hidden} of the others differ by more than {config.separate.tolerance:g}, but where copies do not vary, "
+            "which the published statistic leaves out; brec.epsilon=1e-7 counts it."
+        )
+        console.notice(notes[-1])
     publish(folder, f"BREC, {maker.name}", table, notes)
 
 

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 COPIES_SEED = 2022
 """Seed of relabelled copies, so that `seed` changes the models alone."""
 MOST_LISTED = 10_000
-COLUMNS = ("pair", "category", "distinguished", "reliable", "statistic", "same_statistic", "p_value", "epochs")
+COLUMNS = (
+    *("pair", "category", "distinguished", "reliable", "statistic", "same_statistic", "p_value", "difference"),
+    "epochs",
+)
 """Of the rows of BREC's pairs."""
 
 
@@ -122,7 +125,7 @@ def separate_pair(
     found = compare(
         embed(model, in_turn, encodings, settings.batch_size),
         embed(model, same, maker.encodings(same), settings.batch_size),
-        settings.alpha,
+        settings,
     )
     return {
         "distinguished": found.distinguished,
@@ -130,6 +133,7 @@ def separate_pair(
         "statistic": found.statistic,
         "same_statistic": found.same_statistic,
         "p_value": found.p_value,
+        "difference": found.difference,
         "epochs": epochs,
     }
 

@@ -20,7 +20,7 @@ NAMES = {
 
 
 def by_category(pairs: pd.DataFrame, categories: dict[str, range]) -> pd.DataFrame:
-    """Finished, distinguished and unreliable pairs of each category, and of all.
+    """Finished, distinguished and unreliable pairs of each category, and of all of these.
 
     pairs: columns category, distinguished, reliable. A pair counts as distinguished only if it is reliable, too.
     """
@@ -28,8 +28,9 @@ def by_category(pairs: pd.DataFrame, categories: dict[str, range]) -> pd.DataFra
     for category, numbers in categories.items():
         of_it = pairs[pairs["category"] == category]
         rows.append({"category": category, "pairs": f"{len(of_it)} of {len(numbers)}", **_counts(of_it)})
-    total = f"{len(pairs)} of {sum(map(len, categories.values()))}"
-    return pd.DataFrame([*rows, {"category": "all", "pairs": total, **_counts(pairs)}])
+    chosen = pairs[pairs["category"].isin([*categories])]
+    total = f"{len(chosen)} of {sum(map(len, categories.values()))}"
+    return pd.DataFrame([*rows, {"category": "all", "pairs": total, **_counts(chosen)}])
 
 
 def _counts(pairs: pd.DataFrame) -> dict[str, int]:

@@ -1,6 +1,5 @@
 """Reliable paired comparisons (RPC): does a model, trained to, tell two graphs apart? (Wang & Zhang 2024, BREC)"""
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +30,8 @@ class Comparison:
     threshold: float
     p_value: float
     """Of Hotelling's test of the two graphs, which multiplies the statistic by the number of copies."""
+    difference: float
+    """Length of the mean difference of the two graphs."""
 
     @property
     def distinguished(self) -> bool:
@@ -39,12 +40,12 @@ class Comparison:
         False where a statistic is not a number.
         """
         alike = torch.isclose(*(torch.tensor(x, dtype=torch.double) for x in self.statistics), **CLOSE)
-        return self.statistic > self.threshold and not bool(alike)
+        return bool(self.statistic > self.threshold and not alike)
 
     @property
     def reliable(self) -> bool:
         """Whether the graph does not differ from itself."""
-        return self.same_statistic < self.threshold
+        return bool(self.same_statistic < self.threshold)
 
     @property
     def statistics(self) -> tuple[float, float]:
@@ -54,20 +55,21 @@ class Comparison:
 
 def threshold(copies: int, outputs: int, alpha: float) -> float:
     """(q − 1)·d/(q − d) times the 1 − α quantile of F(d, q − d), for q copies and d outputs: 72.34 for 32, 16, 0.05."""
-    return (copies - 1) * outputs / (copies - outputs) * f_distribution.ppf(1 - alpha, outputs, copies - outputs)
+    quantile = float(f_distribution.ppf(1 - alpha, outputs, copies - outputs))
+    return (copies - 1) * outputs / (copies - outputs) * quantile
 
 
-def statistic(one: Outputs, other: Outputs) -> float:
-    """D̄ᵀ·S⁺·D̄ of the differences D = one − other of copies, with their mean D̄ and covariance S.
+def statistic(one: Outputs, other: Outputs, epsilon: float = 0.0) -> float:
+    """D̄ᵀ·(S + ε·I)⁺·D̄ of the differences D = one − other of copies, with their mean D̄ and covariance S.
 
     Hotelling's T² is q times this for q copies. The authors compare it without this factor with the threshold for T²,
-    so their test is stricter than its level says. Infinite where all differences are alike and not zero.
+    so their test is stricter than its level says. With ε = 0, as in their code, a difference along directions in which
+    copies do not vary at all counts as none; they suggest ε = 1e-7 for models of which that is to be expected.
     """
     differences = one - other
     mean = differences.mean(dim=0)
     covariance = torch.atleast_2d(torch.cov(differences.mT))
-    if not covariance.any():
-        return math.inf if mean.any() else 0.0
+    covariance = covariance + epsilon * torch.eye(len(covariance), dtype=covariance.dtype)
     return float(mean @ torch.linalg.pinv(covariance) @ mean)
 
 
@@ -101,13 +103,14 @@ def contrast(model: nn.Module, batches: "Callable[[], list[Outputs]]", settings:
     return settings.max_epochs
 
 
-def compare(pair: Float[Tensor, "copies_in_turn output"], same: Outputs, alpha: float) -> Comparison:
+def compare(pair: Float[Tensor, "copies_in_turn output"], same: Outputs, settings: "ComparisonsConfig") -> Comparison:
     """The outcome from the outputs of copies of two graphs in turn [2q, d], and of copies of one of them [2q, d]."""
     copies, outputs = len(pair) // 2, pair.size(1)
-    value = statistic(pair[0::2], pair[1::2])
+    value = statistic(pair[0::2], pair[1::2], settings.epsilon)
     return Comparison(
         statistic=value,
-        same_statistic=statistic(same[0::2], same[1::2]),
-        threshold=threshold(copies, outputs, alpha),
+        same_statistic=statistic(same[0::2], same[1::2], settings.epsilon),
+        threshold=threshold(copies, outputs, settings.alpha),
         p_value=p_value(value, copies, outputs),
+        difference=float((pair[0::2] - pair[1::2]).mean(dim=0).norm()),
     )

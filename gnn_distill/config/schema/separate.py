@@ -45,6 +45,8 @@ class ComparisonsConfig:
     """Width of the embeddings, which are the model's outputs."""
     alpha: float = number(0.05, low=1e-12, high=0.5)
     """Level of the F quantile that gives the threshold: 72.34 for 32 copies and 16 outputs."""
+    epsilon: float = number(0.0, low=0.0)
+    """Added to the variances of the test; 1e-7, where copies of a graph have exactly the same embedding."""
     max_epochs: int = number(20, low=1)
     """Number of epochs for each pair."""
     batch_size: int = number(16, low=2)
