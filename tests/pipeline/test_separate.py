@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import torch
 from small_tasks import preset
+from torch import nn
 
 from gnn_distill.config.schema.data import DatasetConfig
 from gnn_distill.config.schema.separate import ComparisonsConfig, SeparateCommand, SeparateConfig
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.reading.graph_pairs import pack, spec_of
+from gnn_distill.models.representations import Representations
 from gnn_distill.pipeline import separate
 from gnn_distill.pipeline.separate import (
     COLUMNS,
@@ -53,12 +56,22 @@ def test_untrained_models_tell_apart_what_they_can(model: tuple[str, str], graph
     assert same.tolist() == ([] if told_apart else [[0, 1]])
 
 
-def test_encodings_that_depend_on_the_order_of_the_nodes_are_noticed() -> None:
-    """Eigenvectors of symmetric graphs are arbitrary: pairs differ by chance, and so do copies of one graph."""
-    exact = SeparateConfig(models=2, tolerance=1e-9)
-    config = command("student", "transformer", encoding=preset("encoding", "laplacian"), separate=exact)
-    table, _ = separate_untrained(config, pack(EQUAL_TO_WL), ModelMaker(config), lambda *_: None)
-    assert table["unstable"].iloc[-1] > 0
+class OrderReader(nn.Module):
+    """A faulty model: it reads the numbers of the nodes."""
+
+    def forward(self, batch: GraphBatch) -> Representations:
+        inside = batch.edge_index - batch.ptr[batch.batch[batch.edge_index[0]]]
+        products = torch.zeros(batch.num_graphs, dtype=torch.double)
+        products.index_add_(0, batch.batch[batch.edge_index[0]], inside.prod(dim=0).double())
+        return Representations(products[:, None], (), torch.empty(0))
+
+
+def test_graphs_that_a_model_tells_from_their_own_copies_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    config, graphs = command(*GIN), [nx.path_graph(9), nx.star_graph(7), nx.complete_graph(5)]
+    maker = ModelMaker(config)
+    monkeypatch.setattr(maker, "make", lambda *_: OrderReader())
+    table, _ = separate_untrained(config, pack(graphs), maker, lambda *_: None)
+    assert table["unstable"].tolist() == [2] * 4  # the complete graph has one form
 
 
 @pytest.mark.parametrize(
