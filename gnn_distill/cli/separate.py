@@ -19,10 +19,11 @@ from gnn_distill.data.reading.graph_pairs import PAIRS, load_graphs
 from gnn_distill.errors import UserError
 from gnn_distill.pipeline.separate import COLUMNS, ModelMaker, separate_pairs, separate_untrained
 from gnn_distill.results.separation import by_category, publish
-from gnn_distill.storage.bounded import read_csv
+from gnn_distill.storage.bounded import MOST_CSV, read_bytes
 from gnn_distill.storage.code_hash import code_of
 from gnn_distill.storage.files import append, replace_file
 from gnn_distill.training.console import Console
+from gnn_distill.training.paired_comparisons import EPSILON, threshold
 
 CODE = "gnn_distill.pipeline.separate"
 FINISHED = "pairs.csv"
@@ -81,10 +82,11 @@ def pair_by_pair(
         "Distinguished: beyond the threshold, and a graph does not differ from itself (Wang & Zhang 2024).",
     ]
     chosen = done[done["category"].isin(brec.categories)]
-    if hidden := int(((chosen["difference"] > config.separate.tolerance) & ~chosen["distinguished"]).sum()):
+    limit = threshold(brec.copies, brec.outputs, brec.alpha)
+    if hidden := int(((chosen["smoothed_statistic"] > limit) & ~chosen["distinguished"]).sum()):
         notes.append(
-            f"{hidden} of the others differ by more than {config.separate.tolerance:g}, but where copies do not vary, "
-            "which the published statistic leaves out; brec.epsilon=1e-7 counts it."
+            f"{hidden} more would be distinguished with brec.epsilon={EPSILON:g}: they differ where copies do not "
+            "vary, which the published statistic leaves out."
         )
         console.notice(notes[-1])
     publish(folder, f"BREC, {maker.name}", table, notes)
@@ -92,11 +94,10 @@ def pair_by_pair(
 
 def finished_pairs(path: Path) -> pd.DataFrame:
     """The rows of the finished pairs; a row that was only half written is removed from the file."""
-    header = ",".join(COLUMNS) + "\n"
     if not path.exists():
-        replace_file(path, header)
-    _, rows = read_csv(path)
-    replace_file(path, header + "".join(",".join(row) + "\n" for row in rows))
+        replace_file(path, ",".join(COLUMNS) + "\n")
+    whole = read_bytes(path, MOST_CSV).decode().rpartition("\n")[0]
+    replace_file(path, f"{whole}\n")
     return pd.read_csv(path)
 
 

@@ -28,8 +28,8 @@ COPIES_SEED = 2022
 """Seed of relabelled copies, so that `seed` changes the models alone."""
 MOST_LISTED = 10_000
 COLUMNS = (
-    *("pair", "category", "distinguished", "reliable", "statistic", "same_statistic", "p_value", "difference"),
-    "epochs",
+    *("pair", "category", "distinguished", "reliable", "statistic", "same_statistic", "p_value"),
+    *("smoothed_statistic", "epochs"),
 )
 """Of the rows of BREC's pairs."""
 
@@ -133,7 +133,7 @@ def separate_pair(
         "statistic": found.statistic,
         "same_statistic": found.same_statistic,
         "p_value": found.p_value,
-        "difference": found.difference,
+        "smoothed_statistic": found.smoothed_statistic,
         "epochs": epochs,
     }
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-6}
 """Statistics that count as equal, as in the authors' code."""
+EPSILON = 1e-7
+"""What the authors suggest for models whose outputs for copies of a graph are exactly the same."""
 Outputs = Float[Tensor, "copy output"]
 
 
@@ -30,8 +32,8 @@ class Comparison:
     threshold: float
     p_value: float
     """Of Hotelling's test of the two graphs, which multiplies the statistic by the number of copies."""
-    difference: float
-    """Length of the mean difference of the two graphs."""
+    smoothed_statistic: float
+    """Of the two graphs, with at least EPSILON."""
 
     @property
     def distinguished(self) -> bool:
@@ -64,7 +66,7 @@ def statistic(one: Outputs, other: Outputs, epsilon: float = 0.0) -> float:
 
     Hotelling's T² is q times this for q copies. The authors compare it without this factor with the threshold for T²,
     so their test is stricter than its level says. With ε = 0, as in their code, a difference along directions in which
-    copies do not vary at all counts as none; they suggest ε = 1e-7 for models of which that is to be expected.
+    copies do not vary at all counts as none; ε = EPSILON is their remedy.
     """
     differences = one - other
     mean = differences.mean(dim=0)
@@ -112,5 +114,5 @@ def compare(pair: Float[Tensor, "copies_in_turn output"], same: Outputs, setting
         same_statistic=statistic(same[0::2], same[1::2], settings.epsilon),
         threshold=threshold(copies, outputs, settings.alpha),
         p_value=p_value(value, copies, outputs),
-        difference=float((pair[0::2] - pair[1::2]).mean(dim=0).norm()),
+        smoothed_statistic=statistic(pair[0::2], pair[1::2], max(EPSILON, settings.epsilon)),
     )

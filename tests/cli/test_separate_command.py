@@ -87,6 +87,26 @@ def test_a_table_counts_the_chosen_categories_alone(gnn_distill: Callable, three
     assert table["distinguished"].tolist() == [0, 0]
 
 
+def test_differences_that_the_published_statistic_leaves_out_are_told(
+    gnn_distill: Callable, three_pairs: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {
+        "distinguished": False,
+        "reliable": True,
+        "statistic": 0.0,
+        "same_statistic": 0.0,
+        "p_value": 1.0,
+        "epochs": 1,
+    }
+    smoothed = iter([1e5, 72.3, 72.4])
+    monkeypatch.setattr(separate, "separate_pair", lambda *_: row | {"smoothed_statistic": next(smoothed), "epochs": 1})
+    words = ("separate", "dataset=brec", "teacher=gin", "brec.categories=[basic,regular]")
+    status, out, _ = gnn_distill(*words)
+    assert status == 0
+    assert "Note: 2 more would be distinguished with brec.epsilon=1e-07" in out
+    assert "2 more would be" in (folder_of(out) / "separation.md").read_text()
+
+
 def test_a_killed_command_continues_after_its_last_pair_with_the_same_result(
     gnn_distill: Callable, three_pairs: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,7 +124,7 @@ def test_a_killed_command_continues_after_its_last_pair_with_the_same_result(
     assert gnn_distill(*words)[0] == 130
     (path,) = Path("outputs/separate").glob("*/pairs.csv")
     with open(path, "a") as file:
-        file.write("1,basic,True")  # killed in the middle of a row
+        file.write("1,basic,True,True,80.0,1.0,0.1,90.0,2")  # killed in the middle of a number
     status, out, _ = gnn_distill(*words)
     assert (status, made) == (0, [0, 1, 1, 2])
     assert "1 of 3 pairs are finished" in out

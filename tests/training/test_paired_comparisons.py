@@ -10,6 +10,7 @@ from torch import nn
 
 from gnn_distill.config.schema.separate import ComparisonsConfig
 from gnn_distill.training.paired_comparisons import (
+    EPSILON,
     Comparison,
     compare,
     contrast,
@@ -92,7 +93,7 @@ def test_copies_come_in_turn() -> None:
     assert found.statistic == pytest.approx(statistic(one, other))
     assert found.same_statistic == pytest.approx(statistic(same[0::2], same[1::2]))
     assert found.threshold == threshold(32, 3, 0.05)
-    assert found.difference == pytest.approx(float((one - other).mean(dim=0).norm()))
+    assert found.smoothed_statistic == pytest.approx(statistic(one, other, EPSILON))
     assert found.distinguished
     assert found.reliable
 
