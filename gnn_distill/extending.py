@@ -1,7 +1,7 @@
 """The public names for your own modules: they stay, wherever the package keeps its parts.
 
-Data sets: `assemble` or `assemble_nodes` make a task of packed graphs; `choose_split` and `Splits` divide them,
-`Features` describe them, an `InputPipeline` contains the steps applied to raw graphs, and `load_task` reads any set.
+Data sets: `assemble` or `assemble_nodes` make a task of packed graphs; `choose_split`, `labelled_rows` and `Splits`
+divide them, `Features` describe them, an `InputPipeline` contains the steps applied to raw graphs, and `load_task` reads any set.
 Models: a module maps a `GraphBatch` to `Representations`; `GNN`, encoders and heads are those of the built-in models.
 docs/extending.md shows each in use.
 """
@@ -9,6 +9,7 @@ docs/extending.md shows each in use.
 from gnn_distill.config.capabilities import Capabilities
 from gnn_distill.data.assembly.graphs import assemble
 from gnn_distill.data.assembly.input_pipeline import InputPipeline
+from gnn_distill.data.assembly.node_splits import labelled_rows
 from gnn_distill.data.assembly.nodes import assemble_nodes
 from gnn_distill.data.assembly.splits import choose_split
 from gnn_distill.data.batching import GraphBatch
@@ -43,6 +44,7 @@ __all__ = [
     "assemble",
     "assemble_nodes",
     "choose_split",
+    "labelled_rows",
     "load_task",
     "readout",
 ]

@@ -8,12 +8,14 @@ from typing import Self
 METRIC_LABELS = {
     "accuracy": "accuracy",
     "macro_f1": "macro F1",
+    "balanced_accuracy": "balanced accuracy",
     "roc_auc": "ROC-AUC",
     "average_precision": "AP",
     "mae": "MAE",
     "rmse": "RMSE",
+    "log10_mse": "log10 MSE",
 }
-PERCENT = ("accuracy", "macro_f1", "roc_auc", "average_precision")
+PERCENT = ("accuracy", "macro_f1", "balanced_accuracy", "roc_auc", "average_precision")
 """Metrics that are fractions: terminals, tables and pages show percent with one decimal, files hold fractions."""
 MOST_DECIMALS = 6
 NOTHING = "–"

@@ -62,3 +62,22 @@ def _write_lrgb(raw: Path, source: ModuleType, lines: list[list], monkeypatch: p
     digests = {file: hashlib.md5((raw / file).read_bytes()).hexdigest() for file in source.PUBLISHED}
     known = {file: ("http://127.0.0.1:9/" + file, digest) for file, digest in digests.items()}
     monkeypatch.setattr(source, "PUBLISHED", known)
+
+
+def write_communities(folder: Path, name: str) -> list[list[dict]]:
+    """PATTERN or CLUSTER of twelve, six and six graphs, as GNNBenchmarkDataset's file; returns its contents."""
+    raw = folder / "GNNBenchmarkDataset" / name / "raw"
+    raw.mkdir(parents=True)
+    random, width, classes = torch.Generator().manual_seed(0), {"PATTERN": 3, "CLUSTER": 7}[name], 6
+    parts = []
+    for count in (12, 6, 6):
+        parts.append([])
+        for index in range(count):
+            nodes = 12 + index % 3
+            joined = torch.rand(nodes, nodes, generator=random).triu(1) > 0.7
+            labels = torch.arange(nodes) % (2 if name == "PATTERN" else classes)
+            features = torch.randint(width, (nodes,), generator=random)
+            x = torch.nn.functional.one_hot(features, width).float()
+            parts[-1].append({"x": x, "y": labels, "edge_index": (joined | joined.T).nonzero().T.contiguous()})
+    torch.save(parts, raw / f"{name}_v2.pt")
+    return parts

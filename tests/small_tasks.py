@@ -14,6 +14,7 @@ from gnn_distill.cli.main import CONF_DIR
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.student import StudentConfig
 from gnn_distill.config.schema.teacher import TeacherConfig
+from gnn_distill.data.assembly.node_splits import labelled_rows
 from gnn_distill.data.encodings.structural import StructuralEncodings, compute_encodings
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import METRICS, Features, GraphTask, Splits, TaskSpec
@@ -124,6 +125,28 @@ def make_node_task(
         val = 60 + torch.searchsorted(known.nonzero().squeeze(1), val)
     packed = PackedGraphs.from_data_list(graphs, spec.num_targets, level="node")
     return GraphTask(spec, packed, Splits(train, val, test), setting=setting)
+
+
+def make_separate_task(
+    kind: str = "multiclass", count: int = 24, nodes: str = "continuous", edges: str | None = None, sparse: bool = True
+) -> GraphTask:
+    """Labels of the nodes of `count` graphs, each in one part, as in `make_task`; sparse: a third of them has none.
+
+    The first two nodes of a graph keep theirs.
+    """
+    spec, random = make_spec(kind, nodes, edges, level="node", name="small separate"), torch.Generator().manual_seed(4)
+    whole = make_task(kind, count, nodes, edges)
+    total = len(whole.graphs.x)
+    y = {
+        "multiclass": torch.arange(total)[torch.randperm(total, generator=random), None] % 3,
+        "regression": 3 + torch.randn(total, spec.num_targets, generator=random),
+    }.get(kind, torch.rand(total, spec.num_targets, generator=random) > 0.5)
+    labelled = torch.rand(total, generator=random) > (1 / 3 if sparse else -1)
+    for place in (0, 1):
+        labelled[whole.graphs.node_ptr[:-1] + (whole.graphs.num_nodes > place) * place] = True
+    y = y.float().masked_fill(~labelled[:, None], torch.nan)
+    graphs = replace(whole.graphs, y=y, level="node")
+    return GraphTask(spec, graphs, labelled_rows(graphs, whole.splits), setting="separate")
 
 
 def encode(graphs: PackedGraphs, encoding: EncodingConfig) -> StructuralEncodings:

@@ -94,7 +94,7 @@ def test_a_run_leaves_a_folder_that_tells_all(mutag: Path) -> None:
     for role in ("teacher", "student"):
         assert list(summary[role]) == ["train", "val", "test"]
         for scores in summary[role].values():
-            assert list(scores) == ["accuracy", "roc_auc", "average_precision", "macro_f1"]
+            assert list(scores) == ["accuracy", "roc_auc", "average_precision", "macro_f1", "balanced_accuracy"]
             assert all(0 <= value <= 1 for value in scores.values())
     assert summary["split"]["sizes"] == {"train": 152, "val": 17, "test": 19}
     assert (summary["seed"], summary["epochs"]) == (5, 3)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from raw_files import AMINO_ACIDS, write_peptides, write_peptides_struct, write_zinc
+from raw_files import AMINO_ACIDS, write_communities, write_peptides, write_peptides_struct, write_zinc
 from small_tasks import awaken, encode, preset
 from torch_geometric.data import Data
 from torch_geometric.datasets import (
@@ -66,10 +66,12 @@ def saved(task: GraphTask, folder: Path) -> Predictor:
 def in_training(task: GraphTask, predictor: Predictor) -> torch.Tensor:
     """What the student says of the test split, in its order, by way of the batches of training."""
     loader = make_loader(task, encode(task.graphs, predictor.encoding), batch_size=16, max_pairs=10**6, seed=0)
+    logits, units = [], []
     with torch.no_grad():
-        batches = [(batch.graph_ids, predictor.student(batch).logits) for batch in loader.eval_batches("test")]
-    logits = torch.cat([logits for _, logits in batches])
-    return logits if task.spec.level == "node" else logits[torch.cat([ids for ids, _ in batches]).argsort()]
+        for batch in loader.eval_batches("test"):
+            logits.append(predictor.student(batch).logits)
+            units.append(batch.wanted(batch.node_rows) if task.spec.level == "node" else batch.graph_ids)
+    return torch.cat(logits)[torch.cat(units).argsort()]
 
 
 def assert_agrees(task: GraphTask, raw: Any, folder: Path, spread: float = 1e-4) -> Predictor:
@@ -217,6 +219,24 @@ def test_moleculenet(own: PathsConfig, tmp_path: Path) -> None:
 def unpacked(graphs: PackedGraphs) -> list[Data]:
     each = [graphs.select(torch.tensor([graph])) for graph in range(len(graphs))]
     return [Data(one.x, one.edge_index) for one in each]
+
+
+@pytest.mark.parametrize("name", ["PATTERN", "CLUSTER"])
+def test_communities(name: str, own: PathsConfig, tmp_path: Path) -> None:
+    write_communities(Path(own.data), name)
+    theirs = [GNNBenchmarkDataset(f"{own.data}/GNNBenchmarkDataset", name, part) for part in ("train", "val", "test")]
+    assert_agrees(task_of("gnn_benchmark", own, name=name), [data for part in theirs for data in part], tmp_path)
+    few = {"num_train": 12, "num_val": 10, "num_test": 10, "max_size": 8, "communities": 5 + (name == "CLUSTER")}
+    task = task_of("sbm", own, name=name, **few)
+    (tmp_path / "generated").mkdir()
+    predictor = assert_agrees(task, unpacked(task.graphs), tmp_path / "generated")
+    assert torch.equal(predictor.predict(theirs[0]), predictor.predict(list(theirs[0])))  # one student reads both
+
+
+@pytest.mark.parametrize("source", ["ring_transfer", "tree_match", "graph_properties"])
+def test_generated_graphs_with_labels_on_nodes(source: str, own: PathsConfig, tmp_path: Path) -> None:
+    task = task_of(source, own, num_train=20, num_val=10, num_test=10)
+    assert_agrees(task, unpacked(task.graphs), tmp_path, spread=0.0)
 
 
 @pytest.mark.parametrize("source", ["typed_edges", "far_motif", "substructures"])

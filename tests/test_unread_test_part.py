@@ -1,7 +1,8 @@
 """Whatever the test part holds, training, the choice of the epoch and all that is saved come out the same, bit for bit.
 
-Graphs: labels, features and edges of the test graphs. Nodes, inductive: the same of the test nodes. Nodes,
-transductive: their labels alone, for their features and edges are seen by definition.
+Graphs, with labels of their own or on their nodes: labels, features and edges of the test graphs. Nodes of one graph,
+inductive: the same of the test nodes; transductive: their labels alone, for their features and edges are seen by
+definition.
 """
 
 import csv
@@ -20,6 +21,7 @@ import torch
 from torch_geometric.data import Data
 
 from gnn_distill.data.assembly.graphs import assemble
+from gnn_distill.data.assembly.node_splits import labelled_rows
 from gnn_distill.data.assembly.nodes import assemble_nodes
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import Features, Splits
@@ -33,11 +35,12 @@ def graph(nodes, random, edges):
     )
 
 
-def load_graphs(dataset, changed):
+def load_graphs(dataset, changed, level):
     splits, data = Splits(*(torch.arange(start, 20, 3) for start in range(3))), []
     for number in range(20):
         one = graph(6 + number % 4, torch.Generator().manual_seed(number), 30)
-        one.y = torch.tensor([float(number // 3 % 2)])
+        nodes = torch.arange(one.num_nodes if level == "separate" else 1)
+        one.y = ((number // 3 + nodes) % 2).float()
         if number in splits.test:
             other = graph(one.num_nodes, torch.Generator().manual_seed(100 + number), 9)
             if "labels" in changed:
@@ -47,8 +50,12 @@ def load_graphs(dataset, changed):
             if "edges" in changed:
                 one.edge_index, one.edge_attr = other.edge_index, other.edge_attr
         data.append(Data(one.x, one.edge_index, one.edge_attr, one.y))
+    graphs = PackedGraphs.from_data_list(data, 1, "node" if level == "separate" else "graph")
+    if level == "separate":
+        graphs.y[graphs.node_ptr[:-1]] = torch.nan  # the first node of each has no label
+        splits = labelled_rows(graphs, splits)
     return assemble(
-        dataset, PackedGraphs.from_data_list(data, 1), splits, kind="binary", metric="accuracy",
+        dataset, graphs, splits, kind="binary", metric="accuracy",
         target_names=("y",), node_features=Features("continuous", (3,)), standardised=3,
         edge_features=Features("continuous", (2,)),
     )
@@ -73,7 +80,8 @@ def load_nodes(dataset, changed):
 
 
 def load(dataset, paths):
-    return (load_graphs if dataset.kwargs["level"] == "graph" else load_nodes)(dataset, dataset.kwargs["changed"])
+    level, changed = dataset.kwargs["level"], dataset.kwargs["changed"]
+    return load_nodes(dataset, changed) if level == "node" else load_graphs(dataset, changed, level)
 '''
 YAML = """
 source: unread_sets.set
@@ -121,6 +129,7 @@ def left(folder: Path) -> dict[str, Any]:
     ("level", "setting", "changed"),
     [
         ("graph", None, "labels,features,edges"),
+        ("separate", None, "labels,features,edges"),
         ("node", "inductive", "labels,features,edges"),
         ("node", "transductive", "labels"),
     ],
@@ -134,7 +143,7 @@ def test_another_test_part_changes_nothing_that_is_trained_chosen_or_saved(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
-    own = {"unread_sets/set.py": SOURCE, "conf/dataset/unread.yaml": YAML if level == "graph" else NODES + YAML}
+    own = {"unread_sets/set.py": SOURCE, "conf/dataset/unread.yaml": NODES + YAML if level == "node" else YAML}
     for name, text in own.items():
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text(text)

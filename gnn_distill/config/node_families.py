@@ -8,6 +8,8 @@ from gnn_distill.config.plugins import names_of_modules
 
 READER = "pyg_nodes"
 """The module of data.sources that reads them all."""
+HELPERS = {READER, "graph_families"}
+"""The modules of data.sources that several sources share, and that are none by themselves."""
 GEOM_GCN_GRAPH = ["out1_node_feature_label.txt", "out1_graph_edges.txt"]
 SHARED_LABELS = "Cornell and Texas were published with one file of features and labels"
 NO_NOTES: Mapping[str, str] = MappingProxyType({})
@@ -88,4 +90,4 @@ def module_behind(source: str) -> str:
 
 def sources() -> list[str]:
     """Every `dataset.source` of the package: a module of data.sources, or a family."""
-    return sorted({*names_of_modules("dataset.source")} - {READER} | FAMILIES.keys())
+    return sorted({*names_of_modules("dataset.source")} - HELPERS | FAMILIES.keys())

@@ -12,7 +12,7 @@ from gnn_distill.config.node_families import sources
 from gnn_distill.config.plugins import MODULES, check_module_path, names_of_modules
 from gnn_distill.config.rules_objective import OBJECTIVE_RULES
 from gnn_distill.config.rules_separate import SEPARATE_RULES, has_labels
-from gnn_distill.config.schema.data import SmilesConfig, TypedEdgesConfig
+from gnn_distill.config.schema.data import SmilesConfig
 from gnn_distill.errors import UserError, check_name, refuse, suggest
 
 
@@ -127,8 +127,9 @@ def _data_set_is_consistent(cfg: DictConfig) -> None:
             dataset.fold,
             f"folds are numbered 0 to {dataset.folds - 1} (dataset.folds={dataset.folds}).",
         )
-    if issubclass(kind, TypedEdgesConfig) and dataset.min_nodes > dataset.max_nodes:
-        raise refuse("dataset.min_nodes", dataset.min_nodes, f"must be at most dataset.max_nodes={dataset.max_nodes}.")
+    for least, most in (("min_nodes", "max_nodes"), ("min_size", "max_size")):
+        if least in dataset and dataset[least] > dataset[most]:
+            raise refuse(f"dataset.{least}", dataset[least], f"must be at most dataset.{most}={dataset[most]}.")
     if issubclass(kind, SmilesConfig):
         path = Path(dataset.path).expanduser()
         if not path.is_file():

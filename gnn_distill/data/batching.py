@@ -109,6 +109,14 @@ class GraphBatch:
         return torch.arange(self.max_nodes, device=self.ptr.device) < self.ptr.diff().unsqueeze(1)
 
     @property
+    def row_mask(self) -> Bool[Tensor, "graphs max_nodes"]:
+        """Mask of the padded form: True for the nodes of `outputs`."""
+        if self.outputs is None:
+            return self.mask
+        found = torch.zeros(self.num_graphs * self.max_nodes, dtype=torch.bool, device=self.ptr.device)
+        return found.index_fill(0, self.wanted(self.dense_index), True).view(self.num_graphs, self.max_nodes)
+
+    @property
     def edge_dense_index(self) -> Int[Tensor, " edges"]:
         """Index of every edge in [B * M * M]: row its source, column its target."""
         source, target = self.edge_index

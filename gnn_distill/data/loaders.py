@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from gnn_distill.data.batching import BatchSampler, GraphBatch, check_budget, collate, evaluation_batches
@@ -49,17 +49,23 @@ def make_loader(
     taught: str = "train",
     device: torch.device | str = "cpu",
 ) -> Loader:
-    """The loader for the level of the task, with batches on `device`; `batch_nodes`, `taught`: node level.
+    """The loader for a task, of many graphs or of one, with batches on `device`.
+
+    batch_nodes: of one graph; taught: node level, as the loaders have it.
 
     Raises UserError if a single graph exceeds the budget of `max_pairs` padded node pairs.
     """
-    if task.spec.level == "graph":
-        return GraphLoader(task, encodings, batch_size, max_pairs, seed, limit_batches, device)
+    if task.split_by_graph:
+        return GraphLoader(task, encodings, batch_size, max_pairs, seed, limit_batches, device, taught)
     return NodeLoader(task, encodings, batch_nodes, seed, limit_batches, taught, device)
 
 
 class GraphLoader:
-    """Batches of similarly sized graphs within the pair budget."""
+    """Batches of similarly sized graphs within the pair budget.
+
+    taught: at node level, whether the rows of a step are only the nodes in the split (train), or all nodes of their
+    graphs (all), of which only the labels of nodes in the split count.
+    """
 
     def __init__(
         self,
@@ -70,12 +76,14 @@ class GraphLoader:
         seed: int,
         limit_batches: int = 0,
         device: torch.device | str = "cpu",
+        taught: str = "train",
     ) -> None:
-        self.task, self.encodings, self.device = task, encodings, torch.device(device)
+        self.task, self.encodings, self.device, self.taught = task, encodings, torch.device(device), taught
         self.batch_size, self.max_pairs, self.limit_batches = batch_size, max_pairs, limit_batches
         self._sizes = task.graphs.num_nodes
         check_budget(self._sizes, max_pairs, called=task.called)
-        self._sampler = BatchSampler(self._sizes, batch_size, max_pairs, seed, ids=task.splits.train)
+        self._ids, self._counted = _graphs_and_rows(task)
+        self._sampler = BatchSampler(self._sizes, batch_size, max_pairs, seed, ids=self._ids["train"])
 
     def train(self, epoch: int, extra: Extra = no_extra) -> Iterator[tuple[float, GraphBatch, Any]]:
         """Yields (fraction of the epoch done, batch, extra(batch)) for an epoch.
@@ -88,17 +96,24 @@ class GraphLoader:
 
         def loaded() -> Iterator[tuple[float, GraphBatch, Any]]:
             for index, ids in enumerate(chosen):
-                batch = collate(self.task.graphs, self.encodings, ids)
+                batch = self._batch(ids, "train", self.taught)
                 yield index / len(chosen), *(self._sent(what) for what in (batch, extra(batch)))
 
         return prefetched(loaded()) if self.device.type == "cuda" else loaded()
 
     def eval_batches(self, split: str) -> Iterator[GraphBatch]:
         """All graphs of a split, sorted by size."""
-        ids = getattr(self.task.splits, split)
-        chosen = evaluation_batches(self._sizes, ids, 2 * self.batch_size, self.max_pairs)
+        chosen = evaluation_batches(self._sizes, self._ids[split], 2 * self.batch_size, self.max_pairs)
         for picked in chosen[: self.limit_batches or None]:
-            yield self._sent(collate(self.task.graphs, self.encodings, picked))
+            yield self._sent(self._batch(picked, split, "train"))
+
+    def _batch(self, ids: Int[Tensor, " graphs"], split: str, taught: str) -> GraphBatch:
+        """Graphs of a split as a batch; at node level, the nodes in the split are its rows, or its labelled ones."""
+        batch = collate(self.task.graphs, self.encodings, ids)
+        if not self._counted or (counted := self._counted[split][batch.node_rows]).all():
+            return batch
+        labelled = counted.nonzero().squeeze(1)
+        return replace(batch, labelled=labelled) if taught == "all" else restrict(batch, labelled)
 
     def _sent(self, what: Any) -> Any:
         """A batch, or its additional data, on the device."""
@@ -109,8 +124,18 @@ class GraphLoader:
         )
 
 
+def _graphs_and_rows(task: GraphTask) -> tuple[dict[str, Int[Tensor, " graphs"]], dict[str, Bool[Tensor, " nodes"]]]:
+    """By part, the ids of its graphs and, at node level, the mask of its nodes."""
+    rows = {part: getattr(task.splits, part) for part in ("train", "val", "test")}
+    if task.spec.level == "graph":
+        return rows, {}
+    none = torch.zeros(len(task.graphs.x), dtype=torch.bool)
+    masks = {part: none.index_fill(0, picked, True) for part, picked in rows.items()}
+    return {part: task.graphs.graphs_of(picked) for part, picked in rows.items()}, masks
+
+
 class NodeLoader:
-    """Whole graphs, with all their training nodes in every step, or `batch_nodes` at a time.
+    """Whole large graphs, with all their training nodes in every step, or `batch_nodes` at a time.
 
     taught: whether the rows of a step are only the training nodes (train), or all nodes of their graphs (all), of
     which only the labels of training nodes count. Every mini-batch has its share of both.

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from gnn_distill.data.packed import PackedGraphs
 
 METRICS = {
-    "binary": ("accuracy", "roc_auc", "average_precision", "macro_f1"),
-    "multiclass": ("accuracy", "macro_f1"),
+    "binary": ("accuracy", "roc_auc", "average_precision", "macro_f1", "balanced_accuracy"),
+    "multiclass": ("accuracy", "macro_f1", "balanced_accuracy"),
     "multilabel": ("roc_auc", "average_precision", "accuracy"),
-    "regression": ("mae", "rmse"),
+    "regression": ("mae", "rmse", "log10_mse"),
 }
 """The metrics of each kind of task; `Metrics` computes them all."""
 UNLEARNED = ("class_names",)
@@ -56,7 +56,7 @@ class TaskSpec:
     node_features: Features
     edge_features: Features | None
     metric: str
-    """Primary metric: accuracy, roc_auc, average_precision, macro_f1, mae or rmse."""
+    """Primary metric: one of METRICS for this kind."""
     higher_is_better: bool
     target_names: tuple[str, ...]
     """One name per output; multiclass: the classes."""
@@ -130,9 +130,10 @@ class GraphTask:
     shared: dict[str, int] | None = None
     """By pair of splits, such as train_test, the number of molecules in both; None without SMILES."""
     shared_graphs: dict[str, Any] | None = None
-    """The counts of `find_shared_graphs`; None at node level."""
+    """The counts of `find_shared_graphs`; None unless `split_by_graph`."""
     setting: str = "transductive"
-    """Node level: transductive, all nodes are seen in training; or inductive, not those of val and test."""
+    """Node level: transductive, all nodes are seen in training; inductive, not those of val and test; or separate, each
+    of many graphs belongs to one part."""
     nodes: Tensor | None = None
     """Inductive: the node of the data in each row of `graphs`, since training and validation read copies."""
     pipeline: "InputPipeline | None" = None
@@ -143,6 +144,14 @@ class GraphTask:
     def called(self, graph: int) -> str:
         """`graph 20 (line 22)`: how messages name a graph."""
         return f"graph {graph}" + (f" (line {self.lines[graph]})" if self.lines else "")
+
+    @property
+    def split_by_graph(self) -> bool:
+        """Whether each of many graphs belongs to one part: always at graph level, and at node level if `separate`.
+
+        Such graphs come in batches; one large graph, in whichever copies, is read as a whole.
+        """
+        return self.spec.level == "graph" or self.setting == "separate"
 
     @cached_property
     def fingerprint(self) -> str:

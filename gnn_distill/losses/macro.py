@@ -1,6 +1,7 @@
 """Macro terms: relations between whole graphs, and between nodes far and near within each.
 
-At node level the same formulas are called with sampled nodes, or with prototypes, in place of graphs.
+At node level the same formulas are called with sampled nodes, or with prototypes, in place of graphs; of many graphs,
+those between the nodes of a graph stay as they are.
 """
 
 from collections.abc import Iterator, Sequence
@@ -128,13 +129,13 @@ def macro_terms(projectors: Projectors, loss: LossConfig, align: AlignmentConfig
 
 
 def _profile_loss(projectors: Projectors, macro: MacroConfig) -> BatchLoss:
-    """Between the nodes of each graph; at node level between anchors."""
+    """Between the nodes of each graph; of one large graph between anchors."""
     rows = node_rows(projectors, "macro_distance_profile", macro.projection)
 
     def within_graphs(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
-        return distance_profile(*_padded(student, teacher, batch), batch.spd, batch.mask, macro.buckets)
+        return distance_profile(*_padded(student, teacher, batch), batch.spd, batch.row_mask, macro.buckets)
 
-    if projectors.level == "graph":
+    if projectors.split_by_graph:
         return BatchLoss(rows, within_graphs, Requires(distances=True))
     anchors_of = LastValue(projectors.structure.anchors(macro.anchors).of)
 
@@ -147,27 +148,29 @@ def _profile_loss(projectors: Projectors, macro: MacroConfig) -> BatchLoss:
 
 
 def _distribution_loss(projectors: Projectors, macro: MacroConfig) -> BatchLoss:
-    """Between the node sets of each graph; at node level between the states of nodes drawn in each step."""
-    rows = node_rows(projectors, "macro_distribution", macro.projection, samples=_samples(projectors, macro))
+    """Between the node sets of each graph; of one large graph between the states of nodes drawn in each step."""
+    samples = 0 if projectors.split_by_graph else macro.samples
+    rows = node_rows(projectors, "macro_distribution", macro.projection, samples=samples)
     sigmas = bandwidths(projectors.teacher.median_distance())
 
     def within_graphs(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
-        return distribution(*_padded(student, teacher, batch), batch.mask, sigmas.to(student.device))
+        return distribution(*_padded(student, teacher, batch), batch.row_mask, sigmas.to(student.device))
 
     def between_samples(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
         mask = _full_mask(student[:, 0])
         return distribution(student.unsqueeze(0), teacher.unsqueeze(0), mask, sigmas.to(student.device))
 
-    return BatchLoss(rows, within_graphs if projectors.level == "graph" else between_samples)
+    return BatchLoss(rows, within_graphs if projectors.split_by_graph else between_samples)
 
 
 def _samples(projectors: Projectors, macro: MacroConfig) -> int:
-    """Largest number of nodes that stand in for graphs, or for all nodes; 0: all graphs, with all their nodes."""
+    """Largest number of nodes that stand in for graphs; 0: all graphs."""
     return macro.samples if projectors.level == "node" else 0
 
 
 def _padded(student: Tensor, teacher: Tensor, batch: GraphBatch) -> tuple[Padded, Padded]:
-    return pad(student, batch.dense_index, batch.mask), pad(teacher, batch.dense_index, batch.mask)
+    index = batch.wanted(batch.dense_index)
+    return pad(student, index, batch.mask), pad(teacher, index, batch.mask)
 
 
 def _full_mask(rows: Tensor) -> Bool[Tensor, "1 node"]:

@@ -40,9 +40,7 @@ class OwnLoss:
         self.function = object_of(f"{self.key}.target", config.target, "function")
         self._check_signature()
         if config.reads == "graphs" and level == "node":
-            raise refuse(
-                f"{self.key}.reads", "graphs", "the task is about the nodes of one graph. Choose nodes or logits."
-            )
+            raise refuse(f"{self.key}.reads", "graphs", "the task is about nodes, not graphs. Choose nodes or logits.")
 
     def __call__(self, student: Tensor, teacher: Tensor, batch: GraphBatch) -> Tensor:
         """The function's value of both sides' rows, in at least single precision; no gradient goes to the teacher.

@@ -79,6 +79,11 @@ class Projectors(nn.Module):
         return self.task_loss.level
 
     @property
+    def split_by_graph(self) -> bool:
+        """Whether batches consist of graphs whose pairs of nodes all fit, as `GraphTask.split_by_graph`."""
+        return self.task_loss.split_by_graph
+
+    @property
     def last(self) -> int:
         """The teacher's last layer, counted from 1."""
         return self.teacher.num_layers

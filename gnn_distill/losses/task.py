@@ -53,9 +53,16 @@ class TaskLoss(nn.Module):
 
     requires = Requires()
 
-    def __init__(self, spec: TaskSpec, pos_weight: Tensor | None = None, label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self,
+        spec: TaskSpec,
+        pos_weight: Tensor | None = None,
+        label_smoothing: float = 0.0,
+        split_by_graph: bool | None = None,
+    ) -> None:
         super().__init__()
         self.level = spec.level
+        self.split_by_graph = spec.level == "graph" if split_by_graph is None else split_by_graph
         self.kind, self.absolute, self.label_smoothing = spec.kind, spec.metric == "mae", label_smoothing
         self.register_buffer("mean", torch.tensor(spec.target_mean), persistent=False)
         self.register_buffer("std", torch.tensor(spec.target_std), persistent=False)
@@ -99,15 +106,17 @@ def make_task_loss(task: GraphTask, config: TaskConfig) -> TaskLoss:
             "smooth. Set task.label_smoothing=0."
         )
     if config.pos_weight == "none":
-        return TaskLoss(spec, None, config.label_smoothing)
+        return TaskLoss(spec, None, config.label_smoothing, task.split_by_graph)
     if spec.kind not in ("binary", "multilabel"):
         raise UserError(
             f"task.pos_weight={config.pos_weight}: {spec.name} is a {spec.kind} task, and only binary and multi-label "
             "ones have positives. Set task.pos_weight=none."
         )
     if config.pos_weight == "auto":
-        return TaskLoss(spec, balanced_pos_weight(task.graphs.y[task.splits.train]), config.label_smoothing)
+        weights = balanced_pos_weight(task.graphs.y[task.splits.train])
+        return TaskLoss(spec, weights, config.label_smoothing, task.split_by_graph)
     weight = float(config.pos_weight)
     if not (weight > 0 and math.isfinite(weight)):
         raise UserError(f"task.pos_weight={config.pos_weight}: choose none, auto, or a number above 0.")
-    return TaskLoss(spec, torch.full((spec.num_outputs,), weight), config.label_smoothing)
+    weights = torch.full((spec.num_outputs,), weight)
+    return TaskLoss(spec, weights, config.label_smoothing, task.split_by_graph)

@@ -54,7 +54,7 @@ def train_student(
         smaller = recipe.split(parts)
         return run_fit(runtime, "student", student, objective, task, encodings, smaller, checkpointer, rows)
 
-    halve = config.trainer.out_of_memory == "halve" and (task.spec.level == "graph" or recipe.batch_nodes > 0)
+    halve = config.trainer.out_of_memory == "halve" and (task.split_by_graph or recipe.batch_nodes > 0)
     return student, fit_within_memory(attempt, checkpointer, halve, runtime.console)
 
 
@@ -108,7 +108,7 @@ def check_student(task: GraphTask, config: TrainConfig) -> None:
         check_molecules(task.spec)
     build_student(config.student, config.encoding, task.spec)
     sizes, most = task.graphs.num_nodes, config.trainer.max_pairs
-    if task.spec.level == "graph":
+    if task.split_by_graph:
         check_budget(sizes, most, called=task.called)
     elif capabilities_of(config.student.name).dense_pairs:
         otherwise = f"choose a student that never forms all pairs: {students_who(dense_pairs=False)}"

@@ -132,7 +132,7 @@ def compute_teacher_outputs(
         state_source = teacher
         if untrained:
             state_source = runtime.fabric.to_device(untrained_teacher(plan, task.spec))
-        if task.spec.level == "graph":
+        if task.split_by_graph:
             batches = evaluation_batches(task.graphs.num_nodes, ids, 256, plan.recipe.max_pairs)
         else:
             batches = list(ids.split(1))

@@ -11,6 +11,7 @@ from torchmetrics.functional.classification import (
     binary_average_precision,
     multiclass_accuracy,
     multiclass_f1_score,
+    multiclass_recall,
 )
 
 from gnn_distill.data.task import METRICS, TaskSpec
@@ -46,10 +47,8 @@ class Metrics:
         if spec.kind == "regression":
             logits, y = spec.in_original_units(logits), y.double()
         if spec.kind == "multiclass":
-            logits, measure = logits[:, None, :], {"accuracy": _accuracy, "macro_f1": _macro_f1}[name]
-        else:
-            measure = MEASURES[name]
-        values = []
+            logits = logits[:, None, :]
+        values, measure = [], MEASURES[name]
         for target in range(y.size(1)):
             present = ~y[:, target].isnan()
             if present.any():
@@ -81,6 +80,13 @@ def _macro_f1(logits: Tensor, y: Tensor) -> Tensor:
     return multiclass_f1_score(logits.argmax(1), y.long(), num_classes=logits.size(1), average="macro")
 
 
+def _balanced_accuracy(logits: Tensor, y: Tensor) -> Tensor:
+    """Mean over the classes among the labels of the share of each that is predicted."""
+    logits, y = _classes(logits), y.long()
+    recall = multiclass_recall(logits.argmax(1), y, num_classes=logits.size(1), average="none")
+    return recall[y.unique()].mean()
+
+
 def _roc_auc(logits: Tensor, y: Tensor) -> Tensor:
     return binary_auroc(_ranks(logits), y.long()) if len(y.unique()) == 2 else torch.tensor(math.nan)
 
@@ -95,6 +101,11 @@ def _ranks(logits: Tensor) -> Tensor:
     return rank.double() / len(logits)
 
 
+def _log10_mse(prediction: Tensor, y: Tensor) -> Tensor:
+    """Decimal logarithm of the mean squared error; of an error of 0 that of the smallest number, -307.7."""
+    return mean_squared_error(prediction, y).clamp(min=torch.finfo(torch.double).tiny).log10()
+
+
 def _rmse(prediction: Tensor, y: Tensor) -> Tensor:
     return mean_squared_error(prediction, y, squared=False)
 
@@ -102,9 +113,11 @@ def _rmse(prediction: Tensor, y: Tensor) -> Tensor:
 MEASURES = {
     "accuracy": _accuracy,
     "macro_f1": _macro_f1,
+    "balanced_accuracy": _balanced_accuracy,
     "roc_auc": _roc_auc,
     "average_precision": _average_precision,
     "mae": mean_absolute_error,
     "rmse": _rmse,
+    "log10_mse": _log10_mse,
 }
-"""Of one target: predictions [N] and labels [N], none missing, to a number."""
+"""Of one target: predictions [N] ([N, C] of several classes) and labels [N], none missing, to a number."""

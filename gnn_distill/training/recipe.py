@@ -25,7 +25,7 @@ class Recipe:
     batch_size: int
     """Graphs per batch."""
     batch_nodes: int
-    """Node level: nodes per batch; 0: all of them."""
+    """Nodes per batch of one large graph; 0: all of them."""
     max_pairs: int
     """Padded pairs of nodes per batch."""
     limit_batches: int
@@ -84,4 +84,4 @@ def student_recipe(config: TrainConfig, task: GraphTask) -> Recipe:
 
 def shapes_repeat(task: GraphTask, can: Capabilities) -> bool:
     """Whether batches have so few shapes that a kernel for each pays."""
-    return task.spec.level == "node" or can.few_shapes
+    return not task.split_by_graph or can.few_shapes

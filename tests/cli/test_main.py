@@ -39,7 +39,7 @@ WRONG = {
     "~teacher.num_layers": "~teacher.num_layers: keys cannot be removed from the config. Give the key another value.",
     "student.readout=tokn": "student.readout=tokn: unknown choice. Choices: token, mean, sum. Did you mean 'token'?",
     "dataset.metric=acuracy": "dataset.metric=acuracy: unknown choice. Choices: accuracy, roc_auc, "
-    "average_precision, macro_f1, mae, rmse, null. Did you mean 'accuracy'?",
+    "average_precision, macro_f1, balanced_accuracy, mae, rmse, log10_mse, null. Did you mean 'accuracy'?",
     "teacher.num_layers=-1": "teacher.num_layers=-1: must be at least 1.",
     "trainer.threads=0": "trainer.threads=0: must be at least 1.",
     "dataset.fold=-1": "dataset.fold=-1: must be at least 0.",

@@ -247,5 +247,5 @@ def test_what_is_no_loss_is_refused_with_one_message(name: str) -> None:
 
 
 def test_at_node_level_there_are_no_graph_states_to_read() -> None:
-    with pytest.raises(UserError, match=r"loss\.own\.mine\.reads=graphs: the task is about the nodes of one graph"):
+    with pytest.raises(UserError, match=r"loss\.own\.mine\.reads=graphs: the task is about nodes, not graphs"):
         own(squared, "node", reads="graphs")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import small_runs
 import torch
-from small_tasks import make_node_task, make_runtime, make_task, preset
+from small_tasks import make_node_task, make_runtime, make_separate_task, make_task, preset
 
 from gnn_distill.config.schema.objective import (
     AlignmentConfig,
@@ -90,6 +90,7 @@ def rows_of(runtime: Runtime) -> dict[str, dict[str, list[str]]]:
         (make_task(), replace(CONFIG, loss=replace(CONFIG.loss, balance="gradient", balance_every=2))),
         (make_task(), replace(CONFIG, student=GPS, loss=LossConfig(baseline=BaselineConfig(crd=1.0, lsp=1.0)))),
         (make_node_task(), replace(CONFIG, student=GPS, loss=LossConfig(baseline=BaselineConfig(gcrd=1.0)))),
+        (make_separate_task("regression"), CONFIG),
         (
             make_node_task(),
             replace(

@@ -51,6 +51,7 @@ def test_binary_equals_sklearn(generator: torch.Generator, scale: float) -> None
             "average_precision": sk.average_precision_score(y, logits),
             "accuracy": sk.accuracy_score(y, logits > 0),
             "macro_f1": sk.f1_score(y, logits > 0, average="macro"),
+            "balanced_accuracy": sk.balanced_accuracy_score(y, logits > 0),
         },
         abs=1e-6,
     )
@@ -69,6 +70,7 @@ def test_multiclass_equals_sklearn_with_a_class_that_never_occurs(generator: tor
     expected = {
         "accuracy": sk.accuracy_score(y, logits.argmax(1)),
         "macro_f1": sk.f1_score(y, logits.argmax(1), average="macro"),
+        "balanced_accuracy": sk.balanced_accuracy_score(y, logits.argmax(1)),
     }
     assert scores == pytest.approx(expected, abs=1e-6)
 
@@ -100,6 +102,7 @@ def test_regression_is_in_original_units(generator: torch.Generator) -> None:
     expected = {
         "rmse": np.mean([sk.root_mean_squared_error(*pair) for pair in pairs]),
         "mae": np.mean([sk.mean_absolute_error(*pair) for pair in pairs]),
+        "log10_mse": np.mean([np.log10(sk.mean_squared_error(*pair)) for pair in pairs]),
     }
     assert scores == pytest.approx(expected, abs=1e-5)
 
@@ -143,4 +146,12 @@ def test_errors_scale_with_their_unit_and_do_not_move_with_it(
     labels = torch.randn(50, 1, generator=generator, dtype=torch.double)
     plain = measure(make_spec("regression", "rmse"), z, labels)
     moved = measure(make_spec("regression", "rmse", mean=offset * scale, std=scale), z, (offset + labels) * scale)
-    assert {name: value / scale for name, value in moved.items()} == pytest.approx(plain, rel=1e-8)
+    back = {name: value / scale for name, value in moved.items()}
+    back["log10_mse"] = moved["log10_mse"] - 2 * math.log10(scale)
+    assert back == pytest.approx(plain, rel=1e-8)
+
+
+def test_an_error_of_zero_has_a_finite_logarithm() -> None:
+    scores = measure(make_spec("regression", "log10_mse"), torch.ones(4, 1), torch.ones(4, 1))
+    assert scores["rmse"] == 0
+    assert -308 < scores["log10_mse"] < -307

@@ -7,7 +7,7 @@ from omegaconf import MISSING
 
 from gnn_distill.config.schema.fields import choice, number, positive, section
 
-LOWER_IS_BETTER = ("mae", "rmse")
+LOWER_IS_BETTER = ("mae", "rmse", "log10_mse")
 """Error metrics; of all others higher values are better."""
 
 
@@ -53,7 +53,9 @@ class DatasetConfig:
     """Seed of a seeded split; `seed` never changes the split."""
     train_fraction: float = positive(1.0, high=1.0)
     """Fraction of the training part that is kept (stratified, seeded by split_seed), for studies with few labels."""
-    metric: str | None = choice(None, "accuracy", "roc_auc", "average_precision", "macro_f1", "mae", "rmse")
+    metric: str | None = choice(
+        *(None, "accuracy", "roc_auc", "average_precision", "macro_f1", "balanced_accuracy", "mae", "rmse", "log10_mse")
+    )
     """Primary metric; null: the set's own."""
     kwargs: Any = None
     """Further keys for a loader of your own; null: none."""
@@ -165,6 +167,13 @@ class CSLConfig(DatasetConfig):
 
     source: str = "csl"
     name: str = "CSL"
+
+
+@dataclass
+class GNNBenchmarkConfig(DatasetConfig):
+    """PATTERN or CLUSTER as published: labels on the nodes of many graphs, the sets' own splits."""
+
+    source: str = "gnn_benchmark"
 
 
 @dataclass

@@ -79,9 +79,10 @@ class MacroConfig:
     among: str = choice("nodes", "nodes", "classes", "clusters")
     """Node level, graph_relation: sampled nodes, or means of training classes or Louvain clusters, replace graphs."""
     samples: int = number(512, low=2)
-    """Node level: number of nodes, sampled again in every step, that replace graphs, and all nodes in distribution."""
+    """Node level: number of nodes, sampled again in every step, that replace graphs; of one large graph also those of
+    distribution."""
     anchors: int = number(256, low=2)
-    """Node level, distance_profile: number of nodes, sampled once, between which distances are computed."""
+    """One large graph, distance_profile: number of nodes, sampled once, between which distances are computed."""
     projection: str = choice("linear", "linear", "mlp", "none")
     """Learned map from student to teacher width, not part of the student."""
 

@@ -37,7 +37,7 @@ class TrainerConfig:
     batch_size: int = number(64, low=1)
     """Graphs per batch."""
     batch_nodes: int = number(0, low=0)
-    """Node level: nodes per batch, for students that benefit (nagphormer); 0: all in every step."""
+    """One large graph: nodes per batch, for students that benefit (nagphormer); 0: all in every step."""
     max_pairs: int = number(4_000_000, low=1)
     """Memory budget: largest number of padded node pairs (graphs x nodes^2) per batch; larger batches are split."""
     patience: int = number(0, low=0)

@@ -50,9 +50,7 @@ def count_missing(y: Tensor, splits: Splits) -> list[str]:
 
 
 def notices_on_edges(graphs: PackedGraphs) -> list[str]:
-    """Notices of directed graphs and of parallel edges; node-level graphs get theirs in `nodes`."""
-    if graphs.level == "node":
-        return []
+    """Notices of directed graphs and of parallel edges; a single graph gets its own in `nodes`."""
     notices, (source, target), size = [], graphs.global_edge_index, graphs.x.size(0)
     owner = torch.repeat_interleave(graphs.num_edges)
     ahead, back = (

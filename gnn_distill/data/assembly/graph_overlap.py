@@ -1,5 +1,6 @@
 """Graphs that occur in more than one split, and equal graphs whose labels contradict each other."""
 
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -19,19 +20,19 @@ def find_shared_graphs(graphs: PackedGraphs, splits: Splits) -> dict[str, Any]:
 
     Each as {graphs, other_label}: the latter counts those with an equal graph of another (known) label; and
     `contradicting`, the number of graphs of all splits that have an equal one with another label. Graphs are equal if
-    their Weisfeiler-Leman hashes are.
+    their Weisfeiler-Leman hashes are. At node level a graph's label is that of its nodes, where these stand.
     """
-    ids = {part: getattr(splits, part) for part in PARTS}
+    ids, y = graph_parts(graphs, splits), graphs.y if graphs.level == "graph" else labels_of_nodes(graphs)
     twins = _twins(graphs, torch.cat(list(ids.values())).sort().values)
     held = {part: places[twins[places] >= 0] for part, places in ids.items()}
-    pairs = {f"{one}_{other}": _count(twins, graphs.y, held[one], held[other]) for one, other in combinations(PARTS, 2)}
+    pairs = {f"{one}_{other}": _count(twins, y, held[one], held[other]) for one, other in combinations(PARTS, 2)}
     everywhere = torch.cat(list(held.values()))
-    return pairs | {"contradicting": _count(twins, graphs.y, everywhere, everywhere)["other_label"]}
+    return pairs | {"contradicting": _count(twins, y, everywhere, everywhere)["other_label"]}
 
 
-def notices_on(shared: dict[str, Any], splits: Splits, molecules: bool) -> list[str]:
+def notices_on(shared: dict[str, Any], graphs: PackedGraphs, splits: Splits, molecules: bool) -> list[str]:
     """Notices of `find_shared_graphs`; for molecules, SMILES show better which ones are shared, so that is left out."""
-    sizes = {part: len(getattr(splits, part)) for part in PARTS}
+    sizes = {part: len(ids) for part, ids in graph_parts(graphs, splits).items()}
     notices, found = [], []
     for pair, counts in shared.items():
         if pair != "contradicting" and counts["graphs"] and not molecules:
@@ -46,6 +47,21 @@ def notices_on(shared: dict[str, Any], splits: Splits, molecules: bool) -> list[
         count = f"{shared['contradicting']} of {sum(sizes.values())} graphs"
         notices.append(f"{count} have an equal graph with another label {EQUAL}: no GNN can predict both.")
     return notices
+
+
+def graph_parts(graphs: PackedGraphs, splits: Splits) -> dict[str, Tensor]:
+    """The ids of the graphs in each part."""
+    ids = {part: getattr(splits, part) for part in PARTS}
+    return ids if graphs.level == "graph" else {part: graphs.graphs_of(rows) for part, rows in ids.items()}
+
+
+def labels_of_nodes(graphs: PackedGraphs) -> Tensor:
+    """One number for all labels of a graph's nodes and their places, equal where both are: [G, 1]."""
+    labels = graphs.y.float().nan_to_num(nan=torch.inf).view(torch.int32)
+    features = graphs.x.float().view(torch.int32) if graphs.x.is_floating_point() else graphs.x
+    labelled = replace(graphs, x=torch.cat([features.long(), labels.long()], dim=1))
+    _, number = graph_hashes(labelled).unique(return_inverse=True)
+    return number[:, None].float()
 
 
 def _twins(graphs: PackedGraphs, ids: Tensor) -> Tensor:

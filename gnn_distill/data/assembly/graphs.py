@@ -12,6 +12,7 @@ from gnn_distill.config.schema.data import LOWER_IS_BETTER
 from gnn_distill.data.assembly.checks import check_parts, count_missing, count_rows, notices_on_edges
 from gnn_distill.data.assembly.graph_overlap import find_shared_graphs, notices_on
 from gnn_distill.data.assembly.label_checks import check_targets
+from gnn_distill.data.assembly.node_splits import keep_fraction_of_graphs, separates_graphs
 from gnn_distill.data.assembly.splits import keep_fraction
 from gnn_distill.data.packed import PackedGraphs, mean_log_degree
 from gnn_distill.data.task import METRICS, Features, GraphTask, Splits, TaskSpec
@@ -46,6 +47,8 @@ def assemble(
 ) -> GraphTask:
     """A checked task at the level of `graphs`.
 
+    splits: ids of graphs, or at node level rows of nodes with a label (`labelled_rows` finds those of graphs). If each
+    of several graphs has such nodes in one part only, batches consist of graphs, as at graph level.
     metric: the default metric; `dataset.metric` overrides it. target_names: one per output (multiclass: the classes).
     standardised: number of leading columns of continuous node features to standardise by the training nodes.
     class_names: of `TaskSpec`; lines: of `GraphTask`.
@@ -60,8 +63,14 @@ def assemble(
     check_counts(dataset.name, graphs)
     if kind != "regression":
         graphs = replace(graphs, y=graphs.y.float())
-    notices = list(notices or []) + check_graphs(graphs, lines) + ([] if molecules else notices_on_edges(graphs))
-    splits = keep_fraction(splits, graphs.y, kind, dataset.train_fraction, dataset.split_seed)
+    notices = list(notices or []) + check_graphs(graphs, lines)
+    separate = graphs.level == "node" and separates_graphs(graphs, splits)
+    if (graphs.level == "graph" or separate) and not molecules:
+        notices += notices_on_edges(graphs)
+    if separate:
+        splits = keep_fraction_of_graphs(splits, graphs, dataset.train_fraction, dataset.split_seed)
+    else:
+        splits = keep_fraction(splits, graphs.y, kind, dataset.train_fraction, dataset.split_seed)
     if not all(len(ids) for ids in (splits.train, splits.val, splits.test)):
         count = f"{len(graphs.y)} {graphs.level}s"
         raise UserError(f"{dataset.name}: {count} are too few for training, validation and test splits.")
@@ -90,10 +99,12 @@ def assemble(
         class_names=class_names,
     )
     task = GraphTask(spec, graphs, splits, notices, lines=lines, pipeline=pipeline)
-    if graphs.level == "node":
+    if separate:
+        task.setting = "separate"
+    if not task.split_by_graph:
         return task
     shared = find_shared_graphs(graphs, splits)
-    return replace(task, notices=notices + notices_on(shared, splits, molecules), shared_graphs=shared)
+    return replace(task, notices=notices + notices_on(shared, graphs, splits, molecules), shared_graphs=shared)
 
 
 def standardisation(y: Tensor, kind: str, num_outputs: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

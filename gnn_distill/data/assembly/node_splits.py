@@ -1,12 +1,23 @@
-"""Splits of nodes: the masks of a data set, and seeded splits."""
+"""Splits of nodes: the masks of a data set, seeded splits, and those of the graphs that nodes belong to."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from gnn_distill.data.assembly.splits import check_fold, random_split, shuffle, strata, stratified_split, to_splits
+from gnn_distill.data.assembly.splits import (
+    check_fold,
+    keep_fraction,
+    random_split,
+    shuffle,
+    strata,
+    stratified_split,
+    to_splits,
+)
+from gnn_distill.data.packed import PackedGraphs, gather_ranges
 from gnn_distill.data.task import Splits
 from gnn_distill.errors import UserError
 
@@ -59,3 +70,31 @@ def per_class_split(groups: np.ndarray, seed: int) -> Splits:
         )
     train, test = place < TRAIN_PER_CLASS, place >= taken
     return to_splits(*(np.flatnonzero(part) for part in (train, ~train & ~test, test)), kind="per_class")
+
+
+def labelled_rows(graphs: PackedGraphs, parts: Splits) -> Splits:
+    """Of splits of graphs, the rows of their nodes with a label: one that is not NaN, of any target."""
+    labelled = ~graphs.y.isnan().all(dim=1)
+    rows = (gather_ranges(graphs.node_ptr, ids) for ids in (parts.train, parts.val, parts.test))
+    return Splits(*(nodes[labelled[nodes]] for nodes in rows), kind=parts.kind)
+
+
+def graph_splits(graphs: PackedGraphs, splits: Splits) -> Splits:
+    """The graphs that contain the nodes of each part."""
+    return Splits(*(graphs.graphs_of(rows) for rows in (splits.train, splits.val, splits.test)), kind=splits.kind)
+
+
+def separates_graphs(graphs: PackedGraphs, splits: Splits) -> bool:
+    """Whether there are several graphs with nodes in the splits, and none has nodes in more than one of them."""
+    parts = graph_splits(graphs, splits)
+    ids = torch.cat([parts.train, parts.val, parts.test])
+    return len(graphs) > 1 and len(ids.unique()) == len(ids)
+
+
+def keep_fraction_of_graphs(splits: Splits, graphs: PackedGraphs, fraction: float, seed: int) -> Splits:
+    """The split with the nodes of a random `fraction` of the training graphs, all nodes of each."""
+    if fraction == 1:
+        return splits
+    parts = graph_splits(graphs, splits)
+    kept = keep_fraction(parts, torch.zeros(len(graphs), 1), "regression", fraction, seed).train
+    return replace(splits, train=splits.train[torch.isin(graphs.node_graph[splits.train], kept)])

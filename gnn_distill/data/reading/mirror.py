@@ -32,6 +32,7 @@ FOLDERS = {
     "graph8c": "expressiveness/graph8c",
     "brec": "expressiveness/BREC",
     "csl": "GNNBenchmarkDataset/CSL",
+    "gnn_benchmark": "GNNBenchmarkDataset/{name}",
     "planetoid": "Planetoid/{name}",
     "coauthor": "Coauthor/{name}",
     **{source: family.folder for source, family in FAMILIES.items()},
