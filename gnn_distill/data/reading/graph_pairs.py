@@ -12,8 +12,9 @@ import torch
 from torch_geometric.data import download_url
 
 from gnn_distill.config.schema.separate import CATEGORIES
-from gnn_distill.data.packed import PackedGraphs, mean_log_degree, pointers
+from gnn_distill.data.packed import PackedGraphs, mean_log_degree
 from gnn_distill.data.reading.mirror import folder_of, read
+from gnn_distill.data.sources.graph_families import pack as pack_networks
 from gnn_distill.data.task import Features, TaskSpec
 
 if TYPE_CHECKING:
@@ -83,18 +84,9 @@ def read_codes(path: Path) -> list[bytes]:
 
 def pack(graphs: Iterable[nx.Graph]) -> PackedGraphs:
     """Flat tensors of graphs on nodes 0, 1, …: edges in both directions, sorted; the only feature is always 0."""
-    edges, sizes = [], []
-    for graph in graphs:
-        sizes.append(len(graph))
-        edges.append(torch.tensor(sorted(graph.to_directed().edges), dtype=torch.long).reshape(-1, 2))
-    return PackedGraphs(
-        x=torch.zeros(sum(sizes), 1, dtype=torch.long),
-        edge_index=torch.cat(edges).t().contiguous(),
-        edge_attr=None,
-        y=torch.zeros(len(sizes), 1),
-        node_ptr=pointers(torch.tensor(sizes)),
-        edge_ptr=pointers(torch.tensor([len(part) for part in edges])),
-    )
+    networks = [*graphs]
+    features = torch.zeros(sum(map(len, networks)), 1, dtype=torch.long)
+    return pack_networks(networks, features, torch.zeros(len(networks), 1), "graph")
 
 
 def relabelled(graphs: PackedGraphs, rng: np.random.Generator) -> PackedGraphs:
