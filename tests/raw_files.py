@@ -6,12 +6,13 @@ import hashlib
 import json
 import pickle
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
 
-from gnn_distill.data.sources import peptides
+from gnn_distill.data.sources import peptides, peptides_struct
 
 AMINO_ACIDS = [
     *("CC(N)C(=O)O", "C[C@H](N)C(=O)O", "NCC(=O)O", "[NH3+]CC(=O)[O-]", "N[C@@H](CO)C(=O)O", "CSCCC(N)C(=O)O"),
@@ -34,18 +35,33 @@ def write_zinc(folder: Path) -> None:
 
 def write_peptides(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twelve amino acids as Peptides-func, and taken for the published files."""
-    raw = folder / "LRGB" / "peptides-func" / "raw"
+    header = ["", "smiles", "peptide_seq", "labels", "identifier"]
+    rows = [
+        [row, smiles, "A", json.dumps([row % 2] * 9 + [(row // 2) % 2]), row]
+        for row, smiles in enumerate(AMINO_ACIDS * 2)
+    ]
+    _write_lrgb(folder / "LRGB" / "peptides-func" / "raw", peptides, [header, *rows], monkeypatch)
+
+
+def write_peptides_struct(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same as Peptides-struct: property p of row r is r - p / 10."""
+    header = ["", "smiles", "peptide_seq", "identifier", *peptides_struct.PROPERTIES]
+    rows = [
+        [row, smiles, "A", row, *(row - number / 10 for number in range(11))]
+        for row, smiles in enumerate(AMINO_ACIDS * 2)
+    ]
+    _write_lrgb(folder / "LRGB" / "peptides-struct" / "raw", peptides_struct, [header, *rows], monkeypatch)
+
+
+def _write_lrgb(raw: Path, source: ModuleType, lines: list[list], monkeypatch: pytest.MonkeyPatch) -> None:
     raw.mkdir(parents=True)
-    with gzip.open(raw / peptides.MOLECULES, "wt", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["", "smiles", "peptide_seq", "labels", "identifier"])
-        for row, smiles in enumerate(AMINO_ACIDS * 2):
-            writer.writerow([row, smiles, "A", json.dumps([row % 2] * 9 + [(row // 2) % 2]), row])
+    with gzip.open(raw / source.MOLECULES, "wt", newline="") as file:
+        csv.writer(file).writerows(lines)
     parts = {"train": np.array([5, 0, 1, 2, 3, 4]), "val": np.array([6, 7, 8]), "test": np.array([9, 10, 11])}
-    (raw / peptides.SPLIT).write_bytes(pickle.dumps(parts, protocol=4))
-    digests = {file: hashlib.md5((raw / file).read_bytes()).hexdigest() for file in peptides.PUBLISHED}
+    (raw / source.SPLIT).write_bytes(pickle.dumps(parts, protocol=4))
+    digests = {file: hashlib.md5((raw / file).read_bytes()).hexdigest() for file in source.PUBLISHED}
     known = {file: ("http://127.0.0.1:9/" + file, digest) for file, digest in digests.items()}
-    monkeypatch.setattr(peptides, "PUBLISHED", known)
+    monkeypatch.setattr(source, "PUBLISHED", known)
 
 
 def write_communities(folder: Path, name: str) -> list[list[dict]]:

@@ -77,7 +77,17 @@ def test_combinations_of_presets_are_valid(config: Callable) -> None:
         assert [built[group].name for group in groups[:4]] == [chosen[group] for group in groups[:4]]
 
 
-@pytest.mark.parametrize("dataset", [name for name in choices("dataset") if name != "smiles"])
+PAIRS = ("sr25", "graph8c", "brec")
+"""Sets without labels."""
+
+
+@pytest.mark.parametrize("dataset", PAIRS)
+def test_sets_without_labels_are_refused_with_the_command_that_reads_them(config: Callable, dataset: str) -> None:
+    with pytest.raises(UserError, match=f"no labels to train for. Use gnn-distill separate dataset={dataset}"):
+        config(f"dataset={dataset}")
+
+
+@pytest.mark.parametrize("dataset", [name for name in choices("dataset") if name not in ("smiles", *PAIRS)])
 def test_every_data_set_is_valid(config: Callable, dataset: str) -> None:
     named = "name" in OmegaConf.load(CONF_DIR / "dataset" / f"{dataset}.yaml") or dataset == "typed_edges"
     name = [] if named else ["dataset.name=some"]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from raw_files import AMINO_ACIDS, write_communities, write_peptides, write_zinc
+from raw_files import AMINO_ACIDS, write_communities, write_peptides, write_peptides_struct, write_zinc
 from small_tasks import awaken, encode, preset
 from torch_geometric.data import Data
 from torch_geometric.datasets import (
@@ -176,6 +176,12 @@ def test_csl_whose_files_have_loops(mirrored: PathsConfig, tmp_path: Path) -> No
     torch.testing.assert_close(predictor.logits(looped), predictor.logits(some), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["EXP", "CEXP"])
+def test_pairs_of_formulas(name: str, mirrored: PathsConfig, tmp_path: Path) -> None:
+    task = task_of("planar_sat", mirrored, name=name)
+    assert_agrees(task, unpacked(task.graphs), tmp_path)
+
+
 def test_zinc(own: PathsConfig, tmp_path: Path) -> None:
     write_zinc(Path(own.data))
     task = task_of("zinc", own)
@@ -191,6 +197,11 @@ def test_peptides_from_smiles_and_from_graphs_in_ogbs_code(
     predictor = assert_agrees(task, AMINO_ACIDS * 2, tmp_path)
     graphs = list(map(smiles_to_ogb_data, AMINO_ACIDS))
     assert torch.equal(predictor.predict(graphs), predictor.predict(AMINO_ACIDS))
+
+
+def test_peptides_whose_shape_is_predicted(own: PathsConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_peptides_struct(Path(own.data), monkeypatch)
+    assert_agrees(task_of("peptides_struct", own), AMINO_ACIDS * 2, tmp_path)
 
 
 RINGS = ("c1ccccc1", "C1CCCC1", "O", "N(C)C", "[C@@H](F)Cl")
@@ -228,7 +239,7 @@ def test_generated_graphs_with_labels_on_nodes(source: str, own: PathsConfig, tm
     assert_agrees(task, unpacked(task.graphs), tmp_path, spread=0.0)
 
 
-@pytest.mark.parametrize("source", ["typed_edges", "far_motif"])
+@pytest.mark.parametrize("source", ["typed_edges", "far_motif", "substructures"])
 def test_generated_graphs(source: str, own: PathsConfig, tmp_path: Path) -> None:
     task = task_of(source, own, num_train=20, num_val=10, num_test=10)
     assert_agrees(task, unpacked(task.graphs), tmp_path)

@@ -30,6 +30,7 @@ COMMANDS = {
     "models": "List the teachers, students and encodings: what each is, and what it reads.",
     "table": "Run what a results table still lacks, and render it.",
     "tune": "Tune the methods of a table on validation, with equal budgets (needs the extra tune).",
+    "separate": "Count the pairs of graphs that a model tells apart (SR25, graph8c, BREC).",
     "report": "Write a run, a table or a sweep as one HTML page: report FOLDER.",
     "store": "Manage the store that runs share (trained teachers, …): store list, verify or prune.",
 }
@@ -79,7 +80,7 @@ def dispatch() -> None:
             sys.exit(2)
 
 
-LONG = ("train", "table", "tune")
+LONG = ("train", "table", "tune", "separate")
 """Commands that continue when the reader of their output is gone."""
 
 

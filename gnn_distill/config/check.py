@@ -8,8 +8,9 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError
 
 from gnn_distill.config.plugins import MODULES
-from gnn_distill.config.rules_run import TRAIN_RULES, module_choices
+from gnn_distill.config.rules_run import RULES_OF_SEPARATE, TRAIN_RULES, module_choices
 from gnn_distill.config.schema.run import TrainConfig
+from gnn_distill.config.schema.separate import SeparateCommand
 from gnn_distill.errors import UserError, check_name, refuse, suggest
 
 
@@ -20,9 +21,10 @@ def validate(cfg: DictConfig) -> DictConfig:
         UserError: for the first wrong key, naming its value, the choices, and what to do.
     """
     _check_section(cfg, prefix="")
-    if issubclass(OmegaConf.get_type(cfg), TrainConfig):
-        for rule in TRAIN_RULES:
-            rule(cfg)
+    for command, rules in ((TrainConfig, TRAIN_RULES), (SeparateCommand, RULES_OF_SEPARATE)):
+        if issubclass(OmegaConf.get_type(cfg), command):
+            for rule in rules:
+                rule(cfg)
     if "table" in cfg:
         check_folders_of_table(cfg.table)
     return cfg

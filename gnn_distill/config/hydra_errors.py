@@ -27,6 +27,8 @@ TYPES = {
 }
 NO_SECTION = re.compile(r"\b(?!NoneType)\w+ is not a subclass of \w+Config")
 """OmegaConf's words for a value where a section of the schema belongs."""
+FOREIGN_SET = re.compile(r"In 'dataset/(\w+)': Could not override")
+"""Hydra's words for a data set that chooses presets of `train`, in a command without them."""
 SHOWN = 5
 """Failed jobs of a sweep that a message lists."""
 
@@ -71,6 +73,8 @@ def explain(error: BaseException) -> UserError | None:
             return UserError(_unknown_key(override, cause))
         case _, ValidationError():
             return UserError(_wrong_type(cause))
+        case HydraException(), _ if found := FOREIGN_SET.search(str(error)):
+            return UserError(f"dataset={found[1]}: for gnn-distill train. Choose dataset=sr25, graph8c or brec.")
         case HydraException(), _ if override and "Ambiguous value" in str(error):
             listed = override.replace("=", "=[", 1) + "]"
             return UserError(

@@ -11,6 +11,7 @@ from gnn_distill.config.capabilities import capabilities_of, students_who
 from gnn_distill.config.node_families import sources
 from gnn_distill.config.plugins import MODULES, check_module_path, names_of_modules
 from gnn_distill.config.rules_objective import OBJECTIVE_RULES
+from gnn_distill.config.rules_separate import SEPARATE_RULES, has_labels
 from gnn_distill.config.schema.data import SmilesConfig
 from gnn_distill.errors import UserError, check_name, refuse, suggest
 
@@ -20,8 +21,8 @@ def module_choices(key: str) -> list[str]:
     return sources() if key == "dataset.source" else [*names_of_modules(key), "none"]
 
 
-def _modules_exist(cfg: DictConfig) -> None:
-    for key in MODULES:
+def _modules_exist(cfg: DictConfig, keys: Iterable[str] = tuple(MODULES)) -> None:
+    for key in keys:
         name, choices = OmegaConf.select(cfg, key), module_choices(key)
         if name in choices:
             continue
@@ -215,7 +216,26 @@ def _accelerator_is_here(cfg: DictConfig) -> None:
         raise refuse("trainer.accelerator", accelerator, f"not available on this machine. Choices here: {choices}.")
 
 
+def _models_exist(cfg: DictConfig) -> None:
+    _modules_exist(cfg, ("teacher.name", "student.name"))
+
+
+def _chosen_student_is_complete(cfg: DictConfig) -> None:
+    if cfg.student.name != "none":
+        _encoding_fits_student(cfg)
+        _student_has_the_chosen_parts(cfg)
+
+
+RULES_OF_SEPARATE: Iterable[Callable[[DictConfig], None]] = (
+    *SEPARATE_RULES,
+    _models_exist,
+    _heads_divide_width,
+    _custom_teacher_is_complete,
+    _chosen_student_is_complete,
+    _folders_can_be_used,
+)
 TRAIN_RULES: Iterable[Callable[[DictConfig], None]] = (
+    has_labels,
     _modules_exist,
     _heads_divide_width,
     _custom_teacher_is_complete,

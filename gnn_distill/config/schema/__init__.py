@@ -4,12 +4,12 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from gnn_distill.config.naming import folder_of_models, title_of
-from gnn_distill.config.schema import data, node_graphs, report, run, store, table, tune
+from gnn_distill.config.schema import data, node_graphs, report, run, separate, store, structure_data, table, tune
 
 
 def _data_sets() -> dict[str, type[data.DatasetConfig]]:
     """Schemas of data sets by source, in the order of their classes; `nodes` is for node sets of the user's own."""
-    known = (vars(data) | vars(node_graphs)).values()
+    known = (vars(data) | vars(node_graphs) | vars(structure_data)).values()
     classes = [kind for kind in known if isinstance(kind, type) and issubclass(kind, data.DatasetConfig)]
     names = {kind: "nodes" if kind is data.NodeDatasetConfig else kind.source for kind in classes}
     return {f"dataset/{name}": kind for kind, name in names.items() if name != MISSING}
@@ -22,6 +22,7 @@ SCHEMAS = {
     "models": run.ModelsConfig,
     "table": table.TableCommand,
     "tune": tune.TuneCommand,
+    "separate": separate.SeparateCommand,
     "report": report.ReportCommand,
     "store": store.StoreCommand,
     **_data_sets(),

@@ -69,7 +69,7 @@ class TreeMatchConfig(DatasetConfig):
 
 @dataclass
 class GraphPropertiesConfig(DatasetConfig):
-    """Generated graphs of many families whose nodes have distances for labels."""
+    """Generated graphs of many families with distances for labels, of nodes or of the graph."""
 
     source: str = "graph_properties"
     name: str = "graph_properties"
@@ -86,4 +86,4 @@ class GraphPropertiesConfig(DatasetConfig):
     max_nodes: int = number(35, low=6)
     """Largest number of nodes per graph."""
     targets: list[str] = field(default_factory=lambda: ["sssp", "eccentricity"])
-    """What the nodes are asked for: sssp, the hops from a marked source; eccentricity, those to the farthest node."""
+    """sssp, hops of each node from a marked one; eccentricity, those to the farthest; or, of the graph, diameter."""

@@ -1,4 +1,4 @@
-"""Generated graphs whose nodes have distances for labels: from a marked source, and to the farthest node."""
+"""Generated graphs with distances for labels: from a marked source, to the farthest node, or the diameter."""
 
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SEED = 2503_01888
 """The seed of the data, so that `seed` never changes a graph."""
 TARGETS = ("sssp", "eccentricity")
+"""What nodes are asked for; DIAMETER is asked of whole graphs, and so alone."""
+DIAMETER = "diameter"
 TOLD = (
     "The labels follow from hop distances, which a student with encoding.spd is given as input. student=transformer "
     "reads random walks, and has to find them."
@@ -31,17 +33,19 @@ def load(dataset: "GraphPropertiesConfig", paths: "PathsConfig") -> GraphTask:
     """Connected graphs of a mixture of families; every part is drawn on its own: a longer one only adds graphs.
 
     Features: noise, uniform in [0, 1], and with sssp a mark of the source, one node. Labels are hops, as in Corso et
-    al. (2020) but not divided by the largest, so that a mean absolute error is one in hops. Raises UserError for other
-    targets.
+    al. (2020) but not divided by the largest, so that a mean absolute error is one in hops. The diameter is a label of
+    the graph, largest of its nodes' eccentricities. Raises UserError for other targets.
     """
     check_split_name(dataset, "auto")
     check_fold(dataset.fold, 1, dataset.name)
     chosen = list(dataset.targets)
-    if not chosen or len(set(chosen)) < len(chosen) or not {*chosen} <= {*TARGETS}:
-        raise refuse("dataset.targets", chosen, f"must be one or more of {', '.join(TARGETS)}.")
+    whole = chosen == [DIAMETER]
+    if not whole and (not chosen or len(set(chosen)) < len(chosen) or not {*chosen} <= {*TARGETS}):
+        raise refuse("dataset.targets", chosen, f"must be one or more of {', '.join(TARGETS)}, or {DIAMETER} alone.")
     if dataset.min_nodes > dataset.max_nodes:
         raise UserError(f"dataset.min_nodes={dataset.min_nodes} exceeds dataset.max_nodes={dataset.max_nodes}.")
     sizes, nodes = [dataset.num_train, dataset.num_val, dataset.num_test], (dataset.min_nodes, dataset.max_nodes)
+    columns = [TARGETS.index(target) for target in chosen if not whole]
     networks, features, labels = [], [], []
     for part, size in enumerate(sizes):
         seed = (SEED, dataset.split_seed, part)
@@ -52,11 +56,12 @@ def load(dataset: "GraphPropertiesConfig", paths: "PathsConfig") -> GraphTask:
             mark = torch.zeros(len(network)).index_fill_(0, torch.tensor(source), 1.0)
             noise = torch.from_numpy(rng.random(len(network))).float()
             features.append(torch.stack([noise, mark], dim=1) if "sssp" in chosen else noise[:, None])
-            labels.append(hops(network, source)[:, [TARGETS.index(target) for target in chosen]])
-    graphs = pack(networks, torch.cat(features), torch.cat(labels), "node")
+            distances = hops(network, source)
+            labels.append(distances[:, 1:].amax(dim=0, keepdim=True) if whole else distances[:, columns])
+    graphs = pack(networks, torch.cat(features), torch.cat(labels), "graph" if whole else "node")
     splits = to_splits(*np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1]), kind="generated")
     return assemble(
-        *(dataset, graphs, labelled_rows(graphs, splits)),
+        *(dataset, graphs, splits if whole else labelled_rows(graphs, splits)),
         **{"kind": "regression", "metric": "mae", "node_features": Features("continuous", (graphs.x.size(1),))},
         target_names=tuple(chosen),
         notices=[TOLD],

@@ -54,7 +54,19 @@ def test_it_says_that_distances_are_told() -> None:
     assert any("encoding.spd is given as input" in notice for notice in make().notices)
 
 
-@pytest.mark.parametrize("targets", [[], ["diameter"], ["sssp", "sssp"]])
+@pytest.mark.parametrize("families", ["corso", "echo"])
+def test_the_diameter_is_a_label_of_the_graph(families: str) -> None:
+    task, nodes = make(families=families, targets=["diameter"]), make(families=families, targets=["eccentricity"])
+    assert (task.spec.level, task.spec.target_names, task.spec.metric) == ("graph", ("diameter",), "mae")
+    assert [len(ids) for ids in (task.splits.train, task.splits.val, task.splits.test)] == [15, 10, 10]
+    for index in range(35):
+        graph = task.graphs.select(torch.tensor([index]))
+        assert graph.y.tolist() == [[nx.diameter(nx.Graph(graph.edge_index.T.tolist()))]]
+    assert torch.equal(task.graphs.x, nodes.graphs.x)  # the same graphs at both levels
+    assert torch.equal(task.graphs.edge_index, nodes.graphs.edge_index)
+
+
+@pytest.mark.parametrize("targets", [[], ["diameter", "sssp"], ["radius"], ["sssp", "sssp"]])
 def test_other_targets_are_refused(targets: list[str]) -> None:
-    with pytest.raises(UserError, match=r"dataset\.targets=.*one or more of sssp, eccentricity"):
+    with pytest.raises(UserError, match=r"dataset\.targets=.*one or more of sssp, eccentricity, or diameter alone"):
         make(targets=targets)
