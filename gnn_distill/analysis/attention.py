@@ -1,0 +1,229 @@
+"""Where models attend, by the hops between query and key, against uniform attention and against propagation.
+
+Attention mass is not information flow: values of far nodes may add up to nothing. Influence tells that apart.
+"""
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from gnn_distill.analysis.hops import bin_of
+from gnn_distill.analysis.influence import Scene, at_rest
+from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.encodings.distances import UNREACHABLE
+from gnn_distill.losses.attention import gat_target, message_matrix, propagation_target
+
+STEPS = (1, 2, 3, 4)
+"""Steps of propagation with which attention is compared."""
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Sums over the queries of each unit for uniform attention within graphs, and their number."""
+
+    mass: Float[np.ndarray, "unit bin"]
+    moment: Float[np.ndarray, " unit"]
+    queries: Float[np.ndarray, " unit"]
+    ranked: Float[np.ndarray, " unit"]
+    """Queries with more than one key, whose attention has an entropy to speak of."""
+
+
+@dataclass(frozen=True)
+class LayerSums:
+    """Sums over the queries of each unit: a graph, or one query of a large graph. Bins as in ByHop."""
+
+    mass: Float[np.ndarray, "unit head bin"]
+    """Σ_i Σ_{j: d(i, j) = k} a_ij."""
+    moment: Float[np.ndarray, "unit head"]
+    """Σ_i Σ_j d(i, j)·a_ij over reachable j."""
+    entropy: Float[np.ndarray, "unit head"]
+    """Σ_i H(a_i) / log n."""
+    overlap: Float[np.ndarray, "unit head step"]
+    """Σ_i Σ_j min(a_ij, Pᵏ_ij), P = D̃⁻¹Ã, k of STEPS."""
+    rollout: Float[np.ndarray, "unit bin"]
+    """The mass by hop of the rollout up to this layer."""
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Attention of a model by layer (counted from 1), and uniform attention on the same graphs."""
+
+    layers: dict[int, LayerSums]
+    uniform: Uniform
+
+    def mass(self, layer: int, weight: np.ndarray) -> Float[np.ndarray, "head bin"]:
+        """mass(k) = mean_i Σ_{j: d(i, j) = k} a_ij."""
+        return _over(self.layers[layer].mass, self.uniform.queries, weight)
+
+    def lift(self, layer: int, weight: np.ndarray) -> Float[np.ndarray, "head bin"]:
+        """mass(k) / mass of uniform attention (k): shells grow with distance, so mass alone says little."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.mass(layer, weight) / _over(self.uniform.mass, self.uniform.queries, weight)
+
+    def mean_lift(self, layer: int, weight: np.ndarray) -> Float[np.ndarray, " bin"]:
+        """The lift of the mean over heads."""
+        return self.lift(layer, weight).mean(axis=0)
+
+    def far_lift(self, layer: int, weight: np.ndarray, far: int) -> Float[np.ndarray, " head"]:
+        """The lift of all mass at `far` hops or more, without the unreachable."""
+        uniform = _over(self.uniform.mass, self.uniform.queries, weight)[far:-1].sum()
+        return (
+            self.mass(layer, weight)[:, far:-1].sum(axis=1) / uniform if uniform else np.full(self.heads(layer), np.nan)
+        )
+
+    def distance(self, layer: int, weight: np.ndarray) -> Float[np.ndarray, " head"]:
+        """Mean attention distance in hops, of the mass on reachable nodes."""
+        sums = self.layers[layer]
+        return np.tensordot(weight, sums.moment, 1) / np.tensordot(weight, sums.mass, 1)[:, :-1].sum(axis=1)
+
+    def uniform_distance(self, weight: np.ndarray) -> float:
+        """The same of uniform attention."""
+        return float(weight @ self.uniform.moment / (weight @ self.uniform.mass)[:-1].sum())
+
+    def entropy(self, layer: int, weight: np.ndarray) -> Float[np.ndarray, " head"]:
+        """Mean of H(a_i) / log n, 1 for uniform attention; NaN if all graphs are single nodes."""
+        with np.errstate(invalid="ignore"):
+            return _over(self.layers[layer].entropy, self.uniform.ranked, weight)
+
+    def overlap(self, layer: int, weight: np.ndarray) -> Float[np.ndarray, "head step"]:
+        """Σ_j min(a_ij, Pᵏ_ij), mean over i: 1 if attention is k steps of propagation."""
+        return _over(self.layers[layer].overlap, self.uniform.queries, weight)
+
+    def rollout(self, layer: int, weight: np.ndarray) -> Float[np.ndarray, " bin"]:
+        """mass(k) of the rollout up to this layer."""
+        return _over(self.layers[layer].rollout, self.uniform.queries, weight)
+
+    def heads(self, layer: int) -> int:
+        """Number of heads."""
+        return self.layers[layer].mass.shape[1]
+
+
+def attention_by_hop(scene: Scene) -> Attention | None:
+    """The attention of all layers between nodes; of GAT teachers the mean over heads of the last layer.
+
+    A graph token's column is left out: the rest is renormalised. None for a model without a matrix of attention
+    between nodes. One forward pass a batch and layer, so that one layer's matrices are in memory.
+    """
+    found: dict[int, list[LayerSums]] = {}
+    uniforms, order, places = [], [], scene.draw_roots()
+    with at_rest(scene.model), torch.no_grad():
+        for batch, positions in scene.batches():
+            pairs = Pairs.of(scene, batch, places)
+            order.append(positions if scene.per_graph else np.arange(len(places)))
+            for layer, weights, rollout in attention_matrices(scene, batch):
+                found.setdefault(layer, []).append(pairs.sums(weights, rollout))
+            uniforms.append(pairs.uniform())
+    if not found:
+        return None
+    back = np.argsort(np.concatenate(order))
+    return Attention({layer: _joined(parts, back) for layer, parts in found.items()}, _joined(uniforms, back))
+
+
+def attention_matrices(
+    scene: Scene, batch: GraphBatch
+) -> Iterator[tuple[int, Float[Tensor, "graph head query key"], Float[Tensor, "graph query key"]]]:
+    """Each layer, its attention over real nodes, and the rollout up to it; rows of padding are anything.
+
+    Rollout: Π_l ½·(I + Ā_l), Ā the mean over heads (Abnar & Zuidema 2020); of a GAT the last layer's Āᴸ.
+    """
+    model, depth = scene.model, len(scene.model.state_channels)
+    if "attention_layers" not in inspect.signature(model.forward).parameters:
+        out = model(batch)
+        if out.edge_attention is not None:
+            weights = (batch.edge_dense_index, out.edge_attention, out.self_attention, batch.dense_index, batch.mask)
+            yield depth, gat_target(*weights)[:, None], gat_target(*weights, radius=depth)
+        return
+    rollout = torch.eye(batch.max_nodes).expand(batch.num_graphs, -1, -1)
+    for layer in range(1, depth + 1):
+        logits = model(batch, frozenset({layer})).attention.get(layer)
+        if logits is None:
+            return
+        weights = logits.float().softmax(dim=-1)
+        rollout = 0.5 * (rollout + weights.mean(dim=1) @ rollout)
+        yield layer, weights, rollout
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The pairs of query and key of a batch: their distances, and the unit of each query."""
+
+    place: Int[Tensor, " pairs"]
+    """unit · bins + bin of every padded pair; pairs of queries that do not count come last."""
+    hops: Float[Tensor, "graph query key"]
+    """0 where unreachable, and on padding."""
+    unit: Int[Tensor, "graph query"]
+    units: int
+    bins: int
+    mask: Tensor
+    walk: Float[Tensor, "graph query key"]
+    """P = D̃⁻¹Ã."""
+
+    @classmethod
+    def of(cls, scene: Scene, batch: GraphBatch, places: np.ndarray) -> Self:
+        """Units are the graphs, or in one graph the queries `places`."""
+        units, bins = batch.num_graphs if scene.per_graph else len(places), scene.hops + 3
+        unit = torch.full((batch.num_graphs, batch.max_nodes), units)
+        if scene.per_graph:
+            unit = torch.where(batch.mask, torch.arange(units)[:, None], unit)
+        else:
+            unit[0, torch.from_numpy(places)] = torch.arange(units)
+        distances = scene.distances.among(batch)
+        place = unit[:, :, None] * bins + torch.from_numpy(bin_of(distances.numpy(), scene.hops))
+        hops = distances.masked_fill(distances == UNREACHABLE, 0).float()
+        walk = propagation_target(message_matrix(batch.edge_dense_index, batch.mask), batch.mask, 1)
+        return cls(place.flatten(), hops, unit, units, bins, batch.mask, walk)
+
+    def sums(self, weights: Float[Tensor, "graph head query key"], rollout: Tensor) -> LayerSums:
+        """The sums over the queries of each unit."""
+        size = self.mask.sum(dim=1).clamp(min=2).log()[:, None, None]
+        power, overlap = self.walk, []
+        for _ in STEPS:
+            overlap.append(torch.minimum(weights, power[:, None]).sum(dim=-1))
+            power = power @ self.walk
+        return LayerSums(
+            mass=self._by_bin(weights),
+            moment=self._by_unit((weights * self.hops[:, None]).sum(dim=-1)),
+            entropy=self._by_unit(torch.special.entr(weights).sum(dim=-1) / size),
+            overlap=np.stack([self._by_unit(part) for part in overlap], axis=-1),
+            rollout=self._by_bin(rollout[:, None])[:, 0],
+        )
+
+    def uniform(self) -> Uniform:
+        """Those of uniform attention."""
+        size = self.mask.sum(dim=1)
+        weights = (self.mask / size[:, None])[:, None, None].expand(-1, 1, self.mask.size(1), -1)
+        one = torch.ones_like(self.unit, dtype=torch.float)[:, None]
+        return Uniform(
+            mass=self._by_bin(weights)[:, 0],
+            moment=self._by_unit((weights * self.hops[:, None]).sum(dim=-1))[:, 0],
+            queries=self._by_unit(one)[:, 0],
+            ranked=self._by_unit(one * (size > 1)[:, None, None])[:, 0],
+        )
+
+    def _by_bin(self, weights: Float[Tensor, "graph head query key"]) -> Float[np.ndarray, "unit head bin"]:
+        heads = weights.size(1)
+        flat = weights.permute(0, 2, 3, 1).reshape(-1, heads).double()
+        sums = flat.new_zeros((self.units + 1) * self.bins, heads).index_add_(0, self.place, flat)
+        return sums.view(-1, self.bins, heads)[:-1].mT.numpy()
+
+    def _by_unit(self, values: Float[Tensor, "graph head query"]) -> Float[np.ndarray, "unit head"]:
+        flat = values.transpose(1, 2).flatten(0, 1).double()
+        sums = flat.new_zeros(self.units + 1, flat.size(1)).index_add_(0, self.unit.flatten(), flat)
+        return sums[:-1].numpy()
+
+
+def _over(sums: np.ndarray, queries: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """The mean over the queries of weighted units."""
+    return np.tensordot(weight, sums, 1) / (weight @ queries)
+
+
+def _joined(parts: list, back: np.ndarray) -> LayerSums | Uniform:
+    """All units of the parts, in the order `back`."""
+    kind = type(parts[0])
+    return kind(*(np.concatenate([getattr(part, item.name) for part in parts])[back] for item in fields(kind)))
