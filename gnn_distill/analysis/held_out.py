@@ -19,7 +19,7 @@ FEW = 3
 MOST_NODES = 20_000
 """Most nodes of a single graph: all its pairs have a distance in memory, one byte each."""
 OVERLAP = 2
-"""Single graph: a held-out node this near to another community, in hops, is not scored, as both see much the same."""
+"""Single graph: a node this near to nodes of another fold, in hops, is not scored, as both see much the same."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,6 @@ class HeldOut:
     """The unit of every node, numbered from 0."""
     kept: Bool[np.ndarray, " nodes"]
     """Nodes that count: of one large graph those of the validation and test part alone."""
-    scored: Bool[np.ndarray, " nodes"]
-    """Nodes among them on which probes are scored: of one large graph those inside their community."""
     single: bool
     """Whether it is one large graph."""
 
@@ -92,7 +90,7 @@ def held_out(task: GraphTask, most: int = 1000, seed: int = 0) -> HeldOut:
     ids = ids[torch.from_numpy(np.sort(order))]
     chosen = graphs.select(ids)
     every = np.ones(chosen.x.size(0), dtype=bool)
-    return HeldOut(chosen, ids, chosen.node_graph.numpy(), every, every, single=False)
+    return HeldOut(chosen, ids, chosen.node_graph.numpy(), every, single=False)
 
 
 def _of_one_graph(task: GraphTask) -> HeldOut:
@@ -111,13 +109,18 @@ def _of_one_graph(task: GraphTask) -> HeldOut:
         rows = rows[(rows >= first) & (rows < first + graphs.x.size(0))] - first
     kept = np.zeros(graphs.x.size(0), dtype=bool)
     kept[rows.numpy()] = True
-    unit = communities(graphs, seed=0).numpy()
-    near = joined_adjacency(graphs).astype(np.int64)
-    member = np.eye(int(unit.max()) + 1, dtype=np.int64)[unit]
-    reached = member
+    return HeldOut(graphs, ids, communities(graphs, seed=0).numpy(), kept, single=True)
+
+
+def scored(held: HeldOut, fold: Int[np.ndarray, " nodes"]) -> Bool[np.ndarray, " nodes"]:
+    """Nodes on which probes are scored: those that count; of one large graph, those without another fold nearby."""
+    if not held.single:
+        return held.kept
+    near = joined_adjacency(held.graphs).astype(np.int64)
+    reached = np.eye(int(fold.max()) + 1, dtype=np.int64)[fold]
     for _ in range(OVERLAP):
         reached = ((near @ reached + reached) > 0).astype(np.int64)
-    return HeldOut(graphs, ids, unit, kept, kept & (reached.sum(1) == 1), single=True)
+    return held.kept & (reached.sum(1) == 1)
 
 
 def undirected(graphs: PackedGraphs) -> PackedGraphs:
