@@ -21,6 +21,8 @@ from gnn_distill.losses.attention import gat_target, message_matrix, propagation
 
 STEPS = (1, 2, 3, 4)
 """Steps of propagation with which attention is compared."""
+Weight = Float[np.ndarray, "*set unit"]
+"""Weights of units, or sets of such weights."""
 
 
 @dataclass(frozen=True)
@@ -57,51 +59,45 @@ class Attention:
     layers: dict[int, LayerSums]
     uniform: Uniform
 
-    def mass(self, layer: int, weight: np.ndarray) -> Float[np.ndarray, "head bin"]:
+    def mass(self, layer: int, weight: Weight) -> Float[np.ndarray, "*set head bin"]:
         """mass(k) = mean_i Σ_{j: d(i, j) = k} a_ij."""
-        return _over(self.layers[layer].mass, self.uniform.queries, weight)
+        return _ratio(self.layers[layer].mass, self.uniform.queries, weight)
 
-    def lift(self, layer: int, weight: np.ndarray) -> Float[np.ndarray, "head bin"]:
+    def lift(self, layer: int, weight: Weight) -> Float[np.ndarray, "*set head bin"]:
         """mass(k) / mass of uniform attention (k): shells grow with distance, so mass alone says little."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return self.mass(layer, weight) / _over(self.uniform.mass, self.uniform.queries, weight)
+            return self.mass(layer, weight) / _ratio(self.uniform.mass, self.uniform.queries, weight)[..., None, :]
 
-    def mean_lift(self, layer: int, weight: np.ndarray) -> Float[np.ndarray, " bin"]:
+    def mean_lift(self, layer: int, weight: Weight) -> Float[np.ndarray, "*set bin"]:
         """The lift of the mean over heads."""
-        return self.lift(layer, weight).mean(axis=0)
+        return self.lift(layer, weight).mean(axis=-2)
 
-    def far_lift(self, layer: int, weight: np.ndarray, far: int) -> Float[np.ndarray, " head"]:
-        """The lift of all mass at `far` hops or more, without the unreachable."""
-        uniform = _over(self.uniform.mass, self.uniform.queries, weight)[far:-1].sum()
-        return (
-            self.mass(layer, weight)[:, far:-1].sum(axis=1) / uniform if uniform else np.full(self.heads(layer), np.nan)
-        )
+    def far_lift(self, layer: int, weight: Weight, far: int) -> Float[np.ndarray, "*set head"]:
+        """The lift of all mass at `far` hops or more, without the unreachable; NaN if nothing is as far."""
+        uniform = _ratio(self.uniform.mass, self.uniform.queries, weight)[..., None, far:-1].sum(axis=-1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.mass(layer, weight)[..., far:-1].sum(axis=-1) / uniform
 
-    def distance(self, layer: int, weight: np.ndarray) -> Float[np.ndarray, " head"]:
+    def distance(self, layer: int, weight: Weight) -> Float[np.ndarray, "*set head"]:
         """Mean attention distance in hops, of the mass on reachable nodes."""
         sums = self.layers[layer]
-        return np.tensordot(weight, sums.moment, 1) / np.tensordot(weight, sums.mass, 1)[:, :-1].sum(axis=1)
+        return _ratio(sums.moment, sums.mass[..., :-1].sum(axis=-1), weight)
 
-    def uniform_distance(self, weight: np.ndarray) -> float:
+    def uniform_distance(self, weight: Weight) -> Float[np.ndarray, "*set"]:
         """The same of uniform attention."""
-        return float(weight @ self.uniform.moment / (weight @ self.uniform.mass)[:-1].sum())
+        return _ratio(self.uniform.moment, self.uniform.mass[:, :-1].sum(axis=-1), weight)
 
-    def entropy(self, layer: int, weight: np.ndarray) -> Float[np.ndarray, " head"]:
+    def entropy(self, layer: int, weight: Weight) -> Float[np.ndarray, "*set head"]:
         """Mean of H(a_i) / log n, 1 for uniform attention; NaN if all graphs are single nodes."""
-        with np.errstate(invalid="ignore"):
-            return _over(self.layers[layer].entropy, self.uniform.ranked, weight)
+        return _ratio(self.layers[layer].entropy, self.uniform.ranked, weight)
 
-    def overlap(self, layer: int, weight: np.ndarray) -> Float[np.ndarray, "head step"]:
+    def overlap(self, layer: int, weight: Weight) -> Float[np.ndarray, "*set head step"]:
         """Σ_j min(a_ij, Pᵏ_ij), mean over i: 1 if attention is k steps of propagation."""
-        return _over(self.layers[layer].overlap, self.uniform.queries, weight)
+        return _ratio(self.layers[layer].overlap, self.uniform.queries, weight)
 
-    def rollout(self, layer: int, weight: np.ndarray) -> Float[np.ndarray, " bin"]:
+    def rollout(self, layer: int, weight: Weight) -> Float[np.ndarray, "*set bin"]:
         """mass(k) of the rollout up to this layer."""
-        return _over(self.layers[layer].rollout, self.uniform.queries, weight)
-
-    def heads(self, layer: int) -> int:
-        """Number of heads."""
-        return self.layers[layer].mass.shape[1]
+        return _ratio(self.layers[layer].rollout, self.uniform.queries, weight)
 
 
 def attention_by_hop(scene: Scene) -> Attention | None:
@@ -218,9 +214,12 @@ class Pairs:
         return sums[:-1].numpy()
 
 
-def _over(sums: np.ndarray, queries: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """The mean over the queries of weighted units."""
-    return np.tensordot(weight, sums, 1) / (weight @ queries)
+def _ratio(sums: np.ndarray, of: np.ndarray, weight: Weight) -> np.ndarray:
+    """Σ_unit w·sums [unit, ...] / Σ_unit w·of [unit] or, with as many dimensions, [unit, ...]."""
+    above, below = (np.tensordot(weight, part, axes=(-1, 0)) for part in (sums, of))
+    below = np.expand_dims(below, tuple(range(-(sums.ndim - of.ndim), 0)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return above / below
 
 
 def _joined(parts: list, back: np.ndarray) -> LayerSums | Uniform:

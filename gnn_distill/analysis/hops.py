@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Self
 
 import numpy as np
@@ -124,25 +124,25 @@ class ByHop:
         """The chosen roots, in that order."""
         return type(self)(self.total[roots], self.count[roots], self.moment[roots])
 
-    def share(self, weight: np.ndarray) -> Float[np.ndarray, " bin"]:
+    def share(self, weight: Float[np.ndarray, "*set root"]) -> Float[np.ndarray, "*set bin"]:
         """s(k) = E_root [Σ_{j: d=k} q_j / Σ_j q_j], over roots that receive anything at all."""
         sums = self.total.sum(axis=1)
-        return _mean(self.total / np.where(sums > 0, sums, 1)[:, None], weight * (sums > 0))
+        return weighted_mean(self.total / np.where(sums > 0, sums, 1)[:, None], weight * (sums > 0))
 
-    def per_node(self, weight: np.ndarray) -> Float[np.ndarray, " bin"]:
+    def per_node(self, weight: Float[np.ndarray, "*set root"]) -> Float[np.ndarray, "*set bin"]:
         """q(k) / q(0): the mean over the nodes at k hops, relative to the root's own; NaN where there are none."""
         with np.errstate(divide="ignore", invalid="ignore"):
             mean = (weight @ self.total) / (weight @ self.count)
-            return mean / mean[0]
+            return mean / mean[..., :1]
 
-    def reach(self, weight: np.ndarray) -> float:
+    def reach(self, weight: Float[np.ndarray, "*set root"]) -> Float[np.ndarray, "*set"]:
         """R = E_root [Σ_j d(i, j)·q_j / Σ_j q_j] over reachable nodes, in hops."""
         sums = self.total[:, :-1].sum(axis=1)
-        return float(_mean(self.moment / np.where(sums > 0, sums, 1), weight * (sums > 0)))
+        return weighted_mean(self.moment / np.where(sums > 0, sums, 1), weight * (sums > 0))
 
-    def far_share(self, weight: np.ndarray, far: int) -> float:
+    def far_share(self, weight: Float[np.ndarray, "*set root"], far: int) -> Float[np.ndarray, "*set"]:
         """Σ_{k ≥ far} s(k), without the unreachable."""
-        return float(self.share(weight)[far:-1].sum())
+        return self.share(weight)[..., far:-1].sum(axis=-1)
 
 
 def bin_of(hops: Int[np.ndarray, "*any"], most: int) -> Int[np.ndarray, "*any"]:
@@ -165,25 +165,28 @@ class Banded:
 
 
 def bootstrap(
-    statistic: Callable[[Float[np.ndarray, " unit"]], np.ndarray | float], units: int, resamples: int, seed: int = 0
+    statistic: Callable[[Float[np.ndarray, "*set unit"]], Float[np.ndarray, "..."]], units: int, resamples: int
 ) -> Banded:
-    """A statistic of weights [unit] and the quantiles of its values over multinomial resamples of the units.
+    """A statistic of weights [..., unit], and the quantiles of its values over multinomial resamples of the units.
 
-    The same seed and number of units give the same resamples, so that models can be compared. Source: Efron (1979),
-    percentile intervals.
+    Equal numbers of units have the same resamples, so that models can be compared. Source: Efron (1979), percentile
+    intervals.
     """
-    random = np.random.default_rng((seed, units))
-    value = np.asarray(statistic(np.ones(units)), dtype=float)
-    even = np.full(units, 1 / units)
-    drawn = np.stack([statistic(random.multinomial(units, even).astype(float)) for _ in range(resamples)])
+    value, drawn = np.asarray(statistic(np.ones(units))), np.asarray(statistic(resampled(units, resamples)))
     tail = (1 - CONFIDENCE) / 2
-    with np.errstate(invalid="ignore"):
-        known = np.isfinite(drawn).any(axis=0)
-        low, high = np.full(value.shape, np.nan), np.full(value.shape, np.nan)
-        if known.any():
-            bounds = np.nanquantile(np.where(np.isfinite(drawn), drawn, np.nan)[..., known], (tail, 1 - tail), axis=0)
-            low[known], high[known] = bounds
-    return Banded(value, low, high)
+    bounds = np.full((2, *value.shape), np.nan)
+    known = np.isfinite(drawn).any(axis=0)  # else NumPy warns
+    if known.any():
+        finite = np.where(np.isfinite(drawn), drawn, np.nan)[:, known]
+        bounds[:, known] = np.nanquantile(finite, (tail, 1 - tail), axis=0)
+    return Banded(value, *bounds)
+
+
+@lru_cache(maxsize=2)
+def resampled(units: int, resamples: int) -> Float[np.ndarray, "resample unit"]:
+    """How often each unit is drawn in each resample."""
+    even = np.full(units, 1 / units)
+    return np.random.default_rng(units).multinomial(units, even, size=resamples).astype(float)
 
 
 def plain(values: np.ndarray | float) -> object:
@@ -194,7 +197,10 @@ def plain(values: np.ndarray | float) -> object:
     return float(f"{value:.6g}") if np.isfinite(value) else None
 
 
-def _mean(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """The weighted mean over the first dimension; NaN without weight."""
-    total = weight.sum()
-    return (weight @ values) / total if total > 0 else np.full(values.shape[1:], np.nan)
+def weighted_mean(
+    values: Float[np.ndarray, "unit *value"], weight: Float[np.ndarray, "*set unit"]
+) -> Float[np.ndarray, "..."]:
+    """The mean over units; NaN without weight."""
+    total = np.expand_dims(weight.sum(axis=-1), tuple(range(weight.ndim - 1, weight.ndim + values.ndim - 2)))
+    with np.errstate(invalid="ignore"):
+        return np.tensordot(weight, values, axes=(-1, 0)) / total

@@ -139,6 +139,9 @@ class GraphTask:
     """The steps from raw input to `graphs`, saved with the student; None: as implied by `spec`."""
     lines: tuple[int, ...] | None = None
     """The line of each graph in its file; None if graphs have no lines."""
+    label_distance: Tensor | None = None
+    """Hops over which each label (row of y) depends on the graph, where the source knows: no model reads it, but the
+    errors of finished ones are shown by it. None: unknown."""
 
     def called(self, graph: int) -> str:
         """`graph 20 (line 22)`: how messages name a graph."""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from random_graphs import SPECIAL, pack, random_networks
 
 from gnn_distill.analysis import hops
-from gnn_distill.analysis.hops import ByHop, Distances, bin_of, bootstrap, plain
+from gnn_distill.analysis.hops import ByHop, Distances, bin_of, bootstrap, plain, weighted_mean
 from gnn_distill.data.batching import collate
 from gnn_distill.data.encodings.distances import UNREACHABLE
 
@@ -103,13 +103,17 @@ def test_weights_are_repetitions() -> None:
 def test_bootstrap_of_a_mean() -> None:
     """Its interval is that of the normal approximation, where this one is good."""
     values = np.random.default_rng(1).normal(3, 2, (400, 2))
-    found = bootstrap(lambda weight: weight @ values / weight.sum(), 400, resamples=2000)
+    found = bootstrap(lambda weight: weighted_mean(values, weight), 400, resamples=2000)
     np.testing.assert_allclose(found.value, values.mean(axis=0))
     half = 1.96 * values.std(axis=0) / 20
     np.testing.assert_allclose(found.low, values.mean(axis=0) - half, atol=0.04)
     np.testing.assert_allclose(found.high, values.mean(axis=0) + half, atol=0.04)
-    assert bootstrap(lambda weight: np.nan, 5, resamples=10).to_json() == {"value": None, "low": None, "high": None}
-    one = bootstrap(lambda weight: weight @ values[:, 0] / weight.sum(), 400, resamples=2000)
+    assert bootstrap(lambda weight: np.full(weight.shape[:-1], np.nan), 5, resamples=10).to_json() == {
+        "value": None,
+        "low": None,
+        "high": None,
+    }
+    one = bootstrap(lambda weight: weighted_mean(values[:, 0], weight), 400, resamples=2000)
     assert [one.value, one.low, one.high] == pytest.approx([found.value[0], found.low[0], found.high[0]])
 
 

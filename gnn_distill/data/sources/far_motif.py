@@ -47,13 +47,15 @@ def load(dataset: "FarMotifConfig", paths: "PathsConfig") -> GraphTask:
         generate(size, np.random.default_rng([SEED, dataset.split_seed, part]), dataset)
         for part, size in enumerate(sizes)
     ]
-    types, edges, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    types, edges, labels, distance = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     splits = to_splits(*np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1]), kind="generated")
     features = Features("categorical", (FILLER + dataset.fillers + 1,))
-    return assemble(
+    task = assemble(
         *(dataset, pack(types, edges, labels), splits),
         **{"kind": "binary", "metric": "accuracy", "target_names": ("far_kind",), "node_features": features},
     )
+    task.label_distance = torch.from_numpy(distance)
+    return task
 
 
 def check_distances(dataset: "FarMotifConfig") -> None:
@@ -76,8 +78,8 @@ def check_distances(dataset: "FarMotifConfig") -> None:
 
 def generate(
     num_graphs: int, rng: np.random.Generator, dataset: "FarMotifConfig"
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Types [G, n], edges [G, m, 2] between nodes 0 … n − 1, and kinds of the far motif [G]; n = ring + 8.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Types [G, n], edges [G, m, 2] between nodes 0 … n − 1, kinds of the far motif [G], and hops to it; n = ring + 8.
 
     Every graph has its own row of random numbers; its nodes are in random order.
     """
@@ -109,7 +111,7 @@ def generate(
     order = order_draw.argsort(axis=1)
     place = order.argsort(axis=1)
     renamed = np.take_along_axis(place, edges.reshape(num_graphs, -1), axis=1).reshape(edges.shape)
-    return np.take_along_axis(types, order, axis=1), renamed, kinds[:, 1]
+    return np.take_along_axis(types, order, axis=1), renamed, kinds[:, 1], hops[1]
 
 
 def between(draw: np.ndarray, low: int, high: int) -> np.ndarray:
