@@ -19,9 +19,8 @@ from gnn_distill.data.packed import PackedGraphs, gather_ranges
 from gnn_distill.data.task import GraphTask
 from gnn_distill.pipeline.finished_run import FinishedRun, load_data, load_models
 from gnn_distill.storage.checksums import write_json
+from gnn_distill.storage.run_directory import PROFILE
 from gnn_distill.training.metrics import Metrics
-
-PROFILE = "profile.json"
 
 
 def profile_run(

@@ -26,6 +26,8 @@ from gnn_distill.storage.metrics_file import (
 SUMMARY = "summary.json"
 RUN = "run.json"
 """Facts about a run, which a resumed one reads."""
+PROFILE = "profile.json"
+"""Influence, attention and errors by distance, if they were asked for."""
 MANIFEST = "manifest.json"
 SPLIT = "split.safetensors"
 """Ids of the graphs, or at node level of the nodes, of each part: train, val and test, int64."""

@@ -26,6 +26,7 @@ class Format(NamedTuple):
 FORMATS = {
     "summary.json": Format(),
     "run.json": Format(),
+    "profile.json": Format(),
     "manifest.json": Format(),
     "split.safetensors": Format(),
     "student.json": Format(),
