@@ -7,7 +7,7 @@ import numpy as np
 
 from gnn_distill.formatting import Format, metric_label
 from gnn_distill.results.figures import COLOURS, plain
-from gnn_distill.results.table_figures import GREY, new_figure, quiet
+from gnn_distill.results.table_figures import new_figure, quiet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,13 +17,16 @@ Models = Mapping[str, Mapping[str, Any]]
 """The models of a profile, by label, in the order of the legend."""
 LEAST = 1e-6
 """The least influence per node that is drawn, relative to a node's own."""
-STYLES = ("-", "--", ":", "-.")
+OTHERS = ("#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3c8d", "#a5aa99")
+"""Colours of methods beyond the first."""
 
 
-def colour_of(label: str, number: int) -> str:
-    """Teacher and distilled student as everywhere, the student alone grey, others by number."""
-    known = {"teacher": COLOURS["teacher"], "student": COLOURS["student"], "student alone": GREY}
-    return known.get(label, f"C{2 + number % 8}")
+def colours_of(labels: Iterable[str]) -> dict[str, str]:
+    """The teacher's colour, black for the student alone, the student's for the first method, others in turn."""
+    labels = list(labels)
+    methods = iter((COLOURS["student"], *OTHERS * len(labels)))
+    fixed = {"teacher": COLOURS["teacher"], "student alone": "#000000"}
+    return {label: fixed.get(label) or next(methods) for label in labels}
 
 
 def draw_influence(models: Models, kind: str = "influence") -> "Figure | None":
@@ -36,10 +39,11 @@ def draw_influence(models: Models, kind: str = "influence") -> "Figure | None":
         return None
     figure, axes = new_figure(5, 3.5)
     bins, hops = _filled(profile["per_node"]["value"] for profile in shown.values())
-    for number, (label, profile) in enumerate(shown.items()):
+    colours = colours_of(models)
+    for label, profile in shown.items():
         reach = profile["reach"]["value"]
         name = label if reach is None else f"{label}, reach {reach:.2f}"
-        _band(axes, profile["per_node"], bins, plain(name), colour_of(label, number), STYLES[number // 8 % len(STYLES)])
+        _band(axes, profile["per_node"], bins, plain(name), colours[label])
     axes.set_yscale("log", nonpositive="clip")
     lows = [value for profile in shown.values() for value in _numbers(profile["per_node"]["value"], bins) if value > 0]
     axes.set_ylim(max(min(lows) / 2, LEAST), 1.5 * max(lows))
@@ -59,8 +63,9 @@ def draw_lift(models: Models) -> "Figure | None":
         return None
     figure, axes = new_figure(5, 3.5)
     bins, hops = _filled(lift["value"] for lift in shown.values())
-    for number, (label, lift) in enumerate(shown.items()):
-        _band(axes, lift, bins, plain(label), colour_of(label, number), STYLES[number // 8 % len(STYLES)])
+    colours = colours_of(models)
+    for label, lift in shown.items():
+        _band(axes, lift, bins, plain(label), colours[label])
     axes.axhline(1, color="#000000", linewidth=0.8, alpha=0.5)
     axes.set(xlabel="hops between query and key", ylabel="attention over uniform")
     axes.set_ylim(bottom=0)
@@ -107,11 +112,11 @@ def draw_errors(errors: Mapping[str, Any], metric: str) -> "Figure | None":
         return None
     figure, axes = new_figure(5, 3.5)
     scale = Format.of(metric, ()).scale
-    apart = 0.6 / len(models)
+    apart, colours = min(0.6 / len(models), 0.15), colours_of(models)
     for number, (label, bins) in enumerate(models.items()):
-        place = np.arange(len(bins)) + (number - (len(models) - 1) / 2) * min(apart, 0.15)
+        place = np.arange(len(bins)) + (number - (len(models) - 1) / 2) * apart
         value, low, high = (scale * _numbers([one[name] for one in bins]) for name in ("value", "low", "high"))
-        colour = colour_of(label, number)
+        colour = colours[label]
         axes.errorbar(
             place, value, yerr=np.maximum([value - low, high - value], 0), fmt="o", markersize=5, linewidth=1.3,
             capsize=2, color=colour, label=plain(label),
@@ -126,14 +131,14 @@ def draw_errors(errors: Mapping[str, Any], metric: str) -> "Figure | None":
     what = {"label": "hops that the label depends on", "diameter": "diameter of the graph"}[errors["distance"]]
     axes.set(xlabel=f"{what}; number of examples", ylabel=metric_label(metric))
     quiet(axes)
-    _legend(axes, len(models))
+    axes.legend(frameon=False, fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=3)  # dots fill the panel
     return figure
 
 
-def _band(axes: "Axes", banded: Mapping[str, Any], bins: Sequence[int], label: str, colour: str, style: str) -> None:
+def _band(axes: "Axes", banded: Mapping[str, Any], bins: Sequence[int], label: str, colour: str) -> None:
     value, low, high = (_numbers(banded[name], bins) for name in ("value", "low", "high"))
     places = range(len(bins))
-    axes.plot(places, value, style, color=colour, linewidth=1.6, marker="o", markersize=3.5, label=label)
+    axes.plot(places, value, color=colour, linewidth=1.6, marker="o", markersize=3.5, label=label)
     axes.fill_between(places, low, high, color=colour, alpha=0.18, linewidth=0)
 
 

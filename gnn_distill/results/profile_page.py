@@ -35,6 +35,8 @@ def _figures(profile: Mapping[str, Any]) -> Iterator[tuple[Markup, str]]:
     """The pictures with their captions."""
     models, settings = profile["models"], profile["settings"]
     over = f"{profile['graphs']:,} held-out graphs" if profile["units"] == "graphs" else f"{settings['roots']:,} nodes"
+    if profile.get("runs", 1) > 1:
+        over += f" of each of up to {profile['runs']} runs"
     if figure := draw_influence(models):
         caption = (
             "How much the input of a node at each distance moves the last state of a node, relative to that node's own "
