@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from gnn_distill.analysis.hops import bin_of
@@ -147,41 +147,46 @@ def attention_matrices(
 
 @dataclass(frozen=True)
 class Pairs:
-    """The pairs of query and key of a batch: their distances, and the unit of each query."""
+    """The pairs of query and key of a batch that count: their distances, and the unit of each query."""
 
+    queries: Int[Tensor, " query"]
+    """Places of the queries in each graph: all, or in one large graph its roots."""
     place: Int[Tensor, " pairs"]
-    """unit · bins + bin of every padded pair; pairs of queries that do not count come last."""
+    """unit · bins + bin of every padded pair; pairs of queries that are padding come last."""
     hops: Float[Tensor, "graph query key"]
     """0 where unreachable, and on padding."""
     unit: Int[Tensor, "graph query"]
     units: int
     bins: int
-    mask: Tensor
-    walk: Float[Tensor, "graph query key"]
-    """P = D̃⁻¹Ã."""
+    mask: Bool[Tensor, "graph key"]
+    powers: tuple[Float[Tensor, "graph query key"], ...]
+    """Rows of Pᵏ, k of STEPS, P = D̃⁻¹Ã."""
 
     @classmethod
-    def of(cls, scene: Scene, batch: GraphBatch, places: np.ndarray) -> Self:
-        """Units are the graphs, or in one graph the queries `places`."""
-        units, bins = batch.num_graphs if scene.per_graph else len(places), scene.hops + 3
-        unit = torch.full((batch.num_graphs, batch.max_nodes), units)
+    def of(cls, scene: Scene, batch: GraphBatch, roots: Int[np.ndarray, " root"]) -> Self:
+        """Units are the graphs, or in one graph the queries `roots`."""
+        units, bins = batch.num_graphs if scene.per_graph else len(roots), scene.hops + 3
         if scene.per_graph:
-            unit = torch.where(batch.mask, torch.arange(units)[:, None], unit)
+            queries = torch.arange(batch.max_nodes)
+            unit = torch.where(batch.mask, torch.arange(units)[:, None], units)
         else:
-            unit[0, torch.from_numpy(places)] = torch.arange(units)
-        distances = scene.distances.among(batch)
+            queries, unit = torch.from_numpy(roots), torch.arange(units)[None]
+        distances = scene.distances.among(batch)[:, queries]
         place = unit[:, :, None] * bins + torch.from_numpy(bin_of(distances.numpy(), scene.hops))
         hops = distances.masked_fill(distances == UNREACHABLE, 0).float()
         walk = propagation_target(message_matrix(batch.edge_dense_index, batch.mask), batch.mask, 1)
-        return cls(place.flatten(), hops, unit, units, bins, batch.mask, walk)
+        powers = [walk[:, queries]]
+        while len(powers) < len(STEPS):
+            powers.append(powers[-1] @ walk)
+        return cls(queries, place.flatten(), hops, unit, units, bins, batch.mask, tuple(powers))
 
-    def sums(self, weights: Float[Tensor, "graph head query key"], rollout: Tensor) -> LayerSums:
+    def sums(
+        self, weights: Float[Tensor, "graph head node key"], rollout: Float[Tensor, "graph node key"]
+    ) -> LayerSums:
         """The sums over the queries of each unit."""
+        weights, rollout = weights[:, :, self.queries], rollout[:, self.queries]
         size = self.mask.sum(dim=1).clamp(min=2).log()[:, None, None]
-        power, overlap = self.walk, []
-        for _ in STEPS:
-            overlap.append(torch.minimum(weights, power[:, None]).sum(dim=-1))
-            power = power @ self.walk
+        overlap = [torch.minimum(weights, power[:, None]).sum(dim=-1) for power in self.powers]
         return LayerSums(
             mass=self._by_bin(weights),
             moment=self._by_unit((weights * self.hops[:, None]).sum(dim=-1)),
@@ -193,7 +198,7 @@ class Pairs:
     def uniform(self) -> Uniform:
         """Those of uniform attention."""
         size = self.mask.sum(dim=1)
-        weights = (self.mask / size[:, None])[:, None, None].expand(-1, 1, self.mask.size(1), -1)
+        weights = (self.mask / size[:, None])[:, None, None].expand(-1, 1, len(self.queries), -1)
         one = torch.ones_like(self.unit, dtype=torch.float)[:, None]
         return Uniform(
             mass=self._by_bin(weights)[:, 0],

@@ -198,7 +198,7 @@ def plain(values: np.ndarray | float) -> object:
 
 
 def weighted_mean(
-    values: Float[np.ndarray, "unit *value"], weight: Float[np.ndarray, "*set unit"]
+    values: Float[np.ndarray, "unit ..."], weight: Float[np.ndarray, "*set unit"]
 ) -> Float[np.ndarray, "..."]:
     """The mean over units; NaN without weight."""
     total = np.expand_dims(weight.sum(axis=-1), tuple(range(weight.ndim - 1, weight.ndim + values.ndim - 2)))

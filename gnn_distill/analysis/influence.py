@@ -34,7 +34,7 @@ class Scene:
     distances: Distances
     ids: Int[Tensor, " chosen"]
     """The graphs of interest, one root in each; or one graph, with `roots` of them."""
-    roots: int = 256
+    roots: int = 32
     """Number of roots where there is one graph."""
     hops: int = 10
     """Distances up to which hops are told apart."""

@@ -11,6 +11,8 @@ from gnn_distill.analysis.attention import STEPS, Attention, attention_by_hop
 from gnn_distill.analysis.hops import ByHop, bootstrap, plain
 from gnn_distill.analysis.influence import Scene, input_encoder, jacobian_influence, swap_influence
 
+PASSES = 64
+"""Backward passes for the last layer of one large graph, where every root needs its own."""
 FEWER = 4
 """What has no bounds, or is costly, gets one sample for so many of the last layer's Jacobian."""
 
@@ -28,10 +30,11 @@ class ProfileSettings:
     exact: bool = False
     """The full Jacobian instead of its estimate, for as many backward passes per batch as there are channels."""
 
-    @property
-    def fewer(self) -> int:
-        """Samples of everything else: backward passes for other layers and for the L1-like form, swapped nodes."""
-        return max(1, self.samples // FEWER)
+
+def samples_of(scene: Scene, settings: ProfileSettings) -> tuple[int, int]:
+    """Samples for the Jacobian of the last layer; and for other layers, the L1-like form, and swapped nodes."""
+    most = settings.samples if scene.per_graph else min(settings.samples, max(1, PASSES // scene.num_roots))
+    return most, max(1, most // FEWER)
 
 
 def profile_model(scene: Scene, settings: ProfileSettings) -> dict[str, Any]:
@@ -42,7 +45,7 @@ def profile_model(scene: Scene, settings: ProfileSettings) -> dict[str, Any]:
     attention = attention_by_hop(scene)
     return {
         "influence": None if input_encoder(scene.model) is None else influence_profile(scene, settings),
-        "swap": of_last(swap_influence(scene, settings.fewer), settings),
+        "swap": of_last(swap_influence(scene, samples_of(scene, settings)[1]), settings),
         "attention": None if attention is None else attention_profile(attention, settings),
     }
 
@@ -50,10 +53,11 @@ def profile_model(scene: Scene, settings: ProfileSettings) -> dict[str, Any]:
 def influence_profile(scene: Scene, settings: ProfileSettings) -> dict[str, Any]:
     """The Jacobian's profile: of the last layer with bounds, its L1-like form, and of the layers before."""
     depth = len(scene.model.state_channels)
+    samples, fewer = samples_of(scene, settings)
     take = partial(jacobian_influence, scene, exact=settings.exact)
-    found = take(settings.fewer, layers=tuple(range(depth - 1))) if depth > 1 else {}
-    last = take(settings.samples, layers=(depth - 1,))[depth - 1]
-    absolute = take(settings.fewer, layers=(depth - 1,), form="absolute")[depth - 1]
+    found = take(fewer, layers=tuple(range(depth - 1))) if depth > 1 else {}
+    last = take(samples, layers=(depth - 1,))[depth - 1]
+    absolute = take(fewer, layers=(depth - 1,), form="absolute")[depth - 1]
     return {
         **of_last(last, settings),
         "absolute": of_last(absolute, settings),
