@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from gnn_distill.config.schema.objective import BASELINES
 from gnn_distill.errors import UserError, refuse, shorten
 from gnn_distill.results.run_files import read_run
+from gnn_distill.storage.bounded import stay_inside
 from gnn_distill.storage.checksums import read_json
 from gnn_distill.storage.provenance import AFTERWARDS, LOCATION_SECTIONS
 from gnn_distill.storage.run_directory import SUMMARY
@@ -97,6 +98,7 @@ def find_runs(places: Iterable[str | Path]) -> list[Path]:
 def read_probed(folder: Path) -> ProbedRun:
     """A probed run. Raises Damaged or OtherVersion."""
     run = read_run(folder, curves=False)
+    stay_inside(folder, folder / PROBE, AGAIN)
     words = tuple(word for word in run.overrides if not word.lstrip("+~").startswith(SILENT))
     teacher = OmegaConf.select(run.config, "teacher.name") != "none"
     layers = int(OmegaConf.select(run.config, "teacher.num_layers") or 0) if teacher else 0
