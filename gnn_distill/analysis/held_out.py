@@ -67,8 +67,10 @@ class HeldOut:
         return self.distances[first:last].numpy().reshape(size, size)
 
 
-def held_out(task: GraphTask, most: int = 1000, seed: int = 0) -> HeldOut:
-    """At most `most` graphs of the validation and test part, drawn by `seed`; labels are not read.
+def held_out(task: GraphTask, most: int = 1000, most_nodes: int = 50_000, seed: int = 0) -> HeldOut:
+    """At most `most` graphs of the validation and test part, and `most_nodes` nodes, drawn by `seed`.
+
+    Labels are not read.
 
     Node level, many graphs: those with nodes of these parts and none of training. Node level, one graph: that graph
     (inductive: the one that holds the test part), of which the nodes of both parts count.
@@ -86,8 +88,10 @@ def held_out(task: GraphTask, most: int = 1000, seed: int = 0) -> HeldOut:
     if not len(ids):
         raise UserError(f"{task.spec.name}: no graph is held out, so there is nothing to examine its models on.")
     ids = ids.sort().values
-    order = np.random.default_rng(seed).permutation(len(ids))[:most]
-    ids = ids[torch.from_numpy(np.sort(order))]
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(ids))[:most])
+    fits = graphs.num_nodes[ids[order]].cumsum(0) <= most_nodes
+    fits[0] = True
+    ids = ids[order[fits]].sort().values
     chosen = graphs.select(ids)
     every = np.ones(chosen.x.size(0), dtype=bool)
     return HeldOut(chosen, ids, chosen.node_graph.numpy(), every, single=False)

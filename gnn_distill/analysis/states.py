@@ -77,8 +77,10 @@ def feature_module(model: nn.Module) -> nn.Module | None:
     one.
     """
     model = model.student if isinstance(model, ReusingStudent) else model
-    encoder = getattr(model, "features", None) or getattr(model, "encoder", None)
-    if not isinstance(encoder, FeatureEncoder):
+    holders = (model, getattr(model, "inputs", None))
+    found = (getattr(holder, name, None) for holder in holders for name in ("features", "encoder", "nodes"))
+    encoder = next((module for module in found if isinstance(module, FeatureEncoder)), None)
+    if encoder is None:
         return None
     return encoder if encoder.linear is None else encoder.linear  # a GNN drops features between scaling and the map
 

@@ -1,7 +1,9 @@
-"""Profiles by distance of a finished run's models, written to profile.json in its folder."""
+"""Profiles by distance of a finished run's models, into profile.json of its folder."""
 
-from dataclasses import asdict
-from pathlib import Path
+import hashlib
+import json
+import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,64 +16,88 @@ from gnn_distill.analysis.hops import Distances
 from gnn_distill.analysis.influence import Scene, at_rest
 from gnn_distill.analysis.profile import ProfileSettings, profile_model
 from gnn_distill.analysis.states import Subject
+from gnn_distill.config.schema.data import PathsConfig
+from gnn_distill.config.schema.probe import ExamineSettings
 from gnn_distill.data.batching import collate, evaluation_batches
 from gnn_distill.data.packed import PackedGraphs, gather_ranges
 from gnn_distill.data.task import GraphTask
 from gnn_distill.pipeline.finished_run import FinishedRun, load_data, load_models
+from gnn_distill.pipeline.probe import is_made
 from gnn_distill.storage.checksums import write_json
+from gnn_distill.storage.code_hash import code_of
 from gnn_distill.storage.run_directory import PROFILE
+from gnn_distill.training.console import Console
 from gnn_distill.training.metrics import Metrics
+
+MADE_BY = ("gnn_distill.analysis.profile", "gnn_distill.analysis.errors")
+KEYS = ("hops", "far", "profile_graphs", "samples", "roots", "exact", "resamples", "seed")
+"""The keys of `probe` that determine profiles."""
 
 
 def profile_run(
     run: FinishedRun,
-    settings: ProfileSettings,
-    *,
-    most: int = 128,
-    hops: int = 10,
-    roots: int = 32,
-    seed: int = 0,
+    settings: ExamineSettings,
+    paths: PathsConfig,
+    console: Console,
+    own_modules: bool = False,
     task: GraphTask | None = None,
-    models: dict[str, Subject] | None = None,
-) -> dict[str, Any]:
-    """The profiles of a run's models on held-out graphs, and their errors by distance; also written to profile.json.
+) -> bool:
+    """Write profile.json of a run, unless it holds what these settings and this code give; whether it was written.
 
-    most: graphs at most; roots: nodes of a single large graph that are looked at; task, models: if they are loaded.
+    task: the run's data, if they are at hand. Neither weights nor random states nor other files of the run change.
 
     Raises:
-        UserError: if the run's files are damaged, its data have changed, or nothing is held out.
+        UserError: if its data or files have changed, or nothing is held out.
     """
-    task = task or load_data(run)
-    models = models or load_models(run, task)
-    graphs = examined_graphs(task, most, seed)
-    distances = Distances(graphs)
-    profiles = {}
-    for role, subject in models.items():
+    values = {key: getattr(settings, key) for key in KEYS}
+    facts = {
+        "run": run.summary["config_hash"],
+        "finished": run.summary.get("finished"),
+        "data": run.summary.get("data"),
+        "code": code_of(MADE_BY).digest,
+        "settings": values,
+        "settings_hash": hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16],
+    }
+    if is_made(run.folder / PROFILE, facts):
+        return False
+    started = time.process_time()
+    with console.work("profiles") as work:
+        task = load_data(run, paths) if task is None else task
+        models = load_models(run, task, own_modules)
+        found = profiles_of(task, models, settings, work.update)
+        part = "test" if run.config.trainer.test else "val"
+        found["errors"] = errors_of(task, models, part, settings.resamples)
+    write_json(run.folder / PROFILE, {**facts, **found, "cpu_seconds": round(time.process_time() - started, 2)})
+    return True
+
+
+def profiles_of(
+    task: GraphTask, models: dict[str, Subject], settings: ExamineSettings, advance: Callable[[int, int], None]
+) -> dict[str, Any]:
+    """Influence and attention by hop of each model, on the same held-out graphs."""
+    graphs = examined_graphs(task, settings.profile_graphs, settings.seed)
+    distances, found = Distances(graphs), {}
+    how = ProfileSettings(settings.far[0], settings.samples, settings.resamples, settings.exact)
+    for number, (role, subject) in enumerate(models.items()):
+        advance(number, len(models))
         scene = Scene(
-            subject.model, graphs, subject.encodings_of(graphs), distances, torch.arange(len(graphs)),
-            roots=roots, hops=hops, seed=seed, max_pairs=subject.max_pairs,
-        )  # fmt: skip
-        profiles[role] = profile_model(scene, settings)
-    part = "test" if run.config.trainer.test else "val"
-    errors = errors_of(task, models, part, settings.resamples)
-    profile = {
-        "settings": {**asdict(settings), "hops": hops, "graphs": most, "roots": roots, "seed": seed},
-        "data": task.fingerprint,
+            *(subject.model, graphs, subject.encodings_of(graphs), distances, torch.arange(len(graphs))),
+            **{"roots": settings.roots, "hops": settings.hops, "seed": settings.seed, "max_pairs": subject.max_pairs},
+        )
+        found[role] = profile_model(scene, how)
+    return {
         "graphs": len(graphs),
         "units": "graphs" if len(graphs) > 1 else "nodes of one graph",
         "metric": task.spec.metric,
-        "models": profiles,
-        "errors": errors,
+        "models": found,
     }
-    write_json(Path(run.folder) / PROFILE, profile)
-    return profile
 
 
 def examined_graphs(task: GraphTask, most: int, seed: int) -> PackedGraphs:
     """The held-out graphs; at node level, of one large graph, that graph, in which any node may be a root."""
     if task.spec.level == "node" and len(task.graphs) <= FEW:
         return task.graphs.select(task.graphs.graphs_of(task.splits.test.sort().values)[-1:])
-    return held_out(task, most, seed).graphs
+    return held_out(task, most, seed=seed).graphs
 
 
 def errors_of(task: GraphTask, models: dict[str, Subject], part: str, resamples: int) -> dict[str, Any] | None:

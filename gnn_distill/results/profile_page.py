@@ -1,16 +1,22 @@
 """The section on profiles by distance of the pages of runs and of groups of runs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
-
-from markupsafe import Markup
+from typing import TYPE_CHECKING, Any
 
 from gnn_distill.formatting import NOTHING
 from gnn_distill.results.inline import svg
 from gnn_distill.results.profile_figures import draw_errors, draw_influence, draw_layers, draw_lift
+from gnn_distill.results.profile_groups import grouped
 from gnn_distill.storage.checksums import read_json
 from gnn_distill.storage.run_directory import PROFILE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from gnn_distill.results.probe_numbers import Line
+
+AGAIN = "gnn-distill probe makes it again."
 
 COLUMNS = ("reach (hops)", "far share (%)", "reach, swapped", "attention (hops)", "entropy", "overlap")
 
@@ -18,21 +24,33 @@ COLUMNS = ("reach (hops)", "far share (%)", "reach, swapped", "attention (hops)"
 def profile_section(folder: Path) -> dict[str, Any] | None:
     """The variables of templates/profiles.html for the profile of a run; None if it has none."""
     file = folder / PROFILE
-    return section_of(read_json(file)) if file.exists() else None
+    return section_of(read_json(file, AGAIN)) if file.exists() else None
 
 
-def section_of(profile: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for a profile that has been read, or put together of several runs'."""
+def profile_of_lines(lines: Iterable["Line"], name: str) -> dict[str, Any] | None:
+    """The same for teacher, student alone and methods of several runs of a data set, laid over each other."""
+    runs = {
+        line.label: [
+            (read_json(run.folder / PROFILE, AGAIN), line.role) for run in line.runs if (run.folder / PROFILE).exists()
+        ]
+        for line in lines
+    }
+    profile = grouped(runs)
+    return section_of(profile, f", {name}") if profile else None
+
+
+def section_of(profile: Mapping[str, Any], of: str = "") -> dict[str, Any]:
+    """The same for a profile that has been read, or put together; `of` tells equal pictures of a page apart."""
     return {
-        "figures": list(_figures(profile)),
+        "figures": [(svg(figure, f"{alt}{of}"), caption) for alt, figure, caption in _figures(profile)],
         "columns": COLUMNS,
         "rows": [(label, list(_row(model))) for label, model in profile["models"].items()],
         "notes": list(_notes(profile)),
     }
 
 
-def _figures(profile: Mapping[str, Any]) -> Iterator[tuple[Markup, str]]:
-    """The pictures with their captions."""
+def _figures(profile: Mapping[str, Any]) -> Iterator[tuple[str, "Figure", str]]:
+    """The pictures: what each shows, itself, and its caption."""
     models, settings = profile["models"], profile["settings"]
     over = f"{profile['graphs']:,} held-out graphs" if profile["units"] == "graphs" else f"{settings['roots']:,} nodes"
     if profile.get("runs", 1) > 1:
@@ -43,24 +61,24 @@ def _figures(profile: Mapping[str, Any]) -> Iterator[tuple[Markup, str]]:
             f"input: squared norm of the Jacobian, {over}, bands of 95 %. A line that leaves the picture is exactly "
             "zero from there on."
         )
-        yield svg(figure, "influence by hop"), caption
+        yield "influence by hop", figure, caption
     elif figure := draw_influence(models, "swap"):
         caption = (
             "How much the last state of a node moves when a node at each distance takes other features, relative to "
             f"its own taking them: {over}, bands of 95 %."
         )
-        yield svg(figure, "influence by hop"), caption
+        yield "influence by hop", figure, caption
     if profile.get("errors") and (figure := draw_errors(profile["errors"], profile["metric"])):
         part = {"val": "validation"}.get(profile["errors"]["part"], profile["errors"]["part"])
-        yield svg(figure, "metric by distance"), f"The metric by distance, {part} part, with intervals of 95 %."
+        yield "metric by distance", figure, f"The metric by distance, {part} part, with intervals of 95 %."
     if figure := draw_layers(models):
-        yield svg(figure, "influence by layer and hop"), "The same influence after every layer; empty: exactly zero."
+        yield "influence by layer and hop", figure, "The same influence after every layer; empty: exactly zero."
     if figure := draw_lift(models):
         caption = (
             "Attention of the last layer over uniform attention by distance: mean over heads, without a graph token, "
             "bands of 95 %. Where a model attends is not yet what reaches it: that is influence."
         )
-        yield svg(figure, "attention by hop"), caption
+        yield "attention by hop", figure, caption
 
 
 def _row(model: Mapping[str, Any]) -> Iterator[str]:
@@ -86,7 +104,7 @@ def _bounded(banded: Mapping[str, float | None] | None, digits: int, scale: floa
 
 def _notes(profile: Mapping[str, Any]) -> Iterator[str]:
     """What the columns mean."""
-    far = profile["settings"]["far"]
+    far = profile["settings"]["far"][0]
     yield f"Reach: mean distance of the nodes that influence a node. Far share: that of nodes {far} or more hops away."
     if any(model.get("attention") for model in profile["models"].values()):
         distances = [

@@ -148,7 +148,7 @@ def draw_cell_curves(
         frame = scale * pd.DataFrame(zip_longest(*curves, fillvalue=math.nan), dtype=float)  # [epoch, run]
         frame.index += 1
         mean, std = frame.mean(axis=1), frame.std(axis=1, ddof=1)
-        (line,) = axes.plot(mean.index, mean, linewidth=1.4, label=_short(label))
+        (line,) = axes.plot(mean.index, mean, linewidth=1.4, label=short(label))
         axes.fill_between(mean.index, mean - std, mean + std, color=line.get_color(), alpha=0.15, linewidth=0)
     axes.set(title=plain(title), xlabel="epoch", ylabel=plain(f"validation {metric_label(metric)}"))
     axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
@@ -173,12 +173,12 @@ def _colour(table: Table, row: str) -> str:
 
 def _rows(axes: "Axes", labels: Sequence[str]) -> None:
     """Row labels, the first on top."""
-    axes.set_yticks(range(len(labels)), [_short(label) for label in labels])
+    axes.set_yticks(range(len(labels)), [short(label) for label in labels])
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
 
 
-def _short(label: str) -> str:
+def short(label: str) -> str:
     """A label broken into short lines."""
     return plain("\n".join(wrap(label, 24)))
 

@@ -38,12 +38,15 @@ FORMATS = {
     "signals.safetensors": Format(),
     "encodings.safetensors": Format(),
     "structure.safetensors": Format(),
+    "targets.safetensors": Format(),
+    "probe.json": Format(),
 }
 CONTENTS = {
     "teachers": "teacher.safetensors",
     "signals": "signals.safetensors",
     "encodings": "encodings.safetensors",
     "structure": "structure.safetensors",
+    "targets": "targets.safetensors",
 }
 """For each kind of store entry, the file that holds its content."""
 

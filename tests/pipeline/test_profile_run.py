@@ -9,20 +9,21 @@ import pytest
 import torch
 from small_tasks import awaken, make_node_task, preset
 
-from gnn_distill.analysis.profile import ProfileSettings
 from gnn_distill.analysis.states import Subject
+from gnn_distill.config.schema.data import PathsConfig
 from gnn_distill.config.schema.encoding import EncodingConfig
+from gnn_distill.config.schema.probe import ExamineSettings
 from gnn_distill.models import build_student
 from gnn_distill.pipeline.finished_run import load_data, load_models, read_finished_run
 from gnn_distill.pipeline.profile import errors_of, examined_graphs, logits_of, profile_run
 from gnn_distill.storage.checksums import read_json
+from gnn_distill.training.console import Console
 
 SMALL = (
     *("dataset=far_motif", "dataset.num_train=40", "dataset.num_val=20", "dataset.num_test=60", "tracker=none"),
     *("teacher.hidden_channels=8", "student.hidden_channels=8", "student.num_heads=2", "student.num_layers=2"),
     *("trainer.max_epochs=1", "pretrain.max_epochs=1", "trainer.accelerator=cpu", "trainer.threads=1"),
 )
-SETTINGS = ProfileSettings(samples=4, resamples=100)
 
 
 def test_of_a_run(gnn_distill: Callable, tmp_path: Path) -> None:
@@ -31,10 +32,12 @@ def test_of_a_run(gnn_distill: Callable, tmp_path: Path) -> None:
     files = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     run = read_finished_run(folder)
     state = torch.get_rng_state()
-    found = profile_run(run, SETTINGS, most=10)
+    settings, paths, console = ExamineSettings(profile_graphs=10, samples=4, resamples=100), PathsConfig(), Console()
+    assert profile_run(run, settings, paths, console)
+    assert not profile_run(run, settings, paths, console)  # made with the same settings and code
+    found = read_json(folder / "profile.json")
     assert torch.equal(torch.get_rng_state(), state)
     assert all(path.read_bytes() == content for path, content in files.items())
-    assert read_json(folder / "profile.json") == found
     assert found["graphs"] == 10
     assert found["units"] == "graphs"
 
@@ -58,6 +61,7 @@ def test_of_a_run(gnn_distill: Callable, tmp_path: Path) -> None:
     task = load_data(run)
     models = load_models(run, task)
     task.label_distance = None
+    assert profile_run(run, replace(settings, samples=2), paths, console, task=task)
     other = errors_of(task, models, "val", 100)
     assert other["distance"] == "diameter"
     assert sum(one["examples"] for one in other["models"]["student"]) == 20

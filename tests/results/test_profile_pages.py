@@ -37,7 +37,7 @@ def profile(**models: dict[str, Any]) -> dict[str, Any]:
         {"nearest": 4, "farthest": 9, "examples": 1200, "value": 0.75, "low": 0.7, "high": 0.8},
     ]
     return {
-        "settings": {"far": 2, "roots": 256}, "graphs": 1000, "units": "graphs", "metric": "accuracy", "data": "aa",
+        "settings": {"far": [2, 3], "roots": 256}, "graphs": 1000, "units": "graphs", "metric": "accuracy", "data": "aa",
         "models": models or {"teacher": TEACHER, "student": STUDENT},
         "errors": {"part": "test", "distance": "label", "models": {"teacher": bins, "student": bins}},
     }  # fmt: skip
@@ -127,11 +127,11 @@ def test_run_page_shows_the_profile_of_its_folder(tmp_path: Path) -> None:
     make_run(tmp_path)
     assert profile_section(tmp_path) is None
     before = page_of(tmp_path)
-    assert "Local and far" not in before.text
+    assert "What reaches a node" not in before.text
     write_json(tmp_path / "profile.json", profile(**{"teacher": TEACHER, EVIL: STUDENT}))
     page = page_of(tmp_path)
     assert page.tags["svg"] == before.tags["svg"] + 4
-    for text in ("Local and far", "reach (hops)", "0.50", EVIL):
+    for text in ("What reaches a node, from how far", "reach (hops)", "0.50", EVIL):
         assert text in page.text
     (tmp_path / "profile.json").write_bytes((tmp_path / "profile.json").read_bytes().replace(b"0.25", b"0.75"))
     with pytest.raises(Damaged, match=r"profile\.json"):

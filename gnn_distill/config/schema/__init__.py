@@ -4,7 +4,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from gnn_distill.config.naming import folder_of_models, title_of
-from gnn_distill.config.schema import data, report, run, store, table, tune
+from gnn_distill.config.schema import data, probe, report, run, store, table, tune
 
 
 def _data_sets() -> dict[str, type[data.DatasetConfig]]:
@@ -21,6 +21,7 @@ SCHEMAS = {
     "models": run.ModelsConfig,
     "table": table.TableCommand,
     "tune": tune.TuneCommand,
+    "probe": probe.ProbeCommand,
     "report": report.ReportCommand,
     "store": store.StoreCommand,
     **_data_sets(),
