@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gnn_distill.formatting import NOTHING
+from gnn_distill.results.figures import COLOURS
 from gnn_distill.results.inline import svg
-from gnn_distill.results.profile_figures import draw_errors, draw_influence, draw_layers, draw_lift
+from gnn_distill.results.profile_figures import colours_of, draw_errors, draw_influence, draw_layers, draw_lift
 from gnn_distill.results.profile_groups import grouped
 from gnn_distill.storage.checksums import read_json
 from gnn_distill.storage.run_directory import PROFILE
@@ -41,10 +42,12 @@ def profile_of_lines(lines: Iterable["Line"], name: str) -> dict[str, Any] | Non
 
 def section_of(profile: Mapping[str, Any], of: str = "") -> dict[str, Any]:
     """The same for a profile that has been read, or put together; `of` tells equal pictures of a page apart."""
+    models, kinds = profile["models"], {colour: role for role, colour in COLOURS.items()}
+    colours = colours_of(models)
     return {
         "figures": [(svg(figure, f"{alt}{of}"), caption) for alt, figure, caption in _figures(profile)],
         "columns": COLUMNS,
-        "rows": [(label, list(_row(model))) for label, model in profile["models"].items()],
+        "rows": [(label, kinds.get(colour, ""), list(_row(models[label]))) for label, colour in colours.items()],
         "notes": list(_notes(profile)),
     }
 

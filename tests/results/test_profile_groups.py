@@ -50,7 +50,8 @@ def test_methods_in_one_picture() -> None:
     section = section_of(found)
     assert len(section["figures"]) == 4
     assert "up to 3 runs" in section["figures"][0][1]
-    assert [label for label, _ in section["rows"]] == ["teacher", "student alone", "full"]
+    rows = [(label, colour) for label, colour, _ in section["rows"]]
+    assert rows == [("teacher", "teacher"), ("student alone", ""), ("full", "student")]
     assert grouped({"nobody": [(alone, "teacher")]}) is None
 
 

@@ -37,7 +37,7 @@ def profile(**models: dict[str, Any]) -> dict[str, Any]:
         {"nearest": 4, "farthest": 9, "examples": 1200, "value": 0.75, "low": 0.7, "high": 0.8},
     ]
     return {
-        "settings": {"far": [2, 3], "roots": 256}, "graphs": 1000, "units": "graphs", "metric": "accuracy", "data": "aa",
+        "settings": {"far": [2, 3], "roots": 256}, "graphs": 1000, "units": "graphs", "metric": "accuracy",
         "models": models or {"teacher": TEACHER, "student": STUDENT},
         "errors": {"part": "test", "distance": "label", "models": {"teacher": bins, "student": bins}},
     }  # fmt: skip
@@ -109,8 +109,8 @@ def test_errors_by_distance() -> None:
 def test_section() -> None:
     section = section_of(profile())
     assert len(section["figures"]) == 4
-    (teacher, of_teacher), (student, of_student) = section["rows"]
-    assert (teacher, student) == ("teacher", "student")
+    (teacher, colour, of_teacher), (student, other, of_student) = section["rows"]
+    assert (teacher, student) == (colour, other) == ("teacher", "student")
     assert of_teacher == ["1.50 [1.40, 1.60]", "25.0 [15.0, 35.0]", "1.50 [1.40, 1.60]", "–", "–", "–"]
     assert of_student[3:] == ["1.0 to 2.5", "0.50", "0.25"]
     assert "uniform: 2.2 hops" in section["notes"][1]
@@ -119,7 +119,7 @@ def test_section() -> None:
 def test_a_module_of_the_users_has_swaps_alone() -> None:
     section = section_of(profile(own={"influence": None, "swap": STUDENT["swap"], "attention": None}))
     assert "takes other features" in section["figures"][0][1]
-    assert section["rows"][0][1][:3] == ["–", "–", "1.50 [1.40, 1.60]"]
+    assert section["rows"][0][2][:3] == ["–", "–", "1.50 [1.40, 1.60]"]
     assert section["notes"][-1].startswith("The own encodes features in its own way")
 
 
