@@ -40,7 +40,7 @@ class Scene:
     """Distances up to which hops are told apart."""
     seed: int = 0
     max_pairs: int = 1 << 21
-    batch_size: int = 128
+    batch_size: int = 32
 
     @property
     def per_graph(self) -> bool:
