@@ -117,7 +117,8 @@ def unit_means(runs: Iterable[ProbedRun], values: np.ndarray) -> np.ndarray:
     splits = [run.pair[:2] for run in runs]
     if len(set(splits)) < 2:
         return values
-    return pd.Series(values).groupby(splits).mean().to_numpy()
+    frame = pd.DataFrame(splits, columns=["fold", "split_seed"]).assign(value=values)
+    return frame.groupby(["fold", "split_seed"])["value"].mean().to_numpy()
 
 
 def overlap_of(runs: Iterable[ProbedRun]) -> float:
