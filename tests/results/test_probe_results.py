@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,11 @@ from probed_runs import make_probed_run
 from scipy import stats
 
 from gnn_distill.errors import UserError
+from gnn_distill.results.comparison import make_table
 from gnn_distill.results.probe_files import write_probes
 from gnn_distill.results.probe_numbers import curve, gains, lines, verdict
-from gnn_distill.results.probes import by_data_set, find_runs, read_probed
+from gnn_distill.results.probes import Place, by_data_set, find_runs, read_probed
+from gnn_distill.results.rendering import to_json
 
 NOISE = (0.0, 0.01, 0.02)
 
@@ -30,7 +33,7 @@ def make_runs(folder: Path, far: float = 0.1, seeds: int = 3, **changes: object)
 
 
 def methods_of(runs: list[Path]):
-    (methods,) = by_data_set(map(read_probed, runs)).values()
+    (methods,) = by_data_set(read_probed(Place(run)) for run in runs).values()
     return methods
 
 
@@ -102,13 +105,13 @@ def test_places_without_runs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no finished run"):
         find_runs([tmp_path])
     runs = make_runs(tmp_path, seeds=1)
-    assert find_runs([tmp_path, runs[0]]) == sorted(runs)
+    assert [place.folder for place in find_runs([tmp_path, runs[0]])] == sorted(runs)
 
 
 def test_files_hold_the_same_numbers(tmp_path: Path) -> None:
-    runs = make_runs(tmp_path / "runs", far=0.3, auroc=1.0)
+    make_runs(tmp_path / "runs", far=0.3, auroc=1.0)
     output = tmp_path / "output"
-    write_probes(output, runs, ["runs"])
+    write_probes(output, find_runs([tmp_path / "runs"]), ["runs"])
     assert {file.name for file in output.iterdir()} == {
         *("probe.csv", "probe.md", "probe.tex", "probe.json", "report.html")
     }
@@ -143,3 +146,27 @@ def test_a_damaged_file_of_probes_is_named(tmp_path: Path) -> None:
     (run / "probe.json").write_text((run / "probe.json").read_text().replace("0.5", "0.6", 1))
     with pytest.raises(UserError, match=r"probe\.json"):
         page_of(run)
+
+
+def test_runs_of_a_table_have_the_labels_of_their_rows_and_columns(tmp_path: Path) -> None:
+    runs = make_runs(tmp_path / "cells", seeds=2)
+    lines = [("alone", runs[0]), ("kd", runs[1]), ("alone", runs[2]), ("kd", runs[3]), ("kd", tmp_path / "gone")]
+    config = SimpleNamespace(
+        **{"name": "main", "title": None, "reference": "kd", "alone": "alone", "teacher": "teacher"},
+        rows={row: SimpleNamespace(label=f"row {row}", role="student") for row in ("alone", "kd")},
+        columns={"toy": SimpleNamespace(label="Toys", pairs={"seed": [0, 1]})},
+        **{"test": "auto", "alpha": 0.05},
+    )
+    facts = {"metric": "accuracy", "higher_is_better": True, "n_train": 9, "n_test": 9, "stale": False}
+    scores = [
+        {"row": row, "column": "toy", "seed": seed // 2, "value": 0.5 + seed / 10, "constant": None, **facts}
+        for seed, (row, _) in enumerate(lines[:4])
+    ]
+    (tmp_path / "table").mkdir()
+    (tmp_path / "table" / "table.json").write_text(to_json(make_table(config, pd.DataFrame(scores), [])))
+    paths = [{"row": row, "column": "toy", "path": path} for row, path in lines]
+    pd.DataFrame(paths).to_csv(tmp_path / "table" / "scores.csv", index=False)
+    methods = by_data_set(map(read_probed, find_runs([tmp_path / "table"])))
+    assert {name: [(method.label, len(method.runs)) for method in of_set] for name, of_set in methods.items()} == {
+        "Toys": [("row alone", 2), ("row kd", 2)]
+    }
