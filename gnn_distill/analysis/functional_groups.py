@@ -1,5 +1,7 @@
 """Functional groups of molecules: which atoms belong to one, by the SMARTS patterns of RDKit's Fragments."""
 
+from itertools import chain
+
 import numpy as np
 from jaxtyping import Bool
 from torch import Tensor
@@ -29,11 +31,10 @@ def functional_groups(graphs: PackedGraphs) -> tuple[tuple[str, ...], Bool[np.nd
     has = np.zeros((len(graphs), len(patterns)), dtype=bool)
     for graph in range(len(graphs)):
         first = int(graphs.node_ptr[graph])
-        molecule = rebuilt(*atoms_and_bonds(graphs, graph))
-        for column, pattern in enumerate(patterns.values()):
-            atoms = {atom for match in molecule.GetSubstructMatches(pattern) for atom in match}
-            if atoms:
-                member[[first + atom for atom in atoms], column] = has[graph, column] = True
+        matches = rebuilt(*atoms_and_bonds(graphs, graph)).GetSubstructMatches
+        for column, found in enumerate(map(matches, patterns.values())):
+            if found:
+                member[first + np.array(list(chain(*found))), column] = has[graph, column] = True
     common = has.mean(0) >= SHARE
     return tuple(name for name, kept in zip(patterns, common, strict=True) if kept), member[:, common]
 

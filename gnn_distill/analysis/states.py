@@ -78,7 +78,7 @@ def feature_module(model: nn.Module) -> nn.Module | None:
     """
     model = model.student if isinstance(model, ReusingStudent) else model
     holders = (model, getattr(model, "inputs", None))
-    found = (getattr(holder, name, None) for holder in holders for name in ("features", "encoder", "nodes"))
+    found = (getattr(holder, name, None) for holder in holders for name in ("features", "encoder"))
     encoder = next((module for module in found if isinstance(module, FeatureEncoder)), None)
     if encoder is None:
         return None

@@ -22,17 +22,17 @@ def main(cfg: DictConfig) -> None:
     """Probe every run that was not probed with these settings, then write the results of all into one folder."""
     command: ProbeCommand = OmegaConf.to_object(cfg)
     probe, console = command.probe, Console(sys.stdout)
-    folders, words = find_runs(probe.runs), list(HydraConfig.get().overrides.task)
-    for number, folder in enumerate(folders, start=1):
+    places, words = find_runs(probe.runs), list(HydraConfig.get().overrides.task)
+    for number, (folder, *_) in enumerate(places, start=1):
         run = read_finished_run(folder, probe.own_modules)
         made = probe_run(run, probe, command.paths, console, probe.own_modules)
-        console.say(f"{number}/{len(folders)} {folder / PROBE}: {'written' if made else 'found'}")
+        console.say(f"{number}/{len(places)} {folder / PROBE}: {'written' if made else 'found'}")
         if probe.profiles:
             made = profile_run(run, probe, command.paths, console, probe.own_modules)
-            console.say(f"{number}/{len(folders)} {folder / PROFILE}: {'written' if made else 'found'}")
+            console.say(f"{number}/{len(places)} {folder / PROFILE}: {'written' if made else 'found'}")
     name = probe.name or f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
     output = Path(probe.output) / name
-    for dataset, methods in write_probes(output, folders, words).items():
+    for dataset, methods in write_probes(output, places, words).items():
         for method, verdict in verdicts(methods):
             console.say(f"{dataset}, {method}: {verdict}")
     console.say(f"Report: {output / 'report.html'}")

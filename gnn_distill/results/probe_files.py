@@ -9,13 +9,13 @@ from gnn_distill.results import spreadsheets
 from gnn_distill.results.probe_numbers import as_json, long_frame
 from gnn_distill.results.probe_page import page
 from gnn_distill.results.probe_tables import to_latex, to_markdown
-from gnn_distill.results.probes import Method, by_data_set, read_probed
+from gnn_distill.results.probes import Method, Place, by_data_set, read_probed
 from gnn_distill.results.report import FILE, fill
 from gnn_distill.storage.files import replace_file
 from gnn_distill.storage.run_directory import strict
 
 
-def write_probes(folder: Path, runs: list[Path], words: list[str]) -> dict[str, list[Method]]:
+def write_probes(folder: Path, runs: list[Place], words: list[str]) -> dict[str, list[Method]]:
     """Write probe.csv, .md, .tex and .json and report.html about probed runs into a folder.
 
     Raises:

@@ -87,9 +87,11 @@ def gains(methods: list[Method]) -> list[Gain]:
     alone = next((method for method in methods if method.alone), None)
     if alone is None:
         return []
+    others = [method for method in methods if method is not alone]
+    others = [method for method in others if any(STUDENT in run.probe["models"] for run in method.runs)]
     made: list[Gain] = []
     for state in STATES:
-        of_state = [_gain(method, alone, state, reach) for method in methods if method is not alone for reach in RANGES]
+        of_state = [_gain(method, alone, state, reach) for method in others for reach in RANGES]
         adjusted = holm(pd.Series([gain.outcome.p for gain in of_state], dtype=float))
         made += [
             Gain(gain.method, gain.state, gain.reach, gain.effect, gain.outcome, float(p))
@@ -117,7 +119,8 @@ def unit_means(runs: Iterable[ProbedRun], values: np.ndarray) -> np.ndarray:
     splits = [run.pair[:2] for run in runs]
     if len(set(splits)) < 2:
         return values
-    return pd.Series(values).groupby(splits).mean().to_numpy()
+    frame = pd.DataFrame(splits, columns=["fold", "split_seed"]).assign(value=values)
+    return frame.groupby(["fold", "split_seed"])["value"].mean().to_numpy()
 
 
 def overlap_of(runs: Iterable[ProbedRun]) -> float:

@@ -10,7 +10,7 @@ from gnn_distill.results.inline import svg
 from gnn_distill.results.probe_figures import draw_by_hop, draw_far_against_local, draw_layers
 from gnn_distill.results.probe_numbers import gains, lines, verdict
 from gnn_distill.results.probe_tables import notes, panels
-from gnn_distill.results.probes import PROBE, Method, read_probed
+from gnn_distill.results.probes import PROBE, Method, Place, read_probed
 from gnn_distill.results.profile_page import profile_of_lines
 from gnn_distill.storage.privacy import command
 
@@ -52,7 +52,7 @@ def verdicts(methods: list[Method]) -> Iterator[tuple[str, str]]:
     """A method, and in words what distillation did to what its student knows."""
     made = gains(methods)
     for method in methods:
-        if made and not method.alone:
+        if any(gain.method == method.label for gain in made):
             yield method.label, verdict(made, method.label)
 
 
@@ -72,7 +72,7 @@ def run_section(folder: Path) -> dict[str, Any] | None:
     """What the page of a run shows of its probes; None if it was not probed. Raises Damaged or OtherVersion."""
     if not (folder / PROBE).is_file():
         return None
-    run = read_probed(folder)
+    run = read_probed(Place(folder))
     methods = [Method("student", [run])]
     return {
         "panels": panels(run.dataset, methods),

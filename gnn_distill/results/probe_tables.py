@@ -92,7 +92,7 @@ def gains_grid(methods: list[Method], made: list[Gain]) -> Grid:
     header = ["", *(f"{reach}, {state}" for reach in RANGES for state in STATES), "verdict (last)"]
     rows = []
     for method in methods:
-        if method.alone:
+        if all(gain.method != method.label for gain in made):
             continue
         cells = []
         for reach in RANGES:

@@ -5,14 +5,15 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.config.schema.objective import BASELINES
 from gnn_distill.errors import UserError, refuse, shorten
 from gnn_distill.results.run_files import read_run
-from gnn_distill.storage.bounded import stay_inside
+from gnn_distill.results.table_files import SCORES, is_table, read_table
+from gnn_distill.storage.bounded import read_csv, stay_inside
 from gnn_distill.storage.checksums import read_json
 from gnn_distill.storage.provenance import AFTERWARDS, LOCATION_SECTIONS
 from gnn_distill.storage.run_directory import SUMMARY
@@ -37,13 +38,17 @@ class ProbedRun:
     """probe.json."""
     summary: dict[str, Any]
     method: str
-    """Hash of its settings without REPEATED."""
+    """Hash of its settings without REPEATED; of a run of a table its row."""
     words: tuple[str, ...]
     """Overrides that may name its method."""
     alone: bool
     """Whether nobody taught its student."""
     layers: int
     """Number of layers of its teacher; 0 without one."""
+    row: str = ""
+    """Label of its row, of a run of a table."""
+    column: str = ""
+    """Label of its column."""
 
     @property
     def pair(self) -> tuple[int, int, int]:
@@ -53,8 +58,8 @@ class ProbedRun:
 
     @property
     def dataset(self) -> str:
-        """The name of its data set."""
-        return self.summary["dataset"]
+        """The name of its data set, or the label of its column."""
+        return self.column or self.summary["dataset"]
 
     @property
     def score(self) -> float | None:
@@ -76,34 +81,59 @@ class Method:
         return self.runs[0].alone
 
 
-def find_runs(places: Iterable[str | Path]) -> list[Path]:
-    """Folders of finished runs at or below the given ones, each once, in order.
+class Place(NamedTuple):
+    """Where a run is, and its labels in a table; empty for other runs."""
+
+    folder: Path
+    row: str = ""
+    column: str = ""
+
+
+def find_runs(places: Iterable[str | Path]) -> list[Place]:
+    """Finished runs: of tables those that they show, of other folders all at or below them; each once, in order.
 
     Raises:
         UserError: if a place does not exist, or holds no finished run.
     """
-    found: dict[Path, None] = {}
+    found: dict[Path, Place] = {}
     for place in map(Path, places):
         if not place.is_dir():
             raise refuse("probe.runs", place, "no such folder. Name folders of runs, tables or sweeps.")
-        here = [file.parent for file in sorted(place.rglob(SUMMARY))]
+        here = (
+            runs_of_table(place) if is_table(place) else [Place(file.parent) for file in sorted(place.rglob(SUMMARY))]
+        )
         if not here:
             raise refuse("probe.runs", place, f"no finished run is here ({SUMMARY} is missing).")
-        found |= dict.fromkeys(here)
+        for one in here:
+            found.setdefault(one.folder, one)
     if not found:
         raise UserError("probe.runs is empty: name folders of runs, as in gnn-distill probe outputs/train/RUN.")
-    return list(found)
+    return list(found.values())
 
 
-def read_probed(folder: Path) -> ProbedRun:
+def runs_of_table(folder: Path) -> list[Place]:
+    """The runs that a table shows and whose folders are still there, with the labels of their rows and columns."""
+    table, (header, rows) = read_table(folder), read_csv(folder / SCORES, folder)
+    places = []
+    for line in (dict(zip(header, cells, strict=True)) for cells in rows):
+        run = Path(line["path"])
+        if line["path"] and (run / SUMMARY).is_file() and line["column"] in table.columns and line["row"] in table.rows:
+            places.append(Place(run, table.rows[line["row"]], table.columns[line["column"]].label))
+    return places
+
+
+def read_probed(place: Place) -> ProbedRun:
     """A probed run. Raises Damaged or OtherVersion."""
+    folder = place.folder
     run = read_run(folder, curves=False)
     stay_inside(folder, folder / PROBE, AGAIN)
     words = tuple(word for word in run.overrides if not word.lstrip("+~").startswith(SILENT))
     teacher = OmegaConf.select(run.config, "teacher.name") != "none"
     layers = int(OmegaConf.select(run.config, "teacher.num_layers") or 0) if teacher else 0
     probe = read_json(folder / PROBE, AGAIN)
-    return ProbedRun(folder, probe, run.summary, method_of(run.config), words, is_alone(run.config), layers)
+    method = place.row or method_of(run.config)
+    alone = is_alone(run.config)
+    return ProbedRun(folder, probe, run.summary, method, words, alone, layers, place.row, place.column)
 
 
 def method_of(config: DictConfig) -> str:
@@ -154,7 +184,7 @@ def methods(runs: list[ProbedRun]) -> list[Method]:
         own = [word for word in of_method[0].words if word not in shared]
         only = sum(others[0].alone for others in grouped.values()) == 1
         label = ALONE if of_method[0].alone and only else shorten(" ".join(own), LONGEST) or "default"
-        label = STUDENT if len(grouped) == 1 else label
+        label = of_method[0].row or (STUDENT if len(grouped) == 1 else label)
         while label in made:
             label += "′"
         made[label] = Method(label, sorted(of_method, key=lambda run: run.pair))

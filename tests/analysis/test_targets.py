@@ -1,5 +1,6 @@
 """Targets against NetworkX, RDKit and plain loops."""
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -186,3 +187,19 @@ def test_targets_of_published_sets_equal_networkx(name: str, mirror: Path, monke
     rows = task.graphs.nodes_of(held.ids).numpy()
     found = make_targets(held, types, rows, HOPS, 20, 0, readable(task.spec))
     check(held, types, rows, found, range(len(held.graphs)))
+
+
+@pytest.mark.slow
+def test_functional_groups_of_a_published_set_equal_those_of_rdkit(mirror: Path) -> None:
+    with (mirror / "MoleculeNet" / "esol" / "raw" / "delaney-processed.csv").open() as file:
+        smiles = [row["smiles"] for row in csv.DictReader(file)]
+    data = [smiles_to_data(text) for text in smiles]
+    graphs = PackedGraphs.from_data_list([Data(d.x, d.edge_index, d.edge_attr) for d in data], num_targets=1)
+    names, member = functional_groups(graphs)
+    assert len(names) > 10
+    ptr = graphs.node_ptr.tolist()
+    for index, text in enumerate(smiles):
+        expected = groups_of(text)
+        for column, name in enumerate(names):
+            atoms = set(np.flatnonzero(member[ptr[index] : ptr[index + 1], column]).tolist())
+            assert atoms == expected[name], (text, name)
