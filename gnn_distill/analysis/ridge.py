@@ -87,7 +87,8 @@ def cross_fitted(
 
     The penalty of fold f and each target is the one of LAMBDAS with the smallest error over the other folds v, each
     predicted without f and v; then the ridge is fitted again without f. Deterministic. x: standardised columns.
-    fitted: rows that ridges may be fitted to; others are only predicted.
+    fitted: rows that ridges may be fitted to; others are only predicted. Predictions stay in the range of the targets
+    that a ridge was fitted to: states of untrained networks have outliers, one of which would outweigh all else.
     """
     folds = int(fold.max()) + 1
     if not x.shape[1]:
@@ -108,7 +109,9 @@ def cross_fitted(
         for number in np.unique(best):
             chosen = best == number
             w = ridge.weights(LAMBDAS[number])[:, chosen]
-            predicted[np.ix_(here, chosen)] = x[here] @ w + ridge.y_mean[chosen] - ridge.x_mean @ w
+            seen = y[rows][fold[rows] != f][:, chosen]
+            values = x[here] @ w + ridge.y_mean[chosen] - ridge.x_mean @ w
+            predicted[np.ix_(here, chosen)] = values.clip(seen.min(0), seen.max(0))
     return predicted
 
 

@@ -34,11 +34,13 @@ def awareness_grid(dataset: str, rows: list[Line]) -> Grid:
     settings = rows[0].runs[0].probe["settings"]
     hops = {reach: "–".join(map(str, settings[reach])) for reach in RANGES}
     header = ["", *(f"{reach} ({hops[reach]} hops), {state}" for reach in RANGES for state in STATES)]
-    header += ["WL control, last", f"{metric_label(summary['metric'])}"]
+    header += [f"typed shells alone, {reach}, last" for reach in RANGES]
+    header += ["WL control, last", metric_label(summary["metric"])]
     number = Format.of(summary["metric"], [run.score for run in rows[-1].runs if run.score is not None])
     entries = [told_row(rows, settings)]
     for line in rows:
         cells = [shown(line, state, reach) for reach in RANGES for state in STATES]
+        cells += [shown(line, "last", f"{reach}_shells") for reach in RANGES]
         entries.append([Entry(line.label), *cells, shown(line, "last", "control"), Entry(score(line, number))])
     return Grid("results", TITLE.format(dataset), header, entries)
 
@@ -56,8 +58,7 @@ def told_row(rows: Sequence[Line], settings: dict) -> list[Entry]:
             if first <= at["hop"] <= last and at["r2"] is not None
         ]
         found.append(Entry(f"R² {SHOWN(sum(values) / len(values))}" if values else NOTHING))
-        found.append(Entry(NOTHING))
-    return [Entry("told (typed shells)"), *found, Entry(NOTHING), Entry(NOTHING)]
+    return [Entry("told"), *[Entry(NOTHING)] * 4, *found, Entry(NOTHING), Entry(NOTHING)]
 
 
 def shown(line: Line, state: str, key: str) -> Entry:

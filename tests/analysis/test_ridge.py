@@ -33,7 +33,8 @@ def by_scikit_learn(x: np.ndarray, y: np.ndarray, fold: np.ndarray) -> np.ndarra
                 errors.append(error)
             rows = fold != f
             ridge = Ridge(alpha=LAMBDAS[int(np.argmin(errors))] * rows.sum() / 100).fit(x[rows], y[rows, target])
-            predicted[fold == f, target] = ridge.predict(x[fold == f])
+            seen = y[rows, target]
+            predicted[fold == f, target] = ridge.predict(x[fold == f]).clip(seen.min(), seen.max())
     return predicted
 
 
@@ -43,6 +44,14 @@ def test_cross_fitted_ridges_equal_those_of_scikit_learn() -> None:
     for number, (_, test) in enumerate(GroupKFold(5).split(x, y, graph)):
         fold[test] = number
     np.testing.assert_allclose(cross_fitted(x, y, fold), by_scikit_learn(x, y, fold), rtol=0, atol=1e-8)
+
+
+def test_an_outlier_is_not_extrapolated() -> None:
+    x, y, graph = problem()
+    x[0] *= 1e4
+    predicted = cross_fitted(standardised(x), y, graph % 5)
+    assert (predicted >= y.min(0)).all()
+    assert (predicted <= y.max(0)).all()
 
 
 def test_rows_that_ridges_may_not_be_fitted_to_are_only_predicted() -> None:
