@@ -24,7 +24,7 @@ def contents(folder: Path) -> dict[str, str]:
     return {
         file.relative_to(folder).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(folder.rglob("*"))
-        if file.is_file() and file.name != "probe.json"
+        if file.is_file() and file.name not in ("probe.json", "profile.json")
     }
 
 
@@ -38,13 +38,16 @@ def test_probes_change_nothing_and_are_found_again(gnn_distill: Callable, tmp_pa
     assert torch.equal(random, torch.random.get_rng_state())
     probe = read_json(tmp_path / "run" / "probe.json")
     assert set(probe["models"]) == {"student", "student untrained", "teacher", "teacher untrained"}
-    assert (tmp_path / "outputs" / "probe" / "first" / "report.html").exists()
+    assert set(read_json(tmp_path / "run" / "profile.json")["models"]) == {"student", "teacher"}
+    assert "What reaches a node" in (tmp_path / "outputs" / "probe" / "first" / "report.html").read_text()
 
     status, told, _ = gnn_distill("probe", "run", "probe.name=second", *PROBES)
     assert "run/probe.json: found" in told
+    assert "run/profile.json: found" in told
     assert read_json(tmp_path / "run" / "probe.json") == probe
-    status, told, _ = gnn_distill("probe", "run", "probe.name=third", *PROBES, "probe.types=2")
+    status, told, _ = gnn_distill("probe", "run", "probe.name=third", *PROBES, "probe.types=2", "probe.profiles=false")
     assert "run/probe.json: written" in told
+    assert "profile.json" not in told
     status, told, _ = gnn_distill("report", "run")
     assert status == 0
     assert "What is in the states: far_motif" in (tmp_path / "run" / "report.html").read_text()
@@ -64,6 +67,8 @@ def test_probing_at_the_end_of_a_run_equals_the_command_and_changes_no_result(
     plain, probed = (read_json(tmp_path / name / "probe.json") for name in ("plain", "probed"))
     assert plain["models"] == probed["models"]
     assert plain["settings_hash"] == probed["settings_hash"]
+    plain, probed = (read_json(tmp_path / name / "profile.json") for name in ("plain", "probed"))
+    assert (plain["models"], plain["errors"]) == (probed["models"], probed["errors"])
 
 
 @pytest.mark.slow
