@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from small_tasks import make_spec
 
-from gnn_distill.analysis.errors import distance_bins, errors_by_distance, example_scores, wilson
+from gnn_distill.analysis.errors import distance_bins, errors_by_distance, example_scores, jackknife, wilson
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.training.metrics import Metrics
 
@@ -97,3 +97,19 @@ def test_missing_labels() -> None:
         spec, logits, y, np.zeros(20, dtype=int), np.arange(20), lambda *some: measured(spec, *some), 10
     )
     assert found.value == pytest.approx(measured(spec, logits, y))
+
+
+def test_jackknife_of_a_mean_and_of_an_area() -> None:
+    """Of a mean its standard error; of an area under a curve Hanley and McNeil's (1982)."""
+    spec = replace(make_spec("binary"), metric="roc_auc")
+    random = torch.Generator().manual_seed(0)
+    y = (torch.arange(2000) % 2).float()[:, None]
+    logits = torch.randn(2000, 1, generator=random) + y
+    value, low, high = jackknife(lambda z, _: float(z.mean()), logits, y, np.arange(2000))
+    assert value == pytest.approx(float(logits.mean()))
+    assert (high - low) / 2 == pytest.approx(2.093 * float(logits.std()) / 2000**0.5, rel=0.35)  # t of 19 degrees
+    value, low, high = jackknife(lambda *some: measured(spec, *some), logits, y, np.arange(2000))
+    q1, q2 = value / (2 - value), 2 * value**2 / (1 + value)
+    error = ((value * (1 - value) + 999 * (q1 - value**2) + 999 * (q2 - value**2)) / 1000**2) ** 0.5
+    assert (high - low) / 2 == pytest.approx(2.093 * error, rel=0.35)
+    assert np.isnan(jackknife(lambda *some: measured(spec, *some), logits[:2], y[:2], np.zeros(2, dtype=int))[1])
