@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -48,14 +48,7 @@ def probe_run(
     Raises:
         UserError: if its data or files have changed, or a control fails.
     """
-    facts = {
-        "run": run.summary["config_hash"],
-        "finished": run.summary.get("finished"),
-        "data": run.summary.get("data"),
-        "code": code_of([EXAMINE]).digest,
-        "settings": settings_of(settings),
-        "settings_hash": hash_of(settings),
-    }
+    facts = facts_of(run, settings_of(settings), [EXAMINE])
     if is_made(run.folder / PROBE, facts):
         return False
     started = time.process_time()
@@ -74,6 +67,18 @@ def probe_run(
         console.notice(notice)
     write_json(run.folder / PROBE, strict({**facts, **found, "cpu_seconds": seconds}))
     return True
+
+
+def facts_of(run: FinishedRun, settings: Mapping[str, Any], modules: Iterable[str]) -> dict[str, Any]:
+    """What determines the result of an examination by `modules`: the run, its data, the code and the settings."""
+    return {
+        "run": run.summary["config_hash"],
+        "finished": run.summary.get("finished"),
+        "data": run.summary.get("data"),
+        "code": code_of(modules).digest,
+        "settings": settings,
+        "settings_hash": hash_of(settings),
+    }
 
 
 def is_made(file: Path, facts: Mapping[str, Any]) -> bool:
@@ -112,6 +117,6 @@ def settings_of(settings: ProbeSettings) -> dict[str, Any]:
     return {field.name: values[field.name] for field in fields(ProbeSettings)}
 
 
-def hash_of(settings: ProbeSettings) -> str:
+def hash_of(settings: Mapping[str, Any]) -> str:
     """Sixteen hex digits of the settings."""
-    return hashlib.sha256(json.dumps(settings_of(settings), sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]

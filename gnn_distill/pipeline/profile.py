@@ -1,7 +1,5 @@
 """Profiles by distance of a finished run's models, into profile.json of its folder."""
 
-import hashlib
-import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,9 +20,8 @@ from gnn_distill.data.batching import collate, evaluation_batches
 from gnn_distill.data.packed import PackedGraphs, gather_ranges
 from gnn_distill.data.task import GraphTask
 from gnn_distill.pipeline.finished_run import FinishedRun, load_data, load_models
-from gnn_distill.pipeline.probe import is_made
+from gnn_distill.pipeline.probe import facts_of, is_made
 from gnn_distill.storage.checksums import write_json
-from gnn_distill.storage.code_hash import code_of
 from gnn_distill.storage.run_directory import PROFILE
 from gnn_distill.training.console import Console
 from gnn_distill.training.metrics import Metrics
@@ -49,15 +46,7 @@ def profile_run(
     Raises:
         UserError: if its data or files have changed, or nothing is held out.
     """
-    values = {key: getattr(settings, key) for key in KEYS}
-    facts = {
-        "run": run.summary["config_hash"],
-        "finished": run.summary.get("finished"),
-        "data": run.summary.get("data"),
-        "code": code_of(MADE_BY).digest,
-        "settings": values,
-        "settings_hash": hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16],
-    }
+    facts = facts_of(run, {key: getattr(settings, key) for key in KEYS}, MADE_BY)
     if is_made(run.folder / PROFILE, facts):
         return False
     started = time.process_time()
