@@ -7,7 +7,19 @@ from pathlib import Path
 import gnn_distill
 
 PACKAGE = Path(gnn_distill.__file__).parent
-ROOMS = ("config", "storage", "data", "models", "losses", "training", "results", "pipeline", "experiments", "cli")
+ROOMS = (
+    "config",
+    "storage",
+    "data",
+    "models",
+    "losses",
+    "analysis",
+    "training",
+    "results",
+    "pipeline",
+    "experiments",
+    "cli",
+)
 """From the lowest to the highest. Single modules of the top level: GROUND lies below all rooms, FACES on losses."""
 GROUND = ("errors", "interruption", "cpu", "formatting")
 FACES = ("extending", "predict")

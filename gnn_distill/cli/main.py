@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from importlib import import_module
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -31,6 +32,7 @@ COMMANDS = {
     "table": "Run what a results table still lacks, and render it.",
     "tune": "Tune the methods of a table on validation, with equal budgets (needs the extra tune).",
     "separate": "Count the pairs of graphs that a model tells apart (SR25, graph8c, BREC).",
+    "probe": "Ask the models of finished runs what they know of structure: probe FOLDER ...",
     "report": "Write a run, a table or a sweep as one HTML page: report FOLDER.",
     "store": "Manage the store that runs share (trained teachers, …): store list, verify or prune.",
 }
@@ -80,7 +82,7 @@ def dispatch() -> None:
             sys.exit(2)
 
 
-LONG = ("train", "table", "tune", "separate")
+LONG = ("train", "table", "tune", "separate", "probe")
 """Commands that continue when the reader of their output is gone."""
 
 
@@ -109,7 +111,14 @@ def named_action(words: list[str]) -> list[str]:
     return words
 
 
-POSITIONAL = {"report": named_path, "store": named_action}
+def named_runs(words: list[str]) -> list[str]:
+    """The words after `probe`; paths in front become probe.runs=[PATH,…]."""
+    paths = list(takewhile(lambda word: not word.startswith("-") and ("=" not in word or Path(word).exists()), words))
+    runs = [f"probe.runs=[{','.join(map(for_hydra, paths))}]"] if paths else []
+    return [*runs, *words[len(paths) :]]
+
+
+POSITIONAL = {"report": named_path, "store": named_action, "probe": named_runs}
 """For commands that take a word without a key: the function that rewrites their words."""
 
 

@@ -25,9 +25,25 @@ def validate(cfg: DictConfig) -> DictConfig:
         if issubclass(OmegaConf.get_type(cfg), command):
             for rule in rules:
                 rule(cfg)
+    if "probe" in cfg:
+        check_probe(cfg.probe)
     if "table" in cfg:
         check_folders_of_table(cfg.table)
     return cfg
+
+
+def check_probe(probe: DictConfig) -> None:
+    """Raise UserError unless the ranges of hops are ranges, the local one nearer, and the name is a folder's."""
+    for key in ("local", "far"):
+        hops = list(probe[key])
+        if len(hops) != 2 or not 1 <= hops[0] <= hops[1] <= probe.hops:
+            raise refuse(
+                f"probe.{key}", hops, f"must be the first and the last hop, from 1 to probe.hops={probe.hops}: [1,2]."
+            )
+    if probe.local[1] >= probe.far[0]:
+        raise refuse("probe.far", list(probe.far), f"must begin beyond probe.local={list(probe.local)}.")
+    if "name" in probe and probe.name is not None:
+        check_name("probe.name", probe.name, "a folder's name")
 
 
 def check_folders_of_table(table: DictConfig) -> None:

@@ -118,6 +118,17 @@ class Splits:
     """How they were made: published, stratified, random, scaffold, per_class or generated; empty: unknown."""
 
 
+@dataclass(frozen=True)
+class NodeTruth:
+    """What the maker of generated graphs knows about some nodes; for probes of finished models, never for training."""
+
+    name: str
+    reach: str
+    """local or far: what a model must see to know it."""
+    values: Tensor
+    """[nodes of all graphs], 0 or 1; NaN where it is not asked."""
+
+
 @dataclass
 class GraphTask:
     """A data set, ready for training."""
@@ -140,6 +151,11 @@ class GraphTask:
     """The steps from raw input to `graphs`, saved with the student; None: as implied by `spec`."""
     lines: tuple[int, ...] | None = None
     """The line of each graph in its file; None if graphs have no lines."""
+    node_truths: tuple[NodeTruth, ...] = ()
+    """What generated sources know about their nodes; training reads none of it."""
+    label_distance: Tensor | None = None
+    """Hops over which each label (row of y) depends on the graph, where the source knows: no model reads it, but the
+    errors of finished ones are shown by it. None: unknown."""
 
     def called(self, graph: int) -> str:
         """`graph 20 (line 22)`: how messages name a graph."""

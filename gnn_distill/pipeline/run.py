@@ -20,6 +20,9 @@ from gnn_distill.interruption import Interrupted, Interruption
 from gnn_distill.losses.task import make_task_loss
 from gnn_distill.pipeline.encodings import stored_encodings
 from gnn_distill.pipeline.evaluate import evaluate_splits
+from gnn_distill.pipeline.finished_run import FinishedRun
+from gnn_distill.pipeline.probe import probe_run
+from gnn_distill.pipeline.profile import profile_run
 from gnn_distill.pipeline.runtime import Runtime, make_fabric
 from gnn_distill.pipeline.student import check_student, train_student
 from gnn_distill.pipeline.summary import Made, split_sizes, summarise
@@ -155,6 +158,11 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
         console.say(f"Weights & Biases: {hint}")
     if console.notices != notices:  # the tracker's last words
         directory.write_summary(summary | {"notices": console.notices})
+    if config.probe.at_end:
+        run = FinishedRun(directory.path, config, summary)
+        probe_run(run, config.probe, config.paths, console, own_modules=True, task=task)
+        if config.probe.profiles:
+            profile_run(run, config.probe, config.paths, console, own_modules=True, task=task)
     return list(results.values())[-1]["val"][task.spec.metric]
 
 

@@ -67,20 +67,22 @@ def to_rich(table: Table) -> "Group":
 
 def to_markdown(table: Table) -> str:
     """A section for GitHub: panels, then warnings and footnotes; cells are padded, to be readable as text too."""
-    parts = [f"## {_markdown(table.title)}"]
+    parts = [f"## {markdown(table.title)}"]
     for grid in grids(table):
         if grid.key != "results":
-            parts.append(f"### {_markdown(grid.title)}")
-        parts.append(_markdown_grid(grid))
+            parts.append(f"### {markdown(grid.title)}")
+        parts.append(markdown_grid(grid))
     notes = [*(f"Note: {note}" for note in table.notes), *table.footnotes]
-    parts.append("\n".join(f"- {_markdown(line)}" for line in notes))
+    parts.append("\n".join(f"- {markdown(line)}" for line in notes))
     return "\n\n".join(parts) + "\n"
 
 
 def to_latex(table: Table) -> str:
     """Floats with booktabs, one per panel; notes and footnotes are below the first."""
-    notes = " ".join(_latex(line) for line in (*table.notes, *table.footnotes))
-    floats = [_latex_grid(table, grid, notes if grid.key == "results" else "") for grid in grids(table)]
+    notes = " ".join(latex(line) for line in (*table.notes, *table.footnotes))
+    floats = [
+        latex_grid(table.name, table.title, grid, notes if grid.key == "results" else "") for grid in grids(table)
+    ]
     return "% Needs \\usepackage{booktabs}.\n" + "\n".join(floats)
 
 
@@ -103,17 +105,19 @@ FORMATS: dict[str, Callable[[Table], str]] = {
 """Text of a table by the ending of its file."""
 
 
-def _markdown(text: str) -> str:
+def markdown(text: str) -> str:
+    """Text escaped for Markdown."""
     return MARKDOWN_SPECIAL.sub(r"\\\1", printable(SPACES.sub(" ", text)))
 
 
-def _markdown_grid(grid: Grid) -> str:
+def markdown_grid(grid: Grid) -> str:
+    """A panel as a table of GitHub's Markdown."""
     wraps = {"best": "**{}**", "second": "<ins>{}</ins>", "": "{}"}  # GitHub removes <u>
 
     def show(entry: Entry) -> str:
-        return wraps[entry.emphasis].format(_markdown(entry.text)) + _markdown(entry.marks) + entry.rest
+        return wraps[entry.emphasis].format(markdown(entry.text)) + markdown(entry.marks) + entry.rest
 
-    lines = [[_markdown(name) for name in grid.header], *([show(entry) for entry in row] for row in grid.rows)]
+    lines = [[markdown(name) for name in grid.header], *([show(entry) for entry in row] for row in grid.rows)]
     widths = [max(3, *(len(line[index]) for line in lines)) for index in range(len(grid.header))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     padded = [
@@ -123,7 +127,7 @@ def _markdown_grid(grid: Grid) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in padded)
 
 
-def _latex(text: str) -> str:
+def latex(text: str) -> str:
     """Text escaped for LaTeX; Greek letters become commands, which pdfLaTeX needs."""
     return "".join(_greek(letter) for letter in printable(SPACES.sub(" ", text)).translate(LATEX_SPECIAL))
 
@@ -135,23 +139,24 @@ def _greek(letter: str) -> str:
     return f"$\\{name.lower() if case == 'SMALL' else name.capitalize()}$"
 
 
-def _latex_grid(table: Table, grid: Grid, notes: str) -> str:
+def latex_grid(name: str, title: str, grid: Grid, notes: str) -> str:
+    """A panel as a float with booktabs; `results` is the main one, which has no title of its own."""
     wraps = {"best": r"\textbf{%s}", "second": r"\underline{%s}", "": "%s"}
 
     def show(entry: Entry) -> str:
-        marks = _latex(entry.marks).replace("{*}", "$^{*}$")
-        return wraps[entry.emphasis] % _latex(entry.text) + marks + _latex(entry.rest)
+        marks = latex(entry.marks).replace("{*}", "$^{*}$")
+        return wraps[entry.emphasis] % latex(entry.text) + marks + latex(entry.rest)
 
-    label = re.sub(r"[^A-Za-z0-9-]+", "-", table.name) + ("" if grid.key == "results" else f"-{grid.key}")
-    caption = table.title if grid.key == "results" else f"{table.title}. {grid.title}"
+    label = re.sub(r"[^A-Za-z0-9-]+", "-", name) + ("" if grid.key == "results" else f"-{grid.key}")
+    caption = title if grid.key == "results" else f"{title}. {grid.title}"
     lines = [
         r"\begin{table}[t]",
         r"\centering",
-        rf"\caption{{{_latex(caption)}}}",
+        rf"\caption{{{latex(caption)}}}",
         rf"\label{{tab:{label}}}",
         rf"\begin{{tabular}}{{l{'r' * (len(grid.header) - 1)}}}",
         r"\toprule",
-        " & ".join(_latex(name) for name in grid.header) + r" \\",
+        " & ".join(latex(name) for name in grid.header) + r" \\",
         r"\midrule",
         *(" & ".join(show(entry) for entry in row) + r" \\" for row in grid.rows),
         r"\bottomrule",

@@ -12,6 +12,8 @@ from gnn_distill.config.schema.data import LOWER_IS_BETTER
 from gnn_distill.formatting import ROLES, duration, metric_label, shown
 from gnn_distill.results.figures import WEIGHTED, draw_losses, draw_metric, draw_terms
 from gnn_distill.results.inline import svg
+from gnn_distill.results.probe_page import run_section
+from gnn_distill.results.profile_page import profile_section
 from gnn_distill.results.run_files import CONFIG, CONFIGURED, Run, read_run
 from gnn_distill.storage.bounded import MOST_YAML, read_bytes
 from gnn_distill.storage.privacy import command
@@ -43,6 +45,8 @@ def run_page(folder: Path) -> dict[str, Any]:
         "curves": list(_curves(run)),
         "terms": _terms(run),
         "term_curves": list(_term_curves(run)),
+        "probes": run_section(folder) if run.summary else None,
+        "profile": profile_section(folder),
         "seconds": run.summary.get("seconds", {}),
         "overrides": run.overrides,
         "config": read_bytes(folder / CONFIG, MOST_YAML, folder).decode() if run.config else "",

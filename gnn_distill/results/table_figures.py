@@ -87,7 +87,7 @@ def draw_heat_map(means: pd.DataFrame, metric: str, lower_is_better: bool) -> "F
 
     values = means.to_numpy(float)
     known = values[np.isfinite(values)]
-    figure, axes = _figure(1.6 + 0.85 * values.shape[1], 1.2 + 0.6 * values.shape[0])
+    figure, axes = new_figure(1.6 + 0.85 * values.shape[1], 1.2 + 0.6 * values.shape[0])
     colours = colormaps["YlGnBu_r" if lower_is_better else "YlGnBu"]
     scale = Normalize(*(known.min(), known.max()) if known.size else (0, 1))
     best = (known.min() if lower_is_better else known.max()) if known.size else None
@@ -114,7 +114,7 @@ def draw_heat_map(means: pd.DataFrame, metric: str, lower_is_better: bool) -> "F
 
 def draw_dots(settings: pd.Series, values: pd.Series, metric: str) -> "Figure":
     """One dot per run over an ordered categorical, and a bar at the mean of each of its values."""
-    figure, axes = _figure(5, 3.4)
+    figure, axes = new_figure(5, 3.4)
     scale = Format.of(metric, ()).scale
     for place, setting in enumerate(settings.cat.categories):
         here = scale * values[settings == setting].dropna().to_numpy(float)
@@ -123,7 +123,7 @@ def draw_dots(settings: pd.Series, values: pd.Series, metric: str) -> "Figure":
             axes.hlines(np.mean(here), place - 0.25, place + 0.25, color="#000000", linewidth=1.6)
     axes.set_xticks(range(len(settings.cat.categories)), [plain(name) for name in settings.cat.categories])
     axes.set(xlabel=plain(str(settings.name)), ylabel=metric_label(metric))
-    _quiet(axes)
+    quiet(axes)
     return figure
 
 
@@ -142,18 +142,18 @@ def draw_cell_curves(
         return None
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = _figure(5, 3.4 + 0.12 * len(found))
+    figure, axes = new_figure(5, 3.4 + 0.12 * len(found))
     scale = Format.of(metric, ()).scale
     for label, curves in found.items():
         frame = scale * pd.DataFrame(zip_longest(*curves, fillvalue=math.nan), dtype=float)  # [epoch, run]
         frame.index += 1
         mean, std = frame.mean(axis=1), frame.std(axis=1, ddof=1)
-        (line,) = axes.plot(mean.index, mean, linewidth=1.4, label=_short(label))
+        (line,) = axes.plot(mean.index, mean, linewidth=1.4, label=short(label))
         axes.fill_between(mean.index, mean - std, mean + std, color=line.get_color(), alpha=0.15, linewidth=0)
     axes.set(title=plain(title), xlabel="epoch", ylabel=plain(f"validation {metric_label(metric)}"))
     axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _quiet(axes)
+    quiet(axes)
     return figure
 
 
@@ -173,12 +173,12 @@ def _colour(table: Table, row: str) -> str:
 
 def _rows(axes: "Axes", labels: Sequence[str]) -> None:
     """Row labels, the first on top."""
-    axes.set_yticks(range(len(labels)), [_short(label) for label in labels])
+    axes.set_yticks(range(len(labels)), [short(label) for label in labels])
     axes.set_ylim(len(labels) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
 
 
-def _short(label: str) -> str:
+def short(label: str) -> str:
     """A label broken into short lines."""
     return plain("\n".join(wrap(label, 24)))
 
@@ -189,24 +189,26 @@ def _grid(titles: Sequence[str], draw: Callable[["Axes", str], None], height: fl
         return None
     across = min(len(titles), ACROSS)
     down = math.ceil(len(titles) / across)
-    figure, panels = _figure(4.8 * across, height * down, down, across)
+    figure, panels = new_figure(4.8 * across, height * down, down, across)
     for axes, title in zip_longest(np.ravel(panels), titles):
         if title is None:
             axes.remove()
         else:
             draw(axes, title)
-            _quiet(axes)
+            quiet(axes)
     return figure
 
 
-def _figure(width: float, height: float, down: int = 1, across: int = 1) -> tuple["Figure", Any]:
+def new_figure(width: float, height: float, down: int = 1, across: int = 1) -> tuple["Figure", Any]:
+    """A figure of so many inches, and its panels."""
     from matplotlib.figure import Figure  # not pyplot, which keeps figures alive and looks for a screen
 
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots(down, across)
 
 
-def _quiet(axes: "Axes") -> None:
+def quiet(axes: "Axes") -> None:
+    """A faint grid, and no frame but the axes."""
     axes.grid(alpha=0.3, linewidth=0.5)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -44,6 +44,9 @@ EXEMPT = {
     "storage.privacy": "what leaves this machine",
     "results": "draws pages and tables from finished results",
     "predict": "uses a finished student",
+    "pipeline.finished_run": "reads finished models",
+    "pipeline.probe": "examines finished models",
+    "pipeline.profile": "examines finished models",
     "data.assembly.seen": "describes the training part to a finished student",
 }
 """Modules and packages that may change without changing a result, and why."""

@@ -46,6 +46,8 @@ ADDED_KEYS = {
     "encoding.bias_per_layer": False,
 }
 """Keys added later, with the value that means the earlier behaviour: with it, a config keeps its hash."""
+AFTERWARDS = ("probe",)
+"""Sections about what is done with a finished run: they change nothing of it."""
 RESULT_NEUTRAL = ("trainer.out_of_memory", "alone")
 """Keys that change how a result is computed, or what it is shown beside, not the result."""
 FILES = ("dataset.path", "teacher.checkpoint")
@@ -104,11 +106,11 @@ def run_code(config: Any = None) -> Code:
 def config_hash(cfg: DictConfig) -> str:
     """Sixteen hex digits of the SHA-256 of what a run is: its resolved config, and the files and modules it names.
 
-    LOCATION_SECTIONS, RESULT_NEUTRAL and ADDED_KEYS at their earlier value are left out. Files count by their content,
-    modules by their source and that of what they import; none of it is executed.
+    LOCATION_SECTIONS, AFTERWARDS, RESULT_NEUTRAL and ADDED_KEYS at their earlier value are left out. Files count by
+    their content, modules by their source and that of what they import; none of it is executed.
     """
     values = OmegaConf.to_container(cfg, resolve=True)
-    kept = {key: value for key, value in values.items() if key not in LOCATION_SECTIONS}
+    kept = {key: value for key, value in values.items() if key not in (*LOCATION_SECTIONS, *AFTERWARDS)}
     for key in (*RESULT_NEUTRAL, *ADDED_KEYS):
         section, _, name = key.rpartition(".")
         if key in RESULT_NEUTRAL or _select(kept, key) == ADDED_KEYS[key]:

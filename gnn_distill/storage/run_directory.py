@@ -26,6 +26,8 @@ from gnn_distill.storage.metrics_file import (
 SUMMARY = "summary.json"
 RUN = "run.json"
 """Facts about a run, which a resumed one reads."""
+PROFILE = "profile.json"
+"""Influence, attention and errors by distance, if they were asked for."""
 MANIFEST = "manifest.json"
 SPLIT = "split.safetensors"
 """Ids of the graphs, or at node level of the nodes, of each part: train, val and test, int64."""
@@ -92,7 +94,7 @@ class RunDirectory:
         """Add facts to run.json, for resuming the run; that of a finished run stays unchanged."""
         self.facts |= facts
         if not (self.path / SUMMARY).exists():
-            write_json(self.path / RUN, _strict(self.facts))
+            write_json(self.path / RUN, strict(self.facts))
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:
         """Add a row to metrics.csv; a new column rewrites the file, so that its header is always the union."""
@@ -117,7 +119,7 @@ class RunDirectory:
         """
         files = {name: fingerprint(self.path / name) for name in listed_files(self.path)}
         write_json(self.path / MANIFEST, {"files": files})
-        write_json(self.path / SUMMARY, _strict(summary))
+        write_json(self.path / SUMMARY, strict(summary))
 
 
 def write_failure(run_dir: Path, error: BaseException) -> None:
@@ -195,12 +197,12 @@ def _has_begun(run_dir: Path) -> bool:
     return bool(read_json(run_dir / RUN, "Remove the folder, or choose another.").get("seconds"))
 
 
-def _strict(value: Any) -> Any:
+def strict(value: Any) -> Any:
     """`value` in the types of strict JSON."""
     if isinstance(value, Mapping):
-        return {str(key): _strict(item) for key, item in value.items()}
+        return {str(key): strict(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
+        return [strict(item) for item in value]
     value = plain_number(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None

@@ -26,6 +26,7 @@ class Format(NamedTuple):
 FORMATS = {
     "summary.json": Format(),
     "run.json": Format(),
+    "profile.json": Format(),
     "manifest.json": Format(),
     "split.safetensors": Format(),
     "student.json": Format(),
@@ -37,12 +38,15 @@ FORMATS = {
     "signals.safetensors": Format(),
     "encodings.safetensors": Format(),
     "structure.safetensors": Format(),
+    "targets.safetensors": Format(),
+    "probe.json": Format(),
 }
 CONTENTS = {
     "teachers": "teacher.safetensors",
     "signals": "signals.safetensors",
     "encodings": "encodings.safetensors",
     "structure": "structure.safetensors",
+    "targets": "targets.safetensors",
 }
 """For each kind of store entry, the file that holds its content."""
 

@@ -40,9 +40,10 @@ class Metrics:
         names = sorted(METRICS[self.spec.kind], key=lambda name: name != self.spec.metric)
         if not logits.isfinite().all():  # a model that has diverged has no score, however it would be ranked
             return dict.fromkeys(names, math.nan)
-        return {name: self._measure(name, logits, y) for name in names}
+        return {name: self.measure(name, logits, y) for name in names}
 
-    def _measure(self, name: str, logits: Tensor, y: Tensor) -> float:
+    def measure(self, name: str, logits: Float[Tensor, "batch outputs"], y: Float[Tensor, "batch targets"]) -> float:
+        """One metric of some finite outputs, collected or not."""
         spec = self.spec
         if spec.kind == "regression":
             logits, y = spec.in_original_units(logits), y.double()

@@ -135,3 +135,7 @@ def test_a_run_is_known_by_the_code_of_the_users_that_it_names(
     plain = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda path: plain(path) + b"#" * (path.name == "training.py"))
     assert config_hash(named) == before, "another version of this package"
+
+
+def test_what_is_done_with_a_finished_run_changes_no_hash():
+    assert config_hash(config(probe={"at_end": True, "hops": 5})) == config_hash(config())

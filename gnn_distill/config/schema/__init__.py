@@ -4,7 +4,18 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from gnn_distill.config.naming import folder_of_models, title_of
-from gnn_distill.config.schema import data, node_graphs, report, run, separate, store, structure_data, table, tune
+from gnn_distill.config.schema import (
+    data,
+    node_graphs,
+    probe,
+    report,
+    run,
+    separate,
+    store,
+    structure_data,
+    table,
+    tune,
+)
 
 
 def _data_sets() -> dict[str, type[data.DatasetConfig]]:
@@ -23,6 +34,7 @@ SCHEMAS = {
     "table": table.TableCommand,
     "tune": tune.TuneCommand,
     "separate": separate.SeparateCommand,
+    "probe": probe.ProbeCommand,
     "report": report.ReportCommand,
     "store": store.StoreCommand,
     **_data_sets(),

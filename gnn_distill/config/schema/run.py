@@ -8,6 +8,7 @@ from gnn_distill.config.schema.data import DatasetConfig, PathsConfig, TaskConfi
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.fields import choice, number, positive, section
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
+from gnn_distill.config.schema.probe import ProbeConfig
 from gnn_distill.config.schema.student import StudentConfig
 from gnn_distill.config.schema.teacher import TeacherConfig
 
@@ -138,6 +139,8 @@ class TrainConfig:
     """Tracker that mirrors the run."""
     paths: PathsConfig = section(PathsConfig)
     """Where files are read and written."""
+    probe: ProbeConfig = section(ProbeConfig)
+    """What the finished models are asked of structure, with probe.at_end=true."""
     debug: DebugConfig = section(DebugConfig)
     """Shortcuts for trying things out, and diagnostics."""
     alone: bool = False

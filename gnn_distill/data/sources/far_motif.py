@@ -8,7 +8,7 @@ import torch
 from gnn_distill.data.assembly.graphs import assemble
 from gnn_distill.data.assembly.splits import check_fold, check_split_name, to_splits
 from gnn_distill.data.packed import PackedGraphs, pointers
-from gnn_distill.data.task import Features, GraphTask
+from gnn_distill.data.task import Features, GraphTask, NodeTruth
 from gnn_distill.errors import UserError, refuse
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def load(dataset: "FarMotifConfig", paths: "PathsConfig") -> GraphTask:
     any readout, knows which kinds there are, not which is the far one, and scores 75 % at most (cross-entropy
     ln 2 / 2): the kinds are equal in half of the graphs, else it tosses a coin.
     Controls: local=visible writes the kind into the types of the motif's nodes, relation=visible marks the far anchor.
+    Truths at the two anchors: the kind of the anchor's own motif (local), and whether it is the far one (far).
 
     Raises:
         UserError: where the distances do not leave the far motif far.
@@ -47,13 +48,17 @@ def load(dataset: "FarMotifConfig", paths: "PathsConfig") -> GraphTask:
         generate(size, np.random.default_rng([SEED, dataset.split_seed, part]), dataset)
         for part, size in enumerate(sizes)
     ]
-    types, edges, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    types, edges, labels, anchors, hops = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     splits = to_splits(*np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1]), kind="generated")
     features = Features("categorical", (FILLER + dataset.fillers + 1,))
-    return assemble(
+    task = assemble(
         *(dataset, pack(types, edges, labels), splits),
         **{"kind": "binary", "metric": "accuracy", "target_names": ("far_kind",), "node_features": features},
     )
+    kind, far = torch.from_numpy(anchors).flatten(0, 1).unbind(1)
+    task.node_truths = (NodeTruth("kind of the motif", "local", kind), NodeTruth("the far motif", "far", far))
+    task.label_distance = torch.from_numpy(hops)
+    return task
 
 
 def check_distances(dataset: "FarMotifConfig") -> None:
@@ -74,10 +79,10 @@ def check_distances(dataset: "FarMotifConfig") -> None:
         )
 
 
-def generate(
-    num_graphs: int, rng: np.random.Generator, dataset: "FarMotifConfig"
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Types [G, n], edges [G, m, 2] between nodes 0 … n − 1, and kinds of the far motif [G]; n = ring + 8.
+def generate(num_graphs: int, rng: np.random.Generator, dataset: "FarMotifConfig") -> tuple[np.ndarray, ...]:
+    """Types [G, n], edges [G, m, 2] between nodes 0 … n − 1, kinds of the far motif [G], truths, and hops to it [G].
+
+    n = ring + 8. Truths [G, n, 2] are at the anchors the kind of their own motif, and 1 for the far one; NaN elsewhere.
 
     Every graph has its own row of random numbers; its nodes are in random order.
     """
@@ -109,7 +114,10 @@ def generate(
     order = order_draw.argsort(axis=1)
     place = order.argsort(axis=1)
     renamed = np.take_along_axis(place, edges.reshape(num_graphs, -1), axis=1).reshape(edges.shape)
-    return np.take_along_axis(types, order, axis=1), renamed, kinds[:, 1]
+    truths = np.full((num_graphs, nodes, 2), np.nan, dtype=np.float32)
+    known = np.stack([kinds, np.broadcast_to([0, 1], kinds.shape)], axis=2)
+    np.put_along_axis(truths, np.take_along_axis(place, anchors, axis=1)[:, :, None], known, axis=1)
+    return np.take_along_axis(types, order, axis=1), renamed, kinds[:, 1], truths, hops[1]
 
 
 def between(draw: np.ndarray, low: int, high: int) -> np.ndarray:

@@ -66,6 +66,7 @@ def test_graphs_and_labels_are_as_described(task: GraphTask) -> None:
             assert len(ring) == ring.number_of_edges() == 4
             assert len(of_type(ring, A)) == len(of_type(ring, B)) == 2
         assert task.graphs.y[index, 0] == kind(far_ring)
+        assert task.label_distance[index] == far
         hops.add(far)
     assert hops == {10, 11, 12}
     assert 0.3 < float(task.graphs.y.mean()) < 0.7
