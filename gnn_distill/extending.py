@@ -1,7 +1,8 @@
 """The public names for your own modules: they stay, wherever the package keeps its parts.
 
 Data sets: `assemble` or `assemble_nodes` make a task of packed graphs; `choose_split`, `labelled_rows` and `Splits`
-divide them, `Features` describe them, an `InputPipeline` contains the steps applied to raw graphs, and `load_task` reads any set.
+divide them, `Features` describe them, an `InputPipeline` contains the steps applied to raw graphs, and `load_task`
+reads any set.
 Models: a module maps a `GraphBatch` to `Representations`; `GNN`, encoders and heads are those of the built-in models.
 docs/extending.md shows each in use.
 """

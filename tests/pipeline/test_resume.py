@@ -119,7 +119,7 @@ def rows_of(runtime: Runtime) -> dict[str, dict[str, list[str]]]:
         ),
     ],
     ids=[
-        *("full", "balance", "batch norm, sampled negatives", "nodes", "mini-batches of nodes"),
+        *("full", "balance", "batch norm, sampled negatives", "nodes", "nodes of many graphs", "mini-batches of nodes"),
         *("schedule, patience, InfoNCE", "reused head, bf16"),
     ],
 )
