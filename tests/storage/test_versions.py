@@ -23,6 +23,8 @@ from gnn_distill.storage.store import KEY_FILE, Store, content_key, entry_key
 from gnn_distill.storage.versions import CONTENTS, FORMATS, Format
 
 WRITTEN = Path(__file__).parent / "written_by_version_1"
+OF_PROBES = {"targets"}, {"probe.json", "profile.json"}
+"""What probes of a finished run leave in the store, and in its folder: no run writes these."""
 
 
 @pytest.fixture(autouse=True)
@@ -156,7 +158,7 @@ def test_what_is_no_longer_read_says_so(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_keys_of_the_store_depend_on_their_own_kind_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert {kind for kind, *_ in entries()} == {*CONTENTS} - {"targets"}  # which no run of version 1 made
+    assert {kind for kind, *_ in entries()} == {*CONTENTS} - OF_PROBES[0]
     for kind, key, parts in entries():
         assert entry_key(kind, parts) == key
         with monkeypatch.context() as patch:
@@ -186,8 +188,7 @@ def test_an_unfinished_run_goes_on(
     versions = {file.relative_to(written).as_posix(): version_of(file) for file in written.rglob("*.*")}
     wrote = {Path(name).name for name, version in versions.items() if version == 2}
     in_store = {"running.safetensors", KEY_FILE, *CONTENTS.values()}
-    by_probes = {"probe.json", "profile.json"}
-    assert wrote | in_store | by_probes == {*FORMATS}, "each file has a format of its own"
+    assert wrote | in_store | OF_PROBES[1] == {*FORMATS}, "each file has a format of its own"
 
 
 def version_of(file: Path) -> int | None:
