@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
+from rich.console import Console as RichConsole
 
 from gnn_distill.config.schema.probe import ProbeCommand
 from gnn_distill.pipeline.finished_run import read_finished_run
@@ -13,7 +14,9 @@ from gnn_distill.pipeline.probe import probe_run
 from gnn_distill.pipeline.profile import profile_run
 from gnn_distill.results.probe_files import write_probes
 from gnn_distill.results.probe_page import verdicts
+from gnn_distill.results.probe_tables import in_short
 from gnn_distill.results.probes import PROBE, find_runs
+from gnn_distill.results.rendering import markdown_grid, rich_grid
 from gnn_distill.storage.run_directory import PROFILE
 from gnn_distill.training.console import Console
 
@@ -32,7 +35,10 @@ def main(cfg: DictConfig) -> None:
             console.say(f"{number}/{len(places)} {folder / PROFILE}: {'written' if made else 'found'}")
     name = probe.name or f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
     output = Path(probe.output) / name
+    terminal = RichConsole()
     for dataset, methods in write_probes(output, places, words).items():
+        grid = in_short(dataset, methods)
+        terminal.print(rich_grid(grid)) if terminal.is_terminal else print(f"{grid.title}\n{markdown_grid(grid)}")
         for method, verdict in verdicts(methods):
             console.say(f"{dataset}, {method}: {verdict}")
     console.say(f"Report: {output / 'report.html'}")

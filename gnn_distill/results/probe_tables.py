@@ -45,6 +45,13 @@ def awareness_grid(dataset: str, rows: list[Line]) -> Grid:
     return Grid("results", TITLE.format(dataset), header, entries)
 
 
+def in_short(dataset: str, methods: list[Method]) -> Grid:
+    """For a terminal: what the states that the head reads hold of either range, and the task's metric."""
+    grid = awareness_grid(dataset, lines(methods))
+    kept = (0, 1, 1 + len(STATES), -1)
+    return Grid(grid.key, grid.title, [grid.header[i] for i in kept], [[row[i] for i in kept] for row in grid.rows[1:]])
+
+
 def told_row(rows: Sequence[Line], settings: dict) -> list[Entry]:
     """What a probe on what is told reaches of typed shells, R², in place of A."""
     found = []

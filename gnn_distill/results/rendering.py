@@ -13,6 +13,7 @@ from gnn_distill.results.tables import Table
 
 if TYPE_CHECKING:
     from rich.console import Group
+    from rich.table import Table as RichTable
 
 SPACES = re.compile(r"\s+")
 MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~$&])")
@@ -43,26 +44,31 @@ LATEX_SPECIAL = {
 
 def to_rich(table: Table) -> "Group":
     """Panels, warnings and footnotes for a rich console."""
-    from rich import box
     from rich.console import Group
+    from rich.text import Text
+
+    shown = [rich_grid(grid) for grid in grids(table)]
+    shown += [Text(f"Note: {printable(note)}", "yellow") for note in table.notes]
+    return Group(*shown, *(Text(printable(line), "dim") for line in table.footnotes))
+
+
+def rich_grid(grid: Grid) -> "RichTable":
+    """A panel for a rich console."""
+    from rich import box
     from rich.table import Table as RichTable
     from rich.text import Text
 
     styles = {"best": "bold", "second": "underline", "": ""}
-    shown: list[RichTable | Text] = []
-    for grid in grids(table):
-        panel = RichTable(
-            title=Text(f"\n{printable(grid.title)}"), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+    panel = RichTable(
+        title=Text(f"\n{printable(grid.title)}"), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
+    )
+    for index, name in enumerate(grid.header):
+        panel.add_column(Text(printable(name)), justify="right" if index else "left")
+    for row in grid.rows:
+        panel.add_row(
+            *(Text.assemble((printable(cell.text), styles[cell.emphasis]), cell.marks, cell.rest) for cell in row)
         )
-        for index, name in enumerate(grid.header):
-            panel.add_column(Text(printable(name)), justify="right" if index else "left")
-        for row in grid.rows:
-            panel.add_row(
-                *(Text.assemble((printable(cell.text), styles[cell.emphasis]), cell.marks, cell.rest) for cell in row)
-            )
-        shown.append(panel)
-    shown += [Text(f"Note: {printable(note)}", "yellow") for note in table.notes]
-    return Group(*shown, *(Text(printable(line), "dim") for line in table.footnotes))
+    return panel
 
 
 def to_markdown(table: Table) -> str:

@@ -34,6 +34,8 @@ def test_probes_change_nothing_and_are_found_again(gnn_distill: Callable, tmp_pa
     status, told, err = gnn_distill("probe", "run", "probe.name=first", *PROBES)
     assert (status, err) == (0, "")
     assert "run/probe.json: written" in told
+    rows = [line.split("|")[1].strip() for line in told.splitlines() if line.startswith("|")]
+    assert rows[2:] == ["student untrained", "teacher untrained", "teacher", "student"]
     assert contents(tmp_path / "run") == before
     assert torch.equal(random, torch.random.get_rng_state())
     probe = read_json(tmp_path / "run" / "probe.json")
