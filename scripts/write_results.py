@@ -105,15 +105,18 @@ def nci1_small() -> str:
 
 
 def far_motif() -> str:
-    """Means and the values of each seed."""
-    table = table_of("structure", "far_motif", "table_structure.csv")
-    cells = {row: cell for row, cell in table.of_column("far_motif").items() if len(cell.values)}
-    seeds = range(max(len(cell.values) for cell in cells.values()))
-    lines = []
-    for row, cell in cells.items():
-        solved = sum(value >= SOLVED for value in cell.values)
-        words = [table.rows[row], spread(cell.values, PERCENT), f"{solved} of {len(cell.values)}"]
-        lines.append([*words, *map(PERCENT, cell.values), *[""] * (len(seeds) - len(cell.values))])
+    """Means and the values of each seed; a row may have the first seeds only."""
+    table = OmegaConf.to_object(OmegaConf.merge(TableConfig, OmegaConf.load(CONF_DIR / "table" / "structure.yaml")))
+    seeds, lines = table.columns["far_motif"].pairs["seed"], []
+    runs = read_rows(ROOT / ROWS / "table_structure.csv")
+    known = {words_of(run["overrides"].split()): run for _, run in runs.iterrows()}
+    for row, config in table.rows.items():
+        overrides = [(*cell_overrides(table, row, "far_motif", GIVEN, {"seed": s}), f"seed={s}") for s in seeds]
+        found = [known[words] for words in map(words_of, overrides) if words in known]
+        values = pd.Series([run[f"{config.role}_test"] for run in found])
+        solved = f"{(values >= SOLVED).sum()} of {len(values)}"
+        cells = [*map(PERCENT, values), *[""] * (len(seeds) - len(values))]
+        lines += [[config.label, spread(values, PERCENT), solved, *cells]] if found else []
     return markdown(["", "mean ± std", f"{100 * SOLVED:.0f} or more", "seed 0", *map(str, seeds[1:])], lines)
 
 

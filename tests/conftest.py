@@ -9,13 +9,18 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# More threads than these make small tests slower; of two workers (`pytest -n 2`) each has a core. Set before anything
-# imports torch.
-os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
-
 # Always the same examples, so that a failure is there again when it is looked for; slow machines fail nothing.
 settings.register_profile("tests", max_examples=25, deadline=None, derandomize=True)
 settings.load_profile("tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Two threads at most, which is as much as small tests can use, and one for each of several workers.
+
+    Workers inherit the variable: as they start they import NumPy, which reads it once.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1" if getattr(config.option, "numprocesses", None) else "2")
+
 
 BESIDE_CHECKOUT = Path(__file__).parents[2] / "shared" / "data"
 

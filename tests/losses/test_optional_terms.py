@@ -71,7 +71,7 @@ def test_rows_that_are_drawn_are_the_same_on_both_sides(level: str, monkeypatch:
 
     def spy(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
         seen.append(student)
-        assert torch.equal(student, teacher)
+        assert torch.equal(student, teacher[:, : student.size(1)])  # as many channels as students have here
         return student.sum()
 
     monkeypatch.setitem(baseline.BETWEEN_GRAPHS, "sp", spy)
