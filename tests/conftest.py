@@ -13,6 +13,8 @@ from hypothesis import settings
 settings.register_profile("tests", max_examples=25, deadline=None, derandomize=True)
 settings.load_profile("tests")
 
+BESIDE_CHECKOUT = Path(__file__).parents[2] / "shared" / "data"
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Two threads at most, which is as much as small tests can use, and one for each of several workers.
@@ -20,9 +22,6 @@ def pytest_configure(config: pytest.Config) -> None:
     Workers inherit the variable: as they start they import NumPy, which reads it once.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1" if getattr(config.option, "numprocesses", None) else "2")
-
-
-BESIDE_CHECKOUT = Path(__file__).parents[2] / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
