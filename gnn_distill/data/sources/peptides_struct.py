@@ -1,16 +1,8 @@
 """Peptides-struct: eleven properties of the 3D shape of peptides, from their molecular graphs (Dwivedi et al. 2022)."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gnn_distill.data.assembly.graphs import assemble
-from gnn_distill.data.assembly.molecule_overlap import with_shared_molecules
-from gnn_distill.data.assembly.molecules_ogb import ATOM_FEATURES, BOND_FEATURES
-from gnn_distill.data.assembly.splits import check_fold, check_split_name, to_splits
-from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.reading.mirror import folder_of, read
-from gnn_distill.data.reading.peptide_files import CODE, PIPELINE, build, pack_table, read_table
-from gnn_distill.data.reading.pickles import read_pickle
+from gnn_distill.data.reading.peptide_files import load_peptides
 from gnn_distill.data.task import GraphTask
 
 if TYPE_CHECKING:
@@ -36,32 +28,7 @@ def load(dataset: "PeptidesStructConfig", paths: "PathsConfig") -> GraphTask:
 
     The published targets are standardised over all peptides, test part included, and are used as they are.
     """
-    check_split_name(dataset, "auto", "published")
-    check_fold(dataset.fold, 1, dataset.name)
-    graphs, raw = read(
-        lambda root: build(Path(root) / "peptides-struct", PUBLISHED, pack),
-        folder_of("peptides_struct", dataset.name),
-        list(PUBLISHED),
-        PUBLISHED[MOLECULES][0],
-        paths,
-        code=CODE,
-    )
-    parts = read_pickle(raw / SPLIT)
-    task = assemble(
-        dataset,
-        graphs,
-        to_splits(parts["train"], parts["val"], parts["test"], kind="published"),
-        kind="regression",
-        metric="mae",
-        target_names=PROPERTIES,
-        node_features=ATOM_FEATURES,
-        edge_features=BOND_FEATURES,
-        molecules=True,
-        pipeline=PIPELINE,
-    )
-    return with_shared_molecules(task, [row["smiles"] for row in read_table(raw / MOLECULES)])
-
-
-def pack(table: Path) -> PackedGraphs:
-    """The molecules of the CSV file, row by row, with their eleven targets."""
-    return pack_table(table, "Peptides-struct", lambda row: [float(row[name]) for name in PROPERTIES], len(PROPERTIES))
+    return load_peptides(
+        dataset, paths, PUBLISHED, lambda row: [float(row[name]) for name in PROPERTIES],
+        kind="regression", metric="mae", target_names=PROPERTIES,
+    )  # fmt: skip

@@ -8,6 +8,7 @@ from raw_files import AMINO_ACIDS, write_peptides
 
 from gnn_distill.config.schema.data import PathsConfig, PeptidesConfig
 from gnn_distill.data.assembly.molecules_ogb import smiles_to_ogb_data
+from gnn_distill.data.reading.peptide_files import pack_table
 from gnn_distill.data.sources import peptides
 from gnn_distill.errors import UserError
 
@@ -47,7 +48,7 @@ def test_a_molecule_that_rdkit_does_not_read_would_shift_the_split(tiny: PathsCo
     with gzip.open(tmp_path / "table.gz", "wt") as file:
         file.write("smiles,labels\nC,[]\nC(,[]\n")
     with pytest.raises(UserError, match="line 3: this version of RDKit cannot read"):
-        peptides.pack(tmp_path / "table.gz")
+        pack_table(tmp_path / "table.gz", "Peptides-func", lambda row: json.loads(row["labels"]), 10)
 
 
 def test_one_split_only(tiny: PathsConfig) -> None:
