@@ -112,11 +112,11 @@ def far_motif() -> str:
     known = {words_of(run["overrides"].split()): run for _, run in runs.iterrows()}
     for row, config in table.rows.items():
         overrides = [(*cell_overrides(table, row, "far_motif", GIVEN, {"seed": s}), f"seed={s}") for s in seeds]
-        found = [known[words] for words in map(words_of, overrides) if words in known]
-        values = pd.Series([run[f"{config.role}_test"] for run in found])
+        found = [known.get(words_of(words)) for words in overrides]
+        values = pd.Series([run[f"{config.role}_test"] for run in found if run is not None])
+        cells = ["" if run is None else PERCENT(run[f"{config.role}_test"]) for run in found]
         solved = f"{(values >= SOLVED).sum()} of {len(values)}"
-        cells = [*map(PERCENT, values), *[""] * (len(seeds) - len(values))]
-        lines += [[config.label, spread(values, PERCENT), solved, *cells]] if found else []
+        lines += [[config.label, spread(values, PERCENT), solved, *cells]] if len(values) else []
     return markdown(["", "mean ± std", f"{100 * SOLVED:.0f} or more", "seed 0", *map(str, seeds[1:])], lines)
 
 
