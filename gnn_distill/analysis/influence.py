@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from gnn_distill.analysis.hops import ByHop, Distances
+from gnn_distill.analysis.states import input_encoder
 from gnn_distill.data.batching import GraphBatch, collate, evaluation_batches
 from gnn_distill.data.encodings.structural import StructuralEncodings
 from gnn_distill.data.packed import PackedGraphs
@@ -94,14 +95,6 @@ def at_rest(model: nn.Module) -> Iterator[None]:
             module.training = mode
         for parameter, value in wanted.items():
             parameter.requires_grad_(value)
-
-
-def input_encoder(model: nn.Module) -> FeatureEncoder | None:
-    """The encoder of node features, whose output e_j is the same point in all models: the first of the model's.
-
-    None for a module of the user's that reads features in its own way.
-    """
-    return next((module for module in model.modules() if isinstance(module, FeatureEncoder)), None)
 
 
 @dataclass

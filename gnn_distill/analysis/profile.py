@@ -9,7 +9,8 @@ import numpy as np
 
 from gnn_distill.analysis.attention import STEPS, Attention, attention_by_hop
 from gnn_distill.analysis.hops import ByHop, bootstrap, plain
-from gnn_distill.analysis.influence import Scene, input_encoder, jacobian_influence, swap_influence
+from gnn_distill.analysis.influence import Scene, jacobian_influence, swap_influence
+from gnn_distill.analysis.states import input_encoder
 
 PASSES = 64
 """Backward passes for the last layer of one large graph, where every root needs its own."""

@@ -15,7 +15,6 @@ from gnn_distill.data.batching import collate, evaluation_batches
 from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.models.layers.encoders import FeatureEncoder
-from gnn_distill.models.reused_head import ReusingStudent
 
 if TYPE_CHECKING:
     from gnn_distill.data.encodings.structural import StructuralEncodings
@@ -70,16 +69,21 @@ class States:
         return np.concatenate(list(self.layers.values()), axis=1)
 
 
+def input_encoder(model: nn.Module) -> FeatureEncoder | None:
+    """The encoder of node features, whose output is the same point in all models: the first of the model's.
+
+    None for a module of the user's that reads features in its own way.
+    """
+    return next((module for module in model.modules() if isinstance(module, FeatureEncoder)), None)
+
+
 def feature_module(model: nn.Module) -> nn.Module | None:
     """The module whose output is h⁰, the node features as encoded: continuous and the same point in every model.
 
     It is the linear map of continuous features, else the sum of embeddings; None in a module of the user's without
     one.
     """
-    model = model.student if isinstance(model, ReusingStudent) else model
-    holders = (model, getattr(model, "inputs", None))
-    found = (getattr(holder, name, None) for holder in holders for name in ("features", "encoder"))
-    encoder = next((module for module in found if isinstance(module, FeatureEncoder)), None)
+    encoder = input_encoder(model)
     if encoder is None:
         return None
     return encoder if encoder.linear is None else encoder.linear  # a GNN drops features between scaling and the map

@@ -11,7 +11,8 @@ from torch_geometric.nn import GCNConv
 from torch_geometric.utils import total_influence
 
 from gnn_distill.analysis.hops import ByHop, Distances
-from gnn_distill.analysis.influence import Scene, at_rest, input_encoder, jacobian_influence, swap_influence
+from gnn_distill.analysis.influence import Scene, at_rest, jacobian_influence, swap_influence
+from gnn_distill.analysis.states import input_encoder
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.packed import PackedGraphs
