@@ -4,6 +4,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.config.capabilities import capabilities_of, students_who
 from gnn_distill.config.plugins import check_object_path
+from gnn_distill.config.rules_states import states_are_there
 from gnn_distill.config.schema.objective import BASELINES
 from gnn_distill.errors import UserError, refuse
 
@@ -159,6 +160,7 @@ OBJECTIVE_RULES = (
     own_losses_are_named,
     projection_fits_widths,
     signals_hold_the_aligned_layers,
+    states_are_there,
     something_is_learned,
     attention_can_be_taught,
     head_can_be_reused,

@@ -14,7 +14,7 @@ from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.losses.prepare import prepare, unit
 from gnn_distill.losses.projectors import Projectors
-from gnn_distill.losses.rows import PooledRows, RowLoss, Rows, graph_rows, head_rows, node_rows, sample_rows
+from gnn_distill.losses.rows import PooledRows, RowLoss, Rows, graph_rows, head_rows, node_rows, patch_rows, sample_rows
 from gnn_distill.losses.term import Requires, TeacherRows, Term
 from gnn_distill.models.layers.projection import States
 from gnn_distill.models.representations import Representations
@@ -118,7 +118,12 @@ def _node_rows(projectors: Projectors, align: AlignmentConfig) -> list[Rows]:
 
 
 def _subgraph_rows(projectors: Projectors, align: AlignmentConfig) -> list[Rows]:
-    """Means over subgraphs; at node level those over ego networks are weighted by walks of `radius` steps."""
+    """Means over subgraphs; at node level those over ego networks are weighted by walks of `radius` steps.
+
+    Of a student whose tokens are patches: their states.
+    """
+    if align.source == "patch":
+        return [patch_rows(projectors, "align_subgraph", _kind(align, align.projection))]
     # A map of its own with a hidden layer: a linear one commutes with the mean, and would only repeat `node`.
     rows = node_rows(projectors, "align_subgraph", _kind(align, "mlp"))
     if projectors.level == "node" and align.source == "ego":

@@ -126,6 +126,24 @@ class PooledRows:
 
 
 @dataclass(frozen=True)
+class PatchRows:
+    """The student's patch states, and the means of the teacher's node states over each patch."""
+
+    target: Target
+    project: nn.Module
+    channels: int
+    """How many of the student's channels are compared, the first ones; the others are free."""
+
+    @property
+    def requires(self) -> Requires:
+        return self.target.requires
+
+    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Sides:
+        states = self.target.read(teacher).index_select(0, batch.patches.members)
+        return self.project(out.patches[:, : self.channels]), batch.patches.means(states)
+
+
+@dataclass(frozen=True)
 class ClassRows:
     """Means of both sides' rows over the labelled examples of each class."""
 
@@ -158,6 +176,12 @@ def node_rows(
     layer, teacher_layer = layers or (len(projectors.student.states), projectors.last)
     target, channels = projectors.nodes(teacher_layer, raw), projectors.student.states[layer - 1]
     return StateRows(layer, target, projectors.project(name, projection, channels, target), channels, samples)
+
+
+def patch_rows(projectors: Projectors, name: str, projection: str | None) -> PatchRows:
+    """Last patch states, which are as wide as the graph state, and last node states of the teacher; as `node_rows`."""
+    target, channels = projectors.nodes(projectors.last), projectors.student.graph
+    return PatchRows(target, projectors.project(name, projection, channels, target), channels)
 
 
 def graph_rows(

@@ -17,8 +17,9 @@ from gnn_distill.data.assembly.input_pipeline import InputPipeline
 from gnn_distill.data.assembly.inputs import ON_INVALID, Inputs, check, describe, listed, misfit, read, zeros
 from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.batching import collate, evaluation_batches
-from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.subgraphs.patches import compute_inputs
+from gnn_distill.data.subgraphs.patching import Patching
 from gnn_distill.data.task import Features, TaskSpec
 from gnn_distill.errors import UserError
 
@@ -39,9 +40,10 @@ class Predictor:
         can: Capabilities,
         pipeline: InputPipeline | None = None,
         seen: Seen | None = None,
+        patching: Patching | None = None,
     ) -> None:
         self.student, self.spec, self.encoding, self.max_pairs = student.eval(), spec, encoding, max_pairs
-        self.can = can
+        self.can, self.patching = can, patching
         self.pipeline, self.seen = pipeline or InputPipeline.implied_by(spec), seen or Seen()
 
     def predict(self, graphs: Graphs, on_invalid: str = "error") -> Float[Tensor, "example output"]:
@@ -142,7 +144,7 @@ class Predictor:
 
     @torch.inference_mode()
     def _outputs(self, graphs: PackedGraphs) -> Float[Tensor, "example output"]:
-        encodings, everything = compute_encodings(graphs, self.encoding), torch.arange(len(graphs))
+        encodings, everything = compute_inputs(graphs, self.encoding, self.patching), torch.arange(len(graphs))
         if self.spec.level == "node":
             return torch.cat([self.student(collate(graphs, encodings, ids)).logits for ids in everything.split(1)])
         out = torch.empty(len(graphs), self.spec.num_outputs)

@@ -99,9 +99,8 @@ def load_models(run: FinishedRun, task: GraphTask, own_modules: bool = False) ->
         if config.student.name != "none":
             predictor = load(run.folder, own_module=own_modules)
             build = partial(build_student, config.student, config.encoding, task.spec)
-            models["student"] = Subject(
-                predictor.student.requires_grad_(False), config.encoding, build, predictor.max_pairs
-            )
+            model = predictor.student.requires_grad_(False)
+            models["student"] = Subject(model, config.encoding, build, predictor.max_pairs, predictor.patching)
     return models
 
 
@@ -117,4 +116,4 @@ def _teacher(run: FinishedRun, task: GraphTask) -> Subject:
         verify_run(run.folder, TEACHER.as_posix())
         model = build()
         model.load_state_dict(checkpoint.load(file, remedy=REPEAT_RUN)["model"])
-    return Subject(model.eval().requires_grad_(False), plan.encoding, build, config.trainer.max_pairs)
+    return Subject(model.eval().requires_grad_(False), plan.encoding, build, config.trainer.max_pairs, plan.patching)

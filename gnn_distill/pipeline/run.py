@@ -13,6 +13,7 @@ from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.reading.loading import load_task
+from gnn_distill.data.subgraphs.patching import patching_of
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
 from gnn_distill.formatting import ROLES
@@ -102,8 +103,8 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     # --- 1 teacher ---
     if has_teacher:
         with seconds.of("teacher"):
-            if plan.encoding != EncodingConfig():
-                made.encodings["teacher"], _ = stored_encodings(runtime, task, plan.encoding)
+            if plan.encoding != EncodingConfig() or plan.patching:
+                made.encodings["teacher"], _ = stored_encodings(runtime, task, plan.encoding, plan.patching)
             made.models["teacher"], made.entries["teacher"] = train_teacher(
                 runtime, task, made.encodings["teacher"], task_loss, plan
             )
@@ -118,7 +119,9 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     # --- 3 student ---
     if has_student:
         with seconds.of("encodings"):
-            made.encodings["student"], made.entries["encodings"] = stored_encodings(runtime, task, config.encoding)
+            made.encodings["student"], made.entries["encodings"] = stored_encodings(
+                runtime, task, config.encoding, patching_of(config.student, task.spec)
+            )
         print_reused(console, made.entries, config.paths.store)
         with seconds.of("student", earlier=lambda: made.fitted.earlier):
             made.models["student"], made.fitted = train_student(

@@ -218,7 +218,7 @@ def read_teacher(
         else:
             put(kept, "logits", num_nodes, node_rows, out.logits, torch.float32)
         put(kept, "graph", graphs, rows, states.graph, torch.float32)
-        for layer in range(1 if keep.layers == "all" else num_layers, num_layers + 1):
+        for layer in range(1 if keep.layers == "all" else max(num_layers, 1), num_layers + 1):
             put(nodes, layer, num_nodes, node_rows, states.nodes[layer - 1], getattr(torch, keep.dtype))
         if keep.attention:
             if states.edge_attention is None or states.self_attention is None:

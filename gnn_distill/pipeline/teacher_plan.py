@@ -13,6 +13,7 @@ from gnn_distill.config.schema.data import TaskConfig
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.config.schema.teacher import TeacherConfig
+from gnn_distill.data.subgraphs.patching import Patching, patching_of
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.models import build_student, build_teacher
@@ -49,6 +50,8 @@ class TeacherPlan:
     """The keys that say what it is, not what is done with it."""
     encoding: EncodingConfig
     """Its structural encodings."""
+    patching: Patching | None
+    """How its graphs are cut into patches; None: it reads none."""
     recipe: Recipe
     labels: TaskConfig
     """How labels become its loss."""
@@ -77,6 +80,7 @@ def _gnn(config: TrainConfig, task: GraphTask) -> TeacherPlan:
         build=partial(build_teacher, teacher),
         architecture={key: value for key, value in asdict(teacher).items() if key not in ("control", "checkpoint")},
         encoding=teacher_encoding(teacher),
+        patching=None,
         recipe=replace(
             student_recipe(config, task),
             optim=pretrain.optim,
@@ -105,6 +109,7 @@ def _twin(config: TrainConfig, task: GraphTask) -> TeacherPlan:
         build=partial(build_student, student, config.encoding),
         architecture={"student": asdict(student), "encoding": asdict(config.encoding)},
         encoding=config.encoding,
+        patching=patching_of(student, task.spec),
         recipe=replace(student_recipe(config, task), seed=(config.seed + 2**31) % 2**32),
         labels=config.task,
         checkpoint=None,

@@ -44,6 +44,11 @@ ADDED_KEYS = {
     "loss.own": {},
     "alignment.channels": 1.0,
     "encoding.bias_per_layer": False,
+    "student.patches": "louvain",
+    "student.num_patches": 8,
+    "student.patch_hops": 1,
+    "student.patch_walk": 8,
+    "student.gnn_layers": 4,
 }
 """Keys added later, with the value that means the earlier behaviour: with it, a config keeps its hash."""
 AFTERWARDS = ("probe",)

@@ -38,6 +38,7 @@ FORMATS = {
     "signals.safetensors": Format(),
     "encodings.safetensors": Format(),
     "structure.safetensors": Format(),
+    "patches.safetensors": Format(),
     "targets.safetensors": Format(),
     "probe.json": Format(),
 }
@@ -46,6 +47,7 @@ CONTENTS = {
     "signals": "signals.safetensors",
     "encodings": "encodings.safetensors",
     "structure": "structure.safetensors",
+    "patches": "patches.safetensors",
     "targets": "targets.safetensors",
 }
 """For each kind of store entry, the file that holds its content."""

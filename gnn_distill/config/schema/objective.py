@@ -38,11 +38,11 @@ class SoftConfig:
 class MicroConfig:
     """Local terms: weights by name, and options."""
 
-    relation: float = weight(1.0)
+    relation: float = weight(1.0, of_nodes=True)
     """Distribution of similarity over each node's neighbours."""
-    attention: float = weight()
+    attention: float = weight(of_nodes=True)
     """Attention from message passing: each node learns to attend to the nodes whose messages would reach it."""
-    edge: float = weight()
+    edge: float = weight(of_nodes=True)
     """Differences of states along edges."""
     temperature: float = positive(0.2)
     """relation, attention_target=cosine: temperature of the softmax of cosines."""
@@ -68,9 +68,9 @@ class MacroConfig:
 
     graph_relation: float = weight(1.0)
     """Similarity between the graphs of a batch."""
-    distance_profile: float = weight()
+    distance_profile: float = weight(of_nodes=True)
     """How similarity decays with hop distance, within each graph."""
-    distribution: float = weight()
+    distribution: float = weight(of_nodes=True)
     """MMD between the student's and the teacher's set of node states, within each graph."""
     measure: str = choice("cosine", "cosine", "pkt")
     """graph_relation: MSE of cosine matrices, or the KL divergence of PKT."""
@@ -91,9 +91,9 @@ class MacroConfig:
 class BaselineConfig:
     """Published distillation losses on raw teacher states: weights by name, and options."""
 
-    fitnet: float = weight()
+    fitnet: float = weight(of_nodes=True)
     """FitNet: squared error of node states."""
-    at: float = weight()
+    at: float = weight(of_nodes=True)
     """AT: energies of the nodes of a graph."""
     sp: float = weight()
     """SP: similarity between graphs."""
@@ -105,17 +105,17 @@ class BaselineConfig:
     """PKT: conditional probabilities between graphs."""
     crd: float = weight()
     """CRD: contrastive loss between graphs."""
-    lsp: float = weight()
+    lsp: float = weight(of_nodes=True)
     """LSP: similarity over each node's neighbours."""
-    gsp: float = weight()
+    gsp: float = weight(of_nodes=True)
     """GSP: similarity between all nodes of a batch."""
-    gcrd: float = weight()
+    gcrd: float = weight(of_nodes=True)
     """G-CRD: contrastive loss between nodes."""
     mugsi_graph: float = weight()
     """MuGSI: squared error of graph states of unit length."""
-    mugsi_cluster: float = weight()
+    mugsi_cluster: float = weight(of_nodes=True)
     """MuGSI: similarity between the Louvain clusters of a graph."""
-    mugsi_path: float = weight()
+    mugsi_path: float = weight(of_nodes=True)
     """MuGSI: similarity along random walks."""
     kernel: str = choice("cosine", "cosine", "polynomial", "rbf")
     """lsp, gsp: measure of similarity."""
@@ -213,7 +213,7 @@ class LossConfig:
 class AlignmentWeights:
     """Weights of the alignment scales; 0 switches one off at no cost."""
 
-    node: float = weight()
+    node: float = weight(of_nodes=True)
     """Node states."""
     subgraph: float = weight()
     """Means over subgraphs."""
@@ -236,13 +236,14 @@ class AlignmentConfig:
     samples: int = number(1024, low=2)
     """infonce: largest number of rows, sampled again in every step; all pairs of them are formed."""
     projection: str = choice("linear", "linear", "mlp", "none")
-    """Learned map from student to teacher width at node and graph scale, not part of the student."""
+    """Learned map from student to teacher width at node and graph scale and of patches, not part of the student."""
     channels: float = positive(1.0, high=1.0)
     """Share of the student's channels that losses of states compare, at all scales; the others stay free."""
     layers: bool = False
     """Node scale: align every student layer to its teacher layer, not only the last."""
-    source: str = choice("ego", "ego", "walk", "cluster", "fragment")
-    """Subgraph scale: ego networks, random walks, Louvain clusters, or BRICS fragments of molecules."""
+    source: str = choice("ego", "ego", "walk", "cluster", "fragment", "patch")
+    """Subgraph scale: ego networks, random walks, Louvain clusters, BRICS fragments of molecules, or the patches that
+    are the student's tokens (graphvit), whose states are compared."""
     radius: int = number(2, low=1)
     """Subgraph scale, ego: number of hops of an ego network."""
     max_members: int = number(64, low=1)
