@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gnn_distill.config.schema.objective import AlignmentConfig
 from gnn_distill.data.batching import GraphBatch
+from gnn_distill.errors import UserError
 from gnn_distill.losses.prepare import class_means
 from gnn_distill.losses.projectors import Projectors, Target
 from gnn_distill.losses.task import TaskLoss
@@ -172,7 +173,13 @@ def node_rows(
 
     name: of the projection; projection: its kind, None for states of any widths; raw: the teacher's states are not
     standardised; samples: largest number of nodes, drawn at random in every step; 0: all.
+    Raises UserError if the student has none.
     """
+    if not projectors.student.states:
+        raise UserError(
+            f"{name or 'a loss'}: the student has no states of nodes (its state_channels are empty). Declare it in its "
+            "module: CAPABILITIES = Capabilities(node_states=False)."
+        )
     layer, teacher_layer = layers or (len(projectors.student.states), projectors.last)
     target, channels = projectors.nodes(teacher_layer, raw), projectors.student.states[layer - 1]
     return StateRows(layer, target, projectors.project(name, projection, channels, target), channels, samples)

@@ -127,12 +127,17 @@ def compute_patches(
         label = communities(graphs, SEED, advance)
     else:
         label = bisected(graphs, patching.number, advance)
+    return patches_of(graphs, label, patching.hops, patching.walk)
+
+
+def patches_of(graphs: PackedGraphs, label: Int[Tensor, " nodes"], hops: int, walk: int) -> Patches:
+    """The patches that grow by `hops` from the nodes of one graph with the same label."""
     parts = partition(graphs, label)
     nodes = parts.members.long() + torch.repeat_interleave(graphs.node_ptr[:-1], graphs.num_nodes)
     sizes = parts.member_ptr.diff()
     part = torch.empty_like(nodes).index_copy(0, nodes, torch.repeat_interleave(sizes, output_size=len(nodes)))
     owner = torch.repeat_interleave(parts.subgraph_ptr.diff())
-    members, member_ptr = grown(graphs, part, len(sizes), patching.hops)
+    members, member_ptr = grown(graphs, part, len(sizes), hops)
     edges, ends = edges_inside(graphs, members, member_ptr)
     coarse = _coarse(
         part[graphs.global_edge_index] - torch.repeat_interleave(parts.subgraph_ptr[:-1], graphs.num_edges),
@@ -150,7 +155,7 @@ def compute_patches(
         inside_ptr=pointers(torch.bincount(graph_of_edge, minlength=len(graphs))),
         coarse=coarse,
         spd=hop_distances(coarse, pointers(coarse.num_nodes**2)),
-        walks=random_walk_encoding(coarse, patching.walk) if patching.walk else torch.zeros(len(sizes), 0),
+        walks=random_walk_encoding(coarse, walk) if walk else torch.zeros(len(sizes), 0),
     )
 
 
