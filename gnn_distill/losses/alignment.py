@@ -106,7 +106,7 @@ class MeanLoss:
 
 def _node_rows(projectors: Projectors, align: AlignmentConfig) -> list[Rows]:
     """Last layer to last layer, or all student layers l, each to teacher layer ⌈l·L_T/L_S⌉."""
-    depth = len(projectors.student.states)
+    depth = projectors.student_last
     pairs = []
     for layer in range(1, depth + 1) if align.layers else [depth]:
         if layer == depth and align.reuse_head:

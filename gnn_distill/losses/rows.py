@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from gnn_distill.config.schema.objective import AlignmentConfig
 from gnn_distill.data.batching import GraphBatch
-from gnn_distill.errors import UserError
 from gnn_distill.losses.prepare import class_means
 from gnn_distill.losses.projectors import Projectors, Target
 from gnn_distill.losses.task import TaskLoss
@@ -172,15 +171,8 @@ def node_rows(
     """Node states after two layers, the student's and the teacher's (counted from 1; None: the last of each).
 
     name: of the projection; projection: its kind, None for states of any widths; raw: the teacher's states are not
-    standardised; samples: largest number of nodes, drawn at random in every step; 0: all.
-    Raises UserError if the student has none.
-    """
-    if not projectors.student.states:
-        raise UserError(
-            f"{name or 'a loss'}: the student has no states of nodes (its state_channels are empty). Declare it in its "
-            "module: CAPABILITIES = Capabilities(node_states=False)."
-        )
-    layer, teacher_layer = layers or (len(projectors.student.states), projectors.last)
+    standardised; samples: largest number of nodes, drawn at random in every step; 0: all."""
+    layer, teacher_layer = layers or (projectors.student_last, projectors.last)
     target, channels = projectors.nodes(teacher_layer, raw), projectors.student.states[layer - 1]
     return StateRows(layer, target, projectors.project(name, projection, channels, target), channels, samples)
 

@@ -116,6 +116,10 @@ def check_student(task: GraphTask, config: TrainConfig) -> None:
             config.student.name,
             f"it has no states of nodes, whose labels {task.spec.name} has. Choose {students_who(node_states=True)}.",
         )
+    if task.spec.level == "node" and has_teacher and align.weights.subgraph and align.source == "patch":
+        raise refuse(
+            "alignment.source", "patch", "patches are taught at graph level alone. Choose ego, walk or cluster."
+        )
     if can.reads_patches and config.student.patches == "brics":
         from gnn_distill.data.subgraphs.fragments import check_molecules
 

@@ -74,7 +74,7 @@ WRONG = {
     "loss=simkd loss.baseline.fitnet=0 +loss.own={mine:{target:mine.loss,reads:graphs}}": "alignment.reuse_head=true: "
     "nothing trains the states that the head reads. Set alignment.weights.node, loss.baseline.fitnet or "
     "loss.weights.task above 0.",
-    "alignment.source=egg": "alignment.source=egg: unknown choice. Choices: ego, walk, cluster, fragment. "
+    "alignment.source=egg": "alignment.source=egg: unknown choice. Choices: ego, walk, cluster, fragment, patch. "
     "Did you mean 'ego'?",
 }
 

@@ -125,7 +125,7 @@ def has_nodes_read(section: str, key: str) -> bool:
     else:
         loss = LossConfig(weights=LossWeights(0, 0, 1, 1), **{name: SECTIONS[name](**OFF[name]) for name in OFF})
         setattr(loss, section, on)
-    scene = Scene("graph", LossConfig(weights=LossWeights(task=0.0)), align if section == "align" else NONE)
+    scene = Scene("graph", LossConfig(weights=LossWeights(task=0.0)), AlignmentConfig(source="patch"))
     out = replace(scene.out, nodes=(), attention={})
     try:
         made = Objective(scene.objective.task_loss, loss, align, scene.shape, StudentShape((), 4), scene.structure)

@@ -257,7 +257,7 @@ def test_equal_seeds_give_equal_weights() -> None:
     "name",
     [
         *("gin virtual", "gcn", "graphormer edges", "graphormer categories", "transformer walk"),
-        *("gps edges", "sgformer edges", "polynormer edges", "nagphormer all"),
+        *("gps edges", "sgformer edges", "polynormer edges", "nagphormer all", "graphvit gine"),
     ],
 )
 def test_bf16_is_finite(name: str) -> None:

@@ -22,7 +22,13 @@ SMALL = (
     *("student.num_heads=2", "student.gnn_layers=2", "trainer.max_epochs=2", "pretrain.max_epochs=1"),
     *("tracker=none", "trainer.threads=1", "trainer.accelerator=cpu", "hydra.run.dir=run"),
 )
-GRAPHS = ("dataset.num_train=40", "dataset.num_val=10", "dataset.num_test=10", "dataset.max_nodes=10")
+GRAPHS = tuple(f"dataset.{key}" for key in ("num_train=40", "num_val=10", "num_test=10", "min_nodes=6", "max_nodes=10"))
+    "dataset.num_train=40",
+    "dataset.num_val=10",
+    "dataset.num_test=10",
+    "dataset.min_nodes=6",
+    "dataset.max_nodes=10",
+)
 SMILES = ["CC(=O)Oc1ccccc1C(=O)O", "CCO", "C", "CCN(CC)C(=O)c1ccccc1", "OC(=O)CCc1ccccc1", "CCOC(=O)CC", "[Na+].[Cl-]"]
 
 
