@@ -22,19 +22,17 @@ SMALL = (
     *("student.num_heads=2", "student.gnn_layers=2", "trainer.max_epochs=2", "pretrain.max_epochs=1"),
     *("tracker=none", "trainer.threads=1", "trainer.accelerator=cpu", "hydra.run.dir=run"),
 )
-GRAPHS = tuple(f"dataset.{key}" for key in ("num_train=40", "num_val=10", "num_test=10", "min_nodes=6", "max_nodes=10"))
-    "dataset.num_train=40",
-    "dataset.num_val=10",
-    "dataset.num_test=10",
-    "dataset.min_nodes=6",
-    "dataset.max_nodes=10",
-)
+SIZES = ("num_train=40", "num_val=10", "num_test=10", "min_nodes=6", "max_nodes=10")
+GRAPHS = tuple(f"dataset.{size}" for size in SIZES)
 SMILES = ["CC(=O)Oc1ccccc1C(=O)O", "CCO", "C", "CCN(CC)C(=O)c1ccccc1", "OC(=O)CCc1ccccc1", "CCOC(=O)CC", "[Na+].[Cl-]"]
 
 
 def test_a_run_teaches_what_such_a_student_can_hear(gnn_distill: Callable, tmp_path: Path) -> None:
-    words = ("probe.at_end=true", "probe.untrained=1", "probe.resamples=100", "probe.pairs=5", "probe.profile_graphs=8")
-    status, _, err = gnn_distill("train", "experiment=patch_student", *SMALL, *GRAPHS, "dataset.num_test=300", *words)
+    words = ("probe.at_end=true", "probe.untrained=1", "probe.resamples=100", "probe.pairs=0", "probe.profile_graphs=4")
+    more = ("probe.samples=1", "probe.layers=last", "probe.types=2")
+    status, _, err = gnn_distill(
+        "train", "experiment=patch_student", *SMALL, *GRAPHS, "dataset.num_test=290", *words, *more
+    )
     assert (status, err) == (0, "")
     rows = pd.read_csv(tmp_path / "run" / "metrics.csv")
     terms = {name.removeprefix("train/") for name in rows if name.endswith(".weighted")}
