@@ -12,6 +12,7 @@ from small_runs import CONFIG
 from small_tasks import make_node_task, preset
 
 from gnn_distill import load
+from gnn_distill.analysis import levels
 from gnn_distill.errors import UserError
 from gnn_distill.pipeline.student import check_student
 
@@ -27,12 +28,13 @@ GRAPHS = tuple(f"dataset.{size}" for size in SIZES)
 SMILES = ["CC(=O)Oc1ccccc1C(=O)O", "CCO", "C", "CCN(CC)C(=O)c1ccccc1", "OC(=O)CCc1ccccc1", "CCOC(=O)CC", "[Na+].[Cl-]"]
 
 
-def test_a_run_teaches_what_such_a_student_can_hear(gnn_distill: Callable, tmp_path: Path) -> None:
+def test_a_run_teaches_what_such_a_student_can_hear(
+    gnn_distill: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(levels, "FEWEST_GRAPHS", 20)
     words = ("probe.at_end=true", "probe.untrained=1", "probe.resamples=100", "probe.pairs=0", "probe.profile_graphs=4")
-    more = ("probe.samples=1", "probe.layers=last", "probe.types=2")
-    status, _, err = gnn_distill(
-        "train", "experiment=patch_student", *SMALL, *GRAPHS, "dataset.num_test=290", *words, *more
-    )
+    words += ("probe.samples=1", "probe.layers=last", "probe.types=2", "dataset.num_test=20")
+    status, _, err = gnn_distill("train", "experiment=patch_student", *SMALL, *GRAPHS, *words)
     assert (status, err) == (0, "")
     rows = pd.read_csv(tmp_path / "run" / "metrics.csv")
     terms = {name.removeprefix("train/") for name in rows if name.endswith(".weighted")}
