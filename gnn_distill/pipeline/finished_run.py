@@ -1,8 +1,9 @@
 """A finished run, read from its folder: its settings, its data, and its models, with fresh twins of them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import OmegaConf
@@ -35,6 +36,8 @@ class FinishedRun:
     config: TrainConfig
     summary: dict
     """summary.json."""
+    loaded: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """Its data and models, once `load_once` has loaded them."""
 
 
 def read_finished_run(folder: Path | str, own_modules: bool = False) -> FinishedRun:
@@ -84,6 +87,20 @@ def load_data(run: FinishedRun, paths: PathsConfig | None = None) -> GraphTask:
     if run.summary.get("data") != task.fingerprint:
         raise UserError(f"{run.folder}: its data have changed since it was trained. Repeat the run.")
     return task
+
+
+def load_once(
+    run: FinishedRun, paths: PathsConfig, own_modules: bool = False, task: GraphTask | None = None
+) -> tuple[GraphTask, dict[str, Subject]]:
+    """Data and models of a run: loaded at the first call, the same at later ones. task: the data, if at hand.
+
+    Raises:
+        UserError: as `load_data` and `load_models`.
+    """
+    if not run.loaded:
+        task = load_data(run, paths) if task is None else task
+        run.loaded.update(task=task, models=load_models(run, task, own_modules))
+    return run.loaded["task"], run.loaded["models"]
 
 
 def load_models(run: FinishedRun, task: GraphTask, own_modules: bool = False) -> dict[str, Subject]:
