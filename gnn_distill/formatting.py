@@ -17,6 +17,14 @@ METRIC_LABELS = {
 }
 PERCENT = ("accuracy", "macro_f1", "balanced_accuracy", "roc_auc", "average_precision")
 """Metrics that are fractions: terminals, tables and pages show percent with one decimal, files hold fractions."""
+DECIMALS = {
+    "local awareness": 3,
+    "far awareness": 3,
+    "local awareness, all layers": 3,
+    "far awareness, all layers": 3,
+    "effective range": 2,
+}
+"""Digits after the point of quantities that are no metric of a task, and whose size says nothing of their precision."""
 ROLES = {"teacher": "teacher", "alone": "student alone", "student": "student"}
 """The models of a run, by their keys in its files, as they are called where they are shown."""
 MOST_DECIMALS = 6
@@ -48,6 +56,8 @@ class Format:
         """The format of a column with these values: the smallest gets `digits` significant digits."""
         if metric in PERCENT:
             return cls(100, 1)
+        if metric in DECIMALS:
+            return cls(1, DECIMALS[metric])
         sizes = [abs(value) for value in values if math.isfinite(value) and value]
         return cls(1, max(digits - 1 - math.floor(math.log10(min(sizes))), 0) if sizes else 2)
 
