@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from operator import attrgetter, or_
 
 import torch
@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.data.batching import GraphBatch
+from gnn_distill.losses.contrast import contrast
 from gnn_distill.losses.prepare import prepare, unit
 from gnn_distill.losses.projectors import Projectors
 from gnn_distill.losses.rows import PooledRows, RowLoss, Rows, graph_rows, head_rows, node_rows, sample_rows
@@ -61,7 +62,9 @@ def infonce(student: States, teacher: States, temperature: float = 0.1) -> Float
     return F.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
 
 
-MEASURES = {"mse": align_mse, "cosine": align_cosine, "cka": align_cka, "infonce": infonce}
+MEASURES = {"mse": align_mse, "cosine": align_cosine, "cka": align_cka}
+CONTRASTS = {"infonce": infonce, "contrast": contrast}
+"""Measures that form all pairs of rows."""
 
 
 def teacher_layer(student_layer: int, student_layers: int, teacher_layers: int) -> int:
@@ -70,22 +73,26 @@ def teacher_layer(student_layer: int, student_layers: int, teacher_layers: int) 
 
 
 def alignment_terms(projectors: Projectors, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
-    """`align_node`, `align_subgraph` and `align_graph`."""
+    """`align_node`, `align_subgraph`, `align_graph` and `align_contrast`."""
     measure, ramp = measure_of(align), loss.schedule.align
     for scale, rows_of in (("node", _node_rows), ("subgraph", _subgraph_rows), ("graph", _graph_rows)):
         if weight := getattr(align.weights, scale):
             losses = [RowLoss(rows, measure) for rows in rows_of(projectors, align)]
             yield Term(f"align_{scale}", weight, ramp, MeanLoss(losses))
+    if weight := align.weights.contrast:
+        rows = node_rows(projectors, "align_contrast", align.projection, samples=align.samples)
+        yield Term("align_contrast", weight, ramp, RowLoss(rows, partial(contrast, temperature=align.temperature)))
 
 
 def measure_of(align: AlignmentConfig) -> Callable[[States, States], Float[Tensor, ""]]:
     """The measure between rows; a contrast takes at most `samples` of them."""
-    if align.measure != "infonce":
+    if align.measure in MEASURES:
         return MEASURES[align.measure]
+    measure = CONTRASTS[align.measure]
 
     def contrast_of_samples(student: States, teacher: States) -> Float[Tensor, ""]:
         picked = sample_rows(len(student), align.samples, student.device)
-        return infonce(student[picked], teacher[picked], align.temperature)
+        return measure(student[picked], teacher[picked], align.temperature)
 
     return contrast_of_samples
 

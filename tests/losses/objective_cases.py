@@ -89,7 +89,12 @@ def make_teacher(batch: GraphBatch, outputs: int) -> tuple[TeacherRows, TeacherS
     rows = TeacherRows(
         logits.requires_grad_(), {layer: h.requires_grad_() for layer, h in states.items()}, graph.requires_grad_()
     )
-    return rows, TeacherShape(TEACHER_LAYERS, moments, make_moments(3))
+    return rows, TeacherShape(TEACHER_LAYERS, moments, make_moments(3), draw_states)
+
+
+def draw_states(layer: int | None, most: int) -> Tensor:
+    """States of fifty taught units, that of the batch being some of them or not."""
+    return random_tensor(50, TEACHER_CHANNELS, seed=80 + (layer or 0))[:most]
 
 
 def make_moments(seed: int) -> Moments:

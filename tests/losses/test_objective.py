@@ -29,6 +29,7 @@ from gnn_distill.config.schema.objective import (
     AlignmentConfig,
     LossConfig,
     LossWeights,
+    MacroConfig,
     Ramp,
     ScheduleConfig,
     SoftConfig,
@@ -140,6 +141,32 @@ def test_a_student_identical_to_its_teacher_has_nothing_to_learn(config: str) ->
     for name in TERMS - {"task"}:
         assert float(raw[name]) == pytest.approx(0, abs=1e-6), name
     assert float(raw["task"]) > 0.1
+
+
+def test_relations_to_anchors_do_not_depend_on_batch_mates() -> None:
+    """A graph is taught the same alone, and with others in its batch; its anchors are no part of the batch."""
+    batch = make_batch()
+    out, (teacher, shape) = make_student(batch, 1), make_teacher(batch, 1)
+    loss = LossConfig(weights=LossWeights(task=0.0, macro=1.0), macro=MacroConfig(0.0, anchor_relation=1.0))
+    objective = make_objective("binary", shape, loss, AlignmentConfig())
+    total, _, _ = objective(out, batch, teacher, 0.5)
+    total.backward()
+    for graph in range(batch.num_graphs):
+        states = out.graph[graph, None].detach().requires_grad_()
+        one = Representations(out.logits[graph, None], (), states)
+        value, _, _ = objective(
+            one, make_batch(graphs=(graph,)), TeacherRows(None, {}, teacher.graph[graph, None]), 0.5
+        )
+        value.backward()
+        torch.testing.assert_close(states.grad[0] / batch.num_graphs, out.graph.grad[graph], rtol=1e-4, atol=1e-7)
+
+
+def test_anchors_go_where_the_objective_goes_and_are_not_saved() -> None:
+    _, shape = make_teacher(make_batch(), 1)
+    loss = LossConfig(weights=LossWeights(task=0.0, macro=1.0), macro=MacroConfig(0.0, anchor_relation=1.0))
+    objective = make_objective("binary", shape, loss, AlignmentConfig(standardise="whiten"))
+    assert set(objective.state_dict()) == {name for name, _ in objective.named_parameters()}
+    assert {values.device.type for values in objective.to("meta").buffers()} == {"meta"}
 
 
 def test_weights_of_zero_leave_their_terms_out() -> None:
