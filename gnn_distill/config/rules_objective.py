@@ -99,6 +99,13 @@ def something_is_learned(cfg: DictConfig) -> None:
         )
 
 
+def exits_have_a_layer(cfg: DictConfig) -> None:
+    """Exits are taken before the last layer."""
+    if cfg.loss.weights.soft * cfg.loss.soft.exits and cfg.student.num_layers < 2:
+        why = "student.num_layers=1: there is no layer before the last. Set it to 0, or use more layers."
+        raise refuse("loss.soft.exits", cfg.loss.soft.exits, why)
+
+
 def alone_is_another_run(cfg: DictConfig) -> None:
     """A student alone is compared with a taught one, and learns from labels."""
     if not cfg.alone:
@@ -174,6 +181,7 @@ OBJECTIVE_RULES = (
     whitened_states_are_mapped,
     signals_hold_the_aligned_layers,
     something_is_learned,
+    exits_have_a_layer,
     attention_can_be_taught,
     head_can_be_reused,
     alone_is_another_run,

@@ -1,9 +1,8 @@
 """Feature alignment: the student's projected states match the teacher's standardised ones."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import partial, reduce
-from operator import attrgetter, or_
+from functools import partial
+from operator import attrgetter
 
 import torch
 from jaxtyping import Float
@@ -11,14 +10,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
-from gnn_distill.data.batching import GraphBatch
 from gnn_distill.losses.contrast import contrast
 from gnn_distill.losses.prepare import prepare, unit
 from gnn_distill.losses.projectors import Projectors
-from gnn_distill.losses.rows import PooledRows, RowLoss, Rows, graph_rows, head_rows, node_rows, sample_rows
-from gnn_distill.losses.term import Requires, TeacherRows, Term
+from gnn_distill.losses.rows import MeanLoss, PooledRows, RowLoss, Rows, graph_rows, head_rows, node_rows, sample_rows
+from gnn_distill.losses.term import Term
 from gnn_distill.models.layers.projection import States
-from gnn_distill.models.representations import Representations
 
 
 def align_mse(student: States, teacher: States) -> Float[Tensor, ""]:
@@ -95,20 +92,6 @@ def measure_of(align: AlignmentConfig) -> Callable[[States, States], Float[Tenso
         return measure(student[picked], teacher[picked], align.temperature)
 
     return contrast_of_samples
-
-
-@dataclass(frozen=True)
-class MeanLoss:
-    """The mean of the losses of several pairs of layers."""
-
-    losses: list[RowLoss]
-
-    @property
-    def requires(self) -> Requires:
-        return reduce(or_, (loss.requires for loss in self.losses))
-
-    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Float[Tensor, ""]:
-        return torch.stack([loss(out, batch, teacher) for loss in self.losses]).mean()
 
 
 def _node_rows(projectors: Projectors, align: AlignmentConfig) -> list[Rows]:

@@ -139,7 +139,7 @@ class Projectors(nn.Module):
         return self.projections[name]
 
     def hold(self, name: str, module: nn.Module) -> nn.Module:
-        """The same module; what it holds follows the objective to its device."""
+        """The same module, a term's own: it follows the objective to its device, and what it learns is trained."""
         self.held[name] = module
         return module
 

@@ -17,6 +17,7 @@ from objective_cases import (
     TERMS,
     WIDTHS,
     FoundStructure,
+    expected_soft,
     expected_terms,
     make_batch,
     make_objective,
@@ -141,6 +142,28 @@ def test_a_student_identical_to_its_teacher_has_nothing_to_learn(config: str) ->
     for name in TERMS - {"task"}:
         assert float(raw[name]) == pytest.approx(0, abs=1e-6), name
     assert float(raw["task"]) > 0.1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_exits_learn_soft_targets_from_means_of_earlier_layers(kind: str) -> None:
+    batch, outputs = make_batch(kind), KINDS[kind]
+    out, (teacher, shape) = make_student(batch, outputs), make_teacher(batch, outputs)
+    soft = SoftConfig(exits=0.5, mask_missing=True, bounded=True)
+    loss = LossConfig(weights=LossWeights(task=0.0, soft=2.0), soft=soft)
+    objective = make_objective(kind, shape, loss, AlignmentConfig())
+    total, raw, weights = objective(out, batch, teacher, 0.5)
+    assert weights == {"soft": 2.0, "soft_exits": 1.0}
+    expected = []
+    for layer in (1, 2):  # of three
+        predict = objective.projectors.held[f"soft_exit{layer}"]
+        means = [out.nodes[layer - 1][batch.batch == graph].mean(dim=0) for graph in range(batch.num_graphs)]
+        expected.append(expected_soft(soft, kind, predict(torch.stack(means)), teacher.logits, batch))
+    assert float(raw["soft_exits"]) == pytest.approx(sum(expected) / 2, rel=1e-4)
+    total.backward()
+    reached = [states.grad is not None and states.grad.abs().sum() > 0 for states in out.nodes]
+    assert reached == [True, True, False]
+    assert teacher.logits.grad is None
+    assert all(parameter.grad.abs().sum() > 0 for parameter in objective.parameters())
 
 
 def test_relations_to_anchors_do_not_depend_on_batch_mates() -> None:

@@ -30,6 +30,9 @@ class SoftConfig:
     """Temperature of both distributions; the loss is scaled by its square."""
     mask_missing: bool = False
     """Multi-label: leave out missing labels."""
+    exits: float = weight()
+    """Weight, relative to loss.weights.soft, of the same loss of the student's earlier layers, each with a head of its
+    own that is no part of the student."""
     bounded: bool = False
     """Regression: match the teacher only where the student's error is larger than the teacher's."""
 
