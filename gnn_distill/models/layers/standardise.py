@@ -57,7 +57,7 @@ class Whiten(nn.Module):
 
     def __init__(self, standardise: Standardise, states: Float[Tensor, "unit channel"]) -> None:
         super().__init__()
-        self.standardise, self.alive = standardise, standardise.alive
+        self.standardise = standardise
         rows = standardise(states).double()
         values, vectors = torch.linalg.eigh(rows.mT @ rows / len(rows))
         kept = values > 1e-4
@@ -65,6 +65,11 @@ class Whiten(nn.Module):
         # An eigenvector is one up to its sign, which another library may choose otherwise.
         largest = directions.gather(0, directions.abs().argmax(dim=0, keepdim=True))
         self.register_buffer("directions", (directions * largest.sign()).float(), persistent=False)
+
+    @property
+    def alive(self) -> Tensor:
+        """The dimensions that are read."""
+        return self.standardise.alive
 
     @property
     def channels(self) -> int:
