@@ -43,7 +43,7 @@ class Objective(nn.Module):
         self.projectors = None
         terms = [Term("task", loss.weights.task, loss.schedule.task, task_loss)] if loss.weights.task else []
         if teacher is not None:
-            self.projectors = Projectors(teacher, student, task_loss, structure)
+            self.projectors = Projectors(teacher, student, task_loss, structure, align.standardise == "whiten")
             terms += [term for family in FAMILIES for term in family(self.projectors, loss, align)]
         self.terms = {term.name: term for term in terms}
         self.balance = None

@@ -15,7 +15,7 @@ from gnn_distill.data.task import GraphTask, taught_graphs
 from gnn_distill.errors import UserError
 from gnn_distill.losses.projectors import TeacherShape, median_distance
 from gnn_distill.losses.term import Requires, TeacherRows
-from gnn_distill.models.layers.standardise import Moments, Standardise
+from gnn_distill.models.layers.standardise import Moments
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.shuffled_teacher import Foreign, foreign_graphs, foreign_nodes
 from gnn_distill.pipeline.teacher import NOT_TEACHERS, teacher_code, untrained_teacher
@@ -93,13 +93,24 @@ class TeacherOutputs:
         picked = slice(None) if self.taught is None else self.taught
         nodes = dict(zip(self.nodes, self.moments[:-1], strict=True))
 
-        def median() -> float:
+        def median(standardise: nn.Module) -> float:
             states, ptr = self.nodes[self.num_layers][picked], self.node_ptr
             if self.taught is not None:  # of each graph the nodes that are taught
                 ptr = torch.searchsorted(self.taught, ptr)
-            return median_distance(Standardise(nodes[self.num_layers])(states), ptr)
+            return median_distance(standardise(states), ptr)
 
-        return TeacherShape(self.num_layers, nodes, self.moments[-1], median)
+        return TeacherShape(self.num_layers, nodes, self.moments[-1], self.draw, median)
+
+    def draw(self, layer: int | None, most: int) -> Float[Tensor, "unit channel"]:
+        """At most so many of the states after a layer (None: graph states) of the units that are taught.
+
+        They are drawn with a seed of their own, so that all runs with this teacher have the same.
+        """
+        states = self.graph if layer is None else self.nodes[layer]
+        taught = self.taught if layer is not None else None
+        units = len(states) if taught is None else len(taught)
+        picked = torch.randperm(units, generator=torch.Generator().manual_seed(0))[:most].sort().values
+        return states[picked if taught is None else taught[picked]].float()
 
 
 def compute_teacher_outputs(

@@ -43,6 +43,13 @@ ADDED_KEYS = {
     "dataset.positive": None,
     "loss.own": {},
     "alignment.channels": 1.0,
+    "alignment.standardise": "std",
+    "alignment.weights.contrast": 0.0,
+    "loss.macro.anchor_relation": 0.0,
+    "loss.macro.num_anchors": 4096,
+    "loss.macro.anchor_temperature": 0.1,
+    "loss.baseline.dist": 0.0,
+    "loss.soft.exits": 0.0,
     "encoding.bias_per_layer": False,
 }
 """Keys added later, with the value that means the earlier behaviour: with it, a config keeps its hash."""
