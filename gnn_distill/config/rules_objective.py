@@ -123,13 +123,12 @@ def attention_can_be_taught(cfg: DictConfig) -> None:
         )
     if micro.attention_target != "gat":
         return
-    for kind in (teacher.name, *teacher.also):
+    for key, kind in (("teacher", teacher.name), *(("teacher.also", kind) for kind in teacher.also)):
         if kind not in ("gat", "custom") and "." not in kind:
             raise refuse(
                 "loss.micro.attention_target",
                 "gat",
-                f"a teacher of the kind {kind} has no attention of its own. Choose teacher=gat, or propagation or "
-                "cosine.",
+                f"{key}={kind} has no attention of its own. Choose teacher=gat, or propagation or cosine.",
             )
     if teacher.control in ("shuffled", "self"):
         raise refuse(

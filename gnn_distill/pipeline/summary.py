@@ -1,6 +1,5 @@
 """What a run leaves in summary.json."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +15,7 @@ from gnn_distill.models import count_parameters
 from gnn_distill.pipeline.evaluate import constant_scores
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.teacher_outputs import TeacherOutputs
+from gnn_distill.storage import checkpoint
 from gnn_distill.storage.provenance import environment
 from gnn_distill.storage.store import Entry
 from gnn_distill.training.console import Results
@@ -79,7 +79,7 @@ def summarise(
         "store": runtime.store.used,
         "best_epoch": fitted.best_epoch if fitted else None,
         "epochs": fitted.epochs if fitted else None,
-        "selected": selected_epochs(config.trainer.select, fitted.selected) if fitted else None,
+        **({"selected": selected} if (selected := selected_epochs(runtime, config, made)) else {}),
         **({"best_epoch_alone": made.alone.best_epoch, "epochs_alone": made.alone.epochs} if made.alone else {}),
         "skipped_steps": fitted.skipped if fitted else None,
         "resumed": directory.facts["resumed"],
@@ -96,9 +96,15 @@ def split_sizes(task: GraphTask) -> dict[str, int]:
     return {part: len(getattr(task.splits, part)) for part in ("train", "val", "test")}
 
 
-def selected_epochs(select: str, epochs: Sequence[int]) -> dict[str, Any]:
-    """How the weights of a model were selected, and the epochs whose mean they are."""
-    return {"select": select, "epochs": list(epochs)}
+def selected_epochs(runtime: Runtime, config: TrainConfig, made: Made) -> dict[str, dict[str, Any]]:
+    """How the weights of the student and the first teacher were selected, unless as the best epoch's, and of which."""
+    selected = {}
+    if made.teachers and {config.trainer.select, config.pretrain.select} != {"best"}:
+        file = runtime.directory.checkpoints / "teacher.safetensors"
+        selected["teacher"] = checkpoint.load(file, verify=False)["selected"]
+    if made.fitted:
+        selected["student"] = {"select": config.trainer.select, "epochs": list(made.fitted.selected)}
+    return {role: how for role, how in selected.items() if how["select"] != "best"}
 
 
 def describe_control(teacher: TeacherConfig, outputs: TeacherOutputs | None) -> dict[str, Any] | None:

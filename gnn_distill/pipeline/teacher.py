@@ -65,7 +65,7 @@ def train_teacher(
                 "best_epoch": fitted.best_epoch,
                 "best": fitted.best,
                 "history": fitted.history,
-                "selected": fitted.selected,
+                "selected": {"select": plan.recipe.select, "epochs": fitted.selected},
             },
         )
         for file in folder.glob(f"{RUNNING}*"):  # also one that was damaged, and set aside

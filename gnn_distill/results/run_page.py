@@ -113,17 +113,21 @@ def _each_teacher(run: Run) -> Iterator[str]:
 def _selected(summary: dict[str, Any]) -> str:
     """Whose weights the student has."""
     of, best = f"of {summary['epochs']}", f"epoch {summary['best_epoch']}"
-    chosen = summary.get("selected") or {"select": "best"}
-    if chosen["select"] == "best":
+    if not (epochs := _averaged(summary)):
         return f"{best} {of}, on validation"
-    first, last = chosen["epochs"][0], chosen["epochs"][-1]
+    first, last = epochs[0], epochs[-1]
     what = f"epoch {last}, the last {of}" if first == last else f"mean of the epochs {first} to {last} {of}"
     return f"{what} (best on validation: {best})"
 
 
 def _chosen_epoch(summary: dict[str, Any]) -> int | None:
     """The last epoch whose weights the student has."""
-    return (summary.get("selected") or {}).get("epochs", [summary.get("best_epoch")])[-1]
+    return (_averaged(summary) or [summary.get("best_epoch")])[-1]
+
+
+def _averaged(summary: dict[str, Any]) -> list[int]:
+    """The epochs whose mean weights the student has; none where it is the best one."""
+    return summary.get("selected", {}).get("student", {}).get("epochs", [])
 
 
 def _notes(run: Run) -> Iterator[str]:
