@@ -1,4 +1,4 @@
-"""teacher.ensemble and teacher.also: which teachers there are, that the store shares each, and what a run says of them."""
+"""teacher.ensemble and teacher.also: which teachers there are, that the store shares each, what a run tells."""
 
 import json
 from collections.abc import Callable
@@ -119,9 +119,8 @@ def test_controls_change_the_states_of_each_teacher_and_no_soft_target(control: 
 def test_a_student_of_two_teachers_learns_from_both(tmp_path: Path) -> None:
     task = make_task("regression", edges="categorical")
     two = replace(CONFIG, teacher=replace(CONFIG.teacher, ensemble=2))
-    (one, _), (both, fitted) = (
-        run_stages(make_runtime(tmp_path / str(n)), task, c) for n, c in enumerate((CONFIG, two))
-    )
+    one, _ = run_stages(make_runtime(tmp_path / "one"), task, CONFIG)
+    both, fitted = run_stages(make_runtime(tmp_path / "two"), task, two)
     assert fitted.epochs == 2
     assert not all(torch.equal(a, b) for a, b in zip(one.parameters(), both.parameters(), strict=True))
 

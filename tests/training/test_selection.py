@@ -86,8 +86,8 @@ def test_statistics_of_batch_normalisation_are_those_of_the_mean_weights() -> No
         selection.add(model, better=False)
     batches = [torch.randn(6, 2, generator=torch.Generator().manual_seed(seed)) for seed in range(4)]
     selection.load_into(model.eval(), model, batches)
-    assert float(model.scale) == 1.0
-    assert float(model.frozen) == float(torch.tensor(0.1)), "not (0.1 + 0.1 + 0.1) / 3"
+    assert model.scale.item() == 1.0
+    assert model.frozen.item() == torch.tensor(0.1).item(), "not (0.1 + 0.1 + 0.1) / 3"
     assert float(model.steps) == 3.0
     torch.testing.assert_close(model.norm.running_mean, torch.stack([x.mean(0) for x in batches]).mean(0))
     torch.testing.assert_close(model.norm.running_var, torch.stack([x.var(0) for x in batches]).mean(0))
