@@ -17,7 +17,7 @@ from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.formatting import METRIC_LABELS, ROLES, spoken
+from gnn_distill.formatting import METRIC_LABELS, ROLES, role_label, spoken
 from gnn_distill.interruption import Interrupted, Interruption
 from gnn_distill.losses.task import make_task_loss
 from gnn_distill.models.ensemble import as_one
@@ -223,11 +223,9 @@ def print_reused(console: Console, entries: dict[str, Entry], store: str) -> Non
     found = [kind for kind, entry in entries.items() if entry.reused]
     if found:
         console.say(f"Found in {store}: {', '.join(found)}")
-    for kind in entries:
+    for kind, entry in entries.items():
         if kind.startswith("signals"):
-            console.say(
-                f"Teacher {kind.replace('_', ' ')}: {megabytes(entries[kind].path):.1f} MB in {entries[kind].path}"
-            )
+            console.say(f"Teacher {role_label(kind)}: {megabytes(entry.path):.1f} MB in {entry.path}")
 
 
 def print_each_teacher(console: Console, metric: str, each: list[dict]) -> None:

@@ -104,7 +104,7 @@ def selected_epochs(runtime: Runtime, config: TrainConfig, made: Made) -> dict[s
         selected["teacher"] = checkpoint.load(file, verify=False)["selected"]
     if made.fitted:
         selected["student"] = {"select": config.trainer.select, "epochs": list(made.fitted.selected)}
-    return {role: how for role, how in selected.items() if how["select"] != "best"}
+    return {role: how for role, how in selected.items() if how["select"] != "best" and how["epochs"]}
 
 
 def describe_control(teacher: TeacherConfig, outputs: TeacherOutputs | None) -> dict[str, Any] | None:
