@@ -15,11 +15,11 @@ sweep cora_transformer dataset=cora teacher=none student=transformer encoding.la
 sweep cora_gps dataset=cora teacher=none student=gps student.local=gcn student.dropout=0.7,0.8 optim.lr=1e-3,3e-3,1e-2
 sweep citeseer_gcn_decay dataset=citeseer teacher=gcn student=none seed=0,1 dataset.normalize_features=false,true \
     pretrain.optim.weight_decay=1,10
-sweep citeseer_gcn_inputs dataset=citeseer teacher=gcn student=none seed=0,1 pretrain.patience=40 \
+sweep citeseer_gcn_inputs dataset=citeseer teacher=gcn student=none seed=0,1 trainer.patience=40 \
     teacher.input_dropout=0.8 pretrain.optim.lr=1e-3,3e-3
-sweep citeseer_gcn_width dataset=citeseer teacher=gcn student=none seed=0,1 pretrain.patience=40 \
+sweep citeseer_gcn_width dataset=citeseer teacher=gcn student=none seed=0,1 trainer.patience=40 \
     teacher.hidden_channels=64 pretrain.optim.lr=1e-3,1e-2
-sweep citeseer_gat dataset=citeseer teacher=gat student=none seed=0,1 pretrain.patience=40 teacher.gat_version=v1 \
+sweep citeseer_gat dataset=citeseer teacher=gat student=none seed=0,1 trainer.patience=40 teacher.gat_version=v1 \
     teacher.hidden_channels=64 teacher.heads=8 teacher.attention_dropout=0.6 teacher.input_dropout=0.8 pretrain.optim.lr=5e-3
 sweep actor_teacher dataset=actor student=none teacher=gcn,sage teacher.dropout=0.3,0.6 pretrain.optim.lr=1e-3,5e-3
 sweep actor_sgformer dataset=actor teacher=none student=sgformer student.dropout=0.3,0.6 optim.lr=1e-3,5e-3 \
