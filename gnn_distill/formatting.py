@@ -32,6 +32,11 @@ NOTHING = "–"
 """Shown in place of a missing number."""
 
 
+def role_label(role: str) -> str:
+    """How a model is called where it is shown: `student alone`; of several teachers, after the first, `teacher 2`."""
+    return ROLES.get(role, role.replace("_", " "))
+
+
 def metric_label(metric: str) -> str:
     """`accuracy (%)`, `RMSE`."""
     return METRIC_LABELS.get(metric, metric) + (" (%)" if metric in PERCENT else "")

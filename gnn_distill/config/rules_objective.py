@@ -143,12 +143,13 @@ def attention_can_be_taught(cfg: DictConfig) -> None:
         )
     if micro.attention_target != "gat":
         return
-    if teacher.name not in ("gat", "custom") and "." not in teacher.name:
-        raise refuse(
-            "loss.micro.attention_target",
-            "gat",
-            f"teacher={teacher.name} has no attention of its own. Choose teacher=gat, or propagation or cosine.",
-        )
+    for key, kind in (("teacher", teacher.name), *(("teacher.also", kind) for kind in teacher.also)):
+        if kind not in ("gat", "custom") and "." not in kind:
+            raise refuse(
+                "loss.micro.attention_target",
+                "gat",
+                f"{key}={kind} has no attention of its own. Choose teacher=gat, or propagation or cosine.",
+            )
     if teacher.control in ("shuffled", "self"):
         raise refuse(
             "loss.micro.attention_target",

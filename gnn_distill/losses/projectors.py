@@ -76,7 +76,8 @@ class Projectors(nn.Module):
     """Owns the projections that terms learn, and the standardisation of the teacher's states.
 
     task_loss: knows labels and level of the task; structure: finds subgraphs, walks and anchors when a term needs them;
-    whiten: standardised states are also made uncorrelated.
+    whiten: standardised states are also made uncorrelated; operators: what was found for another teacher of the same
+    student.
     """
 
     def __init__(
@@ -86,12 +87,14 @@ class Projectors(nn.Module):
         task_loss: TaskLoss,
         structure: Structure | None = None,
         whiten: bool = False,
+        operators: dict[str, LastValue] | None = None,
     ) -> None:
         super().__init__()
         self.teacher, self.student, self.task_loss, self.structure = teacher, student, task_loss, structure
         self.whiten = whiten
         self.standardise, self.projections, self.held = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
-        self._operators: dict[str, LastValue] = {}
+        self.operators = {} if operators is None else operators
+        """Of subgraphs by source, for `operator`."""
 
     @property
     def level(self) -> str:
@@ -145,9 +148,9 @@ class Projectors(nn.Module):
 
     def operator(self, source: str, align: AlignmentConfig) -> Callable[[GraphBatch], Tensor]:
         """Means over the subgraphs of a batch from `source`, as a sparse matrix."""
-        if source not in self._operators:
-            self._operators[source] = LastValue(self.structure.subgraphs(source, align).operator)
-        return self._operators[source]
+        if source not in self.operators:
+            self.operators[source] = LastValue(self.structure.subgraphs(source, align).operator)
+        return self.operators[source]
 
 
 def median_distance(

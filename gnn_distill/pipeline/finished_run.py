@@ -56,6 +56,7 @@ def read_finished_run(folder: Path | str, own_modules: bool = False) -> Finished
         verify_run(folder, CONFIG.as_posix())
         config = config_of(folder)
     own = [f"{key}={name}" for key in MODULES if "." in (name := OmegaConf.select(OmegaConf.structured(config), key))]
+    own += [f"teacher.also={name}" for name in config.teacher.also if "." in name]
     if config.teacher.target:
         own.append(f"teacher.target={config.teacher.target}")
     if own and not own_modules:
@@ -104,7 +105,7 @@ def load_once(
 
 
 def load_models(run: FinishedRun, task: GraphTask, own_modules: bool = False) -> dict[str, Subject]:
-    """The run's models by role, teacher and student, as far as it has them.
+    """The run's models by role, teacher and student, as far as it has them; of several teachers the first.
 
     Raises:
         UserError: if their files are damaged or missing.
@@ -134,4 +135,4 @@ def _teacher(run: FinishedRun, task: GraphTask) -> Subject:
         verify_run(run.folder, TEACHER.as_posix())
         model = build()
         model.load_state_dict(checkpoint.load(file, remedy=REPEAT_RUN)["model"])
-    return Subject(model.eval().requires_grad_(False), plan.encoding, build, config.trainer.max_pairs)
+    return Subject(model.eval().requires_grad_(False), plan.encoding, build, plan.recipe.max_pairs)

@@ -1,7 +1,7 @@
 """Stage 2: run the teacher once over the training graphs, and keep its logits and states on disk."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,6 +66,8 @@ class TeacherOutputs:
     """Which unit's states replace each unit's own; None: none does."""
     attention: Attention | None = None
     """None: no term reads it."""
+    further: tuple["TeacherOutputs", ...] = ()
+    """Those of further teachers, of the same graphs; `logits` are then those of all teachers together."""
 
     def rows(self, batch: GraphBatch, requires: Requires | None = None) -> TeacherRows:
         """The rows of a batch, in its order: of what is kept what is required, or all (None)."""
@@ -80,8 +82,11 @@ class TeacherOutputs:
         attention = self.attention.of(batch, rows, nodes) if requires.attention else ()
         if self.foreign is not None:
             rows, nodes = self.foreign.graphs[rows], self.foreign.nodes[nodes]
-        states = {layer: self.nodes[layer][nodes].float() for layer in requires.layers}
-        return TeacherRows(logits, states, self.graph[rows] if requires.graph else None, *attention)
+        # Of teachers that differ in depth, those that this one has.
+        states = {layer: self.nodes[layer][nodes].float() for layer in requires.layers & self.nodes.keys()}
+        found = TeacherRows(logits, states, self.graph[rows] if requires.graph else None, *attention)
+        found.further = [other.rows(batch, replace(requires, logits=False)) for other in self.further]
+        return found
 
     @property
     def visible(self) -> str:
