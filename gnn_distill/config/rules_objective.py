@@ -4,6 +4,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.config.capabilities import capabilities_of, students_who
 from gnn_distill.config.plugins import check_object_path
+from gnn_distill.config.rules_given import only_what_is_given_is_asked, stored_layers_are_given
 from gnn_distill.config.schema.objective import BASELINES
 from gnn_distill.errors import UserError, refuse
 
@@ -159,6 +160,8 @@ OBJECTIVE_RULES = (
     own_losses_are_named,
     projection_fits_widths,
     signals_hold_the_aligned_layers,
+    only_what_is_given_is_asked,
+    stored_layers_are_given,
     something_is_learned,
     attention_can_be_taught,
     head_can_be_reused,

@@ -23,10 +23,17 @@ class TeacherShape:
 
     num_layers: int
     nodes: dict[int, Moments]
-    """By layer, counted from 1."""
-    graph: Moments
+    """By layer, counted from 1; empty: the teacher gives no node states."""
+    graph: Moments | None
+    """None: it gives no graph states."""
     median_distance: Callable[[], float] = lambda: 1.0
     """`median_distance` of the last layer's standardised states; computed when called."""
+    subgraphs: Moments | None = None
+    """Of the means over subgraphs that it gives instead of node states; None: it gives none."""
+
+    def moments(self, of: int | str) -> Moments:
+        """Those of the node states after a layer, of `graph` states or of `subgraphs`."""
+        return self.nodes[of] if isinstance(of, int) else getattr(self, of)
 
 
 class StudentShape(NamedTuple):
@@ -47,8 +54,8 @@ class StudentShape(NamedTuple):
 class Target(NamedTuple):
     """States of the teacher as a term reads them."""
 
-    layer: int | None
-    """Node states after this layer, counted from 1; None: graph states."""
+    states: int | str
+    """Node states after this layer, counted from 1; `graph` states; or `subgraphs`, means that the teacher gives."""
     standardise: Standardise | None
     """None: raw states with all their dimensions."""
     channels: int
@@ -59,11 +66,12 @@ class Target(NamedTuple):
     @property
     def requires(self) -> Requires:
         """The states that are read."""
-        return Requires(graph=True) if self.layer is None else Requires(layers=frozenset({self.layer}))
+        is_layer = isinstance(self.states, int)
+        return Requires(layers=frozenset({self.states})) if is_layer else Requires(**{self.states: True})
 
     def read(self, teacher: TeacherRows) -> Float[Tensor, "row alive"]:
         """The states of a batch."""
-        states = teacher.graph if self.layer is None else teacher.nodes[self.layer]
+        states = teacher.nodes[self.states] if isinstance(self.states, int) else getattr(teacher, self.states)
         return states if self.standardise is None else self.standardise(states)
 
 
@@ -96,20 +104,25 @@ class Projectors(nn.Module):
         """The teacher's last layer, counted from 1."""
         return self.teacher.num_layers
 
-    def nodes(self, layer: int, raw: bool = False) -> Target:
-        """Node states after a layer, standardised, or raw with all their dimensions."""
-        moments = self.teacher.nodes[layer]
-        return _raw(layer, moments) if raw else _standardised(layer, self.standardiser(layer))
+    @property
+    def given_means(self) -> bool:
+        """Whether the teacher gives means over subgraphs instead of node states."""
+        return self.teacher.subgraphs is not None
 
-    def graphs(self, raw: bool = False) -> Target:
-        """Graph states, standardised, or raw with all their dimensions."""
-        return _raw(None, self.teacher.graph) if raw else _standardised(None, self.standardiser(None))
+    def target(self, states: int | str, raw: bool = False) -> Target:
+        """Node states after a layer, `graph` states or `subgraphs`; standardised, or raw with all their dimensions."""
+        if raw:
+            moments = self.teacher.moments(states)
+            channels = len(moments.mean)
+            return Target(states, None, channels, torch.arange(channels, device=moments.mean.device))
+        standardise = self.standardiser(states)
+        return Target(states, standardise, standardise.channels, standardise.alive)
 
-    def standardiser(self, layer: int | None) -> Standardise:
-        """Standardisation of node states after a layer (None: of graph states), the same for all terms."""
-        key, moments = ("graph", self.teacher.graph) if layer is None else (f"node{layer}", self.teacher.nodes[layer])
+    def standardiser(self, states: int | str) -> Standardise:
+        """Standardisation of what `target` reads, the same for all terms."""
+        key = f"node{states}" if isinstance(states, int) else states
         if key not in self.standardise:
-            self.standardise[key] = Standardise(moments)
+            self.standardise[key] = Standardise(self.teacher.moments(states))
         return self.standardise[key]
 
     def project(self, name: str, kind: str | None, channels: int, target: Target) -> nn.Module:
@@ -150,12 +163,3 @@ def median_distance(
     step = 1 + (torch.rand(pairs, generator=random, dtype=torch.float64) * (size - 1)).long()
     other = start + (one - start + step) % size
     return max(float((states[one].float() - states[other].float()).norm(dim=-1).median()), 1e-6)
-
-
-def _raw(layer: int | None, moments: Moments) -> Target:
-    channels = len(moments.mean)
-    return Target(layer, None, channels, torch.arange(channels, device=moments.mean.device))
-
-
-def _standardised(layer: int | None, standardise: Standardise) -> Target:
-    return Target(layer, standardise, standardise.channels, standardise.alive)

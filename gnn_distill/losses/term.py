@@ -23,6 +23,8 @@ class Requires:
     """The teacher's logits."""
     graph: bool = False
     """The teacher's graph states."""
+    subgraphs: bool = False
+    """The means over subgraphs that the teacher gives instead of node states."""
     attention: bool = False
     """The teacher's attention along edges."""
     attention_layers: frozenset[int] = frozenset()
@@ -33,7 +35,7 @@ class Requires:
     @property
     def teacher(self) -> bool:
         """Whether anything is read of the teacher."""
-        return bool(self.layers or self.logits or self.graph or self.attention)
+        return bool(self.layers or self.logits or self.graph or self.subgraphs or self.attention)
 
     def __or__(self, other: "Requires") -> "Requires":
         """What either of the two requires."""
@@ -52,6 +54,8 @@ class TeacherRows:
     """Its attention along the edges between rows, `GraphBatch.row_edges`."""
     self_attention: Float[Tensor, "row"] | None = None
     """The attention of each node to itself."""
+    subgraphs: Float[Tensor, "subgraph channel"] | None = None
+    """Means of its node states over the subgraphs of a batch, where it gives no node states."""
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "TeacherRows":
         """The same on another device."""
@@ -63,11 +67,11 @@ class TeacherRows:
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> "TeacherRows":
         nodes = {layer: function(states) for layer, states in self.nodes.items()}
-        logits, graph, *attention = (
+        logits, graph, *others = (
             None if values is None else function(values)
-            for values in (self.logits, self.graph, self.edge_attention, self.self_attention)
+            for values in (self.logits, self.graph, self.edge_attention, self.self_attention, self.subgraphs)
         )
-        return TeacherRows(logits, nodes, graph, *attention)
+        return TeacherRows(logits, nodes, graph, *others)
 
 
 class Loss(Protocol):

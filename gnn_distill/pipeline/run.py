@@ -25,6 +25,7 @@ from gnn_distill.pipeline.probe import probe_run
 from gnn_distill.pipeline.profile import profile_run
 from gnn_distill.pipeline.runtime import Runtime, make_fabric
 from gnn_distill.pipeline.student import check_student, train_student
+from gnn_distill.pipeline.subgraphs import StoredStructure
 from gnn_distill.pipeline.summary import Made, split_sizes, summarise
 from gnn_distill.pipeline.teacher import train_teacher
 from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
@@ -112,8 +113,9 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     if has_teacher and has_student:
         with seconds.of("signals"):
             made.outputs, made.entries["signals"] = compute_teacher_outputs(
-                runtime, task, made.encodings["teacher"], made.models["teacher"], made.entries["teacher"], plan
-            )
+                runtime, task, made.encodings["teacher"], made.models["teacher"], made.entries["teacher"], plan,
+                StoredStructure(runtime, task, plan.outputs.visible),
+            )  # fmt: skip
 
     # --- 3 student ---
     if has_student:

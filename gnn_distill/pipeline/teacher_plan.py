@@ -11,6 +11,7 @@ from gnn_distill.config.capabilities import Capabilities, capabilities_of
 from gnn_distill.config.plugins import full_name
 from gnn_distill.config.schema.data import TaskConfig
 from gnn_distill.config.schema.encoding import EncodingConfig
+from gnn_distill.config.schema.objective import AlignmentConfig
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.task import GraphTask, TaskSpec
@@ -30,11 +31,15 @@ class OutputsPlan:
     visible: str
     """Whose nodes the student is taught: those of the training part (train), or all that training sees (all)."""
     layers: str
-    """Whose node states: those of all layers, or of the last."""
+    """Whose node states: those of all layers, of the last, or of none."""
     attention: bool
     """Whether the attention of a GAT."""
     dtype: str
-    """Of node states."""
+    """Of node states, and of means over subgraphs."""
+    graph: bool = True
+    """Whether graph states."""
+    subgraphs: AlignmentConfig | None = None
+    """Over which subgraphs means of the last layer's node states are kept; None: none are."""
 
 
 @dataclass(frozen=True)
@@ -115,14 +120,26 @@ def _twin(config: TrainConfig, task: GraphTask) -> TeacherPlan:
 
 
 def plan_outputs(config: TrainConfig, task: GraphTask) -> OutputsPlan:
-    """What the student's losses may read of the teacher, and what `signals` asks for beside it."""
+    """What the student's losses may read of the teacher, as far as it is given, and what `signals` asks for beside it.
+
+    Raises UserError where graphs or their parts are given at node level, whose terms compare nodes, and as `visibility`
+    does.
+    """
     signals, micro = config.signals, config.loss.micro
+    if signals.give in ("graphs", "subgraphs") and task.spec.level == "node":
+        raise UserError(
+            f"signals.give={signals.give}: {task.spec.name} is about nodes, and all terms but soft targets compare "
+            "states of nodes. Choose nodes or logits."
+        )
     everything = signals.layers == "all" or (signals.layers == "auto" and config.alignment.layers)
+    stored_layers = "all" if everything else "last"
     return OutputsPlan(
         visible=visibility(task, signals.on),
-        layers="all" if everything else "last",
+        layers=stored_layers if signals.give == "nodes" else "none",
         attention=config.loss.weights.micro * micro.attention > 0 and micro.attention_target == "gat",
         dtype=signals.dtype,
+        graph=signals.give != "logits",
+        subgraphs=config.alignment if signals.give == "subgraphs" else None,
     )
 
 

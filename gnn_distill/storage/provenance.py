@@ -44,6 +44,7 @@ ADDED_KEYS = {
     "loss.own": {},
     "alignment.channels": 1.0,
     "encoding.bias_per_layer": False,
+    "signals.give": "nodes",
 }
 """Keys added later, with the value that means the earlier behaviour: with it, a config keeps its hash."""
 AFTERWARDS = ("probe",)
