@@ -11,6 +11,7 @@ from gnn_distill.losses.task import make_task_loss
 from gnn_distill.pipeline.encodings import stored_encodings
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.student import train_student
+from gnn_distill.pipeline.subgraphs import StoredStructure
 from gnn_distill.pipeline.teacher import train_teacher
 from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
 from gnn_distill.pipeline.teacher_plan import plan_teacher
@@ -36,6 +37,7 @@ def run_stages(runtime: Runtime, task: GraphTask, config: TrainConfig) -> tuple[
     if config.teacher.name != "none":
         plan = plan_teacher(config, task)
         teacher, entry = train_teacher(runtime, task, None, task_loss, plan)
-        kept, _ = compute_teacher_outputs(runtime, task, None, teacher, entry, plan)
+        structure = StoredStructure(runtime, task, plan.outputs.visible)
+        kept, _ = compute_teacher_outputs(runtime, task, None, teacher, entry, plan, structure)
     encodings, _ = stored_encodings(runtime, task, config.encoding)
     return train_student(runtime, task, encodings, task_loss, kept, config, teacher)
