@@ -1,6 +1,7 @@
 """Rules of `gnn-distill train` about `signals.give`: no term asks for what the teacher does not give."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -52,6 +53,31 @@ def only_what_is_given_is_asked(cfg: DictConfig) -> None:
             cfg.alignment.source,
             "loss.baseline.mugsi_cluster reads clusters, and with signals.give=subgraphs the teacher gives no others "
             "than these. Choose cluster, or set loss.baseline.mugsi_cluster=0.",
+        )
+
+
+def teacher_of_a_file_is_complete(cfg: DictConfig) -> None:
+    """A teacher known by its outputs alone has a file of them, and is asked for nothing else."""
+    teacher, file = cfg.teacher, cfg.teacher.outputs_file
+    if teacher.name != "file":
+        if file is not None:
+            raise refuse("teacher.outputs_file", file, f"teacher={teacher.name} does not read it. Set teacher=file.")
+        return
+    if "signals" not in cfg:
+        raise refuse("teacher", "file", "knows no graphs but those of its file. Choose a model, as in teacher=gin.")
+    if file is None:
+        raise refuse("teacher.outputs_file", None, "teacher=file needs one. Set teacher.outputs_file=teacher.npz.")
+    if not Path(file).is_file():
+        raise refuse("teacher.outputs_file", file, "this file does not exist.")
+    if teacher.checkpoint is not None:
+        raise refuse("teacher.checkpoint", teacher.checkpoint, "teacher=file has no weights. Set it to null.")
+    if teacher.control in ("untrained", "self"):
+        raise refuse("teacher.control", teacher.control, "teacher=file has no model. Choose none or shuffled.")
+    if cfg.signals.give in ("nodes", "subgraphs") and cfg.student.name != "none":
+        raise refuse(
+            "signals.give",
+            cfg.signals.give,
+            "teacher=file has no node states. Choose regime=graph_states, or loss=kd signals.give=logits.",
         )
 
 

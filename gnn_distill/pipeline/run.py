@@ -142,7 +142,7 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
                 runtime, made.models[role], task, made.encodings[role], task_loss, config.trainer,
                 can[role].mini_batches,
             )
-            for role in ROLES if role in made.models
+            for role in ROLES if role in made.models and (role != "teacher" or plan.scored)
         }  # fmt: skip
     if has_student:
         save_student(directory.path, made.models["student"], task.spec, config, task.pipeline, Seen.in_training(task))

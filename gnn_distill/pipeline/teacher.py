@@ -44,17 +44,20 @@ def train_teacher(
 ) -> tuple[nn.Module, Entry]:
     """The selected teacher in eval mode, and its entry in the store (found there or trained now).
 
-    One with weights of its own (teacher.checkpoint) is taken as it is.
+    One with weights, or outputs, of its own (teacher.checkpoint, teacher.outputs_file) is taken as it is.
     """
     seed_stage(plan.recipe.seed)
     model = plan.build(task.spec)
     runtime.announce("teacher", plan.name, model, task.spec)
-    if plan.checkpoint:
+    if plan.settings.checkpoint:
         load_pretrained(model, plan.settings)
+    if not plan.scored:
+        runtime.console.notice("The teacher's outputs for validation and test are incomplete, so it has no scores.")
 
     def make(folder: Path) -> None:
         if plan.checkpoint:
-            runtime.console.say(f"Its weights are those of {plan.settings.checkpoint}; it is not trained.")
+            file = plan.settings.checkpoint or plan.settings.outputs_file
+            runtime.console.say(f"It comes from {file}; it is not trained.")
             fitted = FitResult(0, {}, [])
         else:
             fitted = train(runtime, model, task, encodings, task_loss, plan.recipe, folder / RUNNING)

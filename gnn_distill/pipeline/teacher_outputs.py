@@ -204,7 +204,7 @@ def read_teacher(
     """Logits of `teacher` and states of `state_source`, in the order in which the training graphs are packed.
 
     Of the states only what is kept is read. `subgraphs`: over which means of the last node states are kept.
-    Raises UserError where `keep.attention` is asked of a model that has none.
+    Raises UserError where attention or node states are kept of a model that has none.
     """
     row, node_ptr = layout(task)
     subgraph_ptr = None if subgraphs is None else taught_subgraph_ptr(task, subgraphs)
@@ -224,6 +224,8 @@ def read_teacher(
         node_rows = gather_ranges(node_ptr, rows)
         out, states = teacher(batch), state_source(batch)
         num_layers = len(states.nodes)
+        if not num_layers and (keep.layers != "none" or subgraphs is not None):
+            raise UserError("The teacher returns no node states. Choose regime=graph_states, which reads none.")
         if task.spec.level == "graph":
             put(kept, "logits", graphs, rows, out.logits, torch.float32)
         else:

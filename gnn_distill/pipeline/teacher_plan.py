@@ -18,9 +18,12 @@ from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.models import build_student, build_teacher
 from gnn_distill.models.gnn_backbone import teacher_encoding
+from gnn_distill.models.known_outputs import check_known_outputs, read_known_outputs
 from gnn_distill.models.pretrained import checkpoint_hash
 from gnn_distill.training.recipe import Recipe, shapes_repeat, student_recipe
 
+ELSEWHERE = ("control", "checkpoint", "outputs_file")
+"""Keys of a teacher that say what is done with it, or name a file, which is known by its content."""
 GNN_CAPABILITIES = Capabilities(dense_pairs=False, attends_pairs=False, reads_bias=False, has_token=False)
 
 
@@ -58,29 +61,35 @@ class TeacherPlan:
     labels: TaskConfig
     """How labels become its loss."""
     checkpoint: str | None
-    """Hash of the file of its weights, where it is not trained here."""
+    """Hash of the file of its weights, or outputs, where it is not trained here."""
     modules: tuple[str, ...]
     """Full names of the modules that define it, this package's or the user's."""
     can: Capabilities
     """Those that a twin's module declares; a GNN seldom sees two batches of one shape."""
     outputs: OutputsPlan
+    scored: bool = True
+    """Whether its outputs are known for all graphs of validation and test."""
 
 
 def plan_teacher(config: TrainConfig, task: GraphTask) -> TeacherPlan:
     """The teacher that teacher.*, pretrain.* and, if it is the student's twin, student.*, optim.* and trainer.* define.
 
-    Raises UserError where there is no file `teacher.checkpoint`, and as `visibility` does.
+    Raises UserError where there is no file `teacher.checkpoint`, as `visibility` does, and for a file of outputs as
+    `check_known_outputs` does.
     """
     return _twin(config, task) if config.teacher.control == "self" else _gnn(config, task)
 
 
 def _gnn(config: TrainConfig, task: GraphTask) -> TeacherPlan:
-    teacher, pretrain = config.teacher, config.pretrain
+    teacher, pretrain, scored = config.teacher, config.pretrain, True
+    if teacher.name == "file":
+        known = read_known_outputs(teacher, task.spec)
+        scored = check_known_outputs(known, teacher, task, config.signals.give)
     return TeacherPlan(
         settings=teacher,
         name=teacher.name,
         build=partial(build_teacher, teacher),
-        architecture={key: value for key, value in asdict(teacher).items() if key not in ("control", "checkpoint")},
+        architecture={key: value for key, value in asdict(teacher).items() if key not in ELSEWHERE},
         encoding=teacher_encoding(teacher),
         recipe=replace(
             student_recipe(config, task),
@@ -98,6 +107,7 @@ def _gnn(config: TrainConfig, task: GraphTask) -> TeacherPlan:
         ),
         can=GNN_CAPABILITIES,
         outputs=plan_outputs(config, task),
+        scored=scored,
     )
 
 

@@ -136,7 +136,12 @@ def test_a_file_of_ones_own_that_was_changed_is_learned_anew(gnn_distill: Callab
 
 def test_a_row_is_planned_in_its_columns_alone(gnn_distill: Callable) -> None:
     twin = "{overrides: ['dataset=typed_edges','task.label_smoothing=0.1'], pairs: {seed: [0, 1]}}"
-    words = (*SMALL, "table.status=true", f"+table.columns={{twin: {twin}}}", "table.sizes.smoke.columns=[typed_edges,twin]")
+    words = (
+        *SMALL,
+        "table.status=true",
+        f"+table.columns={{twin: {twin}}}",
+        "table.sizes.smoke.columns=[typed_edges,twin]",
+    )
     status, out, err = gnn_distill(*words, "table.rows.kd.columns=[typed_edges]")
     assert (status, err) == (0, "")
     assert "6 runs: 6 missing" in out

@@ -30,6 +30,13 @@ WRONG = {
     "regime=subgraph_states loss.baseline.mugsi_cluster=1 alignment.source=ego": "alignment.source=ego: "
     "loss.baseline.mugsi_cluster reads clusters, and with signals.give=subgraphs the teacher gives no others than "
     "these. Choose cluster, or set loss.baseline.mugsi_cluster=0.",
+    "teacher=file": "teacher.outputs_file=null: teacher=file needs one. Set teacher.outputs_file=teacher.npz.",
+    "teacher=file teacher.outputs_file=no.npz": "teacher.outputs_file=no.npz: this file does not exist.",
+    "teacher.outputs_file=file": "teacher.outputs_file=file: teacher=gin does not read it. Set teacher=file.",
+    "teacher=file teacher.outputs_file=file": "signals.give=nodes: teacher=file has no node states. Choose "
+    "regime=graph_states, or loss=kd signals.give=logits.",
+    "teacher=file teacher.outputs_file=file regime=graph_states teacher.control=self": "teacher.control=self: "
+    "teacher=file has no model. Choose none or shuffled.",
     "regime=graph_states signals.layers=last": "signals.layers=last: signals.give=graphs stores no node states. "
     "Choose auto.",
 }

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -21,12 +22,14 @@ from gnn_distill.config.schema.objective import (
     MicroConfig,
 )
 from gnn_distill.config.schema.run import SignalsConfig, TrainConfig
+from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.batching import GraphBatch, collate
 from gnn_distill.data.subgraphs.subgraphs import compute_subgraphs
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
 from gnn_distill.losses.task import make_task_loss
 from gnn_distill.models.representations import Representations
+from gnn_distill.pipeline.evaluate import evaluate_splits
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.student import check_student
 from gnn_distill.pipeline.subgraphs import StoredStructure
@@ -218,3 +221,60 @@ def test_given_fragments_need_molecules_before_the_teacher_is_trained() -> None:
     check_student(make_task(), config)
     with pytest.raises(UserError, match=r"alignment\.source=fragment: small does not contain molecules"):
         check_student(make_task(), replace(config, alignment=replace(config.alignment, source="fragment")))
+
+
+def test_a_teacher_without_node_states_gives_none(tmp_path: Path) -> None:
+    """One of the user's own, for example."""
+    task = make_task()
+    runtime, teacher, entry = trained(tmp_path, task, giving("nodes"))
+    for give in ("nodes", "subgraphs"):
+        plan, structure = plan_teacher(giving(give), task), StoredStructure(runtime, task, "train")
+        silent = Silent(teacher)
+        with pytest.raises(UserError, match=r"returns no node states\. Choose regime=graph_states"):
+            compute_teacher_outputs(runtime, task, None, silent, entry, plan, structure)
+
+
+class Silent(Interface):
+    """A teacher without node states."""
+
+    def forward(self, batch: GraphBatch) -> Representations:
+        return replace(self.teacher(batch), nodes=())
+
+
+def known(folder: Path, task: GraphTask, graph: bool = True, holes: bool = False) -> TrainConfig:
+    """Of a teacher that is a file of outputs."""
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(len(task.graphs), 1)) * 3
+    if holes:
+        logits[task.splits.test] = np.nan
+    states = {"graph": random.normal(size=(len(task.graphs), 6))} if graph else {}
+    np.savez(folder / "teacher.npz", logits=logits, **states)
+    teacher = TeacherConfig(name="file", outputs_file=str(folder / "teacher.npz"))
+    return giving("graphs" if graph else "logits", replace(WITHOUT_NODES, teacher=teacher))
+
+
+def test_a_file_of_outputs_teaches_and_is_scored(tmp_path: Path) -> None:
+    task = make_task()
+    config = known(tmp_path, task)
+    plan, task_loss = plan_teacher(config, task), make_task_loss(task, config.task)
+    assert plan.scored
+    runtime = make_runtime(tmp_path)
+    _, fitted = run_stages(runtime, task, config)
+    assert fitted.epochs == 2
+    teacher, entry = train_teacher(runtime, task, None, task_loss, plan)
+    scores = evaluate_splits(runtime, teacher, task, None, task_loss, config.trainer)
+    file = np.load(tmp_path / "teacher.npz")
+    right = (file["logits"][task.splits.test, 0] > 0) == (task.graphs.y[task.splits.test, 0] > 0.5).numpy()
+    assert scores["test"]["accuracy"] == pytest.approx(right.mean())
+    other = plan_teacher(known(tmp_path, task, graph=False), task)
+    _, again = train_teacher(runtime, task, None, task_loss, other)
+    assert again.path != entry.path, "another file is another teacher"
+
+
+def test_outputs_that_leave_out_test_graphs_have_no_scores(tmp_path: Path) -> None:
+    task = make_task()
+    config = known(tmp_path, task, holes=True)
+    plan, runtime = plan_teacher(config, task), make_runtime(tmp_path)
+    assert not plan.scored
+    train_teacher(runtime, task, None, make_task_loss(task, config.task), plan)
+    assert any("so it has no scores" in notice for notice in runtime.console.notices)
