@@ -57,12 +57,15 @@ def test_combinations_of_presets_are_valid(config: Callable) -> None:
         words = [f"{group}={name}" for group, name in chosen.items()] + targets.get(chosen["teacher"], [])
         wrong, distances = None, built_with_distances(chosen["encoding"])
         reuses = chosen["alignment"] == "reuse_head"
+        blind = not capabilities_of(chosen["student"]).attends_pairs
         if capabilities_of(chosen["student"]).needs_distances and not distances:
             wrong = "needs hop distances"
         elif distances and not capabilities_of(chosen["student"]).reads_bias:
             wrong = "does not read hop distances"
         elif chosen["student"] == chosen["teacher"] == "none":
             wrong = "there is nothing to train"
+        elif chosen["loss"] == "graph_states" and "none" not in (chosen["teacher"], chosen["student"]) and blind:
+            wrong = "has no attention between pairs of nodes"
         elif chosen["loss"] == "simkd" and chosen["teacher"] == "none":
             wrong = "there is nothing but labels to learn from"
         elif chosen["loss"] == "simkd" and chosen["student"] != "none" and not reuses:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from gnn_distill.config.schema.teacher import TeacherConfig
@@ -19,14 +19,24 @@ ARRAYS = ("logits", "graph", "ids")
 
 @dataclass(frozen=True)
 class KnownOutputs:
-    """What a teacher says of the graphs of a data set; rows of NaN: nothing."""
+    """What a teacher says of the graphs of a data set, by ascending id."""
 
-    logits: Float[Tensor, "graphs output"]
+    logits: Float[Tensor, "rows output"]
     """In the units of the task."""
-    graph: Float[Tensor, "graphs channel"] | None
+    graph: Float[Tensor, "rows channel"] | None
     """Graph states, if the file has them."""
+    ids: Int[Tensor, " rows"]
+    """The graph of each row, counted from 0 in the order of the data set."""
     by_id: bool
-    """Whether its rows were placed by `ids`; else they are in the order of the data set."""
+    """Whether the file says so itself; else row i is graph i."""
+
+
+def look_up(
+    values: Float[Tensor, "rows channel"], ids: Int[Tensor, " rows"], graphs: Int[Tensor, " asked"]
+) -> Float[Tensor, "asked channel"]:
+    """The rows of `graphs` among `values`, whose graphs are the ascending `ids`; NaN where there is none."""
+    place = torch.searchsorted(ids, graphs).clamp(max=len(ids) - 1)
+    return values[place].masked_fill((ids[place] != graphs).unsqueeze(1), torch.nan)
 
 
 def read_known_outputs(config: TeacherConfig, spec: TaskSpec) -> KnownOutputs:
@@ -51,13 +61,12 @@ def read_known_outputs(config: TeacherConfig, spec: TaskSpec) -> KnownOutputs:
             f"{key}: graph is {list(graph.shape)}, not [{len(values)}, channels], one row per row of logits."
         )
     logits = in_task_units(values, spec, _are_probabilities(config, spec, values), config.outputs == "original")
-    ids = arrays.get("ids")
-    if ids is None:
-        return KnownOutputs(logits, graph, by_id=False)
+    if (ids := arrays.get("ids")) is None:
+        return KnownOutputs(logits, graph, torch.arange(len(values)), by_id=False)
     if ids.is_floating_point() or ids.shape != (len(values),) or len(ids.unique()) < len(ids) or (ids < 0).any():
         raise UserError(f"{key}: ids must be {len(values)} different whole numbers from 0, the graph of each row.")
-    rows = [None if states is None else _placed(states, ids.long()) for states in (logits, graph)]
-    return KnownOutputs(*rows, by_id=True)
+    order = ids.argsort()
+    return KnownOutputs(logits[order], None if graph is None else graph[order], ids[order], by_id=True)
 
 
 def check_known_outputs(outputs: KnownOutputs, config: TeacherConfig, task: GraphTask, give: str) -> bool:
@@ -69,8 +78,9 @@ def check_known_outputs(outputs: KnownOutputs, config: TeacherConfig, task: Grap
     key, spec, count = f"teacher.outputs_file={config.outputs_file}", task.spec, len(task.graphs)
     if spec.level == "node":
         raise UserError(f"{key}: {spec.name} is about nodes; teacher=file knows graphs only. Choose another teacher.")
-    if len(outputs.logits) > count or (len(outputs.logits) < count and not outputs.by_id):
-        found = f"the largest id is {len(outputs.logits) - 1:,}" if outputs.by_id else f"{len(outputs.logits):,} rows"
+    largest = int(outputs.ids[-1])
+    if largest >= count or (largest < count - 1 and not outputs.by_id):
+        found = f"the largest id is {largest:,}" if outputs.by_id else f"{largest + 1:,} rows"
         raise UserError(
             f"{key}: {found}, but {spec.name} has {count:,} graphs. Give one row per graph in the order of the data "
             "set, or name the graph of each row, counted from 0, in an array `ids`."
@@ -80,18 +90,18 @@ def check_known_outputs(outputs: KnownOutputs, config: TeacherConfig, task: Grap
             f"{key}: it has no graph states. Add an array `graph` of [rows, channels], or ask for predictions only: "
             "loss=kd signals.give=logits."
         )
-    for name, values in (("logits", outputs.logits), *((("graph", outputs.graph),) if give == "graphs" else ())):
-        known = _known(values, count)[task.splits.train]
-        if not known.all():
-            graph = int(task.splits.train[~known][0])
+    given = {"logits": outputs.logits} | ({"graph": outputs.graph} if give == "graphs" else {})
+    for name, values in given.items():
+        unknown = ~look_up(values, outputs.ids, task.splits.train).isfinite().all(dim=1)
+        if unknown.any():
             raise UserError(
-                f"{key}: {name} has no finite values for {int((~known).sum()):,} of {len(known):,} training graphs, "
-                f"such as graph {graph} (counted from 0)."
+                f"{key}: {name} has no finite values for {int(unknown.sum()):,} of {len(unknown):,} training graphs, "
+                f"such as graph {int(task.splits.train[unknown][0])} (counted from 0)."
             )
     if spec.kind == "regression":
-        _check_units(outputs.logits, config, task)
-    known = _known(outputs.logits, count)
-    return bool(known[task.splits.val].all() and known[task.splits.test].all())
+        _check_units(look_up(outputs.logits, outputs.ids, task.splits.train), config, task)
+    held_out = torch.cat([task.splits.val, task.splits.test])
+    return bool(look_up(outputs.logits, outputs.ids, held_out).isfinite().all())
 
 
 def _read(path: Path, key: str) -> dict[str, Tensor]:
@@ -109,6 +119,8 @@ def _read(path: Path, key: str) -> dict[str, Tensor]:
             raise UserError(f"{key}: {name} must hold numbers, one row per graph.")
     if "logits" not in arrays:
         raise UserError(f"{key}: has no array `logits`. Write it by numpy.savez('teacher.npz', logits=logits).")
+    if not len(arrays["logits"]):
+        raise UserError(f"{key}: logits has no rows. Give one per graph.")
     return {name: torch.from_numpy(array.astype(_type(name, array))) for name, array in arrays.items()}
 
 
@@ -139,27 +151,16 @@ def _are_probabilities(config: TeacherConfig, spec: TaskSpec, values: Tensor) ->
     return False
 
 
-def _placed(values: Tensor, ids: Tensor) -> Tensor:
-    """Rows by id, NaN where there is none."""
-    size = int(ids.max()) + 1 if len(ids) else 0
-    return values.new_full((size, values.size(1)), torch.nan).index_copy(0, ids, values)
+def _check_units(standard: Tensor, config: TeacherConfig, task: GraphTask) -> None:
+    """Raise UserError where the other reading of a regression's outputs is more than twice as close to the labels.
 
-
-def _known(values: Tensor, count: int) -> Tensor:
-    """By graph, whether it has finite values."""
-    known = torch.zeros(count, dtype=torch.bool)
-    known[: len(values)] = values.isfinite().all(dim=1)
-    return known
-
-
-def _check_units(predictions: Tensor, config: TeacherConfig, task: GraphTask) -> None:
-    """Raise UserError where the other reading of a regression's outputs is more than twice as close to the labels."""
-    spec, ids = task.spec, task.splits.train
+    standard: those of the training graphs, as they are read.
+    """
+    spec = task.spec
     mean, std = torch.tensor(spec.target_mean), torch.tensor(spec.target_std)
-    standard = predictions[ids]
     raw = standard * std + mean if config.outputs == "original" else standard
     readings = {"standardised": raw, "original": (raw - mean) / std}
-    labels = (task.graphs.y[ids].float() - mean) / std
+    labels = (task.graphs.y[task.splits.train].float() - mean) / std
     errors = {name: float((values - labels).abs().nanmean()) for name, values in readings.items()}
     other = "standardised" if config.outputs == "original" else "original"
     if errors[other] < 0.5 * errors[config.outputs]:

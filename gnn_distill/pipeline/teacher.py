@@ -13,7 +13,7 @@ from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.task import TaskLoss
-from gnn_distill.models.pretrained import load_pretrained
+from gnn_distill.models.pretrained import load_pretrained, pretrained
 from gnn_distill.pipeline.fitting import run_fit
 from gnn_distill.pipeline.runtime import Runtime, seed_stage
 from gnn_distill.pipeline.teacher_plan import TeacherPlan
@@ -49,7 +49,7 @@ def train_teacher(
     seed_stage(plan.recipe.seed)
     model = plan.build(task.spec)
     runtime.announce("teacher", plan.name, model, task.spec)
-    if plan.settings.checkpoint:
+    if pretrained(plan.settings):
         load_pretrained(model, plan.settings)
     if not plan.scored:
         runtime.console.notice("The teacher's outputs for validation and test are incomplete, so it has no scores.")

@@ -84,6 +84,7 @@ def test_the_teacher_says_of_each_graph_what_its_row_says(tmp_path: Path) -> Non
         ("logits", {"logits": Z, "graph": Z[:3]}, r"graph is \[3, 1\], not \[24, channels\]"),
         ("logits", {"logit": Z}, "unknown array logit. Did you mean 'logits'"),
         ("logits", {"graph": Z}, "has no array `logits`"),
+        ("logits", {"logits": Z[:0]}, "logits has no rows"),
         ("logits", {"logits": np.array(["a"])}, "logits must hold numbers"),
         ("logits", {"logits": np.array([{}])}, "cannot be read"),
         ("logits", {"logits": Z, "ids": np.zeros(24, int)}, "ids must be 24 different whole numbers"),
@@ -126,6 +127,11 @@ def test_it_is_scored_where_it_says_something_of_all(tmp_path: Path) -> None:
     [
         ("logits", lambda task: {"logits": Z[:20]}, r"20 rows, but small has 24 graphs. Give one row per graph"),
         ("logits", lambda task: {"logits": Z, "ids": np.arange(1, 25)}, r"the largest id is 24, but small has 24 gra"),
+        (
+            "logits",
+            lambda task: {"logits": Z[:1] + 9, "ids": np.array([2**60])},
+            r"the largest id is 1,152,921,504,606",
+        ),
         ("logits", lambda task: {"logits": holes("train")(task)}, r"logits has no finite values for 1 of 12 training"),
         ("graphs", lambda task: {"logits": Z}, r"has no graph states. Add an array `graph`"),
         (

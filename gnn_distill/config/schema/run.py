@@ -79,7 +79,7 @@ class SignalsConfig:
     on: str = choice("auto", "auto", "train", "all")
     """Node level: nodes on which the teacher teaches; auto: all that training sees; train: the training nodes only."""
     dtype: str = choice("float32", "float32", "float16")
-    """Number format of the node states on disk."""
+    """Number format of the node states, or their means over subgraphs, on disk."""
     layers: str = choice("auto", "auto", "all", "last")
     """Layers whose node states are stored; auto: all if alignment.layers=true, else the last."""
 

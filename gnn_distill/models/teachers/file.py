@@ -6,7 +6,7 @@ from torch import nn
 from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.task import TaskSpec
-from gnn_distill.models.known_outputs import KnownOutputs, read_known_outputs
+from gnn_distill.models.known_outputs import KnownOutputs, look_up, read_known_outputs
 from gnn_distill.models.representations import Representations
 
 
@@ -16,7 +16,10 @@ def build(config: TeacherConfig, spec: TaskSpec) -> "FileTeacher":
 
 
 class FileTeacher(nn.Module):
-    """Looks its outputs up by the id of a graph; it has no node states, and may have no graph states."""
+    """Looks its outputs up by the id of a graph, NaN for a graph of which it knows nothing.
+
+    It has no node states, and may have no graph states: these have no channels then.
+    """
 
     reads_edges = True  # nothing is known of what it has read
 
@@ -25,7 +28,9 @@ class FileTeacher(nn.Module):
         graph = torch.empty(len(outputs.logits), 0) if outputs.graph is None else outputs.graph
         self.register_buffer("logits", outputs.logits)
         self.register_buffer("graph", graph)
+        self.register_buffer("ids", outputs.ids)
         self.state_channels, self.graph_channels = (), graph.size(1)
 
     def forward(self, batch: GraphBatch) -> Representations:
-        return Representations(self.logits[batch.graph_ids], (), self.graph[batch.graph_ids])
+        logits, graph = (look_up(values, self.ids, batch.graph_ids) for values in (self.logits, self.graph))
+        return Representations(logits, (), graph)
