@@ -4,6 +4,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.config.capabilities import capabilities_of, students_who
 from gnn_distill.config.plugins import check_object_path
+from gnn_distill.config.rules_given import (
+    only_what_is_given_is_asked,
+    stored_layers_are_given,
+    teacher_of_a_file_is_complete,
+)
 from gnn_distill.config.schema.objective import BASELINES
 from gnn_distill.errors import UserError, refuse
 
@@ -181,6 +186,9 @@ OBJECTIVE_RULES = (
     projection_fits_widths,
     whitened_states_are_mapped,
     signals_hold_the_aligned_layers,
+    teacher_of_a_file_is_complete,
+    only_what_is_given_is_asked,
+    stored_layers_are_given,
     something_is_learned,
     exits_have_a_layer,
     attention_can_be_taught,

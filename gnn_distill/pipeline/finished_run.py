@@ -112,7 +112,7 @@ def load_models(run: FinishedRun, task: GraphTask, own_modules: bool = False) ->
     """
     config, models = run.config, {}
     with torch.random.fork_rng(devices=[]):
-        if config.teacher.name != "none":
+        if config.teacher.name not in ("none", "file"):  # outputs from a file are no model
             models["teacher"] = _teacher(run, task)
         if config.student.name != "none":
             predictor = load(run.folder, own_module=own_modules)

@@ -29,6 +29,7 @@ from gnn_distill.pipeline.probe import probe_run
 from gnn_distill.pipeline.profile import profile_run
 from gnn_distill.pipeline.runtime import Runtime, make_fabric
 from gnn_distill.pipeline.student import check_student, train_student
+from gnn_distill.pipeline.subgraphs import StoredStructure
 from gnn_distill.pipeline.summary import Made, split_sizes, summarise
 from gnn_distill.pipeline.teacher import train_teacher
 from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
@@ -118,11 +119,11 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     # --- 2 signals ---
     if has_teacher and has_student:
         with seconds.of("signals"):
-            outputs = []
+            structure, outputs = StoredStructure(runtime, task, plans[0].outputs.visible), []
             for plan in plans:
                 teacher, trained = made.teachers[plan.role], made.entries[plan.role]
                 found, made.entries[plan.role.replace("teacher", "signals")] = compute_teacher_outputs(
-                    runtime, task, made.encodings["teacher"], teacher, trained, plan
+                    runtime, task, made.encodings["teacher"], teacher, trained, plan, structure
                 )
                 outputs.append(found)
             made.outputs = together(outputs, task.spec.kind)
@@ -153,7 +154,8 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
         return evaluate_splits(runtime, model, task, made.encodings[role], task_loss, trainer, mini_batches)
 
     with seconds.of("evaluation"):
-        results = {role: measure(role, made.models[role]) for role in ROLES if role in made.models}
+        scored = [role for role in ROLES if role in made.models and (role != "teacher" or plans[0].scored)]
+        results = {role: measure(role, made.models[role]) for role in scored}
         if len(made.teachers) > 1:
             made.each = [
                 {"name": plan.name, "seed": plan.recipe.seed, **measure("teacher", made.teachers[plan.role])}

@@ -106,7 +106,8 @@ def check_student(task: GraphTask, config: TrainConfig) -> None:
     align, has_teacher = config.alignment, config.teacher.name != "none"
     if has_teacher:
         own_losses(config.loss, task.spec.level)
-    if has_teacher and align.weights.subgraph and align.source == "fragment":
+    reads_subgraphs = align.weights.subgraph or config.signals.give == "subgraphs"
+    if has_teacher and reads_subgraphs and align.source == "fragment":
         from gnn_distill.data.subgraphs.fragments import check_molecules  # RDKit is slow to import
 
         check_molecules(task.spec)

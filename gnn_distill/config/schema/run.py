@@ -87,10 +87,13 @@ class PretrainConfig:
 class SignalsConfig:
     """Stage 2: which outputs of the teacher are stored."""
 
+    give: str = choice("nodes", "nodes", "subgraphs", "graphs", "logits")
+    """What the teacher gives: nodes: all of it; subgraphs: means of its node states over those of alignment.source,
+    graph states and predictions; graphs: graph states and predictions; logits: predictions only."""
     on: str = choice("auto", "auto", "train", "all")
     """Node level: nodes on which the teacher teaches; auto: all that training sees; train: the training nodes only."""
     dtype: str = choice("float32", "float32", "float16")
-    """Number format of the node states on disk."""
+    """Number format of the node states, or their means over subgraphs, on disk."""
     layers: str = choice("auto", "auto", "all", "last")
     """Layers whose node states are stored; auto: all if alignment.layers=true, else the last."""
 
