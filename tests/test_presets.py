@@ -19,6 +19,10 @@ from gnn_distill.storage.run_directory import read_metrics
 
 GROUPS = ("loss", "alignment", "schedule", "experiment")
 PRESETS = [f"{group}={name}" for group in GROUPS for name in choices(group) if name != "zinc"]  # a data set of its own
+RUNS = [(preset, data) for preset in PRESETS for data in ("mutag", "cora") if data == "mutag" or "patch" not in preset]
+RUNS += [(f"regime={name}", "mutag") for name in choices("regime")]  # some are about graphs alone
+NEEDS = {"alignment=patch": ("student=graphvit", "loss=without_micro")}
+"""Patches are taught to a student that has no states of nodes, and so learns no labels of nodes."""
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +41,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield tmp_path_factory.mktemp("presets")
 
 
-CASES = [(preset, data) for preset in PRESETS for data in ("mutag", "cora") if data == "mutag" or "patch" not in preset]
-"""Patches are taught to a student that has no states of nodes, and so learns no labels of nodes."""
-NEEDS = {"alignment=patch": ("student=graphvit", "loss=without_micro")}
-
-
-@pytest.mark.parametrize(("preset", "dataset"), CASES)
+@pytest.mark.parametrize(("preset", "dataset"), RUNS)
 def test_every_preset_runs(
     preset: str, dataset: str, gnn_distill: Callable, mirror: Path, shared: Path, tmp_path: Path
 ) -> None:
@@ -59,7 +58,7 @@ def test_every_preset_runs(
     rows = read_metrics(tmp_path / "run")["student"]
     assert rows["epoch"] == [1, 2]
     group, name = preset.split("=")
-    if group == "loss":
+    if group in ("loss", "regime"):
         terms = {column[6:-9] for column in rows if column.startswith("train/") and column.endswith(".weighted")}
         assert terms == terms_of(OmegaConf.load(tmp_path / "run" / ".hydra" / "config.yaml"))
         assert terms - {"task"}

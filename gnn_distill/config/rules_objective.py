@@ -4,6 +4,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.config.capabilities import capabilities_of, students_who
 from gnn_distill.config.plugins import check_object_path
+from gnn_distill.config.rules_given import (
+    only_what_is_given_is_asked,
+    stored_layers_are_given,
+    teacher_of_a_file_is_complete,
+)
 from gnn_distill.config.rules_states import states_are_there
 from gnn_distill.config.schema.objective import BASELINES
 from gnn_distill.errors import UserError, refuse
@@ -30,6 +35,19 @@ def projection_fits_widths(cfg: DictConfig) -> None:
                 f"teacher.hidden_channels={widths[0]} and student.hidden_channels={widths[1]} differ. "
                 "Choose linear or mlp, or equal widths.",
             )
+
+
+def whitened_states_are_mapped(cfg: DictConfig) -> None:
+    """Whitened states have directions of their own, which no state of the student has without a map."""
+    if cfg.alignment.standardise != "whiten" or cfg.teacher.name == "none":
+        return
+    if cfg.alignment.reuse_head:
+        why = "the teacher's head reads states as they are. Choose std, or set alignment.reuse_head=false."
+        raise refuse("alignment.standardise", "whiten", why)
+    for key in ("alignment.projection", "loss.micro.projection", "loss.macro.projection"):
+        if OmegaConf.select(cfg, key) == "none":
+            why = "alignment.standardise=whiten rotates the teacher's states. Choose linear or mlp."
+            raise refuse(key, "none", why)
 
 
 def signals_hold_the_aligned_layers(cfg: DictConfig) -> None:
@@ -87,6 +105,13 @@ def something_is_learned(cfg: DictConfig) -> None:
         )
 
 
+def exits_have_a_layer(cfg: DictConfig) -> None:
+    """Exits are taken before the last layer."""
+    if cfg.loss.weights.soft * cfg.loss.soft.exits and cfg.student.num_layers < 2:
+        why = "student.num_layers=1: there is no layer before the last. Set it to 0, or use more layers."
+        raise refuse("loss.soft.exits", cfg.loss.soft.exits, why)
+
+
 def alone_is_another_run(cfg: DictConfig) -> None:
     """A student alone is compared with a taught one, and learns from labels."""
     if not cfg.alone:
@@ -124,12 +149,13 @@ def attention_can_be_taught(cfg: DictConfig) -> None:
         )
     if micro.attention_target != "gat":
         return
-    if teacher.name not in ("gat", "custom") and "." not in teacher.name:
-        raise refuse(
-            "loss.micro.attention_target",
-            "gat",
-            f"teacher={teacher.name} has no attention of its own. Choose teacher=gat, or propagation or cosine.",
-        )
+    for key, kind in (("teacher", teacher.name), *(("teacher.also", kind) for kind in teacher.also)):
+        if kind not in ("gat", "custom") and "." not in kind:
+            raise refuse(
+                "loss.micro.attention_target",
+                "gat",
+                f"{key}={kind} has no attention of its own. Choose teacher=gat, or propagation or cosine.",
+            )
     if teacher.control in ("shuffled", "self"):
         raise refuse(
             "loss.micro.attention_target",
@@ -159,9 +185,14 @@ def head_can_be_reused(cfg: DictConfig) -> None:
 OBJECTIVE_RULES = (
     own_losses_are_named,
     projection_fits_widths,
+    whitened_states_are_mapped,
     signals_hold_the_aligned_layers,
+    teacher_of_a_file_is_complete,
+    only_what_is_given_is_asked,
+    stored_layers_are_given,
     states_are_there,
     something_is_learned,
+    exits_have_a_layer,
     attention_can_be_taught,
     head_can_be_reused,
     alone_is_another_run,

@@ -3,8 +3,7 @@
 from omegaconf import DictConfig
 
 from gnn_distill.config.capabilities import capabilities_of, students_who
-from gnn_distill.config.schema.fields import of_nodes
-from gnn_distill.config.schema.objective import AlignmentWeights, BaselineConfig, MacroConfig, MicroConfig
+from gnn_distill.config.rules_given import asked_of_teacher
 from gnn_distill.errors import UserError, refuse
 
 
@@ -18,14 +17,12 @@ def states_are_there(cfg: DictConfig) -> None:
         _patches_are_there(cfg)
     if can.node_states:
         return
-    asked = dict.fromkeys(_weights_of_nodes(cfg), 0)
-    if align.weights.subgraph and align.source != "patch":
-        asked |= {"alignment.source": "patch"} if can.reads_patches else {"alignment.weights.subgraph": 0}
-    asked |= {
-        f"loss.own.{name}.reads": "graphs" for name, own in cfg.loss.own.items() if own.weight and own.reads == "nodes"
-    }
-    if align.reuse_head:
-        asked |= {"alignment.reuse_head": "false"}
+    asked: dict[str, object] = {}
+    for key, _, reads in asked_of_teacher(cfg):
+        if reads in ("nodes", "subgraphs"):
+            asked |= _remedy(key, cfg)
+    if cfg.loss.weights.soft * cfg.loss.soft.exits:
+        asked["loss.soft.exits"] = 0
     if asked:
         remedy = " ".join(f"{key}={value}" for key, value in asked.items())
         raise UserError(
@@ -45,6 +42,13 @@ def _patches_are_there(cfg: DictConfig) -> None:
             f"student={student} has no patches. Choose ego, walk, cluster or fragment, or "
             f"{students_who(reads_patches=True)}.",
         )
+    if cfg.signals.give == "subgraphs":
+        raise refuse(
+            "signals.give",
+            "subgraphs",
+            "means over patches are taken of node states, which would not be stored. Set it to nodes, or "
+            "alignment.weights.subgraph=0.",
+        )
     if cfg.teacher.control == "self" and not can.node_states:
         raise refuse(
             "alignment.weights.subgraph",
@@ -54,15 +58,14 @@ def _patches_are_there(cfg: DictConfig) -> None:
         )
 
 
-def _weights_of_nodes(cfg: DictConfig) -> list[str]:
-    """Keys of all weights above 0 of losses that compare states of nodes."""
-    loss = cfg.loss
-    sections = (
-        ("loss.micro", loss.micro, MicroConfig, loss.weights.micro),
-        ("loss.macro", loss.macro, MacroConfig, loss.weights.macro),
-        ("loss.baseline", loss.baseline, BaselineConfig, 1.0),
-        ("alignment.weights", cfg.alignment.weights, AlignmentWeights, 1.0),
-    )
-    return [
-        f"{path}.{key}" for path, values, schema, group in sections for key in of_nodes(schema) if group * values[key]
-    ]
+def _remedy(key: str, cfg: DictConfig) -> dict[str, object]:
+    """What to set so that what `key` asks for is not asked of nodes; nothing where patches are."""
+    if key == "alignment.weights.subgraph" and cfg.alignment.source == "patch":
+        return {}
+    if key == "alignment.weights.subgraph" and capabilities_of(cfg.student.name).reads_patches:
+        return {"alignment.source": "patch"}
+    if key == "loss.micro.attention_target":
+        return {"loss.micro.attention": 0}
+    if key == "alignment.reuse_head":
+        return {key: "false"}
+    return {key: "graphs" if key.startswith("loss.own.") else 0}

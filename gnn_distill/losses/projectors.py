@@ -15,7 +15,10 @@ from gnn_distill.losses.graph_lookups import LastValue, Structure
 from gnn_distill.losses.task import TaskLoss
 from gnn_distill.losses.term import Requires, TeacherRows
 from gnn_distill.models.layers.projection import Keep, projection
-from gnn_distill.models.layers.standardise import Moments, Standardise
+from gnn_distill.models.layers.standardise import Moments, Standardise, Whiten
+
+MOST_CORRELATED = 65_536
+"""Largest number of states from which their correlations are computed."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +27,19 @@ class TeacherShape:
 
     num_layers: int
     nodes: dict[int, Moments]
-    """By layer, counted from 1."""
-    graph: Moments
-    median_distance: Callable[[], float] = lambda: 1.0
-    """`median_distance` of the last layer's standardised states; computed when called."""
+    """By layer, counted from 1; empty: the teacher gives no node states."""
+    graph: Moments | None
+    """None: it gives no graph states."""
+    draw: Callable[[int | str, int], Float[Tensor, "unit channel"]]
+    """At most so many of the states after a layer, of `graph` or `subgraphs`, of what is taught; always the same."""
+    median_distance: Callable[[nn.Module], float] = lambda standardise: 1.0
+    """`median_distance` of the last layer's states, standardised by a function; computed when called."""
+    subgraphs: Moments | None = None
+    """Of the means over subgraphs that it gives instead of node states; None: it gives none."""
+
+    def moments(self, of: int | str) -> Moments:
+        """Those of the node states after a layer, of `graph` states or of `subgraphs`."""
+        return self.nodes[of] if isinstance(of, int) else getattr(self, of)
 
 
 class StudentShape(NamedTuple):
@@ -48,9 +60,9 @@ class StudentShape(NamedTuple):
 class Target(NamedTuple):
     """States of the teacher as a term reads them."""
 
-    layer: int | None
-    """Node states after this layer, counted from 1; None: graph states."""
-    standardise: Standardise | None
+    states: int | str
+    """Node states after this layer, counted from 1; `graph` states; or `subgraphs`, means that the teacher gives."""
+    standardise: Standardise | Whiten | None
     """None: raw states with all their dimensions."""
     channels: int
     """Number of dimensions left."""
@@ -60,27 +72,38 @@ class Target(NamedTuple):
     @property
     def requires(self) -> Requires:
         """The states that are read."""
-        return Requires(graph=True) if self.layer is None else Requires(layers=frozenset({self.layer}))
+        is_layer = isinstance(self.states, int)
+        return Requires(layers=frozenset({self.states})) if is_layer else Requires(**{self.states: True})
 
     def read(self, teacher: TeacherRows) -> Float[Tensor, "row alive"]:
         """The states of a batch."""
-        states = teacher.graph if self.layer is None else teacher.nodes[self.layer]
+        states = teacher.nodes[self.states] if isinstance(self.states, int) else getattr(teacher, self.states)
         return states if self.standardise is None else self.standardise(states)
 
 
 class Projectors(nn.Module):
     """Owns the projections that terms learn, and the standardisation of the teacher's states.
 
-    task_loss: knows labels and level of the task; structure: finds subgraphs, walks and anchors when a term needs them.
+    task_loss: knows labels and level of the task; structure: finds subgraphs, walks and anchors when a term needs them;
+    whiten: standardised states are also made uncorrelated; operators: what was found for another teacher of the same
+    student.
     """
 
     def __init__(
-        self, teacher: TeacherShape, student: StudentShape, task_loss: TaskLoss, structure: Structure | None = None
+        self,
+        teacher: TeacherShape,
+        student: StudentShape,
+        task_loss: TaskLoss,
+        structure: Structure | None = None,
+        whiten: bool = False,
+        operators: dict[str, LastValue] | None = None,
     ) -> None:
         super().__init__()
         self.teacher, self.student, self.task_loss, self.structure = teacher, student, task_loss, structure
-        self.standardise, self.projections = nn.ModuleDict(), nn.ModuleDict()
-        self._operators: dict[str, LastValue] = {}
+        self.whiten = whiten
+        self.standardise, self.projections, self.held = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
+        self.operators = {} if operators is None else operators
+        """Of subgraphs by source, for `operator`."""
 
     @property
     def level(self) -> str:
@@ -107,20 +130,28 @@ class Projectors(nn.Module):
             )
         return len(self.student.states)
 
-    def nodes(self, layer: int, raw: bool = False) -> Target:
-        """Node states after a layer, standardised, or raw with all their dimensions."""
-        moments = self.teacher.nodes[layer]
-        return _raw(layer, moments) if raw else _standardised(layer, self.standardiser(layer))
+    @property
+    def given_means(self) -> bool:
+        """Whether the teacher gives means over subgraphs instead of node states."""
+        return self.teacher.subgraphs is not None
 
-    def graphs(self, raw: bool = False) -> Target:
-        """Graph states, standardised, or raw with all their dimensions."""
-        return _raw(None, self.teacher.graph) if raw else _standardised(None, self.standardiser(None))
+    def target(self, states: int | str, raw: bool = False) -> Target:
+        """Node states after a layer, `graph` states or `subgraphs`; standardised, or raw with all their dimensions."""
+        if raw:
+            moments = self.teacher.moments(states)
+            channels = len(moments.mean)
+            return Target(states, None, channels, torch.arange(channels, device=moments.mean.device))
+        standardise = self.standardiser(states)
+        return Target(states, standardise, standardise.channels, standardise.alive)
 
-    def standardiser(self, layer: int | None) -> Standardise:
-        """Standardisation of node states after a layer (None: of graph states), the same for all terms."""
-        key, moments = ("graph", self.teacher.graph) if layer is None else (f"node{layer}", self.teacher.nodes[layer])
+    def standardiser(self, states: int | str) -> Standardise | Whiten:
+        """Standardisation of what `target` reads, the same for all terms."""
+        key = f"node{states}" if isinstance(states, int) else states
         if key not in self.standardise:
-            self.standardise[key] = Standardise(moments)
+            standardise = Standardise(self.teacher.moments(states))
+            if self.whiten:
+                standardise = Whiten(standardise, self.teacher.draw(states, MOST_CORRELATED))
+            self.standardise[key] = standardise
         return self.standardise[key]
 
     def project(self, name: str, kind: str | None, channels: int, target: Target) -> nn.Module:
@@ -134,11 +165,16 @@ class Projectors(nn.Module):
         self.projections[name] = Keep(target.kept) if keep else projection(kind, channels, target.channels)
         return self.projections[name]
 
+    def hold(self, name: str, module: nn.Module) -> nn.Module:
+        """The same module, a term's own: it follows the objective to its device, and what it learns is trained."""
+        self.held[name] = module
+        return module
+
     def operator(self, source: str, align: AlignmentConfig) -> Callable[[GraphBatch], Tensor]:
         """Means over the subgraphs of a batch from `source`, as a sparse matrix."""
-        if source not in self._operators:
-            self._operators[source] = LastValue(self.structure.subgraphs(source, align).operator)
-        return self._operators[source]
+        if source not in self.operators:
+            self.operators[source] = LastValue(self.structure.subgraphs(source, align).operator)
+        return self.operators[source]
 
 
 def median_distance(
@@ -161,12 +197,3 @@ def median_distance(
     step = 1 + (torch.rand(pairs, generator=random, dtype=torch.float64) * (size - 1)).long()
     other = start + (one - start + step) % size
     return max(float((states[one].float() - states[other].float()).norm(dim=-1).median()), 1e-6)
-
-
-def _raw(layer: int | None, moments: Moments) -> Target:
-    channels = len(moments.mean)
-    return Target(layer, None, channels, torch.arange(channels, device=moments.mean.device))
-
-
-def _standardised(layer: int | None, standardise: Standardise) -> Target:
-    return Target(layer, standardise, standardise.channels, standardise.alive)

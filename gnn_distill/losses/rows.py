@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from typing import Protocol
 
 import torch
@@ -51,6 +53,20 @@ class BatchLoss(RowLoss):
 
     def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Float[Tensor, ""]:
         return self.formula(*self.rows(out, batch, teacher), batch)
+
+
+@dataclass(frozen=True)
+class MeanLoss:
+    """The mean of several losses, such as those of several layers."""
+
+    losses: list[RowLoss]
+
+    @property
+    def requires(self) -> Requires:
+        return reduce(or_, (loss.requires for loss in self.losses))
+
+    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Float[Tensor, ""]:
+        return torch.stack([loss(out, batch, teacher) for loss in self.losses]).mean()
 
 
 class LogitRows:
@@ -126,6 +142,25 @@ class PooledRows:
 
 
 @dataclass(frozen=True)
+class GivenMeans:
+    """Means over subgraphs: of the student's projected last node states, and those that the teacher gives."""
+
+    target: Target
+    project: nn.Module
+    channels: int
+    """How many of the student's channels are compared, the first ones."""
+    operator: Callable[[GraphBatch], Tensor]
+
+    @property
+    def requires(self) -> Requires:
+        return self.target.requires
+
+    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Sides:
+        student = self.project(out.nodes[-1][:, : self.channels])
+        return self.operator(batch) @ student, self.target.read(teacher)
+
+
+@dataclass(frozen=True)
 class PatchRows:
     """The student's patch states, and the means of the teacher's node states over each patch."""
 
@@ -171,15 +206,16 @@ def node_rows(
     """Node states after two layers, the student's and the teacher's (counted from 1; None: the last of each).
 
     name: of the projection; projection: its kind, None for states of any widths; raw: the teacher's states are not
-    standardised; samples: largest number of nodes, drawn at random in every step; 0: all."""
+    standardised; samples: largest number of nodes, drawn at random in every step; 0: all.
+    """
     layer, teacher_layer = layers or (projectors.student_last, projectors.last)
-    target, channels = projectors.nodes(teacher_layer, raw), projectors.student.states[layer - 1]
+    target, channels = projectors.target(teacher_layer, raw), projectors.student.states[layer - 1]
     return StateRows(layer, target, projectors.project(name, projection, channels, target), channels, samples)
 
 
 def patch_rows(projectors: Projectors, name: str, projection: str | None) -> PatchRows:
     """Last patch states, which are as wide as the graph state, and last node states of the teacher; as `node_rows`."""
-    target, channels = projectors.nodes(projectors.last), projectors.student.graph
+    target, channels = projectors.target(projectors.last), projectors.student.graph
     return PatchRows(target, projectors.project(name, projection, channels, target), channels)
 
 
@@ -198,7 +234,7 @@ def graph_rows(
     or nodes; all else as in `node_rows`.
     """
     if projectors.level == "graph":
-        target, channels = projectors.graphs(raw), projectors.student.graph
+        target, channels = projectors.target("graph", raw), projectors.student.graph
         return StateRows(None, target, projectors.project(name, projection, channels, target), channels, samples)
     if among == "nodes":
         return node_rows(projectors, name, projection, raw=raw, samples=samples)
@@ -208,10 +244,24 @@ def graph_rows(
     return ClassRows(nodes, projectors.task_loss)
 
 
+def subgraph_rows(
+    projectors: Projectors, name: str, projection: str | None, source: str, align: AlignmentConfig, raw: bool = False
+) -> Rows:
+    """Means over the subgraphs of `source`: of both sides' last node states, or of the student's and those given.
+
+    All else as in `node_rows`.
+    """
+    if not projectors.given_means:
+        return PooledRows(node_rows(projectors, name, projection, raw=raw), projectors.operator(source, align))
+    target, channels = projectors.target("subgraphs", raw), projectors.student.states[-1]
+    project = projectors.project(name, projection, channels, target)
+    return GivenMeans(target, project, channels, projectors.operator(source, align))
+
+
 def head_rows(projectors: Projectors, raw: bool = False) -> HeadRows:
     """Last node states of a student that predicts by its teacher's head; raw: in the teacher's own units."""
     standardise = projectors.standardiser(projectors.last) if raw else None
-    return HeadRows(projectors.nodes(projectors.last, raw), standardise)
+    return HeadRows(projectors.target(projectors.last, raw), standardise)
 
 
 def sample_rows(rows: int, most: int, device: torch.device) -> Tensor:

@@ -79,7 +79,8 @@ def student_and_objective(
     runtime.announce(role, config.student.name, student, task.spec)
     widths = StudentShape.of(student, config.alignment.channels)
     structure = StoredStructure(runtime, task, taught_nodes(outputs))
-    return student, Objective(task_loss, config.loss, config.alignment, shape, widths, structure)
+    further = [other.shape() for other in outputs.further] if outputs else []
+    return student, Objective(task_loss, config.loss, config.alignment, shape, widths, structure, further)
 
 
 def taught_nodes(outputs: TeacherOutputs | None) -> str:
@@ -105,7 +106,8 @@ def check_student(task: GraphTask, config: TrainConfig) -> None:
     align, has_teacher = config.alignment, config.teacher.name != "none"
     if has_teacher:
         own_losses(config.loss, task.spec.level)
-    if has_teacher and align.weights.subgraph and align.source == "fragment":
+    reads_subgraphs = align.weights.subgraph or config.signals.give == "subgraphs"
+    if has_teacher and reads_subgraphs and align.source == "fragment":
         from gnn_distill.data.subgraphs.fragments import check_molecules  # RDKit is slow to import
 
         check_molecules(task.spec)

@@ -1,4 +1,4 @@
-"""Stage 1: fit the teacher on the training split and keep its best epoch on validation."""
+"""Stage 1: fit a teacher on the training split and keep its best epoch on validation."""
 
 import hashlib
 from dataclasses import asdict
@@ -13,7 +13,7 @@ from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.task import TaskLoss
-from gnn_distill.models.pretrained import load_pretrained
+from gnn_distill.models.pretrained import load_pretrained, pretrained
 from gnn_distill.pipeline.fitting import run_fit
 from gnn_distill.pipeline.runtime import Runtime, seed_stage
 from gnn_distill.pipeline.teacher_plan import TeacherPlan
@@ -24,7 +24,6 @@ from gnn_distill.storage.files import set_aside
 from gnn_distill.storage.store import Entry
 from gnn_distill.training.checkpointer import Checkpointer
 from gnn_distill.training.loop import FitResult
-from gnn_distill.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from gnn_distill.data.encodings.structural import StructuralEncodings
@@ -44,20 +43,23 @@ def train_teacher(
 ) -> tuple[nn.Module, Entry]:
     """The selected teacher in eval mode, and its entry in the store (found there or trained now).
 
-    One with weights of its own (teacher.checkpoint) is taken as it is.
+    One with weights, or outputs, of its own (teacher.checkpoint, teacher.outputs_file) is taken as it is.
     """
     seed_stage(plan.recipe.seed)
     model = plan.build(task.spec)
-    runtime.announce("teacher", plan.name, model, task.spec)
-    if plan.checkpoint:
+    runtime.announce(plan.role, plan.name, model, task.spec)
+    if pretrained(plan.settings):
         load_pretrained(model, plan.settings)
+    if not plan.scored:
+        runtime.console.notice("The teacher's outputs for validation and test are incomplete, so it has no scores.")
 
     def make(folder: Path) -> None:
         if plan.checkpoint:
-            runtime.console.say(f"Its weights are those of {plan.settings.checkpoint}; it is not trained.")
-            fitted = FitResult(0, {}, [])
+            file = plan.settings.checkpoint or plan.settings.outputs_file
+            runtime.console.say(f"It comes from {file}; it is not trained.")
+            fitted = FitResult(0, {}, [], ())
         else:
-            fitted = train(runtime, model, task, encodings, task_loss, plan.recipe, folder / RUNNING)
+            fitted = train(runtime, model, task, encodings, task_loss, plan, folder / RUNNING)
         checkpoint.save(
             folder / "teacher.safetensors",
             {
@@ -66,6 +68,7 @@ def train_teacher(
                 "best_epoch": fitted.best_epoch,
                 "best": fitted.best,
                 "history": fitted.history,
+                "selected": {"select": plan.recipe.select, "epochs": fitted.selected},
             },
         )
         for file in folder.glob(f"{RUNNING}*"):  # also one that was damaged, and set aside
@@ -81,8 +84,8 @@ def train_teacher(
     model.load_state_dict(state["model"])
     if entry.found:  # a run's record is whole, whoever trained its teacher
         for row in state["history"]:
-            runtime.record("teacher", row)
-    checkpoint.save(runtime.directory.checkpoints / "teacher.safetensors", state)
+            runtime.record(plan.role, row)
+    checkpoint.save(runtime.directory.checkpoints / f"{plan.role}.safetensors", state)
     return runtime.fabric.to_device(model.eval().requires_grad_(False)), entry
 
 
@@ -92,7 +95,7 @@ def train(
     task: GraphTask,
     encodings: "StructuralEncodings | None",
     task_loss: TaskLoss,
-    recipe: Recipe,
+    plan: TeacherPlan,
     running: Path,
 ) -> FitResult:
     """Fit the teacher to the labels; `running` holds its state, from which whoever needs this teacher next resumes."""
@@ -102,7 +105,7 @@ def train(
     except (Damaged, OlderVersion) as error:  # a store repairs itself
         runtime.console.notice(f"{error} It has been renamed to {set_aside(running).name}.")
     labels_alone = Objective(task_loss, LossConfig(), AlignmentConfig())
-    return run_fit(runtime, "teacher", model, labels_alone, task, encodings, recipe, checkpointer)
+    return run_fit(runtime, plan.role, model, labels_alone, task, encodings, plan.recipe, checkpointer)
 
 
 def store_key(task: GraphTask, plan: TeacherPlan) -> dict[str, Any]:
@@ -111,6 +114,7 @@ def store_key(task: GraphTask, plan: TeacherPlan) -> dict[str, Any]:
     parts = {"data": task.fingerprint, "teacher": plan.architecture, "checkpoint": plan.checkpoint}
     if plan.checkpoint:
         return parts
+    selection = {} if recipe.select == "best" else {"select": [recipe.select, recipe.average_epochs]}
     return parts | {
         "optim": asdict(recipe.optim),
         "epochs": recipe.max_epochs,
@@ -119,6 +123,7 @@ def store_key(task: GraphTask, plan: TeacherPlan) -> dict[str, Any]:
         "patience": recipe.patience,
         "nonfinite": recipe.nonfinite,
         "seed": recipe.seed,
+        **selection,
     }
 
 

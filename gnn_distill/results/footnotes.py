@@ -27,16 +27,7 @@ def explanations(table: "Table") -> Iterator[str]:
     rivals = ("students" if table.teachers else "rows") + (" with the most pairs" if lost else "")
     yield f"Bold: best; underlined: second, of the {rivals}."
     if table.comparisons:
-        reference, m = table.rows[table.reference], table.comparisons
-        adjusted = f" after Holm's correction for the {m} comparisons of a column" if m > 1 else ""
-        yield (
-            f"* better, † worse than {reference}: {_by_column(table, lambda column: TESTS[column.test])}; two-sided, "
-            f"p ≤ {table.alpha:g}{adjusted}."
-        )
-        yield (
-            f"Gains over {reference} are in the column's units, positive where better, with {LEVEL} intervals "
-            f"{_by_column(table, lambda column: _interval(column, 'by t'))}, not corrected for their number."
-        )
+        yield from about_comparisons(table)
     if table.alone and table.teacher:
         alone, teacher = table.rows[table.alone], table.rows[table.teacher]
         yield (
@@ -49,15 +40,29 @@ def explanations(table: "Table") -> Iterator[str]:
         if table.comparisons:
             yield (
                 f"Wins: columns in which a row is better / not different / worse than {table.rows[table.reference]}, "
-                f"after Holm's correction for all {len(table.columns) * table.comparisons} comparisons."
+                f"after Holm's correction for all {table.comparisons} comparisons."
             )
+
+
+def about_comparisons(table: "Table") -> Iterator[str]:
+    """How rows are compared with the reference."""
+    reference, counts = table.rows[table.reference], sorted({table.comparisons_in(key) for key in table.columns})
+    m = " to ".join(dict.fromkeys((str(counts[0]), str(counts[-1]))))
+    adjusted = f" after Holm's correction for the {m} comparisons of a column" if counts[-1] > 1 else ""
+    yield (
+        f"* better, † worse than {reference}: {_by_column(table, lambda column: TESTS[column.test])}; two-sided, "
+        f"p ≤ {table.alpha:g}{adjusted}."
+    )
+    yield (
+        f"Gains over {reference} are in the column's units, positive where better, with {LEVEL} intervals "
+        f"{_by_column(table, lambda column: _interval(column, 'by t'))}, not corrected for their number."
+    )
 
 
 def warnings(table: "Table") -> Iterator[str]:
     """The limits of the table."""
-    planned = sum(column.runs for column in table.columns.values()) * len(table.rows)
     for what, attribute in {
-        f"Missing, of {planned} runs": "missing",
+        f"Missing, of {table.planned} runs": "missing",
         "Runs without a finite metric, left out": "diverged",
         "° Runs of another version of the code": "stale",
     }.items():
@@ -70,7 +75,7 @@ def warnings(table: "Table") -> Iterator[str]:
                 f"{column.label}: no row is significantly better than a constant prediction, which scores {constant}: "
                 "nothing was learned, and no row is marked as best."
             )
-        yield from _about_tests(table, key, column)
+        yield from about_tests(table, key, column)
         yield from _about_gap(table, key, column)
     empty = [table.columns[key].label for key in table.columns if _has_hole(table, key)]
     if empty and len(table.columns) > 1:
@@ -107,16 +112,17 @@ def _counts(table: "Table", attribute: str) -> Iterator[str]:
     """`NCI1: kd 2, full 1`, for cells with a count above 0; `ESOL: all 40`."""
     for key, column in table.columns.items():
         counts = {table.rows[row]: getattr(cell, attribute) for row, cell in table.of_column(key).items()}
-        if sum(counts.values()) == column.runs * len(table.rows):
+        if sum(counts.values()) == table.planned_in(key):
             yield f"{column.label}: all {sum(counts.values())}"
         elif shown := [f"{label} {count}" for label, count in counts.items() if count]:
             yield f"{column.label}: {', '.join(shown)}"
 
 
-def _about_tests(table: "Table", key: str, column: "Column") -> Iterator[str]:
-    if not table.comparisons:
+def about_tests(table: "Table", key: str, column: "Column") -> Iterator[str]:
+    """What limits the tests of a column: too few pairs, or differences that are all equal."""
+    if not (comparisons := table.comparisons_in(key)):
         return
-    n, required = column.pairs, table.alpha / table.comparisons
+    n, required = column.pairs, table.alpha / comparisons
     pairs = f"{column.label}, {_count(n, 'pair')}"
     smallest = smallest_p(column.test, n)
     if n < 2:
@@ -124,7 +130,7 @@ def _about_tests(table: "Table", key: str, column: "Column") -> Iterator[str]:
     elif smallest > required:
         yield (
             f"{pairs}: no difference can be significant. The smallest p of the test is {smallest:.2g}, and "
-            f"{table.comparisons} comparisons require {required:.2g}."
+            f"{comparisons} comparisons require {required:.2g}."
         )
     elif n < FEW and column.test != "wilcoxon":
         times = smallest_effect(n, required, column.overlap)

@@ -40,6 +40,7 @@ FORMATS = {
     "structure.safetensors": Format(),
     "patches.safetensors": Format(),
     "targets.safetensors": Format(),
+    "probes.safetensors": Format(),
     "probe.json": Format(),
 }
 CONTENTS = {
@@ -49,6 +50,7 @@ CONTENTS = {
     "structure": "structure.safetensors",
     "patches": "patches.safetensors",
     "targets": "targets.safetensors",
+    "probes": "probes.safetensors",
 }
 """For each kind of store entry, the file that holds its content."""
 

@@ -134,6 +134,24 @@ def test_a_file_of_ones_own_that_was_changed_is_learned_anew(gnn_distill: Callab
     assert len([*tmp_path.glob("outputs/cells/*/summary.json")]) == 2
 
 
+def test_a_row_is_planned_in_its_columns_alone(gnn_distill: Callable) -> None:
+    twin = "{overrides: ['dataset=typed_edges','task.label_smoothing=0.1'], pairs: {seed: [0, 1]}}"
+    words = (
+        *SMALL,
+        "table.status=true",
+        f"+table.columns={{twin: {twin}}}",
+        "table.sizes.smoke.columns=[typed_edges,twin]",
+    )
+    status, out, err = gnn_distill(*words, "table.rows.kd.columns=[typed_edges]")
+    assert (status, err) == (0, "")
+    assert "6 runs: 6 missing" in out
+    assert "missing   twin, teacher, seed 0" in out
+    assert "missing   twin, kd" not in out
+    status, _, err = gnn_distill(*words, "table.rows.kd.columns=[twins]")
+    assert status == 1
+    assert "table.rows.kd.columns: unknown name twins. Choices: " in err
+
+
 def test_cells_with_one_config_are_made_once(gnn_distill: Callable, tmp_path: Path) -> None:
     twin = ("table.rows.kd.overrides=['student=none']", "table.rows.kd.role=teacher")
     status, out, _ = gnn_distill(*SMALL, *twin)

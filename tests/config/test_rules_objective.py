@@ -50,6 +50,12 @@ WRONG = {
     "experiment=patch_student teacher.control=self": "alignment.weights.subgraph=1.0: teacher.control=self: the "
     "teacher is student=graphvit itself, without states of nodes whose mean over a patch could be matched. Set it to "
     "0.",
+    "loss.soft.exits=1 student.num_layers=1": "loss.soft.exits=1.0: student.num_layers=1: there is no layer before the "
+    "last. Set it to 0, or use more layers.",
+    "alignment.standardise=whiten loss.macro.projection=none": "loss.macro.projection=none: alignment.standardise="
+    "whiten rotates the teacher's states. Choose linear or mlp.",
+    "loss=simkd alignment.standardise=whiten": "alignment.standardise=whiten: the teacher's head reads states as they "
+    "are. Choose std, or set alignment.reuse_head=false.",
     "alignment.channels=1.5": "alignment.channels=1.5: must be above 0 and at most 1.",
     "+loss.own={my-loss:{target:mine.loss}}": "loss.own.my-loss: must be a Python name (letters, digits and _): "
     "the term is called own_<name>.",

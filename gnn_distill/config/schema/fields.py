@@ -15,12 +15,12 @@ def number(default: float | None, low: float | None = None, high: float | None =
     return field(default=default, metadata={"low": low, "high": high})
 
 
-def weight(default: float = 0.0, of_nodes: bool = False) -> Any:
+def weight(default: float = 0.0, reads: str = "") -> Any:
     """The weight of a loss, at least 0; `weights` lists these keys.
 
-    of_nodes: it compares states of nodes at graph level, too, which a student without them does not have.
+    reads: what it reads of the teacher at graph level: nodes, subgraphs or graphs, or nothing.
     """
-    return field(default=default, metadata={"low": 0.0, "high": None, "weight": True, "of_nodes": of_nodes})
+    return field(default=default, metadata={"low": 0.0, "high": None, "weight": True, "reads": reads})
 
 
 def weights(schema: type) -> tuple[str, ...]:
@@ -28,9 +28,9 @@ def weights(schema: type) -> tuple[str, ...]:
     return tuple(key.name for key in fields(schema) if key.metadata.get("weight"))
 
 
-def of_nodes(schema: type) -> tuple[str, ...]:
-    """Those of them whose losses compare states of nodes."""
-    return tuple(key.name for key in fields(schema) if key.metadata.get("of_nodes"))
+def reading(schema: type) -> dict[str, str]:
+    """What each key that `weight` declares in a section reads of the teacher."""
+    return {key.name: key.metadata["reads"] for key in fields(schema) if key.metadata.get("weight")}
 
 
 def positive(default: float | None, high: float | None = None) -> Any:

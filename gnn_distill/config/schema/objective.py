@@ -30,6 +30,9 @@ class SoftConfig:
     """Temperature of both distributions; the loss is scaled by its square."""
     mask_missing: bool = False
     """Multi-label: leave out missing labels."""
+    exits: float = weight()
+    """Weight, relative to loss.weights.soft, of the same loss of the student's earlier layers, each with a head of its
+    own that is no part of the student."""
     bounded: bool = False
     """Regression: match the teacher only where the student's error is larger than the teacher's."""
 
@@ -38,11 +41,11 @@ class SoftConfig:
 class MicroConfig:
     """Local terms: weights by name, and options."""
 
-    relation: float = weight(1.0, of_nodes=True)
+    relation: float = weight(1.0, reads="nodes")
     """Distribution of similarity over each node's neighbours."""
-    attention: float = weight(of_nodes=True)
+    attention: float = weight()
     """Attention from message passing: each node learns to attend to the nodes whose messages would reach it."""
-    edge: float = weight(of_nodes=True)
+    edge: float = weight(reads="nodes")
     """Differences of states along edges."""
     temperature: float = positive(0.2)
     """relation, attention_target=cosine: temperature of the softmax of cosines."""
@@ -66,56 +69,65 @@ class MicroConfig:
 class MacroConfig:
     """Global terms: weights by name, and options."""
 
-    graph_relation: float = weight(1.0)
+    graph_relation: float = weight(1.0, reads="graphs")
     """Similarity between the graphs of a batch."""
-    distance_profile: float = weight(of_nodes=True)
+    anchor_relation: float = weight(reads="graphs")
+    """Similarity to the teacher's states of all training graphs, which does not depend on the batch."""
+    distance_profile: float = weight(reads="nodes")
     """How similarity decays with hop distance, within each graph."""
-    distribution: float = weight(of_nodes=True)
+    distribution: float = weight(reads="nodes")
     """MMD between the student's and the teacher's set of node states, within each graph."""
     measure: str = choice("cosine", "cosine", "pkt")
     """graph_relation: MSE of cosine matrices, or the KL divergence of PKT."""
     buckets: int = number(5, low=1, high=250)
     """distance_profile: number of distances with a bucket each; larger ones share one, unreachable pairs one."""
     among: str = choice("nodes", "nodes", "classes", "clusters")
-    """Node level, graph_relation: sampled nodes, or means of training classes or Louvain clusters, replace graphs."""
+    """Node level, graph_relation, anchor_relation: sampled nodes, or means of training classes or Louvain clusters,
+    replace graphs."""
     samples: int = number(512, low=2)
     """Node level: number of nodes, sampled again in every step, that replace graphs; of one large graph also those of
     distribution."""
     anchors: int = number(256, low=2)
     """One large graph, distance_profile: number of nodes, sampled once, between which distances are computed."""
+    num_anchors: int = number(4096, low=2)
+    """anchor_relation: largest number of training graphs (node level: of nodes that are taught), drawn once."""
+    anchor_temperature: float = positive(0.1)
+    """anchor_relation: temperature of the softmax of cosines."""
     projection: str = choice("linear", "linear", "mlp", "none")
     """Learned map from student to teacher width, not part of the student."""
 
 
 @dataclass
 class BaselineConfig:
-    """Published distillation losses on raw teacher states: weights by name, and options."""
+    """Published distillation losses on raw teacher states and predictions: weights by name, and options."""
 
-    fitnet: float = weight(of_nodes=True)
+    dist: float = weight()
+    """DIST: correlation of predictions, within an example and within a class, at loss.soft.temperature."""
+    fitnet: float = weight(reads="nodes")
     """FitNet: squared error of node states."""
-    at: float = weight(of_nodes=True)
+    at: float = weight(reads="nodes")
     """AT: energies of the nodes of a graph."""
-    sp: float = weight()
+    sp: float = weight(reads="graphs")
     """SP: similarity between graphs."""
-    rkd_distance: float = weight()
+    rkd_distance: float = weight(reads="graphs")
     """RKD-D: distances between graphs."""
-    rkd_angle: float = weight()
+    rkd_angle: float = weight(reads="graphs")
     """RKD-A: angles of triples of graphs."""
-    pkt: float = weight()
+    pkt: float = weight(reads="graphs")
     """PKT: conditional probabilities between graphs."""
-    crd: float = weight()
+    crd: float = weight(reads="graphs")
     """CRD: contrastive loss between graphs."""
-    lsp: float = weight(of_nodes=True)
+    lsp: float = weight(reads="nodes")
     """LSP: similarity over each node's neighbours."""
-    gsp: float = weight(of_nodes=True)
+    gsp: float = weight(reads="nodes")
     """GSP: similarity between all nodes of a batch."""
-    gcrd: float = weight(of_nodes=True)
+    gcrd: float = weight(reads="nodes")
     """G-CRD: contrastive loss between nodes."""
-    mugsi_graph: float = weight()
+    mugsi_graph: float = weight(reads="graphs")
     """MuGSI: squared error of graph states of unit length."""
-    mugsi_cluster: float = weight(of_nodes=True)
+    mugsi_cluster: float = weight(reads="subgraphs")
     """MuGSI: similarity between the Louvain clusters of a graph."""
-    mugsi_path: float = weight(of_nodes=True)
+    mugsi_path: float = weight(reads="nodes")
     """MuGSI: similarity along random walks."""
     kernel: str = choice("cosine", "cosine", "polynomial", "rbf")
     """lsp, gsp: measure of similarity."""
@@ -211,14 +223,16 @@ class LossConfig:
 
 @dataclass
 class AlignmentWeights:
-    """Weights of the alignment scales; 0 switches one off at no cost."""
+    """Weights of the alignment scales, and of one more term of nodes; 0 switches one off at no cost."""
 
-    node: float = weight(of_nodes=True)
+    node: float = weight(reads="nodes")
     """Node states."""
-    subgraph: float = weight()
+    subgraph: float = weight(reads="subgraphs")
     """Means over subgraphs."""
-    graph: float = weight()
+    graph: float = weight(reads="graphs")
     """Graph states."""
+    contrast: float = weight(reads="nodes")
+    """Similarity of node states to those of the batch's other nodes, whatever the measure of the other scales."""
 
 
 @dataclass
@@ -229,12 +243,15 @@ class AlignmentConfig:
     """Name of the preset, for run names and tables."""
     weights: AlignmentWeights = section(AlignmentWeights)
     """Weights of the scales."""
-    measure: str = choice("mse", "mse", "cosine", "cka", "infonce")
-    """mse of standardised teacher features; 1 - cosine; linear CKA, which needs no projection; InfoNCE over rows."""
+    measure: str = choice("mse", "mse", "cosine", "cka", "infonce", "contrast")
+    """mse of standardised teacher features; 1 - cosine; linear CKA, which needs no projection; InfoNCE over rows;
+    contrast: the same with the teacher's own similarities for targets."""
+    standardise: str = choice("std", "std", "whiten")
+    """Teacher states, wherever standardised ones are read: each dimension to variance 1; whiten: uncorrelated, too."""
     temperature: float = positive(0.1)
-    """infonce: temperature of the softmax."""
+    """infonce, contrast: temperature of the softmax."""
     samples: int = number(1024, low=2)
-    """infonce: largest number of rows, sampled again in every step; all pairs of them are formed."""
+    """infonce, contrast: largest number of rows, sampled again in every step; all pairs of them are formed."""
     projection: str = choice("linear", "linear", "mlp", "none")
     """Learned map from student to teacher width at node and graph scale and of patches, not part of the student."""
     channels: float = positive(1.0, high=1.0)

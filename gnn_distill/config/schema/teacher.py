@@ -46,10 +46,16 @@ class TeacherConfig:
     """GAT: v2, whose ranking of neighbours depends on the attending node, or v1, the original."""
     attention_dropout: float = number(0.0, low=0.0, high=0.999)
     """GAT: dropout on attention weights."""
+    ensemble: int = number(1, low=1, high=100)
+    """Number of teachers that differ in their seed alone, and teach together; the first is that of ensemble=1."""
+    also: list[str] = field(default_factory=list)
+    """Further kinds of teachers (modules), each with the keys of this one, that teach together with it."""
     control: str = choice("none", "none", "untrained", "shuffled", "self")
     """Control: untrained, states of a random GNN; shuffled, of another graph or node; self, a twin of the student."""
     checkpoint: str | None = None
     """File of weights (.pt, .pth, .ckpt or .safetensors) that the teacher takes instead of training."""
+    outputs_file: str | None = None
+    """file: NumPy archive (.npz) of outputs that were computed elsewhere: logits, and perhaps graph and ids."""
     target: str | None = None
     """custom: import path of your class, as in my_package.MyGNN."""
     kwargs: Any = None
@@ -59,4 +65,5 @@ class TeacherConfig:
     graph_state: str | None = None
     """custom: path of the submodule whose output is the graph state; null: the readout of the last node states."""
     outputs: str = choice("standardised", "standardised", "original", "logits", "probabilities")
-    """custom: standardised or original targets for regression; logits or probabilities for classes, else detected."""
+    """custom, file: standardised or original targets for regression; logits or probabilities for classes, else detected
+    (of a file refused where it may be either)."""
