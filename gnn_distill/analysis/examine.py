@@ -97,9 +97,8 @@ def examine(
 
 def nodeless(models: Mapping[str, Any], levels: Levels) -> list[str]:
     """A notice for each model without states of nodes."""
-    what = "nothing is asked of it"
-    if levels.graph is not None:
-        what = "its graph state alone is probed, and its indices are means over fewer families of targets"
+    probed = "its graph state alone is probed, and its indices are means over fewer families of targets"
+    what = "nothing is asked of it" if levels.graph is None else probed
     return [f"The {role} has no states of nodes: {what}." for role, model in models.items() if model.get("nodeless")]
 
 
@@ -160,8 +159,7 @@ def examine_one(
             }
     description: dict[str, Any] = {"states": found}
     if not twin:
-        if not states.layers:
-            description["nodeless"] = True
+        description |= {} if states.layers else {"nodeless": True}
         description["shuffled"] = shuffled(levels.shuffled, states, weights)
     if settings.mdl and states.layers:
         description["bits_saved"] = length(told["node"].level, states, settings.seed)

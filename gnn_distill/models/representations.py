@@ -19,11 +19,11 @@ class Representations:
     """The graph state that the head reads."""
     attention: dict[int, Float[Tensor, "graph head query key"]] = field(default_factory=dict)
     """Masked attention logits of the requested layers (counted from 1), without the graph token."""
-    patches: Float[Tensor, "patch channel"] | None = None
-    """Students whose tokens are the patches of the batch: their last states, as wide as the graph state."""
     projected: Float[Tensor, "row channel"] | None = None
     """Students that reuse their teacher's head: last node states in its width, standardised."""
     edge_attention: Float[Tensor, "edge"] | None = None
     """GAT teachers: the weight of each edge of the batch in the last layer, mean over heads."""
     self_attention: Float[Tensor, "node"] | None = None
     """GAT teachers: the weight of each node for itself in that layer."""
+    patches: Float[Tensor, "patch channel"] | None = None
+    """Students whose tokens are the patches of the batch: their last states, as wide as the graph state."""

@@ -268,7 +268,7 @@ def read_teacher(
 def layers_kept(layers: str, num_layers: int) -> range:
     """Layers whose node states are kept, counted from 1: all, the last, or none."""
     first = {"all": 1, "last": num_layers, "none": num_layers + 1}[layers]
-    return range(max(first, 1), num_layers + 1)  # a twin of a student without states of nodes has no layer
+    return range(first, num_layers + 1)
 
 
 def moments(states: Float[Tensor, "rows channel"]) -> Moments:

@@ -37,8 +37,8 @@ WRONG = {
     "all channels. Choose linear or mlp, or set it to 1.",
     "loss=simkd alignment.channels=0.5": "alignment.reuse_head=true: the head reads all channels "
     "(alignment.channels=0.5). Set alignment.reuse_head=false.",
-    "student=graphvit": "loss.micro.relation, alignment.weights.node, alignment.source: student=graphvit has no states "
-    "of nodes, which these compare. Set loss.micro.relation=0 alignment.weights.node=0 alignment.source=patch, or "
+    "student=graphvit": "alignment.weights.node, alignment.source, loss.micro.relation: student=graphvit has no states "
+    "of nodes, which these compare. Set alignment.weights.node=0 alignment.source=patch loss.micro.relation=0, or "
     f"choose {OTHERS}.",
     "experiment=patch_student loss.baseline.gcrd=0.1": "loss.baseline.gcrd: student=graphvit has no states of nodes, "
     f"which this compares. Set loss.baseline.gcrd=0, or choose {OTHERS}.",

@@ -84,7 +84,7 @@ class Scene:
         patches = None
         if batch.patches is not None:
             patches = random_tensor(len(batch.patches.graph.batch), STUDENT_CHANNELS, seed=80).requires_grad_()
-        return Representations(logits, nodes, graph, attention, patches, projected)
+        return Representations(logits, nodes, graph, attention, projected, patches=patches)
 
     def _teacher(self) -> TeacherRows:
         batch = self.batch

@@ -57,7 +57,13 @@ def test_a_run_teaches_what_such_a_student_can_hear(
 
 
 def test_it_learns_from_its_twin(gnn_distill: Callable, tmp_path: Path) -> None:
-    words = ("student=graphvit", "experiment=self_distillation", "loss=kd", "alignment.weights.graph=1")
+    words = (
+        "student=graphvit",
+        "experiment=self_distillation",
+        "loss=kd",
+        "alignment.weights.graph=1",
+        "signals.give=graphs",
+    )
     status, _, err = gnn_distill("train", *words, "student.patches=bisection", *SMALL, *GRAPHS)
     assert (status, err) == (0, "")
     assert (tmp_path / "run" / "summary.json").exists()
