@@ -1,11 +1,13 @@
 """A finished run, read from its folder: its settings, its data, and its models, with fresh twins of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import torch
 from omegaconf import OmegaConf
+from torch import nn
 
 from gnn_distill.analysis.states import Subject
 from gnn_distill.config.schema import SCHEMAS
@@ -14,6 +16,7 @@ from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError, reading_foreign
+from gnn_distill.formatting import ROLES
 from gnn_distill.models import build_student
 from gnn_distill.pipeline.teacher_plan import plan_teacher
 from gnn_distill.predict import load
@@ -22,7 +25,7 @@ from gnn_distill.storage import checkpoint
 from gnn_distill.storage.bounded import read_yaml
 from gnn_distill.storage.run_directory import REPEAT_RUN, SUMMARY, read_summary, verify_run
 
-TEACHER = Path("checkpoints", "teacher.safetensors")
+TEACHER, ALONE = (Path("checkpoints", f"{role}.safetensors") for role in ("teacher", "alone"))
 MODULES = ("dataset.source", "teacher.name", "student.name")
 """Keys that may name a module of the user's, which reading a run would execute."""
 
@@ -86,8 +89,12 @@ def load_data(run: FinishedRun, paths: PathsConfig | None = None) -> GraphTask:
     return task
 
 
-def load_models(run: FinishedRun, task: GraphTask, own_modules: bool = False) -> dict[str, Subject]:
+def load_models(
+    run: FinishedRun, task: GraphTask, own_modules: bool = False, alone: bool = False
+) -> dict[str, Subject]:
     """The run's models by role, teacher and student, as far as it has them.
+
+    alone: also the same student from labels alone, where the run trained one beside it.
 
     Raises:
         UserError: if their files are damaged or missing.
@@ -99,22 +106,30 @@ def load_models(run: FinishedRun, task: GraphTask, own_modules: bool = False) ->
         if config.student.name != "none":
             predictor = load(run.folder, own_module=own_modules)
             build = partial(build_student, config.student, config.encoding, task.spec)
-            models["student"] = Subject(
-                predictor.student.requires_grad_(False), config.encoding, build, predictor.max_pairs
-            )
+            found = {"student": predictor.student}
+            if alone and "alone" in run.summary:
+                found = {"alone": _restored(run, build, ALONE, "weights"), **found}
+            for role, model in found.items():
+                models[role] = Subject(model.requires_grad_(False), config.encoding, build, predictor.max_pairs)
     return models
 
 
 def _teacher(run: FinishedRun, task: GraphTask) -> Subject:
-    file = run.folder / TEACHER
-    if not file.is_file():
-        raise UserError(f"{run.folder}: its teacher's file, {TEACHER}, is missing. {REPEAT_RUN}")
     config = run.config
     config = replace(config, teacher=replace(config.teacher, checkpoint=None))  # its weights are in the run
     plan = plan_teacher(config, task)
     build = partial(plan.build, task.spec)
+    model = _restored(run, build, TEACHER, "model").requires_grad_(False)
+    return Subject(model, plan.encoding, build, config.trainer.max_pairs)
+
+
+def _restored(run: FinishedRun, build: Callable[[], nn.Module], name: Path, key: str) -> nn.Module:
+    """A model with the weights that a checkpoint of the run has under `key`."""
+    file = run.folder / name
+    if not file.is_file():
+        raise UserError(f"{run.folder}: the file of its {ROLES[name.stem]}, {name}, is missing. {REPEAT_RUN}")
     with reading_foreign(file, REPEAT_RUN):
-        verify_run(run.folder, TEACHER.as_posix())
+        verify_run(run.folder, name.as_posix())
         model = build()
-        model.load_state_dict(checkpoint.load(file, remedy=REPEAT_RUN)["model"])
-    return Subject(model.eval().requires_grad_(False), plan.encoding, build, config.trainer.max_pairs)
+        model.load_state_dict(checkpoint.load(file, remedy=REPEAT_RUN)[key])
+    return model.eval()

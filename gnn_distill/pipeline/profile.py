@@ -52,7 +52,7 @@ def profile_run(
     started = time.process_time()
     with console.work("profiles") as work:
         task = load_data(run, paths) if task is None else task
-        models = load_models(run, task, own_modules)
+        models = load_models(run, task, own_modules, alone=True)
         found = profiles_of(task, models, settings, work.update)
         part = "test" if run.config.trainer.test else "val"
         found["errors"] = errors_of(task, models, part, settings.resamples)

@@ -24,7 +24,7 @@ from gnn_distill.pipeline.finished_run import FinishedRun
 from gnn_distill.pipeline.probe import probe_run
 from gnn_distill.pipeline.profile import profile_run
 from gnn_distill.pipeline.runtime import Runtime, make_fabric
-from gnn_distill.pipeline.student import check_student, train_student
+from gnn_distill.pipeline.student import check_student, train_student, untaught
 from gnn_distill.pipeline.summary import Made, split_sizes, summarise
 from gnn_distill.pipeline.teacher import train_teacher
 from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
@@ -124,11 +124,11 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
             made.models["student"], made.fitted = train_student(
                 runtime, task, made.encodings["student"], task_loss, made.outputs, config, made.models.get("teacher")
             )
-    if config.alone:
+    if config.alone and has_teacher and has_student:
         made.encodings["alone"] = made.encodings["student"]
         with seconds.of("alone", earlier=lambda: made.alone.earlier):
             made.models["alone"], made.alone = train_student(
-                runtime, task, made.encodings["student"], task_loss, None, config, role="alone"
+                runtime, task, made.encodings["student"], task_loss, None, untaught(config), role="alone"
             )
 
     # --- 4 evaluate ---
@@ -158,11 +158,7 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
         console.say(f"Weights & Biases: {hint}")
     if console.notices != notices:  # the tracker's last words
         directory.write_summary(summary | {"notices": console.notices})
-    if config.probe.at_end:
-        run = FinishedRun(directory.path, config, summary)
-        probe_run(run, config.probe, config.paths, console, own_modules=True, task=task)
-        if config.probe.profiles:
-            profile_run(run, config.probe, config.paths, console, own_modules=True, task=task)
+    examine(FinishedRun(directory.path, config, summary), task, console)
     return list(results.values())[-1]["val"][task.spec.metric]
 
 
@@ -207,6 +203,15 @@ def print_reused(console: Console, entries: dict[str, Entry], store: str) -> Non
         console.say(f"Found in {store}: {', '.join(found)}")
     if "signals" in entries:
         console.say(f"Teacher signals: {megabytes(entries['signals'].path):.1f} MB in {entries['signals'].path}")
+
+
+def examine(run: FinishedRun, task: GraphTask, console: Console) -> None:
+    """Probes and profiles of the finished models, as far as they are asked for at the end of a run."""
+    config, probe = run.config, run.config.probe
+    if probe.at_end:
+        probe_run(run, probe, config.paths, console, own_modules=True, task=task)
+    if probe.profiles_at_end or (probe.at_end and probe.profiles):
+        profile_run(run, probe, config.paths, console, own_modules=True, task=task)
 
 
 def megabytes(folder: Path) -> float:

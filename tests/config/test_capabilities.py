@@ -191,6 +191,7 @@ def test_a_students_mini_batches_hold_in_evaluation_and_its_twins(
         train, "evaluate_splits", lambda *given: (seen.append(given[-1]), {"val": {"accuracy": 0.5}})[1]
     )
     words = (
+        "dataset=typed_edges",
         "dataset.num_train=12",
         "dataset.num_val=10",
         "dataset.num_test=10",
