@@ -209,6 +209,7 @@ def test_the_run_of_no_words_compares_three_models_and_shows_what_reaches_a_node
     right = sum(one["value"] * one["examples"] for one in profile["errors"]["models"]["alone"])
     assert right / 16 == pytest.approx(summary["alone"]["test"]["accuracy"], abs=1e-5)
     assert not (run / "probe.json").exists()
+    assert told.splitlines()[-1].startswith("What reaches a node, from how far: gnn-distill report ")
     assert gnn_distill("report", "run")[0] == 0
     page = (run / "report.html").read_text()
     assert "What reaches a node" in page

@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.config.capabilities import capabilities_of
 from gnn_distill.config.naming import run_name
-from gnn_distill.config.quoting import resume_command
+from gnn_distill.config.quoting import report_command, resume_command
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.data.assembly.seen import Seen
@@ -212,6 +212,7 @@ def examine(run: FinishedRun, task: GraphTask, console: Console) -> None:
         probe_run(run, probe, config.paths, console, own_modules=True, task=task)
     if probe.profiles_at_end or (probe.at_end and probe.profiles):
         profile_run(run, probe, config.paths, console, own_modules=True, task=task)
+        console.say(f"What reaches a node, from how far: {report_command(run.folder)}")
 
 
 def megabytes(folder: Path) -> float:

@@ -70,8 +70,6 @@ ASKED = {
     "encoding=walk encoding.spd=true": "encoding.spd=true: student={} does not read hop distances, which take memory "
     "for all pairs of nodes. Set encoding.spd=false, or choose student=graphormer or student=transformer.",
     "encoding=walk encoding.edge_hops=2": "encoding.edge_hops=2: student={} does not read edges along paths",
-    "encoding=walk encoding.bias_per_layer=true": "encoding.bias_per_layer=true: student={} does not read attention "
-    "biases",
     "encoding=walk student.readout=token": "student.readout=token: student={} has no token.",
     "encoding=walk student.local=none": "student.local=none: student={} needs message passing.",
     "encoding=walk loss.micro.attention=1": "loss.micro.attention=1.0: student={} has no attention between pairs of "
