@@ -1,9 +1,10 @@
 """A finished run, read from its folder: its settings, its data, and its models, with fresh twins of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import OmegaConf
@@ -16,16 +17,15 @@ from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError, reading_foreign
-from gnn_distill.formatting import ROLES
 from gnn_distill.models import build_student
 from gnn_distill.pipeline.teacher_plan import plan_teacher
 from gnn_distill.predict import load
 from gnn_distill.results.run_files import CONFIG, inert
 from gnn_distill.storage import checkpoint
 from gnn_distill.storage.bounded import read_yaml
-from gnn_distill.storage.run_directory import REPEAT_RUN, SUMMARY, read_summary, verify_run
+from gnn_distill.storage.run_directory import ALONE, REPEAT_RUN, SUMMARY, read_summary, verify_run
 
-TEACHER, ALONE = (Path("checkpoints", f"{role}.safetensors") for role in ("teacher", "alone"))
+TEACHER = "checkpoints/teacher.safetensors"
 MODULES = ("dataset.source", "teacher.name", "student.name")
 """Keys that may name a module of the user's, which reading a run would execute."""
 
@@ -38,6 +38,8 @@ class FinishedRun:
     config: TrainConfig
     summary: dict
     """summary.json."""
+    loaded: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """Its data and models, once `load_once` has loaded them."""
 
 
 def read_finished_run(folder: Path | str, own_modules: bool = False) -> FinishedRun:
@@ -56,6 +58,7 @@ def read_finished_run(folder: Path | str, own_modules: bool = False) -> Finished
         verify_run(folder, CONFIG.as_posix())
         config = config_of(folder)
     own = [f"{key}={name}" for key in MODULES if "." in (name := OmegaConf.select(OmegaConf.structured(config), key))]
+    own += [f"teacher.also={name}" for name in config.teacher.also if "." in name]
     if config.teacher.target:
         own.append(f"teacher.target={config.teacher.target}")
     if own and not own_modules:
@@ -89,12 +92,22 @@ def load_data(run: FinishedRun, paths: PathsConfig | None = None) -> GraphTask:
     return task
 
 
-def load_models(
-    run: FinishedRun, task: GraphTask, own_modules: bool = False, alone: bool = False
-) -> dict[str, Subject]:
-    """The run's models by role, teacher and student, as far as it has them.
+def load_once(
+    run: FinishedRun, paths: PathsConfig, own_modules: bool = False, task: GraphTask | None = None
+) -> tuple[GraphTask, dict[str, Subject]]:
+    """Data and models of a run: loaded at the first call, the same at later ones. task: the data, if at hand.
 
-    alone: also the same student from labels alone, where the run trained one beside it.
+    Raises:
+        UserError: as `load_data` and `load_models`.
+    """
+    if not run.loaded:
+        task = load_data(run, paths) if task is None else task
+        run.loaded.update(task=task, models=load_models(run, task, own_modules))
+    return run.loaded["task"], run.loaded["models"]
+
+
+def load_models(run: FinishedRun, task: GraphTask, own_modules: bool = False) -> dict[str, Subject]:
+    """The run's models by role: teacher (of several the first), student alone and student, as far as it has them.
 
     Raises:
         UserError: if their files are damaged or missing.
@@ -106,10 +119,8 @@ def load_models(
         if config.student.name != "none":
             predictor = load(run.folder, own_module=own_modules)
             build = partial(build_student, config.student, config.encoding, task.spec)
-            found = {"student": predictor.student}
-            if alone and "alone" in run.summary:
-                found = {"alone": _restored(run, build, ALONE, "weights"), **found}
-            for role, model in found.items():
+            alone = {"alone": _restored(run, build, ALONE)} if (run.folder / ALONE).is_file() else {}
+            for role, model in (alone | {"student": predictor.student}).items():
                 models[role] = Subject(model.requires_grad_(False), config.encoding, build, predictor.max_pairs)
     return models
 
@@ -119,17 +130,17 @@ def _teacher(run: FinishedRun, task: GraphTask) -> Subject:
     config = replace(config, teacher=replace(config.teacher, checkpoint=None))  # its weights are in the run
     plan = plan_teacher(config, task)
     build = partial(plan.build, task.spec)
-    model = _restored(run, build, TEACHER, "model").requires_grad_(False)
-    return Subject(model, plan.encoding, build, config.trainer.max_pairs)
+    model = _restored(run, build, TEACHER).requires_grad_(False)
+    return Subject(model, plan.encoding, build, plan.recipe.max_pairs)
 
 
-def _restored(run: FinishedRun, build: Callable[[], nn.Module], name: Path, key: str) -> nn.Module:
-    """A model with the weights that a checkpoint of the run has under `key`."""
+def _restored(run: FinishedRun, build: Callable[[], nn.Module], name: str) -> nn.Module:
+    """A model with the weights that the run saved for it in the file `name`."""
     file = run.folder / name
     if not file.is_file():
-        raise UserError(f"{run.folder}: the file of its {ROLES[name.stem]}, {name}, is missing. {REPEAT_RUN}")
+        raise UserError(f"{run.folder}: its file {name} is missing. {REPEAT_RUN}")
     with reading_foreign(file, REPEAT_RUN):
-        verify_run(run.folder, name.as_posix())
+        verify_run(run.folder, name)
         model = build()
-        model.load_state_dict(checkpoint.load(file, remedy=REPEAT_RUN)[key])
+        model.load_state_dict(checkpoint.load(file, remedy=REPEAT_RUN)["model"])
     return model.eval()
