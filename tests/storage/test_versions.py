@@ -177,6 +177,12 @@ def test_a_run_that_goes_on_finds_what_it_began_with(monkeypatch: pytest.MonkeyP
         assert began_with[content_key({"kind": kind, **asked})] == key
 
 
+def test_the_data_set_chosen_by_default_is_known_whatever_is_the_default_now(written: Path) -> None:
+    assert Settings.read(Path("unfinished")).dataset == "typed_edges"
+    Path("unfinished", "run.json").unlink()
+    assert Settings.read(Path("unfinished")).dataset == "typed_edges"
+
+
 def test_an_unfinished_run_goes_on(
     written: Path, gnn_distill: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
