@@ -21,6 +21,7 @@ from gnn_distill.losses.task import make_task_loss
 from gnn_distill.pipeline.encodings import stored_encodings
 from gnn_distill.pipeline.evaluate import evaluate_splits
 from gnn_distill.pipeline.finished_run import FinishedRun
+from gnn_distill.pipeline.kept_predictions import KeptPredictions
 from gnn_distill.pipeline.probe import probe_run
 from gnn_distill.pipeline.profile import profile_run
 from gnn_distill.pipeline.runtime import Runtime, make_fabric
@@ -34,7 +35,7 @@ from gnn_distill.results.figures import learning_curves
 from gnn_distill.storage import checkpoint
 from gnn_distill.storage.provenance import config_hash, environment
 from gnn_distill.storage.resume import Seconds, start_or_resume
-from gnn_distill.storage.run_directory import RUN, SPLIT, RunDirectory, write_failure
+from gnn_distill.storage.run_directory import PREDICTIONS, RUN, SPLIT, RunDirectory, write_failure
 from gnn_distill.storage.run_lock import holding
 from gnn_distill.storage.settings import Settings
 from gnn_distill.storage.store import Entry, Store
@@ -135,13 +136,14 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     can = {"teacher": plan.can, "student": capabilities_of(config.student.name)}
     can["alone"] = can["student"]
     with seconds.of("evaluation"):
-        results = {
-            role: evaluate_splits(
-                runtime, made.models[role], task, made.encodings[role], task_loss, config.trainer,
-                can[role].mini_batches,
-            )
-            for role in ROLES if role in made.models
-        }  # fmt: skip
+        results, predictions = {}, KeptPredictions(task)
+        for role in (role for role in ROLES if role in made.models):
+            model, encodings = made.models[role], made.encodings[role]
+            with predictions.recording(role, model):
+                results[role] = evaluate_splits(
+                    runtime, model, task, encodings, task_loss, config.trainer, can[role].mini_batches
+                )
+        predictions.write(directory.path / PREDICTIONS)
     if has_student:
         save_student(directory.path, made.models["student"], task.spec, config, task.pipeline, Seen.in_training(task))
 
