@@ -22,10 +22,8 @@ def main(cfg: DictConfig) -> None:
     torch.set_num_threads(command.threads or default_threads())
     ensemble = Ensemble(command.runs, command.accelerator, command.own_modules, command.max_pairs)
     runs = len(ensemble.members)
-    console.stage(
-        f"Predicting {ensemble.spec.name}",
-        f"{f'ensemble of {runs} runs' if runs > 1 else '1 run'}, on {ensemble.device}",
-    )
+    title = f"ensemble of {runs} runs" if runs > 1 else "1 run"
+    console.stage(f"Predicting {ensemble.spec.name}", f"{title}, on {ensemble.device}")
     source = open_source(path, ensemble, command.smiles_column, console.notice)
     if command.coverage is not None:
         ensemble.calibrate(command.coverage)

@@ -115,8 +115,8 @@ class Ensemble:
         data = [read_summary(folder).get("data") for folder in self.folders]
         if other := next((place for place, known in enumerate(data) if known != data[0]), None):
             raise UserError(
-                f"coverage={coverage}: {self.folders[0]} and {self.folders[other]} have other data or another split, so "
-                "one has trained on what the other is calibrated with. Choose runs that differ in their seeds alone."
+                f"coverage={coverage}: {self.folders[0]} and {self.folders[other]} have other data or another split: "
+                "one may have trained on what calibrates the other. Choose runs that differ in their seeds alone."
             )
         kept = [read_validation(folder, self.spec) for folder in self.folders]
         self.calibration = calibrate(self.spec, *_mean(kept), coverage)
@@ -146,11 +146,8 @@ def choose_device(accelerator: str) -> torch.device:
     if accelerator == "auto":
         return torch.device(here[0] if here else "cpu")
     if accelerator != "cpu" and accelerator not in here:
-        raise refuse(
-            "accelerator",
-            accelerator,
-            f"not available on this machine. Choices here: {', '.join(['auto', 'cpu', *here])}.",
-        )
+        choices = ", ".join(["auto", "cpu", *here])
+        raise refuse("accelerator", accelerator, f"not available on this machine. Choices here: {choices}.")
     return torch.device(accelerator)
 
 

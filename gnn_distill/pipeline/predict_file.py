@@ -20,8 +20,8 @@ from gnn_distill.results.spreadsheets import marked
 from gnn_distill.storage.files import atomic_path
 
 KINDS = (
-    "a .csv with a column of SMILES, a .smi or .txt with one SMILES a line, a .pt with a list of PyG graphs, or a folder "
-    "of NAME_A.txt, NAME_graph_indicator.txt, …"
+    "a .csv with a column of SMILES, a .smi or .txt with one SMILES a line, a .pt with a list of PyG graphs, or a "
+    "folder of NAME_A.txt, NAME_graph_indicator.txt, …"
 )
 DIGITS = ".9g"
 NEAREST = "nearest_distance"
@@ -65,8 +65,8 @@ def open_source(path: Path, ensemble: Ensemble, smiles_column: str | None, say: 
         raise refuse(
             "input",
             path,
-            f"the runs were trained on {ensemble.spec.name}, not on molecules, and read graphs with its features: a .pt "
-            "with a list of PyG graphs, or a folder of NAME_A.txt, …",
+            f"the runs were trained on {ensemble.spec.name}, not on molecules, and read graphs with its features: a "
+            ".pt with a list of PyG graphs, or a folder of NAME_A.txt, NAME_graph_indicator.txt, …",
         )
     if ending != ".csv" and smiles_column is not None:
         raise refuse("smiles_column", smiles_column, f"{path.name} has no columns. Leave it out.")
@@ -106,7 +106,6 @@ def predict_file(
     added = [*added, *([] if nearest is None else [NEAREST])]
     check_columns(own, added)
     counts, lines = Counts(), iter(source.lines)
-    # Errors of the input are raised while the output is open; only those of the output are about writing it.
     with atomic_path(output) as temporary, open(
         temporary, "w", encoding="utf-8", errors="surrogateescape", newline=""
     ) as file:  # fmt: skip

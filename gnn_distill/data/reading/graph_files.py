@@ -32,8 +32,8 @@ def read_saved_graphs(path: Path) -> list[object]:
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
         why = " ".join(str(error).split("WeightsUnpickler error: ")[-1].split(" Please use ")[0].split())[:200]
         raise UserError(
-            f"{path}: cannot be read as tensors and PyG graphs alone ({type(error).__name__}: {why}). Save a plain list of PyG Data: "
-            "torch.save(list(dataset), path)."
+            f"{path}: cannot be read as tensors and PyG graphs alone ({type(error).__name__}: {why}). Save a plain "
+            "list of PyG Data: torch.save(list(dataset), path)."
         ) from error
     graphs = [found] if isinstance(found, Data) else found
     if not isinstance(graphs, list | tuple) or not graphs:

@@ -56,10 +56,8 @@ class CsvFile:
             blank = 0
             entry: object = _padded(cells, width)[self._place]
             if len(cells) > width:
-                rest = shorten(",".join(cells[width:]))
-                entry = Unfit(
-                    f"{len(cells)} cells, where the header has {width}: a comma without quotes? Beyond: {rest}"
-                )
+                beyond = shorten(",".join(cells[width:]))
+                entry = Unfit(f"{len(cells)} cells for {width} columns; a comma without quotes? Beyond: {beyond}")
             elif not entry.strip():
                 entry = Unfit("no SMILES")
             yield Line(_padded(cells, width)[:width], entry, done)
@@ -85,10 +83,8 @@ class LinesFile:
     A blank line is a row, except at the end.
     """
 
-    columns = ["line", "smiles", "name"]
-
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.columns = path, ["line", "smiles", "name"]
 
     def __iter__(self) -> Iterator[Line]:
         blank = 0
