@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.config.schema.predict import PredictCommand
 from gnn_distill.cpu import default_threads
+from gnn_distill.errors import refuse
 from gnn_distill.pipeline.ensemble import Ensemble
 from gnn_distill.pipeline.finished_run import load_data, read_finished_run
 from gnn_distill.pipeline.predict_file import Counts, check_output, open_source, predict_file, training_molecules
@@ -31,7 +32,11 @@ def main(cfg: DictConfig) -> None:
             f"Coverage {command.coverage:g} is calibrated on {ensemble.calibration.labels} validation labels. The "
             "validation part also chose the epoch, and new inputs may be unlike it: the true coverage may be lower."
         )
-    nearest = training_molecules(tasks_of(ensemble, command)) if command.nearest else None
+    nearest = None
+    if command.nearest:
+        if not source.smiles:
+            raise refuse("nearest", "true", f"{path.name} holds graphs, and molecules are compared. Leave it out.")
+        nearest = training_molecules(tasks_of(ensemble, command))
     with console.work("predictions") as work:
         counts = predict_file(ensemble, source, output, command.chunk_size, nearest, work.update)
     console.say(told(counts))
@@ -54,4 +59,4 @@ def told(counts: Counts) -> str:
         *([f"{counts.errors:,} cannot be predicted (column error)"] if counts.errors else []),
         *([f"{counts.warnings:,} hold what no training graph held (column warning)"] if counts.warnings else []),
     ]
-    return f"{counts.inputs:,} inputs" + (f": {', '.join(parts)}" if parts else "")
+    return f"{counts.inputs:,} input{'s' if counts.inputs > 1 else ''}" + (f": {', '.join(parts)}" if parts else "")

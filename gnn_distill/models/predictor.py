@@ -90,11 +90,11 @@ class Predictor:
     def to(self, device: torch.device | str) -> "Predictor":
         """This predictor, with its student on a device; results are on the CPU. Raises UserError if it is not here."""
         try:
-            self.device = torch.device(device)
-            self.student.to(self.device)
+            self.student.to(torch.device(device))
         except (RuntimeError, AssertionError, TypeError) as error:
             why = str(error).splitlines()[0]
             raise UserError(f"device={device}: cannot be used here ({why}). Choose cpu, cuda or mps.") from error
+        self.device = torch.device(device)
         return self
 
     def predict(

@@ -98,9 +98,8 @@ class Ensemble:
             coding = (pipeline.smiles, pipeline.chirality)
             if len(self.members) > 1 and pipeline.smiles is not None and coding not in read:
                 # What cannot be read stays a text, for which each member gives the reason.
-                read[coding] = [
-                    pipeline.read_smiles(entry) or entry if isinstance(entry, str) else entry for entry in entries
-                ]
+                molecules = [pipeline.read_smiles(entry) if isinstance(entry, str) else None for entry in entries]
+                read[coding] = [entry if data is None else data for entry, data in zip(entries, molecules, strict=True)]
             answers.append(member.answer(read.get(coding, entries)))
         return answers
 

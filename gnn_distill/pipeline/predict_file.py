@@ -10,6 +10,7 @@ from typing import Any
 
 from gnn_distill.analysis.nearest import TrainingMolecules
 from gnn_distill.data.assembly.molecule_overlap import MoleculeTask
+from gnn_distill.data.reading.columns import NUMBER
 from gnn_distill.data.reading.graph_files import read_saved_graphs, read_tu_folder
 from gnn_distill.data.reading.smiles_files import CsvFile, Line, LinesFile
 from gnn_distill.data.reading.tu_files import TUCoding
@@ -35,6 +36,8 @@ class Source:
     lines: Iterable[Line]
     total: int
     """What `Line.done` counts up to."""
+    smiles: bool
+    """Whether the inputs are SMILES; else graphs."""
 
 
 @dataclass
@@ -81,7 +84,7 @@ def open_source(path: Path, ensemble: Ensemble, smiles_column: str | None, say: 
         return place
 
     lines = CsvFile(path, find) if ending == ".csv" else LinesFile(path)
-    return Source(lines.columns, lines, path.stat().st_size)
+    return Source(lines.columns, lines, path.stat().st_size, smiles=True)
 
 
 def predict_file(
@@ -145,7 +148,7 @@ def training_molecules(tasks: Iterable[Any]) -> TrainingMolecules:
 def _graphs(graphs: list[object], first: int) -> Source:
     """Graphs of a file, by number."""
     lines = (Line([str(number)], graph, number - first + 1) for number, graph in enumerate(graphs, start=first))
-    return Source(["graph"], lines, len(graphs))
+    return Source(["graph"], lines, len(graphs), smiles=False)
 
 
 def _tu_coding(ensemble: Ensemble, say: Callable[[str], None]) -> TUCoding | None:
@@ -190,4 +193,6 @@ def _rows(
 def _cell(value: object) -> object:
     if isinstance(value, float):
         return format(value, DIGITS)
-    return "" if value is None else marked(value)
+    if value is None:
+        return ""
+    return value if isinstance(value, str) and NUMBER.fullmatch(value) else marked(value)  # the class -1 is no formula

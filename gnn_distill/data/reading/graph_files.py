@@ -21,7 +21,7 @@ SAFE = [Data, DataEdgeAttr, DataTensorAttr, GlobalStorage]
 
 
 def read_saved_graphs(path: Path) -> list[object]:
-    """The list of PyG graphs in a .pt file, or its only graph, without running code.
+    """The list of PyG graphs in a .pt file, or its only graph, without running code; Unfit in place of anything else.
 
     Raises:
         UserError: for a file that holds something else, or names other classes than PyG's Data.
@@ -39,7 +39,7 @@ def read_saved_graphs(path: Path) -> list[object]:
     if not isinstance(graphs, list | tuple) or not graphs:
         what = "an empty list" if isinstance(graphs, list | tuple) else f"a {type(graphs).__name__}"
         raise UserError(f"{path}: holds {what}. Save a list of PyG Data: torch.save(list(dataset), path).")
-    return list(graphs)
+    return [graph if isinstance(graph, Data) else Unfit("not a PyG graph", repr(graph)) for graph in graphs]
 
 
 def find_tu_name(folder: Path) -> tuple[Path, str]:

@@ -51,10 +51,11 @@ class CheckedTUDataset(TUDataset):
 
     @property
     def facts(self) -> Facts:
-        """The facts that `process` found in the raw files; determined now if something else processed them."""
+        """The facts that `process` found in the raw files; determined now if other code processed them."""
         stored = Path(self.processed_dir, FACTS)
-        if stored.is_file():
-            return Facts(**json.loads(stored.read_text()))
+        known = json.loads(stored.read_text()) if stored.is_file() else {}
+        if known.keys() == Facts.__dataclass_fields__.keys():
+            return Facts(**known)
         with TemporaryDirectory() as folder:
             return tidy(Path(self.raw_dir), self.name, Path(folder))
 
