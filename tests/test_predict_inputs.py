@@ -89,11 +89,11 @@ def test_molecules_that_cannot_be(chemist: Predictor) -> None:
 
 def test_a_table_comes_back_with_columns_added(chemist: Predictor, reader: Predictor) -> None:
     table = pd.DataFrame({"Drug": ["CCO", None, "C"], "code": ["x1", "x2", "x3"]}, index=[7, 7, 9])
-    with pytest.warns(UserWarning, match=r"1 of 3 rows cannot be predicted\. Input 1 .*: missing"):
+    with pytest.warns(UserWarning, match=r"1 of 3 rows cannot be predicted\. Input 1: missing"):
         found = chemist.predict(table, on_invalid="nan")
     assert [*found.columns] == ["Drug", "code", "a_predicted", "a_probability_1", "error", "warning"]
     assert found.index.tolist() == [7, 7, 9]
-    assert found["error"].tolist() == ["", "missing (None)", ""]
+    assert [text[:7] for text in found["error"]] == ["", "missing", ""]
     probabilities = chemist.predict(["CCO", "C"])[:, 0]
     close(torch.tensor(found["a_probability_1"].iloc[[0, 2]].tolist()), probabilities)
     assert found["a_predicted"].iloc[[0, 2]].tolist() == [str(int(p > 0.5)) for p in probabilities]
