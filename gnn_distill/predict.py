@@ -1,7 +1,7 @@
 """The student of a finished run, ready to predict, without its teacher (except for a reused head) or projections."""
 
 import warnings
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,7 +25,7 @@ from gnn_distill.models.reused_head import ReusingStudent, rebuild
 from gnn_distill.storage import checkpoint
 from gnn_distill.storage.bounded import read_yaml
 from gnn_distill.storage.checksums import read_json, write_json
-from gnn_distill.storage.run_directory import REPEAT_RUN, verify_run
+from gnn_distill.storage.run_directory import REPEAT_RUN
 
 WEIGHTS, SETTINGS, CONFIG = "student.safetensors", "student.json", ".hydra/config.yaml"
 MOST_HOPS = 1000
@@ -115,11 +115,11 @@ def _columns(run_dir: Path) -> DataColumns:
     """The columns of the training data that the run's config names."""
     if not (run_dir / CONFIG).is_file():
         return DataColumns()
-    verify_run(run_dir, CONFIG)
-    dataset = OmegaConf.to_container(read_yaml(run_dir / CONFIG, run_dir, REPEAT_RUN)).get("dataset", {})
-    smiles, targets = dataset.get("smiles_column"), dataset.get("target_columns") or []
-    named = {"smiles": smiles} if isinstance(smiles, str) else {}
-    return DataColumns(**named, **({"target": str(targets[0])} if len(targets) == 1 else {}))
+    with reading_foreign(run_dir / CONFIG, REPEAT_RUN):
+        dataset = OmegaConf.to_container(read_yaml(run_dir / CONFIG, run_dir, REPEAT_RUN)).get("dataset", {})
+        smiles, targets = dataset.get("smiles_column"), dataset.get("target_columns") or []
+        columns = DataColumns(smiles=smiles if isinstance(smiles, str) else None)
+        return replace(columns, target=str(targets[0])) if len(targets) == 1 else columns
 
 
 def _section(schema: type[T], values: dict[str, Any]) -> T:

@@ -100,6 +100,7 @@ def test_a_table_comes_back_with_columns_added(chemist: Predictor, reader: Predi
     assert [*table.columns] == ["Drug", "code"]
     with pytest.raises(UserError, match="has a column 'a_predicted'"):
         chemist.predict(found)
+    assert found["a_probability_1"].isna().tolist() == [False, True, False]
     with pytest.raises(UserError, match="not on molecules: it cannot read a table"):
         reader.predict(table)
 
@@ -141,7 +142,7 @@ class Endless(Dataset):
 REFUSED = {
     "a table": (
         pd.DataFrame({"id": [1], "number": ["2"]}),
-        r"no column holds SMILES\. Set smiles_column to one of id, number",
+        r"no column holds SMILES\. Rename to smiles one of id, number",
     ),
     "a dict": ({"smiles": ["C"]}, "was given a dict; it takes a SMILES, a PyG Data"),
     "a set": ({"C"}, "was given a set"),

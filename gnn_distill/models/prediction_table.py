@@ -77,14 +77,14 @@ class PredictionTable:
                 columns += [region.low[:, place].tolist(), region.high[:, place].tolist()]
         return columns
 
-    def find_smiles(self, names: list[str], rows: list[list[object]], asked: str | None) -> tuple[int, str]:
+    def find_smiles(
+        self, names: list[str], rows: list[list[object]], asked: str | None, advice: str = "Set smiles_column to"
+    ) -> tuple[int, str]:
         """The place of the column of SMILES of a table with these first rows, and a notice if it was guessed.
 
-        Raises UserError if it cannot be told.
+        Raises UserError, with the advice, if it cannot be told.
         """
-        from gnn_distill.data.assembly.molecules import parse
-
-        return find_smiles_column(names, rows, asked, self._columns.smiles, lambda text: parse(text) is not None)
+        return find_smiles_column(names, rows, asked, self._columns.smiles, _parses, advice)
 
     def added_to(
         self,
@@ -95,10 +95,8 @@ class PredictionTable:
         warnings: Mapping[int, list[str]],
     ) -> "pd.DataFrame":
         """A copy of the table with predictions in the rows `positions`, and `error` and `warning` in all."""
-        header = self.header()
-        check_columns([*map(str, frame.columns)], header)
         result = frame.copy()
-        for name, cells in zip(header, self.cells(values), strict=True):
+        for name, cells in zip(self.header(), self.cells(values), strict=True):
             full: list[Any] = [None] * len(frame)
             for position, cell in zip(positions, cells, strict=True):
                 full[position] = cell
@@ -116,6 +114,15 @@ class PredictionTable:
     def _named(self, members: Bool[np.ndarray, " classes"]) -> str:
         names = [name for name, inside in zip(self.spec.classes, members.tolist(), strict=True) if inside]
         return f"{{{'|'.join(names)}}}"
+
+
+def _parses(text: str) -> bool:
+    from gnn_distill.data.assembly.molecules import parse
+
+    try:
+        return parse(text) is not None
+    except ValueError:  # text that is not Unicode
+        return False
 
 
 def warned(unseen: Sequence[str]) -> str:

@@ -35,7 +35,7 @@ from gnn_distill.data.packed import PackedGraphs, gather_ranges
 from gnn_distill.data.reading.smiles_column import SAMPLE
 from gnn_distill.data.task import Features, TaskSpec
 from gnn_distill.errors import UserError
-from gnn_distill.models.prediction_table import DataColumns, PredictionTable
+from gnn_distill.models.prediction_table import DataColumns, PredictionTable, check_columns
 from gnn_distill.models.readable import readable
 
 if TYPE_CHECKING:
@@ -140,9 +140,7 @@ class Predictor:
         for what, found in self.seen.unseen(inputs.graphs, self.pipeline):
             for position in inputs.positions[found].tolist():
                 unseen.setdefault(position, []).append(what)
-        errors = {
-            position: unfit.told(isinstance(entries[position], str)) for position, unfit in inputs.refused.items()
-        }
+        errors = {position: unfit.told(entries[position]) for position, unfit in inputs.refused.items()}
         rows = torch.ones(len(inputs.positions)) if self.spec.level == "graph" else inputs.graphs.num_nodes
         return Answers(values, inputs.positions.tolist(), rows.int().tolist(), errors, unseen)
 
@@ -152,7 +150,9 @@ class Predictor:
             raise UserError(f"on_invalid={on_invalid!r}: choose {' or '.join(ON_INVALID)}.")
         if self.pipeline.smiles is None:
             raise UserError(f"The student was trained on {self.spec.name}, not on molecules: it cannot read a table.")
-        place = self.table.find_smiles([*map(str, frame.columns)], frame.head(SAMPLE).to_numpy().tolist(), None)[0]
+        names = [*map(str, frame.columns)]
+        check_columns(names, self.table.header())
+        place, _ = self.table.find_smiles(names, frame.head(SAMPLE).to_numpy().tolist(), None, "Rename to smiles")
         answers = self.answer(frame.iloc[:, place].tolist())
         if answers.errors:
             refused = {position: Unfit(why) for position, why in answers.errors.items()}

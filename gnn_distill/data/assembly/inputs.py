@@ -33,9 +33,9 @@ class Unfit(Exception):
         super().__init__(why)
         self.why, self.shown = why, shorten(str(shown))
 
-    def told(self, beside: bool = False) -> str:
-        """Why, with the excerpt, unless that stands beside it."""
-        return f"{self.why} ({self.shown})" if self.shown and not beside else self.why
+    def told(self, entry: object) -> str:
+        """Why, with the excerpt, unless that is the entry itself, which stands beside it."""
+        return f"{self.why} ({self.shown})" if self.shown not in ("", shorten(repr(entry))) else self.why
 
 
 @dataclass

@@ -18,12 +18,13 @@ def find_smiles_column(
     asked: str | None,
     trained: str | None,
     parses: Callable[[str], bool],
+    advice: str = "Set smiles_column to",
 ) -> tuple[int, str]:
     """The place of the column of SMILES, and a notice if it was guessed from its cells.
 
     asked: the column that the user names; trained: that of the training data, if known. Without `asked` it is the one
     named as `trained`, else one with such a name or a usual one in whatever case, else the only one whose cells parse.
-    rows: the first rows of the table.
+    rows: the first rows of the table. advice: what to do if it cannot be told, before the names.
 
     Raises:
         UserError: if there is no such column, or several.
@@ -44,7 +45,7 @@ def find_smiles_column(
     which = "several columns hold" if found else "no column holds"
     among = [names[place] for place in found] or names
     separated = " Columns are separated by commas." if len(names) == 1 else ""
-    raise UserError(f"{which} SMILES. Set smiles_column to one of {', '.join(among)}.{separated}")
+    raise UserError(f"{which} SMILES. {advice} one of {', '.join(among)}.{separated}")
 
 
 def _only(name: str, names: Sequence[str]) -> int:
