@@ -20,6 +20,7 @@ def main(cfg: DictConfig) -> None:
     command: PredictCommand = OmegaConf.to_object(cfg)
     output, path, console = Path(command.output).expanduser(), Path(command.input).expanduser(), Console(sys.stdout)
     check_output(output, path, command.overwrite)
+    replaced = output.exists()
     torch.set_num_threads(command.threads or default_threads())
     ensemble = Ensemble(command.runs, command.accelerator, command.own_modules, command.max_pairs)
     runs = len(ensemble.members)
@@ -40,7 +41,7 @@ def main(cfg: DictConfig) -> None:
     with console.work("predictions") as work:
         counts = predict_file(ensemble, source, output, command.chunk_size, nearest, work.update)
     console.say(told(counts))
-    console.say(f"File: {output}")
+    console.say(f"File: {output}{' (replaced)' if replaced else ''}")
 
 
 def tasks_of(ensemble: Ensemble, command: PredictCommand) -> list:

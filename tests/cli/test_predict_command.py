@@ -1,5 +1,7 @@
 """`gnn-distill predict`: words on the command line, and runs that keep what their models say of both held-out parts."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,6 +95,10 @@ def test_what_a_run_keeps_and_what_its_students_say_of_a_file(
     with pytest.raises(package.errors.UserError, match="2 of 60 rows cannot be predicted"):
         members[0].predict(table)
 
+    # --- an output that exists ---
+    assert "File: out.csv (replaced)" in gnn_distill("predict", "runs", "in.csv", "-o", "out.csv", "overwrite=true")[1]
+    assert [*pd.read_csv("out.csv").columns] == ["smiles", "y", "id", "y_predicted", "y_std", "error", "warning"]
+
     # --- what is refused ---
     status, _, err = gnn_distill("predict", "runs", "in.csv", "-o", "out.csv")
     assert status == 1
@@ -106,6 +112,16 @@ def test_what_a_run_keeps_and_what_its_students_say_of_a_file(
     assert status == 1
     assert "in.csv" in err
     assert not Path("new.csv").exists()
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = (
+        "import sys\nfrom gnn_distill.cli import main as cli\nsys.argv = ['gnn-distill', 'predict', '--help']\n"
+        "try:\n    cli.main()\nfinally:\n    print('torch' in sys.modules, 'pandas' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "smiles_column: null" in told
+    assert told.endswith("False False\n")
 
 
 @pytest.mark.parametrize(
