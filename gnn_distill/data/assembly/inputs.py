@@ -129,7 +129,7 @@ def read(given: object, spec: TaskSpec, pipeline: InputPipeline, reads_edges: bo
         try:
             data_list.append(_as_data(entry, spec, pipeline, reads_edges))
         except Unfit as unfit:
-            refused[position] = unfit
+            refused[position] = unfit.with_traceback(None)  # it would keep all inputs alive, in a cycle
         rows.append(1 if spec.level == "graph" else _known_nodes(entry))
     positions = torch.tensor([place for place in range(len(entries)) if place not in refused], dtype=torch.long)
     placeholder = Data(zeros(spec.node_features, 0), torch.empty(2, 0, dtype=torch.long))  # packing needs a graph
