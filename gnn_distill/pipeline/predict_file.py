@@ -16,7 +16,7 @@ from gnn_distill.data.reading.smiles_files import CsvFile, Line, LinesFile
 from gnn_distill.data.reading.tu_files import TUCoding
 from gnn_distill.errors import UserError, printable, refuse
 from gnn_distill.models.prediction_table import ERROR, WARNING, check_columns, warned
-from gnn_distill.pipeline.ensemble import Ensemble
+from gnn_distill.pipeline.student_ensemble import Ensemble
 from gnn_distill.results.spreadsheets import marked
 from gnn_distill.storage.files import atomic_path
 

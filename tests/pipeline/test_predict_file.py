@@ -19,7 +19,7 @@ from gnn_distill.data.assembly.molecules import ATOM_FEATURES, BOND_FEATURES, sm
 from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.task import Features
 from gnn_distill.errors import UserError
-from gnn_distill.pipeline.ensemble import Ensemble
+from gnn_distill.pipeline.student_ensemble import Ensemble
 from gnn_distill.pipeline.predict_file import Counts, check_output, open_source, predict_file, training_molecules
 
 MOLECULES = {"node_features": ATOM_FEATURES, "edge_features": BOND_FEATURES, "molecules": True}
