@@ -9,9 +9,9 @@ from omegaconf import DictConfig, OmegaConf
 from gnn_distill.config.schema.predict import PredictCommand
 from gnn_distill.cpu import default_threads
 from gnn_distill.errors import refuse
-from gnn_distill.pipeline.student_ensemble import Ensemble
 from gnn_distill.pipeline.finished_run import load_data, read_finished_run
 from gnn_distill.pipeline.predict_file import Counts, check_output, open_source, predict_file, training_molecules
+from gnn_distill.pipeline.student_ensemble import Ensemble
 from gnn_distill.training.console import Console
 
 

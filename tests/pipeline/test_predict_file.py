@@ -19,8 +19,8 @@ from gnn_distill.data.assembly.molecules import ATOM_FEATURES, BOND_FEATURES, sm
 from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.task import Features
 from gnn_distill.errors import UserError
-from gnn_distill.pipeline.student_ensemble import Ensemble
 from gnn_distill.pipeline.predict_file import Counts, check_output, open_source, predict_file, training_molecules
+from gnn_distill.pipeline.student_ensemble import Ensemble
 
 MOLECULES = {"node_features": ATOM_FEATURES, "edge_features": BOND_FEATURES, "molecules": True}
 REGRESSION = make_spec("regression", **MOLECULES)
