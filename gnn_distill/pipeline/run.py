@@ -25,6 +25,7 @@ from gnn_distill.pipeline.encodings import stored_encodings
 from gnn_distill.pipeline.ensemble import together
 from gnn_distill.pipeline.evaluate import evaluate_splits
 from gnn_distill.pipeline.finished_run import FinishedRun
+from gnn_distill.pipeline.kept_predictions import KeptPredictions
 from gnn_distill.pipeline.probe import probe_run
 from gnn_distill.pipeline.profile import profile_run
 from gnn_distill.pipeline.runtime import Runtime, make_fabric
@@ -39,7 +40,7 @@ from gnn_distill.results.figures import learning_curves
 from gnn_distill.storage import checkpoint
 from gnn_distill.storage.provenance import config_hash, environment
 from gnn_distill.storage.resume import Seconds, start_or_resume
-from gnn_distill.storage.run_directory import ALONE, RUN, SPLIT, RunDirectory, write_failure
+from gnn_distill.storage.run_directory import ALONE, PREDICTIONS, RUN, SPLIT, RunDirectory, write_failure
 from gnn_distill.storage.run_lock import holding
 from gnn_distill.storage.settings import Settings
 from gnn_distill.storage.store import Entry, Store
@@ -154,8 +155,12 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
         return evaluate_splits(runtime, model, task, made.encodings[role], task_loss, trainer, mini_batches)
 
     with seconds.of("evaluation"):
+        results, predictions = {}, KeptPredictions(task)
         scored = [role for role in ROLES if role in made.models and (role != "teacher" or plans[0].scored)]
-        results = {role: measure(role, made.models[role]) for role in scored}
+        for role in scored:
+            with predictions.recording(role, made.models[role]):
+                results[role] = measure(role, made.models[role])
+        predictions.write(directory.path / PREDICTIONS)
         if len(made.teachers) > 1:
             made.each = [
                 {"name": plan.name, "seed": plan.recipe.seed, **measure("teacher", made.teachers[plan.role])}
