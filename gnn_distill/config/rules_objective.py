@@ -112,19 +112,6 @@ def exits_have_a_layer(cfg: DictConfig) -> None:
         raise refuse("loss.soft.exits", cfg.loss.soft.exits, why)
 
 
-def alone_is_another_run(cfg: DictConfig) -> None:
-    """A student alone is compared with a taught one, and learns from labels."""
-    if not cfg.alone:
-        return
-    for key in ("teacher", "student"):
-        if cfg[key].name == "none":
-            raise refuse("alone", "true", f"{key}=none leaves nothing to compare. Set alone=false.")
-    if not cfg.loss.weights.task:
-        raise refuse(
-            "alone", "true", "loss.weights.task=0: nothing would teach it. Set alone=false, or the weight above 0."
-        )
-
-
 def attention_can_be_taught(cfg: DictConfig) -> None:
     """The student has the attention to teach, and the teacher the attention that is its target."""
     micro, student, teacher = cfg.loss.micro, cfg.student, cfg.teacher
@@ -195,5 +182,4 @@ OBJECTIVE_RULES = (
     exits_have_a_layer,
     attention_can_be_taught,
     head_can_be_reused,
-    alone_is_another_run,
 )

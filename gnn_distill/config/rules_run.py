@@ -148,11 +148,7 @@ def _encoding_fits_student(cfg: DictConfig) -> None:
             encoding.spd,
             f"student={name} needs hop distances. Choose encoding=graphormer or encoding=all, or {others}.",
         )
-    for key, what, off in (
-        ("spd", "hop distances", "false"),
-        ("edge_hops", "edges along paths", "0"),
-        ("bias_per_layer", "attention biases", "false"),
-    ):
+    for key, what, off in (("spd", "hop distances", "false"), ("edge_hops", "edges along paths", "0")):
         if encoding[key] and not can.reads_bias:
             raise refuse(
                 f"encoding.{key}",

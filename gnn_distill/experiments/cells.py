@@ -135,9 +135,10 @@ def cell_overrides(
 
 def given_to_runs(overrides: Sequence[str]) -> list[str]:
     """The overrides of a command that each of its runs gets, too."""
-    # Compared runs must have the same batch size.
+    # Compared runs must have the same batch size, and a student alone is a row of its own.
     return [
         "tracker=none",
+        "alone=false",
         "trainer.out_of_memory=stop",
         *(text for text in overrides if text.lstrip("+").startswith(TO_EVERY_RUN)),
     ]

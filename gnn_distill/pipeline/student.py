@@ -83,6 +83,12 @@ def student_and_objective(
     return student, Objective(task_loss, config.loss, config.alignment, shape, widths, structure, further)
 
 
+def untaught(config: TrainConfig) -> TrainConfig:
+    """The settings of the same student alone: labels count 1 where a taught one does without them, as by loss=simkd."""
+    weights = replace(config.loss.weights, task=config.loss.weights.task or 1.0)
+    return replace(config, loss=replace(config.loss, weights=weights))
+
+
 def taught_nodes(outputs: TeacherOutputs | None) -> str:
     """Whose nodes the student is taught: without a teacher there is nothing to learn from nodes without labels."""
     return outputs.visible if outputs else "train"

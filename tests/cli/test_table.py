@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hydra import initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 from small_tables import SMALL, summaries
 
+from gnn_distill.cli.main import CONF_DIR
+from gnn_distill.config import schema
+from gnn_distill.experiments import cells
 from gnn_distill.experiments.studies import write_settings
 from gnn_distill.results.runs import read_runs
 from gnn_distill.storage.checksums import write_json
@@ -18,6 +22,16 @@ from gnn_distill.storage.run_directory import read_summary
 from gnn_distill.training.tracking import Tracker
 
 pytestmark = pytest.mark.usefixtures("no_figures")
+
+
+def test_a_student_alone_is_a_row_of_its_own_whatever_a_data_set_brings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GNN_DISTILL_MIRROR", raising=False)
+    schema.register()
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        alone, of_a_table = (
+            cells.compose(["dataset=far_motif_small", *given], "here").alone for given in ([], cells.given_to_runs([]))
+        )
+    assert (alone, of_a_table) == (True, False)
 
 
 def test_a_table_is_made_once_and_rendered_in_every_form(gnn_distill: Callable, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import loss_reference as plain
 import pytest
 import torch
-from objective_cases import WIDTHS, FoundStructure, make_moments, random_tensor
+from objective_cases import WIDTHS, FoundStructure, draw_states, make_moments, random_tensor
 from scenes import Scene, standard
 from small_tasks import make_graphs, make_spec
 
@@ -27,10 +27,10 @@ from gnn_distill.losses.term import Requires, TeacherRows
 SECTIONS = {"micro": MicroConfig, "macro": MacroConfig, "baseline": BaselineConfig, "align": AlignmentWeights}
 WEIGHTS = [(section, key) for section, schema in SECTIONS.items() for key in reading(schema)]
 SHAPES = {
-    "": TeacherShape(2, {}, None),
-    "graphs": TeacherShape(2, {}, make_moments(3)),
-    "subgraphs": TeacherShape(2, {}, make_moments(3), subgraphs=make_moments(4)),
-    "nodes": TeacherShape(2, {layer: make_moments(layer) for layer in (1, 2)}, make_moments(3)),
+    "": TeacherShape(2, {}, None, draw_states),
+    "graphs": TeacherShape(2, {}, make_moments(3), draw_states),
+    "subgraphs": TeacherShape(2, {}, make_moments(3), draw_states, subgraphs=make_moments(4)),
+    "nodes": TeacherShape(2, {layer: make_moments(layer) for layer in (1, 2)}, make_moments(3), draw_states),
 }
 READS = {
     "": Requires(),
@@ -60,7 +60,7 @@ def objective(section: str, key: str, given: str) -> Objective:
 def test_a_weight_says_what_its_term_reads(section: str, key: str) -> None:
     reads = reading(SECTIONS[section])[key]
     requires = objective(section, key, reads).requires
-    assert replace(requires, attention_layers=frozenset(), distances=False) == READS[reads]
+    assert replace(requires, logits=False, attention_layers=frozenset(), distances=False) == READS[reads]
 
 
 @pytest.mark.parametrize(("section", "key"), [at for at in WEIGHTS if reading(SECTIONS[at[0]])[at[1]] == "subgraphs"])

@@ -157,11 +157,11 @@ class TrainConfig:
     paths: PathsConfig = section(PathsConfig)
     """Where files are read and written."""
     probe: ProbeConfig = section(ProbeConfig)
-    """What the finished models are asked of structure, with probe.at_end=true."""
+    """What the finished models are asked of structure, with probe.at_end or probe.profiles_at_end."""
     debug: DebugConfig = section(DebugConfig)
     """Shortcuts for trying things out, and diagnostics."""
     alone: bool = False
-    """Also train the same student from labels alone, to show what its teacher gives."""
+    """Also train the same student from labels alone, to show what its teacher gives; no effect where it has none."""
     experiment: str | None = None
     """Name of the experiment file, for grouping in the tracker."""
     seed: int = number(0, low=0, high=2**32 - 1)

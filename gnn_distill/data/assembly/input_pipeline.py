@@ -43,6 +43,8 @@ class InputPipeline:
     """Divide the features of every node by their sum."""
     max_degree: int | None = None
     """Replace node features by the in-degree, capped at this value; None: keep the features."""
+    tu_files: dict | None = None
+    """Coding of files of the TUDataset format, as `TUCoding` has it; None: the graphs come from elsewhere."""
     origin: str = ""
     """What produces such graphs, for messages about features that do not fit."""
 
