@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from damage import assert_noticed
-from small_tasks import awaken, make_graphs, make_spec, preset
+from small_tasks import awaken, encode, make_graphs, make_spec, preset
 from torch_geometric.data import Data
 
 import gnn_distill

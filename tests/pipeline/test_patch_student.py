@@ -24,7 +24,7 @@ SMALL = (
     *("tracker=none", "trainer.threads=1", "trainer.accelerator=cpu", "hydra.run.dir=run"),
 )
 SIZES = ("num_train=40", "num_val=10", "num_test=10", "min_nodes=6", "max_nodes=10")
-GRAPHS = tuple(f"dataset.{size}" for size in SIZES)
+GRAPHS = ("dataset=typed_edges", *(f"dataset.{size}" for size in SIZES))
 SMILES = ["CC(=O)Oc1ccccc1C(=O)O", "CCO", "C", "CCN(CC)C(=O)c1ccccc1", "OC(=O)CCc1ccccc1", "CCOC(=O)CC", "[Na+].[Cl-]"]
 
 
