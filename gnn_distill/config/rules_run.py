@@ -16,6 +16,10 @@ from gnn_distill.config.schema.data import SmilesConfig
 from gnn_distill.errors import UserError, check_name, refuse, suggest
 
 
+UNLABELLED = (".csv", ".smi", ".pt")
+"""Endings of files of graphs without labels: SMILES in a table or line by line, and PyG graphs."""
+
+
 def module_choices(key: str) -> list[str]:
     """What a key that names a module may be set to, the user's modules left out; none is imported."""
     return sources() if key == "dataset.source" else [*names_of_modules(key), "none"]
@@ -130,6 +134,12 @@ def _data_set_is_consistent(cfg: DictConfig) -> None:
     for least, most in (("min_nodes", "max_nodes"), ("min_size", "max_size")):
         if least in dataset and dataset[least] > dataset[most]:
             raise refuse(f"dataset.{least}", dataset[least], f"must be at most dataset.{most}={dataset[most]}.")
+    if dataset.unlabelled is not None:
+        path = Path(dataset.unlabelled).expanduser()
+        if not path.is_file():
+            raise refuse("dataset.unlabelled", dataset.unlabelled, "this file does not exist.")
+        if path.suffix.lower() not in UNLABELLED:
+            raise refuse("dataset.unlabelled", dataset.unlabelled, f"its name must end in {', '.join(UNLABELLED)}.")
     if issubclass(kind, SmilesConfig):
         path = Path(dataset.path).expanduser()
         if not path.is_file():

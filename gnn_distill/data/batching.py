@@ -50,7 +50,7 @@ class GraphBatch:
     outputs: Int[Tensor, " rows"] | None = None
     """Node level: the nodes whose states and outputs are used; None: all."""
     labelled: Int[Tensor, " examples"] | None = None
-    """Node level: the rows, among `outputs`, whose labels count; None: all."""
+    """The rows (graphs; at node level nodes among `outputs`) whose labels count; None: all."""
 
     @property
     def num_examples(self) -> int:
@@ -198,7 +198,8 @@ class BatchSampler:
 
     The shuffled graphs are cut into windows of `window` batches; within one they are sorted by size, to reduce
     padding. Batches are as equal in length as possible, then cut to the budget, and shuffled. The result depends only
-    on (seed, epoch). `window=1` gives plain random batches.
+    on (seed, epoch). `window=1` gives plain random batches. Before the cut, every batch has its share of `ids` and of
+    `others`, as equal as possible.
     """
 
     def __init__(
@@ -209,21 +210,27 @@ class BatchSampler:
         seed: int,
         ids: Int[Tensor, " chosen"] | None = None,
         window: int = 16,
+        others: Int[Tensor, " chosen"] | None = None,
     ):
         self.sizes, self.batch_size, self.max_pairs = sizes, batch_size, max_pairs
         self.seed, self.window = seed, window
-        self.ids = torch.arange(len(sizes)) if ids is None else ids
+        ids = torch.arange(len(sizes)) if ids is None else ids
+        self.kinds = (ids,) if others is None else (ids, others)
 
     def epoch(self, epoch: int) -> list[Int[Tensor, " graphs"]]:
         """Ids of the graphs of each batch."""
         random = np.random.default_rng((self.seed, epoch))
-        ids = self.ids[torch.from_numpy(random.permutation(len(self.ids)))]
-        shuffled, batches = _equal_parts(ids, self.batch_size), []
-        for start in range(0, len(shuffled), self.window):
-            lengths = [len(part) for part in shuffled[start : start + self.window]]
-            ordered = _by_size(torch.cat(shuffled[start : start + self.window]), self.sizes)
-            for part in ordered.split(lengths):
-                batches.extend(_cut(part, self.sizes, self.max_pairs))
+        count, batches = -(-sum(map(len, self.kinds)) // self.batch_size), []
+        if not count:
+            return []
+        shuffled = [ids[torch.from_numpy(random.permutation(len(ids)))].tensor_split(count) for ids in self.kinds]
+        # The larger parts of one kind are combined with the smaller of the other, so that batches are equal.
+        shuffled[1:] = [parts[::-1] for parts in shuffled[1:]]
+        for start in range(0, count, self.window):
+            windows = [parts[start : start + self.window] for parts in shuffled]
+            ordered = [_by_size(torch.cat(parts), self.sizes).split([len(part) for part in parts]) for parts in windows]
+            for parts in zip(*ordered, strict=True):
+                batches.extend(_cut(_by_size(torch.cat(parts), self.sizes), self.sizes, self.max_pairs))
         return [batches[i] for i in random.permutation(len(batches))]
 
 

@@ -14,12 +14,12 @@ from gnn_distill.config.capabilities import Capabilities
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.data.assembly.graphs import check_counts
 from gnn_distill.data.assembly.input_pipeline import InputPipeline
-from gnn_distill.data.assembly.inputs import ON_INVALID, Inputs, check, describe, listed, misfit, read, zeros
+from gnn_distill.data.assembly.inputs import ON_INVALID, Inputs, check, describe, listed, misfit, read, typed, zeros
 from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.batching import collate, evaluation_batches
 from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.task import Features, TaskSpec
+from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
 
 MOST_LISTED = 10
@@ -103,11 +103,7 @@ class Predictor:
             why = f"more pairs of nodes than max_pairs={self.max_pairs} (set it higher if memory allows)"
             inputs.refuse(large, why, [f"{size} nodes" for size in sizes[large].tolist()])
         inputs.keep_rest()
-        graphs = inputs.graphs if packed else self.pipeline.apply(inputs.graphs)
-        edge_attr = graphs.edge_attr
-        if edge_attr is not None:
-            edge_attr = _typed(edge_attr, self.spec.edge_features)
-        inputs.graphs = replace(graphs, x=_typed(graphs.x, self.spec.node_features), edge_attr=edge_attr)
+        inputs.graphs = typed(inputs.graphs if packed else self.pipeline.apply(inputs.graphs), self.spec)
         return inputs
 
     def _packed(self, graphs: PackedGraphs) -> Inputs:
@@ -149,7 +145,3 @@ class Predictor:
         for ids in evaluation_batches(graphs.num_nodes, everything, 128, self.max_pairs):
             out[ids] = self.student(collate(graphs, encodings, ids)).logits
         return out
-
-
-def _typed(values: Tensor, features: Features) -> Tensor:
-    return values.float() if features.kind == "continuous" else values.long()

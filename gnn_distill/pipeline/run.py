@@ -15,7 +15,7 @@ from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.formatting import ROLES
+from gnn_distill.formatting import ROLES, part_sizes
 from gnn_distill.interruption import Interrupted, Interruption
 from gnn_distill.losses.task import make_task_loss
 from gnn_distill.pipeline.encodings import stored_encodings
@@ -24,7 +24,7 @@ from gnn_distill.pipeline.finished_run import FinishedRun
 from gnn_distill.pipeline.probe import probe_run
 from gnn_distill.pipeline.profile import profile_run
 from gnn_distill.pipeline.runtime import Runtime, make_fabric
-from gnn_distill.pipeline.student import check_student, train_student
+from gnn_distill.pipeline.student import check_student, taught_nodes, train_student
 from gnn_distill.pipeline.summary import Made, split_sizes, summarise
 from gnn_distill.pipeline.teacher import train_teacher
 from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
@@ -40,6 +40,11 @@ from gnn_distill.storage.settings import Settings
 from gnn_distill.storage.store import Entry, Store
 from gnn_distill.training.console import Console
 from gnn_distill.training.tracking import start_tracker
+
+TRANSDUCTIVE = (
+    "signals.on=all: the student hears its teacher on graphs of validation and test, too (their inputs, not their "
+    "labels), so the scores are transductive: not those of unseen graphs."
+)
 
 
 def train_in(folder: Path, cfg: DictConfig, resume: bool = False) -> float:
@@ -114,6 +119,8 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
             made.outputs, made.entries["signals"] = compute_teacher_outputs(
                 runtime, task, made.encodings["teacher"], made.models["teacher"], made.entries["teacher"], plan
             )
+        if made.outputs.visible == "transductive":
+            console.notice(TRANSDUCTIVE)
 
     # --- 3 student ---
     if has_student:
@@ -143,7 +150,8 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
             for role in ROLES if role in made.models
         }  # fmt: skip
     if has_student:
-        save_student(directory.path, made.models["student"], task.spec, config, task.pipeline, Seen.in_training(task))
+        seen = Seen.in_training(task, taught_nodes(made.outputs))
+        save_student(directory.path, made.models["student"], task.spec, config, task.pipeline, seen)
 
     # --- summary ---
     figures = learning_curves(directory.path, task.spec.metric)
@@ -186,7 +194,7 @@ def check_data(directory: RunDirectory, task: GraphTask) -> None:
 
 def write_split(directory: RunDirectory, task: GraphTask) -> None:
     """Write which graphs, or at node level which nodes of the data, are in which part."""
-    parts = {part: getattr(task.splits, part) for part in ("train", "val", "test")}
+    parts = {part: getattr(task.splits, part) for part in split_sizes(task)}
     if task.nodes is not None:
         parts = {part: task.nodes[rows] for part, rows in parts.items()}
     checkpoint.save_tensors(directory.path / SPLIT, parts)
@@ -194,7 +202,7 @@ def write_split(directory: RunDirectory, task: GraphTask) -> None:
 
 def print_data(runtime: Runtime, task: GraphTask, title: str) -> None:
     """The size of each part, the device, and what the user should know of the data."""
-    sizes = ", ".join(f"{size:,} {part}" for part, size in split_sizes(task).items())
+    sizes = part_sizes(split_sizes(task))
     runtime.console.stage(title, f"{sizes} {task.spec.level}s, on {runtime.fabric.device}")
     for notice in task.notices:
         runtime.console.notice(notice)

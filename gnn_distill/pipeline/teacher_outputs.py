@@ -60,6 +60,8 @@ class TeacherOutputs:
     moments: list[Moments]
     """Of the states of each layer in `nodes`, then of `graph`, over the units that are taught."""
     level: str = "graph"
+    visible: str = "train"
+    """What the student is taught, as in `OutputsPlan`."""
     taught: Int[Tensor, " taught"] | None = None
     """Node level: the nodes of these graphs that the student is taught; None: all."""
     foreign: Foreign | None = None
@@ -83,11 +85,6 @@ class TeacherOutputs:
         states = {layer: self.nodes[layer][nodes].float() for layer in requires.layers}
         return TeacherRows(logits, states, self.graph[rows] if requires.graph else None, *attention)
 
-    @property
-    def visible(self) -> str:
-        """Whose nodes the student is taught: those of the training part (train), or all that training sees (all)."""
-        return "train" if self.level == "graph" or self.taught is not None else "all"
-
     def shape(self) -> TeacherShape:
         """Depth, and the moments of all states over the units that are taught."""
         picked = slice(None) if self.taught is None else self.taught
@@ -110,7 +107,7 @@ def compute_teacher_outputs(
     trained: Entry,
     plan: TeacherPlan,
 ) -> tuple[TeacherOutputs, Entry]:
-    """Outputs of the selected teacher for the graphs of the training part (found in the store, or computed now).
+    """Outputs of the selected teacher for the graphs on which it teaches (found in the store, or computed now).
 
     Logits stay whatever teacher.control is; with untrained, states are those of the architecture as initialised, and
     with shuffled those of another unit of the same predicted class, the same one throughout. `trained`: the teacher's
@@ -126,7 +123,9 @@ def compute_teacher_outputs(
     }
     made_with = code_of([__name__, *teacher_code(plan).modules], without=NOT_TEACHERS).to_key()
     made_with["numerics"] = runtime.numerics
-    ids = taught_graphs(task)
+    ids = taught_graphs(task, keep.visible)
+    if len(ids) > len(taught_graphs(task)):
+        parts["graphs"] = keep.visible
 
     def compute(folder: Path) -> None:
         state_source = teacher
@@ -149,8 +148,8 @@ def compute_teacher_outputs(
 def read_outputs(file: Path, task: GraphTask, plan: TeacherPlan) -> TeacherOutputs:
     """What `compute_teacher_outputs` has written, as far as the student is taught it and with the control's states."""
     state = checkpoint.load(file, verify=False)
-    row, node_ptr = layout(task)
-    ids, level = taught_graphs(task), task.spec.level
+    row, node_ptr = layout(task, plan.outputs.visible)
+    ids, level = taught_graphs(task, plan.outputs.visible), task.spec.level
     taught, measured = None, [Moments(*pair) for pair in state["moments"]]
     if plan.outputs.visible == "train" and level == "node":
         taught = places(task.graphs.node_ptr, ids, task.splits.train)
@@ -167,7 +166,7 @@ def read_outputs(file: Path, task: GraphTask, plan: TeacherPlan) -> TeacherOutpu
         edge_ptr = pointers(task.graphs.num_edges[ids])
         attention = Attention(state["edge_attention"], state["self_attention"], edge_ptr)
     kept = (state["logits"], state["graph"], state["nodes"], state["num_layers"], measured)
-    return TeacherOutputs(row, node_ptr, *kept, level, taught, foreign, attention)
+    return TeacherOutputs(row, node_ptr, *kept, level, plan.outputs.visible, taught, foreign, attention)
 
 
 def places(
@@ -177,9 +176,9 @@ def places(
     return torch.searchsorted(gather_ranges(node_ptr, ids), rows)
 
 
-def layout(task: GraphTask) -> tuple[Int[Tensor, " all_graphs"], Int[Tensor, " rows+1"]]:
-    """The outputs' row of every graph (-1 outside the training part), and where each row's nodes begin."""
-    ids = taught_graphs(task)
+def layout(task: GraphTask, visible: str) -> tuple[Int[Tensor, " all_graphs"], Int[Tensor, " rows+1"]]:
+    """The outputs' row of every graph (-1 where it is not taught), and where each row's nodes begin."""
+    ids = taught_graphs(task, visible)
     row = torch.full((len(task.graphs),), -1).index_copy(0, ids, torch.arange(len(ids)))
     return row, pointers(task.graphs.num_nodes[ids])
 
@@ -192,13 +191,13 @@ def read_teacher(
     task: GraphTask,
     keep: OutputsPlan,
 ) -> dict:
-    """Logits of `teacher` and states of `state_source`, in the order in which the training graphs are packed.
+    """Logits of `teacher` and states of `state_source`, in the order in which the taught graphs are packed.
 
     Raises UserError where `keep.attention` is asked of a model that has none.
     """
-    row, node_ptr = layout(task)
+    row, node_ptr = layout(task, keep.visible)
     graphs, num_nodes = len(node_ptr) - 1, int(node_ptr[-1])
-    edge_ptr = pointers(task.graphs.num_edges[taught_graphs(task)])
+    edge_ptr = pointers(task.graphs.num_edges[taught_graphs(task, keep.visible)])
     kept: dict[str, Tensor] = {}
     nodes: dict[int, Tensor] = {}
     num_layers = 0

@@ -14,7 +14,6 @@ from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.task import GraphTask, TaskSpec
-from gnn_distill.errors import UserError
 from gnn_distill.models import build_student, build_teacher
 from gnn_distill.models.gnn_backbone import teacher_encoding
 from gnn_distill.models.pretrained import checkpoint_hash
@@ -28,7 +27,8 @@ class OutputsPlan:
     """Which of a teacher's outputs are kept."""
 
     visible: str
-    """Whose nodes the student is taught: those of the training part (train), or all that training sees (all)."""
+    """What the student is taught: examples with a training label (train), all that training sees (all), or, at graph
+    level, those of validation and test, too (transductive)."""
     layers: str
     """Whose node states: those of all layers, or of the last."""
     attention: bool
@@ -64,7 +64,7 @@ class TeacherPlan:
 def plan_teacher(config: TrainConfig, task: GraphTask) -> TeacherPlan:
     """The teacher that teacher.*, pretrain.* and, if it is the student's twin, student.*, optim.* and trainer.* define.
 
-    Raises UserError where there is no file `teacher.checkpoint`, and as `visibility` does.
+    Raises UserError where there is no file `teacher.checkpoint`.
     """
     return _twin(config, task) if config.teacher.control == "self" else _gnn(config, task)
 
@@ -127,14 +127,11 @@ def plan_outputs(config: TrainConfig, task: GraphTask) -> OutputsPlan:
 
 
 def visibility(task: GraphTask, on: str) -> str:
-    """What `signals.on` comes to: all nodes that training sees (auto at node level), or those of the training part.
+    """What `signals.on` comes to, as in `OutputsPlan.visible`.
 
     Which nodes training sees is the data set's `setting`: transductive, all; inductive, none of validation and test.
-    Raises UserError where all is asked for at graph level.
+    Graph level: auto is all where there are training graphs without a label.
     """
-    if task.spec.level == "graph" and on == "all":
-        raise UserError(
-            f"signals.on=all: {task.spec.name} is a graph-level task, and training sees no graph but its own. Choose "
-            "auto or train."
-        )
-    return "train" if task.spec.level == "graph" or on == "train" else "all"
+    if task.spec.level == "graph":
+        return {"train": "train", "all": "transductive"}.get(on, "train" if task.splits.unlabelled is None else "all")
+    return "train" if on == "train" else "all"

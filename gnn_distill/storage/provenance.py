@@ -44,13 +44,15 @@ ADDED_KEYS = {
     "loss.own": {},
     "alignment.channels": 1.0,
     "encoding.bias_per_layer": False,
+    "dataset.label_fraction": 1.0,
+    "dataset.unlabelled": None,
 }
 """Keys added later, with the value that means the earlier behaviour: with it, a config keeps its hash."""
 AFTERWARDS = ("probe",)
 """Sections about what is done with a finished run: they change nothing of it."""
 RESULT_NEUTRAL = ("trainer.out_of_memory", "alone")
 """Keys that change how a result is computed, or what it is shown beside, not the result."""
-FILES = ("dataset.path", "teacher.checkpoint")
+FILES = ("dataset.path", "dataset.unlabelled", "teacher.checkpoint")
 """Keys that name a file of the user's: its content counts, not its path."""
 
 

@@ -35,7 +35,8 @@ class Recipe:
     nonfinite: str
     """A step whose loss or gradient is not finite: stop (an error) or skip."""
     taught: str = "train"
-    """Node level: whose nodes are rows of a batch, those of the training part (train) or all that training sees."""
+    """What is in a batch: examples with a training label (train), all that training sees (all), or, at graph level,
+    those of validation and test, too (transductive)."""
     repeats_shapes: bool = False
     """Whether batches have so few shapes that a kernel for each pays."""
     log_gradients: bool = False

@@ -100,11 +100,6 @@ def test_labels_of_validation_and_test_nodes_are_not_learned_from(tmp_path: Path
     assert torch.equal(*weights)
 
 
-def test_other_graphs_than_those_of_training_are_never_taught() -> None:
-    with pytest.raises(UserError, match=r"signals\.on=all: small is a graph-level task"):
-        visibility(make_task(), "all")
-
-
 def test_a_graph_beyond_the_budget_is_refused_with_the_students_that_take_it() -> None:
     config = replace(CONFIG, trainer=TrainerConfig(max_pairs=1000))
     with pytest.raises(

@@ -53,6 +53,11 @@ class DatasetConfig:
     """Seed of a seeded split; `seed` never changes the split."""
     train_fraction: float = positive(1.0, high=1.0)
     """Fraction of the training part that is kept (stratified, seeded by split_seed), for studies with few labels."""
+    label_fraction: float = positive(1.0, high=1.0)
+    """Fraction of the kept training graphs whose labels are kept, drawn alike; the student hears its teacher on the
+    others."""
+    unlabelled: str | None = None
+    """File of further training graphs without labels: SMILES (.csv, .smi), or a list of PyG graphs (.pt)."""
     metric: str | None = choice(
         *(None, "accuracy", "roc_auc", "average_precision", "macro_f1", "balanced_accuracy", "mae", "rmse", "log10_mse")
     )

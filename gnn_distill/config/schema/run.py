@@ -74,7 +74,8 @@ class SignalsConfig:
     """Stage 2: which outputs of the teacher are stored."""
 
     on: str = choice("auto", "auto", "train", "all")
-    """Node level: nodes on which the teacher teaches; auto: all that training sees; train: the training nodes only."""
+    """Graphs, or nodes, on which the teacher teaches; auto: all that training sees; train: those with a training label;
+    all: at graph level those of validation and test, too (inputs only: a transductive run)."""
     dtype: str = choice("float32", "float32", "float16")
     """Number format of the node states on disk."""
     layers: str = choice("auto", "auto", "all", "last")

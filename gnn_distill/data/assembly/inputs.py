@@ -3,7 +3,7 @@
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 from typing import Any
 
@@ -176,8 +176,18 @@ def misfit(values: Tensor | None, features: Features, what: str, spec: TaskSpec,
     if values is not None and values.size(1) == features.width:
         return ""
     width = "no" if values is None else values.size(1)
-    mismatch = f"{width} {what} features; the student was trained on {spec.name} with {features.width}"
+    mismatch = f"{width} {what} features; graphs of {spec.name} have {features.width}"
     return f"{mismatch}, as {pipeline.origin} gives them" if pipeline.origin else mismatch
+
+
+def typed(graphs: PackedGraphs, spec: TaskSpec) -> PackedGraphs:
+    """Graphs that fit a task, with features in its number formats."""
+
+    def cast(values: Tensor, features: Features) -> Tensor:
+        return values.float() if features.kind == "continuous" else values.long()
+
+    edge_attr = None if graphs.edge_attr is None else cast(graphs.edge_attr, spec.edge_features)
+    return replace(graphs, x=cast(graphs.x, spec.node_features), edge_attr=edge_attr)
 
 
 def zeros(features: Features, rows: int) -> Tensor:
