@@ -15,7 +15,6 @@ from gnn_distill.config.rules_separate import SEPARATE_RULES, has_labels
 from gnn_distill.config.schema.data import SmilesConfig
 from gnn_distill.errors import UserError, check_name, refuse, suggest
 
-
 UNLABELLED = (".csv", ".smi", ".pt")
 """Endings of files of graphs without labels: SMILES in a table or line by line, and PyG graphs."""
 

@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from gnn_distill.data.batching import BatchSampler, GraphBatch, check_budget, collate, evaluation_batches
+from gnn_distill.data.batching import GraphBatch, check_budget, collate, evaluation_batches
 from gnn_distill.data.prefetch import prefetched
+from gnn_distill.data.sampler import BatchSampler
 from gnn_distill.data.task import GraphTask, taught_graphs
 
 if TYPE_CHECKING:

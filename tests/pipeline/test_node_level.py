@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_tasks import make_node_task, make_runtime, make_task
+from small_tasks import make_node_task, make_runtime
 from test_distill import CONFIG, TERMS, run
 
 from gnn_distill.config.schema.run import SignalsConfig, TrainConfig, TrainerConfig

@@ -18,7 +18,7 @@ from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.reading.unlabelled_files import KEY, SAVED, read_graphs, read_smiles
 from gnn_distill.data.task import GraphTask, TaskSpec
-from gnn_distill.errors import UserError, refuse
+from gnn_distill.errors import refuse
 
 if TYPE_CHECKING:
     from gnn_distill.config.schema.data import DatasetConfig
