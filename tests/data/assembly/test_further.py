@@ -112,7 +112,7 @@ WRONG = {
     "no list": (lambda task: {"a": 1}, r"must hold a list of PyG graphs; it holds a dict\."),
     "a list of tensors": (
         lambda task: [torch.ones(1)],
-        r"must hold .*; it holds a list of Tensor\. Save a list of PyG graphs",
+        r"must hold .*; it holds a list of Tensor\. Save a",
     ),
     "nothing": (lambda task: [], "must hold .*; it holds a list of nothing"),
     "code": (lambda task: [Malicious()], r"this file would run builtins\.print, so it is refused\."),
