@@ -12,11 +12,8 @@ from gnn_distill.config.node_families import sources
 from gnn_distill.config.plugins import MODULES, check_module_path, names_of_modules
 from gnn_distill.config.rules_objective import OBJECTIVE_RULES
 from gnn_distill.config.rules_separate import SEPARATE_RULES, has_labels
-from gnn_distill.config.schema.data import SmilesConfig
+from gnn_distill.config.schema.data import SAVED_GRAPHS, SMILES_LINES, SMILES_TABLE, SmilesConfig
 from gnn_distill.errors import UserError, check_name, refuse, suggest
-
-UNLABELLED = (".csv", ".smi", ".pt")
-"""Endings of files of graphs without labels: SMILES in a table or line by line, and PyG graphs."""
 
 
 def module_choices(key: str) -> list[str]:
@@ -137,8 +134,8 @@ def _data_set_is_consistent(cfg: DictConfig) -> None:
         path = Path(dataset.unlabelled).expanduser()
         if not path.is_file():
             raise refuse("dataset.unlabelled", dataset.unlabelled, "this file does not exist.")
-        if path.suffix.lower() not in UNLABELLED:
-            raise refuse("dataset.unlabelled", dataset.unlabelled, f"its name must end in {', '.join(UNLABELLED)}.")
+        if path.suffix.lower() not in (endings := (SMILES_TABLE, SMILES_LINES, SAVED_GRAPHS)):
+            raise refuse("dataset.unlabelled", dataset.unlabelled, f"its name must end in {', '.join(endings)}.")
     if issubclass(kind, SmilesConfig):
         path = Path(dataset.path).expanduser()
         if not path.is_file():

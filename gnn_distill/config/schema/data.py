@@ -7,6 +7,8 @@ from omegaconf import MISSING
 
 from gnn_distill.config.schema.fields import choice, number, positive, section
 
+SMILES_TABLE, SMILES_LINES, SAVED_GRAPHS = ".csv", ".smi", ".pt"
+"""Endings of `dataset.unlabelled`: a table, one molecule per line with its SMILES first, a list of PyG graphs."""
 LOWER_IS_BETTER = ("mae", "rmse", "log10_mse")
 """Error metrics; of all others higher values are better."""
 

@@ -11,12 +11,13 @@ from jaxtyping import Bool
 from torch import Tensor
 from torch_geometric.data import Data
 
+from gnn_distill.config.schema.data import SAVED_GRAPHS
 from gnn_distill.data.assembly.graph_overlap import EQUAL, held_out_twins
 from gnn_distill.data.assembly.input_pipeline import InputPipeline
 from gnn_distill.data.assembly.inputs import Inputs, check, describe, read, typed
 from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.reading.unlabelled_files import KEY, SAVED, read_graphs, read_smiles
+from gnn_distill.data.reading.unlabelled_files import KEY, read_graphs, read_smiles
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.errors import refuse
 
@@ -58,7 +59,7 @@ def with_further_graphs(task: GraphTask, dataset: "DatasetConfig") -> GraphTask:
     notices = [*given.notices, *_notices_of_refused(inputs, given, path, getattr(dataset, "on_invalid", "skip"))]
     inputs.keep_rest()
     graphs = typed(pipeline.apply(inputs.graphs), spec)
-    twins = held_out_twins(*_compared(task, graphs, pipeline))
+    twins = held_out_twins(_as_compared(task.graphs, pipeline), task.splits, _as_compared(graphs, pipeline))
     new = ~torch.stack(list(twins.values())).any(dim=0)
     notices += _notices_of_twins(twins, pipeline)
     if not new.any():
@@ -77,11 +78,11 @@ def with_further_graphs(task: GraphTask, dataset: "DatasetConfig") -> GraphTask:
 
 
 def _read(path: Path, spec: TaskSpec, dataset: "DatasetConfig") -> Given:
-    if path.suffix.lower() == SAVED:
+    if path.suffix.lower() == SAVED_GRAPHS:
         graphs = read_graphs(path)
         return Given(graphs, [f"graph {number} of {KEY}" for number in range(len(graphs))], None, [])
     if not spec.molecules:
-        raise refuse(KEY, path, f"{spec.name} is not read from SMILES. Give a list of PyG graphs ({SAVED}).")
+        raise refuse(KEY, path, f"{spec.name} is not read from SMILES. Give a list of PyG graphs ({SAVED_GRAPHS}).")
     smiles, lines, notices = read_smiles(path, getattr(dataset, "smiles_column", "smiles"))
     return Given(smiles, [f"line {line} of {KEY}" for line in lines], lines, notices)
 
@@ -93,21 +94,19 @@ def _notices_of_refused(inputs: Inputs, given: Given, path: Path, on_invalid: st
     if given.lines is None:
         count = f"{len(inputs.refused)} of {len(given.graphs)} graphs do not fit"
         raise refuse(KEY, path, f"{count}. {describe(inputs.refused)} Correct them, or leave them out.")
-    from gnn_distill.data.assembly.molecules import handle_invalid  # RDKit is slow to import
+    from gnn_distill.data.assembly.molecules import handle_invalid  # imports RDKit
 
     rows = [(given.lines[position], given.graphs[position]) for position in sorted(inputs.refused)]
     return handle_invalid(rows, len(given.graphs), on_invalid, f"{KEY}={path}")
 
 
-def _compared(
-    task: GraphTask, graphs: PackedGraphs, pipeline: InputPipeline
-) -> tuple[PackedGraphs, Tensor, PackedGraphs]:
-    """The set's graphs, its splits, and the new graphs, as they are compared: molecules without stereo."""
+def _as_compared(graphs: PackedGraphs, pipeline: InputPipeline) -> PackedGraphs:
+    """The graphs by which equal ones are found: molecules without stereo."""
     if pipeline.smiles is None:
-        return task.graphs, task.splits, graphs
-    from gnn_distill.data.assembly.molecule_overlap import without_stereo
+        return graphs
+    from gnn_distill.data.assembly.molecule_overlap import without_stereo  # imports RDKit
 
-    return without_stereo(task.graphs), task.splits, without_stereo(graphs)
+    return without_stereo(graphs)
 
 
 def _notices_of_twins(twins: dict[str, Bool[Tensor, " graphs"]], pipeline: InputPipeline) -> list[str]:

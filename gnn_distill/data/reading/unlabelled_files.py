@@ -7,15 +7,12 @@ from torch_geometric.data import Data
 from torch_geometric.data.data import DataEdgeAttr, DataTensorAttr
 from torch_geometric.data.storage import EdgeStorage, GlobalStorage, NodeStorage
 
+from gnn_distill.config.schema.data import SMILES_LINES
 from gnn_distill.data.reading.csv_files import need, read_table
 from gnn_distill.data.reading.pickles import tensors_only
 from gnn_distill.errors import UserError, reading_foreign, refuse
 
 KEY = "dataset.unlabelled"
-LINES = ".smi"
-"""Ending of a file with one molecule per line, its SMILES first."""
-SAVED = ".pt"
-"""Ending of a file with a list of PyG graphs, written by torch.save."""
 OF_PYG = [Data, DataEdgeAttr, DataTensorAttr, EdgeStorage, GlobalStorage, NodeStorage]
 """What a pickled PyG graph consists of, besides tensors and plain values."""
 REMEDY = "Save a list of PyG graphs, as in torch.save(list(data_set), FILE)."
@@ -26,7 +23,7 @@ def read_smiles(path: Path, column: str) -> tuple[list[str], list[int], list[str
 
     Raises UserError if the file cannot be read, or has no such column.
     """
-    if path.suffix.lower() == LINES:
+    if path.suffix.lower() == SMILES_LINES:
         with reading_foreign(f"{KEY}={path}", "Save it as UTF-8 text with one SMILES per line."):
             rows = list(enumerate(path.read_text(encoding="utf-8").splitlines(), start=1))
         found, notices = [(line, text.split()[0]) for line, text in rows if text.strip()], []
