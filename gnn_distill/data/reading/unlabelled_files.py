@@ -42,7 +42,10 @@ def read_graphs(path: Path) -> list[Data]:
 
     Raises UserError if it names anything but tensors, plain values and PyG's graphs, or holds no list of graphs.
     """
-    with reading_foreign(f"{KEY}={path}", REMEDY), tensors_only(), torch.serialization.safe_globals(OF_PYG):
+    # The context removes all that it is given when it ends, also what PyG itself has registered for good.
+    known = torch.serialization.get_safe_globals()
+    allowed = torch.serialization.safe_globals([part for part in OF_PYG if part not in known])
+    with reading_foreign(f"{KEY}={path}", REMEDY), tensors_only(), allowed:
         if foreign := torch.serialization.get_unsafe_globals_in_checkpoint(path):
             raise UserError(
                 f"{KEY}={path}: this file would run {', '.join(sorted(foreign)[:3])}, so it is refused. {REMEDY}"

@@ -90,7 +90,9 @@ def test_saved_graphs_are_read_and_those_of_held_out_parts_left_out(
     more.x += 1
     given = [*lists(more), *lists(task.graphs.select(torch.cat([task.splits.test[:2], task.splits.val[:1]])))]
     torch.save(given, tmp_path / "more.pt")
+    safe = set(torch.serialization.get_safe_globals())
     made = with_further_graphs(task, DatasetConfig(source="none", name="s", unlabelled=str(tmp_path / "more.pt")))
+    assert set(torch.serialization.get_safe_globals()) == safe  # PyG's own files stay readable
     assert made.splits.unlabelled.tolist() == list(range(24, 34))
     assert torch.equal(made.graphs.select(made.splits.unlabelled).x, more.x)
     assert made.graphs.y[24:].isnan().all()
