@@ -33,6 +33,9 @@ PRESETS = {
     "full, cosine": ("alignment.measure=cosine",),
     "full, CKA": ("alignment.measure=cka",),
     "full, InfoNCE": ("alignment.measure=infonce",),
+    "full, whitened": ("alignment.standardise=whiten",),
+    "full + contrast": ("alignment.weights.contrast=1",),
+    "full + exits": ("loss.soft.exits=1",),
 }
 """Overrides by name; the first is what the others are compared with."""
 FEW = ("plain training", "loss=kd", "full method")

@@ -17,11 +17,24 @@ METRIC_LABELS = {
 }
 PERCENT = ("accuracy", "macro_f1", "balanced_accuracy", "roc_auc", "average_precision")
 """Metrics that are fractions: terminals, tables and pages show percent with one decimal, files hold fractions."""
+DECIMALS = {
+    "local awareness": 3,
+    "far awareness": 3,
+    "local awareness, all layers": 3,
+    "far awareness, all layers": 3,
+    "effective range": 2,
+}
+"""Digits after the point of quantities that are no metric of a task, and whose size says nothing of their precision."""
 ROLES = {"teacher": "teacher", "alone": "student alone", "student": "student"}
 """The models of a run, by their keys in its files, as they are called where they are shown."""
 MOST_DECIMALS = 6
 NOTHING = "–"
 """Shown in place of a missing number."""
+
+
+def role_label(role: str) -> str:
+    """How a model is called where it is shown: `student alone`; of several teachers, after the first, `teacher 2`."""
+    return ROLES.get(role, role.replace("_", " "))
 
 
 def metric_label(metric: str) -> str:
@@ -48,6 +61,8 @@ class Format:
         """The format of a column with these values: the smallest gets `digits` significant digits."""
         if metric in PERCENT:
             return cls(100, 1)
+        if metric in DECIMALS:
+            return cls(1, DECIMALS[metric])
         sizes = [abs(value) for value in values if math.isfinite(value) and value]
         return cls(1, max(digits - 1 - math.floor(math.log10(min(sizes))), 0) if sizes else 2)
 

@@ -1,4 +1,4 @@
-"""Print finished runs as CSV: their overrides, and their primary metric by role and split.
+"""Print finished runs as CSV: their overrides, their primary metric by role and split, and what probes found of them.
 
 python scripts/collect_runs.py multirun/train/2026-01-31_12-00-00 > runs.csv
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from gnn_distill.results.indices import indices_of
 from gnn_distill.storage.provenance import LOCATION_SECTIONS
 from gnn_distill.storage.run_directory import read_summary
 
@@ -31,6 +32,7 @@ def row(run: Path) -> dict[str, object]:
         "best_epoch": summary["best_epoch"],
         "student_seconds": summary["seconds"].get("student"),
         "config_hash": summary["config_hash"],
+        **indices_of(run, summary["config_hash"], summary["finished"]),
     }
 
 

@@ -18,10 +18,12 @@ from omegaconf import OmegaConf
 from gnn_distill.cli.main import CONF_DIR
 from gnn_distill.cli.table import filled
 from gnn_distill.config import schema
+from gnn_distill.config.schema.probe import ExamineSettings
 from gnn_distill.config.schema.table import TableConfig
 from gnn_distill.experiments.cells import PlannedRun, cell_overrides, plan_cell, sized
 from gnn_distill.experiments.tuned import describe_overlap, describe_tuned, pairs_of
 from gnn_distill.formatting import Format
+from gnn_distill.results.indices import has_indices
 from gnn_distill.results.rendering import to_markdown
 from gnn_distill.results.runs import read_rows
 from gnn_distill.results.significance import differences
@@ -44,7 +46,7 @@ def page() -> str:
 def table_of(name: str, size: str, *files: str, columns: Sequence[str] | None = None) -> Table:
     """A table of conf/table with the rows of the first of `files`, with one thread a run, as its own command makes it.
 
-    From the other files it notes other results of the same runs.
+    From the other files it notes other results of the same runs. Rows of probed runs also give what these found.
     """
     config = OmegaConf.merge(TableConfig(size=size), OmegaConf.load(CONF_DIR / "table" / f"{name}.yaml"))
     table = sized(OmegaConf.to_object(config))
@@ -52,7 +54,8 @@ def table_of(name: str, size: str, *files: str, columns: Sequence[str] | None = 
     found = pd.concat([read_rows(ROOT / ROWS / file).assign(file=str(ROWS / file)) for file in files])
     own = found[found["file"] == str(ROWS / files[0])]
     runs = [run for cell in product(table.columns, table.rows) for run in runs_of_cell(table, *cell, own)]
-    return filled(table, runs, found, list(describe_tuned(table)), list(describe_overlap(table)))[0]
+    probe = ExamineSettings() if has_indices(own) else None
+    return filled(table, runs, found, list(describe_tuned(table)), list(describe_overlap(table)), probe)[0]
 
 
 def runs_of_cell(table: TableConfig, column: str, row: str, own: pd.DataFrame) -> list[PlannedRun]:
@@ -212,6 +215,16 @@ def actor_and_tolokers() -> str:
     return by_column({name: (pd.read_csv(ROOT / ROWS / f"{file}.csv"), {}) for name, file in names.items()}, rows)
 
 
+def teachers() -> str:
+    """Teachers alone by data set and kind, over seeds, beside published figures."""
+    frame, lines = pd.read_csv(ROOT / ROWS / "teachers.csv"), []
+    for (dataset, teacher), published in PUBLISHED.items():
+        runs = frame[(frame["dataset"] == dataset) & (frame["teacher"] == teacher)]
+        scores = (spread(runs[f"teacher {part}"], PERCENT) for part in ("val", "test"))
+        lines.append([f"`dataset={dataset} teacher={teacher}`", *scores, published])
+    return markdown(["", "validation", "test", "published, test"], lines)
+
+
 def by_pair(
     file: str, rows: dict[Line, dict[str, Any]], pair: str, header: Line, last: Callable[..., str] | None = None
 ) -> str:
@@ -270,6 +283,13 @@ def markdown(header: Line, lines: Iterable[Line]) -> str:
 
 
 PERCENT = Format.of("accuracy", ())
+PUBLISHED = {
+    ("cora", "gcn"): "81.5",
+    ("citeseer", "gcn"): "70.3",
+    ("cora", "gat"): "83.0 ± 0.7",
+    ("citeseer", "gat"): "72.5 ± 0.7",
+}
+"""Test accuracy in %, on the same splits: Kipf & Welling (2017), Veličković et al. (2018)."""
 SOLVED = 0.95
 """Accuracy that only a model with both parts of far_motif reaches."""
 TABLES: dict[str, Callable[[], str]] = {
@@ -285,6 +305,7 @@ TABLES: dict[str, Callable[[], str]] = {
         cora,
         actor_and_tolokers,
         esol,
+        teachers,
     )
 }
 

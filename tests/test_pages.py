@@ -93,7 +93,7 @@ def test_every_paper_has_its_preset_its_function_and_its_tests() -> None:
     section = PAGES["docs/method.md"].partition("## From paper to code")[2].partition("\n## ")[0]
     rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("| ")][1:]
     code = "\n".join(path.read_text() for path in PACKAGE.glob("[lm]o*/**/*.py"))
-    assert len(rows) == 12
+    assert len(rows) == 14
     for paper, preset, functions, tests in rows:
         (choice,) = re.findall(r"`loss=(\w+)`", preset)
         assert choice in choices("loss"), paper

@@ -4,9 +4,15 @@ import runpy
 from collections.abc import Callable
 from pathlib import Path
 
+import hydra
+import pandas as pd
 import pytest
 
+from gnn_distill.cli.main import CONF_DIR
+from gnn_distill.config.schema.probe import ExamineSettings
 from gnn_distill.results.grids import grids
+from gnn_distill.results.indices import SETTINGS, settings_keys
+from gnn_distill.results.rendering import to_markdown
 from gnn_distill.results.table_files import read_table
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +53,24 @@ def test_the_command_of_a_table_gives_it_again(
     for label, *cells in results.rows:
         told = [label.text, *(f"{cell.text}{cell.marks}{cell.rest}" for cell in cells[:columns])]
         assert any(line.startswith(plain(f"| {' | '.join(told)} |")) for line in lines), told
+
+
+def test_rows_of_probed_runs_give_their_awareness_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = pd.read_csv(ROOT / "docs" / "results" / "table_nci1.csv")
+    asked = settings_keys(ExamineSettings())
+    rows = rows.assign(**{column: asked[file] for file, column in SETTINGS.items()}, given="degrees", probe_code="c")
+    rows["student_local"] = [0.1 + 0.01 * number for number in range(len(rows))]
+    file = tmp_path / "docs" / "results" / "table_nci1.csv"
+    file.parent.mkdir(parents=True)
+    rows.to_csv(file, index=False)
+    monkeypatch.setitem(SCRIPT["table_of"].__globals__, "ROOT", tmp_path)
+    with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        table = SCRIPT["table_of"]("nci1", "full", "table_nci1.csv")
+    (local,) = table.further
+    assert local.reference == "alone"
+    alone = rows[rows["overrides"].str.contains("teacher=none")]["student_local"]
+    assert sorted(local.cells["alone", "nci1"].values) == pytest.approx(sorted(alone))
+    assert f"{alone.mean():.3f} ± {alone.std(ddof=1):.3f}" in to_markdown(table)
 
 
 def plain(line: str) -> str:

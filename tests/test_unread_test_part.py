@@ -96,7 +96,8 @@ WORDS = (
     *("dataset=unread", "teacher=gat", "teacher.hidden_channels=8", "teacher.rwse=2", "tracker=none"),
     *("student=graphormer", "student.hidden_channels=8", "student.num_layers=2", "student.num_heads=2"),
     *("encoding=all", "loss=mugsi", "loss.weights.micro=0.1", "loss.weights.macro=0.1", "loss.micro.attention=1"),
-    *("loss.macro.distance_profile=1", "loss.macro.distribution=1", "alignment.weights.node=0.1"),
+    *("loss.macro.distance_profile=1", "loss.macro.distribution=1", "loss.macro.anchor_relation=1"),
+    *("alignment.weights.node=0.1", "alignment.weights.contrast=0.1", "alignment.standardise=whiten"),
     *(
         "alignment.weights.subgraph=0.1",
         "alignment.max_members=3",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,13 @@ from gnn_distill.analysis.levels import Levels, graph_states, make_levels, pair_
 from gnn_distill.analysis.node_types import NodeTypes, one_hot
 from gnn_distill.analysis.ridge import standardised
 from gnn_distill.analysis.scores import Level, Scores, probe, why_left_out
+from gnn_distill.analysis.shared import Examined, Shared
 from gnn_distill.analysis.states import States, Subject, states_of
 from gnn_distill.analysis.targets import Targets
 from gnn_distill.config.schema.probe import ProbeSettings
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
+from gnn_distill.storage.store import Store
 
 MOST_SHUFFLED = 0.02
 """Awareness of another graph's targets above which, beyond noise, something is wrong with the probes."""
@@ -45,8 +48,11 @@ def examine(
     targets: Targets,
     settings: ProbeSettings,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    store: Store | None = None,
 ) -> dict[str, Any]:
     """What probe.json holds of a run's models by role: awareness by representation, with controls and floor.
+
+    store: where what is found of models that other runs have, too, is kept: teachers and untrained twins.
 
     Raises:
         UserError: if probes find targets of other graphs: the numbers would be worthless.
@@ -55,18 +61,25 @@ def examine(
     levels = make_levels(task, held, targets, list(subjects.values()), marks, settings)
     told = {name: tell(level) for name in ("node", "graph", "pair") if (level := getattr(levels, name)) is not None}
     weights = resamples(held.num_units, settings.resamples, settings.seed)
+    shared = None if store is None else Shared(store, levels, settings)
     done, total = 0, len(subjects) * (1 + settings.untrained)
     models: dict[str, Any] = {}
+
+    def found_of(subject: Subject, what: str, twin: bool, kept: bool) -> Examined:
+        states = states_of(subject, held.graphs)
+        take = partial(examine_one, states, held, levels, told, weights, settings, twin)
+        return shared.get(states, twin, f"{what} of {task.spec.name}", take) if shared and kept else take()
+
     for role, subject in subjects.items():
-        measured, found = examine_one(subject, held, levels, told, weights, settings)
+        model = found_of(subject, role, twin=False, kept=role == "teacher")
         progress(done := done + 1, total)
         twins = []
         for number in range(settings.untrained):
-            twins.append(examine_one(subject.twin(number), held, levels, told, weights, settings, twin=True))
+            twins.append(found_of(subject.twin(number), f"untrained twin {number} of the {role}", twin=True, kept=True))
             progress(done := done + 1, total)
-        models[role] = found | {"learned": learned(measured, [twin for twin, _ in twins], settings)}
+        models[role] = model.description | {"learned": learned(model, twins)}
         if twins:
-            models[UNTRAINED.format(role=role)] = mean_of([description for _, description in twins])
+            models[UNTRAINED.format(role=role)] = mean_of([twin.description for twin in twins])
     check_shuffled(models)
     return {
         "graphs": len(held.graphs),
@@ -98,20 +111,20 @@ def tell(level: Level) -> Told:
 
 
 def examine_one(
-    subject: Subject,
+    states: States,
     held: HeldOut,
     levels: Levels,
     told: Mapping[str, Told],
     weights: np.ndarray,
     settings: ProbeSettings,
-    twin: bool = False,
-) -> tuple[dict[str, Measured], dict[str, Any]]:
-    """Awareness of one model by representation, as numbers and as probe.json holds it.
+    twin: bool,
+) -> Examined:
+    """Awareness of one model by representation.
 
     Of single layers of an untrained twin, task truths alone.
     """
-    states = states_of(subject, held.graphs)
-    measured, found = {}, {}
+    found: dict[str, Any] = {}
+    indices: dict[str, np.ndarray] = {}
     for name, nodes in representations(states, settings.layers).items():
         if twin and name not in JOINED:
             if levels.truth is not None:
@@ -125,14 +138,16 @@ def examine_one(
         ]
         if not parts:
             continue
-        measured[name] = Measured.of(parts, weights)
-        found[name] = describe(measured[name], settings.local, settings.far)
+        measured = Measured.of(parts, weights)
+        if name in JOINED:
+            indices |= {f"{name} {key}": values for key, values in indices_of(measured, settings).items()}
+        found[name] = describe(measured, settings.local, settings.far)
         found[name]["truths"] = truths(levels.truth, nodes)
         if not twin:
             found[name]["targets"] = {
                 target.name: {"awareness": float(a), "r2": float(r2), "auroc": float(area)}
                 for target, a, r2, area in zip(
-                    measured[name].targets, measured[name].value, measured[name].r2, measured[name].auroc, strict=True
+                    measured.targets, measured.value, measured.r2, measured.auroc, strict=True
                 )
             }
     description: dict[str, Any] = {"states": found}
@@ -140,7 +155,16 @@ def examine_one(
         description["shuffled"] = shuffled(levels.shuffled, states, weights)
     if settings.mdl:
         description["bits_saved"] = length(told["node"].level, states, settings.seed)
-    return measured, description
+    return Examined(description, indices)
+
+
+def indices_of(measured: Measured, settings: ProbeSettings) -> dict[str, np.ndarray]:
+    """Local and far index, of all families and of typed shells alone: the value, then that of every resample."""
+    return {
+        f"{reach}{ending}": of(measured, reach, settings.local, settings.far)
+        for reach in awareness.RANGES
+        for ending, of in (("", index), ("_shells", shells_index))
+    }
 
 
 def level_states(states: States, held: HeldOut, levels: Levels, name: str, nodes: np.ndarray) -> dict[str, np.ndarray]:
@@ -191,17 +215,13 @@ def check_shuffled(models: Mapping[str, Any]) -> None:
             )
 
 
-def learned(measured: Mapping[str, Measured], twins: list[Mapping[str, Measured]], settings: ProbeSettings) -> dict:
+def learned(model: Examined, twins: list[Examined]) -> dict[str, dict[str, Any]]:
     """A of the model − mean A of its untrained twins, by representation and range; empty without twins."""
-    found: dict[str, Any] = {}
-    for name in JOINED if twins else ():
-        if name not in measured:
-            continue
-        for reach in awareness.RANGES:
-            for key, of in ((reach, index), (f"{reach}_shells", shells_index)):
-                floor = np.mean([of(twin[name], reach, settings.local, settings.far) for twin in twins], axis=0)
-                value = of(measured[name], reach, settings.local, settings.far) - floor
-                found.setdefault(name, {})[key] = summary(value)
+    found: dict[str, dict[str, Any]] = {}
+    for name, value in model.indices.items() if twins else ():
+        representation, key = name.split()
+        floor = np.mean([twin.indices[name] for twin in twins], axis=0)
+        found.setdefault(representation, {})[key] = summary(value - floor)
     return found
 
 

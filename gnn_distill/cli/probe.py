@@ -15,9 +15,9 @@ from gnn_distill.pipeline.profile import profile_run
 from gnn_distill.results.probe_files import write_probes
 from gnn_distill.results.probe_page import verdicts
 from gnn_distill.results.probe_tables import in_short
-from gnn_distill.results.probes import PROBE, find_runs
+from gnn_distill.results.probes import find_runs
 from gnn_distill.results.rendering import markdown_grid, rich_grid
-from gnn_distill.storage.run_directory import PROFILE
+from gnn_distill.storage.run_directory import PROBE, PROFILE
 from gnn_distill.training.console import Console
 
 

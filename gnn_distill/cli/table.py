@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console as RichConsole
 
 from gnn_distill.config.quoting import for_hydra
+from gnn_distill.config.schema.probe import ExamineSettings
 from gnn_distill.config.schema.table import TableCommand, TableConfig
 from gnn_distill.errors import UserError
 from gnn_distill.experiments.absent import describe_absent
@@ -28,8 +29,11 @@ from gnn_distill.experiments.cells import (
     status,
 )
 from gnn_distill.experiments.launch import failure, launch
+from gnn_distill.experiments.probing import describe_given, index_scores, probe_runs, to_probe
 from gnn_distill.experiments.tuned import describe_overlap, describe_tuned
+from gnn_distill.results.awareness import with_awareness
 from gnn_distill.results.comparison import make_table
+from gnn_distill.results.indices import by_settings, describe_other_code, describe_other_settings, with_indices
 from gnn_distill.results.publish import publish
 from gnn_distill.results.rendering import to_markdown, to_rich
 from gnn_distill.results.runs import left_out, origin, read_runs
@@ -59,7 +63,7 @@ def main(cfg: DictConfig) -> None:
         console.warn(text)
     if table.status:
         return print_status(console, table, known, absent)
-    stopped = ""
+    stopped, unprobed = "", {}
     if table.run:
         queue = to_make(table, known)
         print_plan(console, table, known, len(queue))
@@ -71,14 +75,26 @@ def main(cfg: DictConfig) -> None:
             known = status(runs, counted_rows(runs, found, table))
             if not stopped and any(known[run] == "missing" for run in queue):
                 stopped = "it skipped runs without an error"
+        if table.probe:
+            unprobed = probe_missing(console, command, table, runs, found)
 
-    made, rows, values = filled(table, runs, found, remarks, limits)
+    asked = command.probe if table.probe else None
+    made, rows, values = filled(table, runs, found, remarks, limits, asked)
     figures = publish(folder, made, rows, values)
     terminal = RichConsole()
     terminal.print(to_rich(made)) if terminal.is_terminal else print(to_markdown(made))
     console.say(f"Files: {folder}")
     mirror(cfg, made, folder, figures, console)
-    print_gaps(console, table, known, absent, stopped)
+    print_gaps(console, table, known, absent, stopped, unprobed)
+
+
+def probe_missing(
+    console: Console, command: TableCommand, table: TableConfig, runs: Sequence[PlannedRun], found: pd.DataFrame
+) -> dict[PlannedRun, str]:
+    """Probe the finished runs that lack it; why some cannot be."""
+    chosen = to_probe(runs, counted_rows(runs, found, table), table)
+    console.stage("Probes", f"{len(chosen)} finished runs")
+    return probe_runs(chosen, command.probe, command.paths, console)
 
 
 def filled(
@@ -87,12 +103,22 @@ def filled(
     found: pd.DataFrame,
     remarks: Sequence[str] = (),
     limits: Sequence[str] = (),
+    probe: ExamineSettings | None = None,
 ) -> tuple[Table, pd.DataFrame, pd.DataFrame]:
-    """The table of the runs that were found, with its notes; the rows of these runs, and their scores."""
+    """The table of the runs that were found, with its notes; the rows of these runs, and their scores.
+
+    probe: how runs must have been probed for the table to show what their models know of structure; None: it does not.
+    """
     rows = counted_rows(runs, found, table)
     values = scores(runs, rows, table)
     limits = [*limits, *describe_changed(runs, found, table), *left_out(found, rows), *mixed(values, table)]
-    return make_table(table, values, [*remarks, *origin(rows)], limits), rows, values
+    made = make_table(table, values, [*remarks, *origin(rows)], limits)
+    if probe is None:
+        return made, rows, values
+    rows = with_indices(rows)
+    shown = by_settings(rows, probe)
+    about = [*describe_other_settings(rows, probe), *describe_other_code(rows), *describe_given(runs, shown, table)]
+    return with_awareness(made, table, index_scores(runs, shown, table), about), rows, values
 
 
 def to_make(table: TableConfig, known: State) -> list[PlannedRun]:
@@ -129,11 +155,18 @@ def print_status(console: Console, table: TableConfig, known: State, absent: Seq
         console.notice(text)
 
 
-def print_gaps(console: Console, table: TableConfig, known: State, absent: Sequence[str], stopped: str) -> None:
+def print_gaps(
+    console: Console,
+    table: TableConfig,
+    known: State,
+    absent: Sequence[str],
+    stopped: str,
+    unprobed: Mapping[PlannedRun, str],
+) -> None:
     """Print what the table still lacks, and why.
 
     Raises:
-        UserError: if runs failed, or could not be made.
+        UserError: if runs failed, could not be made, or could not be probed.
     """
     failed = [run for run, state in known.items() if state == "failed"]
     for run in failed:
@@ -153,4 +186,9 @@ def print_gaps(console: Console, table: TableConfig, known: State, absent: Seque
         raise UserError(
             f"table={table.name}: {len(failed)} of {len(known)} runs failed and are missing from the table. Read their "
             "logs above, and repeat them with table.rerun=failed."
+        )
+    if unprobed:
+        raise UserError(
+            f"table={table.name}: {len(unprobed)} runs could not be probed. The warnings above say why; the table is "
+            "written without their indices."
         )

@@ -6,12 +6,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gnn_distill.config.schema.data import DatasetConfig
     from gnn_distill.config.schema.run import TrainConfig
+    from gnn_distill.config.schema.teacher import TeacherConfig
 
 
 def run_name(config: "TrainConfig") -> str:
-    """`graphormer<-gin nci1 s0`."""
-    models = models_of(config.student.name, config.teacher.name, config.teacher.control)
-    return f"{'<-'.join(models)} {title(config.dataset).lower()} s{config.seed}"
+    """`graphormer<-gin nci1 s0`; with several teachers `graphormer<-gin+gat x3 nci1 s0`."""
+    teacher = config.teacher
+    models = models_of(config.student.name, "+".join([teacher.name, *teacher.also]), teacher.control)
+    times = f" x{teacher.ensemble}" if teacher.ensemble > 1 else ""
+    return f"{'<-'.join(models)}{times} {title(config.dataset).lower()} s{config.seed}"
+
+
+def teacher_roles(teacher: "TeacherConfig") -> list[str]:
+    """How files and messages of a run call its teachers: teacher, teacher_2, teacher_3, …"""
+    count = teacher.ensemble * (1 + len(teacher.also))
+    return ["teacher", *(f"teacher_{number}" for number in range(2, count + 1))]
 
 
 def title(dataset: "DatasetConfig") -> str:

@@ -31,6 +31,19 @@ def projection_fits_widths(cfg: DictConfig) -> None:
             )
 
 
+def whitened_states_are_mapped(cfg: DictConfig) -> None:
+    """Whitened states have directions of their own, which no state of the student has without a map."""
+    if cfg.alignment.standardise != "whiten" or cfg.teacher.name == "none":
+        return
+    if cfg.alignment.reuse_head:
+        why = "the teacher's head reads states as they are. Choose std, or set alignment.reuse_head=false."
+        raise refuse("alignment.standardise", "whiten", why)
+    for key in ("alignment.projection", "loss.micro.projection", "loss.macro.projection"):
+        if OmegaConf.select(cfg, key) == "none":
+            why = "alignment.standardise=whiten rotates the teacher's states. Choose linear or mlp."
+            raise refuse(key, "none", why)
+
+
 def signals_hold_the_aligned_layers(cfg: DictConfig) -> None:
     """The layers to align are kept."""
     align = cfg.alignment
@@ -86,6 +99,13 @@ def something_is_learned(cfg: DictConfig) -> None:
         )
 
 
+def exits_have_a_layer(cfg: DictConfig) -> None:
+    """Exits are taken before the last layer."""
+    if cfg.loss.weights.soft * cfg.loss.soft.exits and cfg.student.num_layers < 2:
+        why = "student.num_layers=1: there is no layer before the last. Set it to 0, or use more layers."
+        raise refuse("loss.soft.exits", cfg.loss.soft.exits, why)
+
+
 def alone_is_another_run(cfg: DictConfig) -> None:
     """A student alone is compared with a taught one, and learns from labels."""
     if not cfg.alone:
@@ -123,12 +143,13 @@ def attention_can_be_taught(cfg: DictConfig) -> None:
         )
     if micro.attention_target != "gat":
         return
-    if teacher.name not in ("gat", "custom") and "." not in teacher.name:
-        raise refuse(
-            "loss.micro.attention_target",
-            "gat",
-            f"teacher={teacher.name} has no attention of its own. Choose teacher=gat, or propagation or cosine.",
-        )
+    for key, kind in (("teacher", teacher.name), *(("teacher.also", kind) for kind in teacher.also)):
+        if kind not in ("gat", "custom") and "." not in kind:
+            raise refuse(
+                "loss.micro.attention_target",
+                "gat",
+                f"{key}={kind} has no attention of its own. Choose teacher=gat, or propagation or cosine.",
+            )
     if teacher.control in ("shuffled", "self"):
         raise refuse(
             "loss.micro.attention_target",
@@ -158,8 +179,10 @@ def head_can_be_reused(cfg: DictConfig) -> None:
 OBJECTIVE_RULES = (
     own_losses_are_named,
     projection_fits_widths,
+    whitened_states_are_mapped,
     signals_hold_the_aligned_layers,
     something_is_learned,
+    exits_have_a_layer,
     attention_can_be_taught,
     head_can_be_reused,
     alone_is_another_run,

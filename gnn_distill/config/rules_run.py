@@ -12,6 +12,7 @@ from gnn_distill.config.node_families import sources
 from gnn_distill.config.plugins import MODULES, check_module_path, names_of_modules
 from gnn_distill.config.rules_objective import OBJECTIVE_RULES
 from gnn_distill.config.rules_separate import SEPARATE_RULES, has_labels
+from gnn_distill.config.rules_teachers import TEACHERS_RULES
 from gnn_distill.config.schema.data import SAVED_GRAPHS, SMILES_LINES, SMILES_TABLE, SmilesConfig
 from gnn_distill.errors import UserError, check_name, refuse, suggest
 
@@ -33,7 +34,7 @@ def _modules_exist(cfg: DictConfig, keys: Iterable[str] = tuple(MODULES)) -> Non
 
 def _heads_divide_width(cfg: DictConfig) -> None:
     sections = {"student.num_heads": cfg.student}
-    if cfg.teacher.name == "gat":
+    if "gat" in (cfg.teacher.name, *cfg.teacher.also):
         sections["teacher.heads"] = cfg.teacher
     for key, section in sections.items():
         heads, width = OmegaConf.select(cfg, key), section.hidden_channels
@@ -243,6 +244,7 @@ RULES_OF_SEPARATE: Iterable[Callable[[DictConfig], None]] = (
 TRAIN_RULES: Iterable[Callable[[DictConfig], None]] = (
     has_labels,
     _modules_exist,
+    *TEACHERS_RULES,
     _heads_divide_width,
     _custom_teacher_is_complete,
     _own_keys_have_readers,

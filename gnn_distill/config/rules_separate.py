@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from omegaconf import DictConfig, OmegaConf
 
+from gnn_distill.config.rules_teachers import several
 from gnn_distill.config.schema.structure_data import PairsConfig
 from gnn_distill.errors import UserError, refuse
 
@@ -34,6 +35,8 @@ def _one_model(cfg: DictConfig) -> None:
     if cfg.teacher.control != "none" or cfg.teacher.checkpoint is not None:
         key = "teacher.checkpoint" if cfg.teacher.control == "none" else "teacher.control"
         raise refuse(key, OmegaConf.select(cfg, key), "models start from random weights here. Leave it out.")
+    if asked := several(cfg.teacher):
+        raise refuse(*asked, "one model is asked here. Leave it out.")
 
 
 def _test_has_enough_copies(cfg: DictConfig) -> None:

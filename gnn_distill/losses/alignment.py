@@ -1,9 +1,8 @@
 """Feature alignment: the student's projected states match the teacher's standardised ones."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import reduce
-from operator import attrgetter, or_
+from functools import partial
+from operator import attrgetter
 
 import torch
 from jaxtyping import Float
@@ -11,13 +10,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
-from gnn_distill.data.batching import GraphBatch
+from gnn_distill.losses.contrast import contrast
 from gnn_distill.losses.prepare import prepare, unit
 from gnn_distill.losses.projectors import Projectors
-from gnn_distill.losses.rows import PooledRows, RowLoss, Rows, graph_rows, head_rows, node_rows, sample_rows
-from gnn_distill.losses.term import Requires, TeacherRows, Term
+from gnn_distill.losses.rows import MeanLoss, PooledRows, RowLoss, Rows, graph_rows, head_rows, node_rows, sample_rows
+from gnn_distill.losses.term import Term
 from gnn_distill.models.layers.projection import States
-from gnn_distill.models.representations import Representations
 
 
 def align_mse(student: States, teacher: States) -> Float[Tensor, ""]:
@@ -61,7 +59,9 @@ def infonce(student: States, teacher: States, temperature: float = 0.1) -> Float
     return F.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
 
 
-MEASURES = {"mse": align_mse, "cosine": align_cosine, "cka": align_cka, "infonce": infonce}
+MEASURES = {"mse": align_mse, "cosine": align_cosine, "cka": align_cka}
+CONTRASTS = {"infonce": infonce, "contrast": contrast}
+"""Measures that form all pairs of rows."""
 
 
 def teacher_layer(student_layer: int, student_layers: int, teacher_layers: int) -> int:
@@ -70,38 +70,28 @@ def teacher_layer(student_layer: int, student_layers: int, teacher_layers: int) 
 
 
 def alignment_terms(projectors: Projectors, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
-    """`align_node`, `align_subgraph` and `align_graph`."""
+    """`align_node`, `align_subgraph`, `align_graph` and `align_contrast`."""
     measure, ramp = measure_of(align), loss.schedule.align
     for scale, rows_of in (("node", _node_rows), ("subgraph", _subgraph_rows), ("graph", _graph_rows)):
         if weight := getattr(align.weights, scale):
             losses = [RowLoss(rows, measure) for rows in rows_of(projectors, align)]
             yield Term(f"align_{scale}", weight, ramp, MeanLoss(losses))
+    if weight := align.weights.contrast:
+        rows = node_rows(projectors, "align_contrast", align.projection, samples=align.samples)
+        yield Term("align_contrast", weight, ramp, RowLoss(rows, partial(contrast, temperature=align.temperature)))
 
 
 def measure_of(align: AlignmentConfig) -> Callable[[States, States], Float[Tensor, ""]]:
     """The measure between rows; a contrast takes at most `samples` of them."""
-    if align.measure != "infonce":
+    if align.measure in MEASURES:
         return MEASURES[align.measure]
+    measure = CONTRASTS[align.measure]
 
     def contrast_of_samples(student: States, teacher: States) -> Float[Tensor, ""]:
         picked = sample_rows(len(student), align.samples, student.device)
-        return infonce(student[picked], teacher[picked], align.temperature)
+        return measure(student[picked], teacher[picked], align.temperature)
 
     return contrast_of_samples
-
-
-@dataclass(frozen=True)
-class MeanLoss:
-    """The mean of the losses of several pairs of layers."""
-
-    losses: list[RowLoss]
-
-    @property
-    def requires(self) -> Requires:
-        return reduce(or_, (loss.requires for loss in self.losses))
-
-    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Float[Tensor, ""]:
-        return torch.stack([loss(out, batch, teacher) for loss in self.losses]).mean()
 
 
 def _node_rows(projectors: Projectors, align: AlignmentConfig) -> list[Rows]:

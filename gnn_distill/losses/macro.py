@@ -13,6 +13,7 @@ from torch import Tensor
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig, MacroConfig
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.encodings.distances import UNREACHABLE
+from gnn_distill.losses.contrast import ToAnchors
 from gnn_distill.losses.graph_lookups import LastValue
 from gnn_distill.losses.prepare import pad, prepare, unit
 from gnn_distill.losses.projectors import Projectors
@@ -116,16 +117,27 @@ GRAPH_RELATIONS = {"cosine": graph_relation_cosine, "pkt": graph_relation_pkt}
 
 
 def macro_terms(projectors: Projectors, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
-    """`macro_graph_relation`, `macro_distance_profile` and `macro_distribution`."""
+    """`macro_graph_relation`, `macro_anchor_relation`, `macro_distance_profile` and `macro_distribution`."""
     macro, ramp = loss.macro, loss.schedule.macro
     if weight := loss.weights.macro * macro.graph_relation:
         name, samples = "macro_graph_relation", _samples(projectors, macro)
         rows = graph_rows(projectors, name, macro.projection, align, macro.among, samples=samples)
         yield Term(name, weight, ramp, RowLoss(rows, GRAPH_RELATIONS[macro.measure]))
+    if weight := loss.weights.macro * macro.anchor_relation:
+        yield Term("macro_anchor_relation", weight, ramp, _anchor_loss(projectors, macro, align))
     if weight := loss.weights.macro * macro.distance_profile:
         yield Term("macro_distance_profile", weight, ramp, _profile_loss(projectors, macro))
     if weight := loss.weights.macro * macro.distribution:
         yield Term("macro_distribution", weight, ramp, _distribution_loss(projectors, macro))
+
+
+def _anchor_loss(projectors: Projectors, macro: MacroConfig, align: AlignmentConfig) -> RowLoss:
+    """To the teacher's states of training graphs; at node level, of nodes that are taught."""
+    name, samples = "macro_anchor_relation", _samples(projectors, macro)
+    rows = graph_rows(projectors, name, macro.projection, align, macro.among, samples=samples)
+    target = projectors.graphs() if projectors.level == "graph" else projectors.nodes(projectors.last)
+    anchors = target.standardise(projectors.teacher.draw(target.layer, macro.num_anchors))
+    return RowLoss(rows, projectors.hold(name, ToAnchors(anchors, macro.anchor_temperature)))
 
 
 def _profile_loss(projectors: Projectors, macro: MacroConfig) -> BatchLoss:
@@ -151,7 +163,7 @@ def _distribution_loss(projectors: Projectors, macro: MacroConfig) -> BatchLoss:
     """Between the node sets of each graph; of one large graph between the states of nodes drawn in each step."""
     samples = 0 if projectors.split_by_graph else macro.samples
     rows = node_rows(projectors, "macro_distribution", macro.projection, samples=samples)
-    sigmas = bandwidths(projectors.teacher.median_distance())
+    sigmas = bandwidths(projectors.teacher.median_distance(projectors.standardiser(projectors.last)))
 
     def within_graphs(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
         return distribution(*_padded(student, teacher, batch), batch.row_mask, sigmas.to(student.device))

@@ -19,14 +19,15 @@ from gnn_distill.losses.graph_lookups import Structure
 from gnn_distill.losses.projectors import Projectors, StudentShape, TeacherShape
 from gnn_distill.losses.schedule import ramp_factor, settles
 from gnn_distill.losses.task import TaskLoss
-from gnn_distill.losses.term import Requires, TeacherRows, Term
+from gnn_distill.losses.term import Requires, TeacherRows, Term, of_all_teachers
 from gnn_distill.models.representations import Representations
 
 
 class Objective(nn.Module):
     """Weighted sum of the terms whose weight is not 0; owns the projections that the terms learn.
 
-    Without a teacher only the task term is left.
+    Without a teacher only the task term is left. `further` teachers have projections of their own, and share the weight
+    of each term with the first.
     """
 
     def __init__(
@@ -37,14 +38,22 @@ class Objective(nn.Module):
         teacher: TeacherShape | None = None,
         student: StudentShape | None = None,
         structure: Structure | None = None,
+        further: Sequence[TeacherShape] = (),
     ) -> None:
         super().__init__()
         self.task_loss, self.form = task_loss, loss.schedule.form
-        self.projectors = None
+        self.projectors, self.further = None, nn.ModuleList()
         terms = [Term("task", loss.weights.task, loss.schedule.task, task_loss)] if loss.weights.task else []
         if teacher is not None:
-            self.projectors = Projectors(teacher, student, task_loss, structure)
-            terms += [term for family in FAMILIES for term in family(self.projectors, loss, align)]
+            whiten = align.standardise == "whiten"
+            self.projectors = Projectors(teacher, student, task_loss, structure, whiten)
+            for shape in further:
+                self.further.append(Projectors(shape, student, task_loss, structure, whiten, self.projectors.operators))
+            of_each = [
+                [term for family in FAMILIES for term in family(projectors, loss, align)]
+                for projectors in (self.projectors, *self.further)
+            ]
+            terms += [of_all_teachers(same) for same in zip(*of_each, strict=True)]
         self.terms = {term.name: term for term in terms}
         self.balance = None
         if teacher is not None and loss.balance == "gradient":

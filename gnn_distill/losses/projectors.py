@@ -14,7 +14,10 @@ from gnn_distill.losses.graph_lookups import LastValue, Structure
 from gnn_distill.losses.task import TaskLoss
 from gnn_distill.losses.term import Requires, TeacherRows
 from gnn_distill.models.layers.projection import Keep, projection
-from gnn_distill.models.layers.standardise import Moments, Standardise
+from gnn_distill.models.layers.standardise import Moments, Standardise, Whiten
+
+MOST_CORRELATED = 65_536
+"""Largest number of states from which their correlations are computed."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,10 @@ class TeacherShape:
     nodes: dict[int, Moments]
     """By layer, counted from 1."""
     graph: Moments
-    median_distance: Callable[[], float] = lambda: 1.0
-    """`median_distance` of the last layer's standardised states; computed when called."""
+    draw: Callable[[int | None, int], Float[Tensor, "unit channel"]]
+    """States after a layer (None: graph states) of at most so many of the units that are taught; always the same."""
+    median_distance: Callable[[nn.Module], float] = lambda standardise: 1.0
+    """`median_distance` of the last layer's states, standardised by a function; computed when called."""
 
 
 class StudentShape(NamedTuple):
@@ -49,7 +54,7 @@ class Target(NamedTuple):
 
     layer: int | None
     """Node states after this layer, counted from 1; None: graph states."""
-    standardise: Standardise | None
+    standardise: Standardise | Whiten | None
     """None: raw states with all their dimensions."""
     channels: int
     """Number of dimensions left."""
@@ -70,16 +75,26 @@ class Target(NamedTuple):
 class Projectors(nn.Module):
     """Owns the projections that terms learn, and the standardisation of the teacher's states.
 
-    task_loss: knows labels and level of the task; structure: finds subgraphs, walks and anchors when a term needs them.
+    task_loss: knows labels and level of the task; structure: finds subgraphs, walks and anchors when a term needs them;
+    whiten: standardised states are also made uncorrelated; operators: what was found for another teacher of the same
+    student.
     """
 
     def __init__(
-        self, teacher: TeacherShape, student: StudentShape, task_loss: TaskLoss, structure: Structure | None = None
+        self,
+        teacher: TeacherShape,
+        student: StudentShape,
+        task_loss: TaskLoss,
+        structure: Structure | None = None,
+        whiten: bool = False,
+        operators: dict[str, LastValue] | None = None,
     ) -> None:
         super().__init__()
         self.teacher, self.student, self.task_loss, self.structure = teacher, student, task_loss, structure
-        self.standardise, self.projections = nn.ModuleDict(), nn.ModuleDict()
-        self._operators: dict[str, LastValue] = {}
+        self.whiten = whiten
+        self.standardise, self.projections, self.held = nn.ModuleDict(), nn.ModuleDict(), nn.ModuleDict()
+        self.operators = {} if operators is None else operators
+        """Of subgraphs by source, for `operator`."""
 
     @property
     def level(self) -> str:
@@ -105,11 +120,14 @@ class Projectors(nn.Module):
         """Graph states, standardised, or raw with all their dimensions."""
         return _raw(None, self.teacher.graph) if raw else _standardised(None, self.standardiser(None))
 
-    def standardiser(self, layer: int | None) -> Standardise:
+    def standardiser(self, layer: int | None) -> Standardise | Whiten:
         """Standardisation of node states after a layer (None: of graph states), the same for all terms."""
         key, moments = ("graph", self.teacher.graph) if layer is None else (f"node{layer}", self.teacher.nodes[layer])
         if key not in self.standardise:
-            self.standardise[key] = Standardise(moments)
+            standardise = Standardise(moments)
+            if self.whiten:
+                standardise = Whiten(standardise, self.teacher.draw(layer, MOST_CORRELATED))
+            self.standardise[key] = standardise
         return self.standardise[key]
 
     def project(self, name: str, kind: str | None, channels: int, target: Target) -> nn.Module:
@@ -123,11 +141,16 @@ class Projectors(nn.Module):
         self.projections[name] = Keep(target.kept) if keep else projection(kind, channels, target.channels)
         return self.projections[name]
 
+    def hold(self, name: str, module: nn.Module) -> nn.Module:
+        """The same module, a term's own: it follows the objective to its device, and what it learns is trained."""
+        self.held[name] = module
+        return module
+
     def operator(self, source: str, align: AlignmentConfig) -> Callable[[GraphBatch], Tensor]:
         """Means over the subgraphs of a batch from `source`, as a sparse matrix."""
-        if source not in self._operators:
-            self._operators[source] = LastValue(self.structure.subgraphs(source, align).operator)
-        return self._operators[source]
+        if source not in self.operators:
+            self.operators[source] = LastValue(self.structure.subgraphs(source, align).operator)
+        return self.operators[source]
 
 
 def median_distance(
@@ -157,5 +180,5 @@ def _raw(layer: int | None, moments: Moments) -> Target:
     return Target(layer, None, channels, torch.arange(channels, device=moments.mean.device))
 
 
-def _standardised(layer: int | None, standardise: Standardise) -> Target:
+def _standardised(layer: int | None, standardise: Standardise | Whiten) -> Target:
     return Target(layer, standardise, standardise.channels, standardise.alive)

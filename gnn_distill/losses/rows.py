@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
 from typing import Protocol
 
 import torch
@@ -57,6 +59,20 @@ class BatchLoss(RowLoss):
 
     def _loss(self, student: Tensor, states: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
         return self.formula(student, states, batch)
+
+
+@dataclass(frozen=True)
+class MeanLoss:
+    """The mean of several losses, such as those of several layers."""
+
+    losses: list[RowLoss]
+
+    @property
+    def requires(self) -> Requires:
+        return reduce(or_, (loss.requires for loss in self.losses))
+
+    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Float[Tensor, ""]:
+        return torch.stack([loss(out, batch, teacher) for loss in self.losses]).mean()
 
 
 class LogitRows:

@@ -1,16 +1,20 @@
 """Soft targets: the student matches the teacher's outputs (Hinton et al. 2015)."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from jaxtyping import Bool, Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
+from gnn_distill.cpu import Linear
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.losses.projectors import Projectors
-from gnn_distill.losses.rows import BatchLoss, LogitRows
-from gnn_distill.losses.term import Term
+from gnn_distill.losses.rows import BatchLoss, LogitRows, MeanLoss, Sides
+from gnn_distill.losses.term import Requires, TeacherRows, Term
+from gnn_distill.models.layers.heads import readout
+from gnn_distill.models.representations import Representations
 
 Logits = Float[Tensor, "example output"]
 
@@ -52,8 +56,30 @@ def soft_regression(student: Logits, teacher: Logits, y: Logits | None = None) -
     return distance.mean()
 
 
+@dataclass(frozen=True)
+class ExitRows:
+    """Predictions of an exit, a linear map of the student's node states after a layer, and the teacher's.
+
+    At graph level it reads their mean over each graph.
+    """
+
+    layer: int
+    """Counted from 1."""
+    predict: nn.Module
+    channels: int
+    """How many of the student's channels are read, the first ones."""
+    pooled: bool
+    requires = Requires(logits=True)
+
+    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Sides:
+        states = out.nodes[self.layer - 1][:, : self.channels]
+        if self.pooled:
+            states = readout("mean", states, batch.batch, batch.num_graphs)
+        return self.predict(states), teacher.logits
+
+
 def soft_terms(projectors: Projectors, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
-    """`soft`: the form that suits the kind of task."""
+    """`soft`: the form that suits the kind of task; `soft_exits`: the same of the student's layers but the last."""
     task, soft = projectors.task_loss, loss.soft
 
     def soft_targets(student: Logits, teacher: Logits, batch: GraphBatch) -> Float[Tensor, ""]:
@@ -66,3 +92,14 @@ def soft_terms(projectors: Projectors, loss: LossConfig, align: AlignmentConfig)
 
     if weight := loss.weights.soft:
         yield Term("soft", weight, loss.schedule.soft, BatchLoss(LogitRows(), soft_targets))
+    if weight := loss.weights.soft * soft.exits:
+        exits = [_exit(projectors, layer) for layer in range(1, len(projectors.student.states))]
+        losses = [BatchLoss(rows, soft_targets) for rows in exits]
+        yield Term("soft_exits", weight, loss.schedule.soft, MeanLoss(losses))
+
+
+def _exit(projectors: Projectors, layer: int) -> ExitRows:
+    """After a layer, counted from 1; its map is learned and is no part of the student."""
+    channels = projectors.student.states[layer - 1]
+    predict = projectors.hold(f"soft_exit{layer}", Linear(channels, projectors.task_loss.num_outputs))
+    return ExitRows(layer, predict, channels, projectors.level == "graph")

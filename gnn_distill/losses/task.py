@@ -61,7 +61,7 @@ class TaskLoss(nn.Module):
         split_by_graph: bool | None = None,
     ) -> None:
         super().__init__()
-        self.level = spec.level
+        self.level, self.num_outputs = spec.level, spec.num_outputs
         self.split_by_graph = spec.level == "graph" if split_by_graph is None else split_by_graph
         self.kind, self.absolute, self.label_smoothing = spec.kind, spec.metric == "mae", label_smoothing
         self.register_buffer("mean", torch.tensor(spec.target_mean), persistent=False)

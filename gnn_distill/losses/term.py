@@ -1,7 +1,9 @@
 """A term of the objective: one loss with its weight, what it requires, and the teacher's rows that it receives."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import reduce
+from operator import or_
 from typing import Protocol
 
 import torch
@@ -33,7 +35,12 @@ class Requires:
     @property
     def teacher(self) -> bool:
         """Whether anything is read of the teacher."""
-        return bool(self.layers or self.logits or self.graph or self.attention)
+        return self.logits or self.of_each_teacher
+
+    @property
+    def of_each_teacher(self) -> bool:
+        """Whether what is read differs between several teachers: all but logits, which are theirs together."""
+        return bool(self.layers or self.graph or self.attention)
 
     def __or__(self, other: "Requires") -> "Requires":
         """What either of the two requires."""
@@ -52,6 +59,8 @@ class TeacherRows:
     """Its attention along the edges between rows, `GraphBatch.row_edges`."""
     self_attention: Float[Tensor, "row"] | None = None
     """The attention of each node to itself."""
+    further: list["TeacherRows"] = field(default_factory=list)
+    """The states of further teachers; `logits` are those of all teachers together."""
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "TeacherRows":
         """The same on another device."""
@@ -67,7 +76,8 @@ class TeacherRows:
             None if values is None else function(values)
             for values in (self.logits, self.graph, self.edge_attention, self.self_attention)
         )
-        return TeacherRows(logits, nodes, graph, *attention)
+        further = [other._map(function) for other in self.further]
+        return TeacherRows(logits, nodes, graph, *attention, further)
 
 
 class Loss(Protocol):
@@ -96,3 +106,30 @@ class Term:
     def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows | None) -> Float[Tensor, ""]:
         """The raw value on a batch, without the weight."""
         return self.loss(out, batch, teacher)
+
+
+@dataclass(frozen=True)
+class MeanOverTeachers:
+    """The mean of the same loss of each of several teachers, with a map of its own for each."""
+
+    losses: Sequence[Loss]
+
+    @property
+    def requires(self) -> Requires:
+        """What any of them reads."""
+        return reduce(or_, (loss.requires for loss in self.losses))
+
+    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Float[Tensor, ""]:
+        rows = (teacher, *teacher.further)
+        return torch.stack([loss(out, batch, one) for loss, one in zip(self.losses, rows, strict=True)]).mean()
+
+
+def of_all_teachers(terms: Sequence[Term]) -> Term:
+    """The term that several teachers share, given each one's: their mean under its one weight.
+
+    One that reads only what is the same for all, as the logits of the ensemble, is that of the first.
+    """
+    first, *others = terms
+    if not others or not first.requires.of_each_teacher:
+        return first
+    return replace(first, loss=MeanOverTeachers([term.loss for term in terms]))

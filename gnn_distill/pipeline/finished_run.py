@@ -1,8 +1,9 @@
 """A finished run, read from its folder: its settings, its data, and its models, with fresh twins of them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import OmegaConf
@@ -35,6 +36,8 @@ class FinishedRun:
     config: TrainConfig
     summary: dict
     """summary.json."""
+    loaded: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """Its data and models, once `load_once` has loaded them."""
 
 
 def read_finished_run(folder: Path | str, own_modules: bool = False) -> FinishedRun:
@@ -53,6 +56,7 @@ def read_finished_run(folder: Path | str, own_modules: bool = False) -> Finished
         verify_run(folder, CONFIG.as_posix())
         config = config_of(folder)
     own = [f"{key}={name}" for key in MODULES if "." in (name := OmegaConf.select(OmegaConf.structured(config), key))]
+    own += [f"teacher.also={name}" for name in config.teacher.also if "." in name]
     if config.teacher.target:
         own.append(f"teacher.target={config.teacher.target}")
     if own and not own_modules:
@@ -86,8 +90,22 @@ def load_data(run: FinishedRun, paths: PathsConfig | None = None) -> GraphTask:
     return task
 
 
+def load_once(
+    run: FinishedRun, paths: PathsConfig, own_modules: bool = False, task: GraphTask | None = None
+) -> tuple[GraphTask, dict[str, Subject]]:
+    """Data and models of a run: loaded at the first call, the same at later ones. task: the data, if at hand.
+
+    Raises:
+        UserError: as `load_data` and `load_models`.
+    """
+    if not run.loaded:
+        task = load_data(run, paths) if task is None else task
+        run.loaded.update(task=task, models=load_models(run, task, own_modules))
+    return run.loaded["task"], run.loaded["models"]
+
+
 def load_models(run: FinishedRun, task: GraphTask, own_modules: bool = False) -> dict[str, Subject]:
-    """The run's models by role, teacher and student, as far as it has them.
+    """The run's models by role, teacher and student, as far as it has them; of several teachers the first.
 
     Raises:
         UserError: if their files are damaged or missing.
@@ -117,4 +135,4 @@ def _teacher(run: FinishedRun, task: GraphTask) -> Subject:
         verify_run(run.folder, TEACHER.as_posix())
         model = build()
         model.load_state_dict(checkpoint.load(file, remedy=REPEAT_RUN)["model"])
-    return Subject(model.eval().requires_grad_(False), plan.encoding, build, config.trainer.max_pairs)
+    return Subject(model.eval().requires_grad_(False), plan.encoding, build, plan.recipe.max_pairs)

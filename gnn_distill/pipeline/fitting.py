@@ -9,7 +9,7 @@ from gnn_distill.cpu import products_by_onednn
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.loaders import no_extra
 from gnn_distill.data.task import GraphTask
-from gnn_distill.formatting import ROLES
+from gnn_distill.formatting import role_label
 from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.term import TeacherRows
 from gnn_distill.pipeline.runtime import Runtime
@@ -37,7 +37,7 @@ class StageRecorder(Recorder):
     def on_resume(self, rows: list[dict[str, float]]) -> None:
         """Record the rows of the epochs before the stage was stopped, and no others."""
         if rows:
-            self._runtime.console.notice(f"Resuming the {ROLES[self._stage]} after epoch {len(rows)}.")
+            self._runtime.console.notice(f"Resuming the {role_label(self._stage)} after epoch {len(rows)}.")
         self._runtime.directory.forget(self._stage)
         for row in rows:
             self._runtime.record(self._stage, row)
@@ -60,7 +60,7 @@ def run_fit(
     """
     loader = recipe.loader(task, encodings, runtime.fabric.device)
     with (
-        runtime.console.progress(recipe.max_epochs, ROLES[stage]) as bar,
+        runtime.console.progress(recipe.max_epochs, role_label(stage)) as bar,
         runtime.interruption.held(),
         products_by_onednn(recipe.repeats_shapes),
     ):

@@ -15,20 +15,19 @@ from gnn_distill.analysis.functional_groups import readable
 from gnn_distill.analysis.held_out import HeldOut, held_out
 from gnn_distill.analysis.levels import MOST_PAIRS, rows_of
 from gnn_distill.analysis.node_types import NodeTypes, node_types
+from gnn_distill.analysis.shared import EXAMINE
 from gnn_distill.analysis.targets import Targets, make_targets
 from gnn_distill.config.schema.data import PathsConfig
 from gnn_distill.config.schema.probe import ProbeSettings
 from gnn_distill.data.task import GraphTask
-from gnn_distill.pipeline.finished_run import FinishedRun, load_data, load_models
-from gnn_distill.results.probes import PROBE
+from gnn_distill.pipeline.finished_run import FinishedRun, load_once
 from gnn_distill.storage import checkpoint
 from gnn_distill.storage.checksums import Damaged, OlderVersion, read_json, write_json
 from gnn_distill.storage.code_hash import code_of
-from gnn_distill.storage.run_directory import strict
+from gnn_distill.storage.run_directory import PROBE, strict
 from gnn_distill.storage.store import Store
 from gnn_distill.training.console import Console
 
-EXAMINE = "gnn_distill.analysis.examine"
 AGAIN = "It is made again by gnn-distill probe."
 TARGETS = "targets.safetensors"
 
@@ -53,15 +52,15 @@ def probe_run(
         return False
     started = time.process_time()
     with torch.random.fork_rng(devices=[]):
-        task = load_data(run, paths) if task is None else task
-        subjects = load_models(run, task, own_modules)
+        task, subjects = load_once(run, paths, own_modules, task)
         held = held_out(task, settings.graphs, settings.nodes, settings.seed)
         types = node_types(task, settings.types, settings.seed)
         seconds = {"data": time.process_time() - started}
-        targets = stored_targets(task, held, types, settings, Store(paths.store, console.notice))
+        store = Store(paths.store, console.notice)
+        targets = stored_targets(task, held, types, settings, store)
         seconds["targets"] = time.process_time() - started - sum(seconds.values())
         with console.work("probes") as work:
-            found = examine(task, subjects, held, types, targets, settings, work.update)
+            found = examine(task, subjects, held, types, targets, settings, work.update, store)
         seconds["probes"] = time.process_time() - started - sum(seconds.values())
     for notice in found["notices"]:
         console.notice(notice)

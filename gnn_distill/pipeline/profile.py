@@ -15,11 +15,11 @@ from gnn_distill.analysis.influence import Scene, at_rest
 from gnn_distill.analysis.profile import ProfileSettings, profile_model
 from gnn_distill.analysis.states import Subject
 from gnn_distill.config.schema.data import PathsConfig
-from gnn_distill.config.schema.probe import ExamineSettings
+from gnn_distill.config.schema.probe import PROFILE_KEYS, ExamineSettings
 from gnn_distill.data.batching import collate, evaluation_batches
 from gnn_distill.data.packed import PackedGraphs, gather_ranges
 from gnn_distill.data.task import GraphTask
-from gnn_distill.pipeline.finished_run import FinishedRun, load_data, load_models
+from gnn_distill.pipeline.finished_run import FinishedRun, load_once
 from gnn_distill.pipeline.probe import facts_of, is_made
 from gnn_distill.storage.checksums import write_json
 from gnn_distill.storage.run_directory import PROFILE
@@ -27,8 +27,6 @@ from gnn_distill.training.console import Console
 from gnn_distill.training.metrics import Metrics
 
 MADE_BY = ("gnn_distill.analysis.profile", "gnn_distill.analysis.errors")
-KEYS = ("hops", "far", "profile_graphs", "samples", "roots", "exact", "resamples", "seed")
-"""The keys of `probe` that determine profiles."""
 
 
 def profile_run(
@@ -46,13 +44,12 @@ def profile_run(
     Raises:
         UserError: if its data or files have changed, or nothing is held out.
     """
-    facts = facts_of(run, {key: getattr(settings, key) for key in KEYS}, MADE_BY)
+    facts = facts_of(run, {key: getattr(settings, key) for key in PROFILE_KEYS}, MADE_BY)
     if is_made(run.folder / PROFILE, facts):
         return False
     started = time.process_time()
     with console.work("profiles") as work:
-        task = load_data(run, paths) if task is None else task
-        models = load_models(run, task, own_modules)
+        task, models = load_once(run, paths, own_modules, task)
         found = profiles_of(task, models, settings, work.update)
         part = "test" if run.config.trainer.test else "val"
         found["errors"] = errors_of(task, models, part, settings.resamples)

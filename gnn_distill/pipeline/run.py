@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
+from torch import nn
 
 from gnn_distill.config.capabilities import capabilities_of
-from gnn_distill.config.naming import run_name
+from gnn_distill.config.naming import run_name, teacher_roles
 from gnn_distill.config.quoting import resume_command
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.run import TrainConfig
@@ -15,10 +17,12 @@ from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.formatting import ROLES, part_sizes
+from gnn_distill.formatting import METRIC_LABELS, ROLES, part_sizes, role_label, spoken
 from gnn_distill.interruption import Interrupted, Interruption
 from gnn_distill.losses.task import make_task_loss
+from gnn_distill.models.ensemble import as_one
 from gnn_distill.pipeline.encodings import stored_encodings
+from gnn_distill.pipeline.ensemble import together
 from gnn_distill.pipeline.evaluate import evaluate_splits
 from gnn_distill.pipeline.finished_run import FinishedRun
 from gnn_distill.pipeline.probe import probe_run
@@ -28,7 +32,7 @@ from gnn_distill.pipeline.student import check_student, taught_nodes, train_stud
 from gnn_distill.pipeline.summary import Made, split_sizes, summarise
 from gnn_distill.pipeline.teacher import train_teacher
 from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
-from gnn_distill.pipeline.teacher_plan import plan_teacher
+from gnn_distill.pipeline.teacher_plan import plan_teachers
 from gnn_distill.predict import save_student
 from gnn_distill.results.figures import learning_curves
 from gnn_distill.storage import checkpoint
@@ -77,6 +81,7 @@ def make_run(cfg: DictConfig, folder: Path, resume: bool, console: Console, inte
     tracker = start_tracker(
         cfg, directory.path, run_name(config), config.experiment or config.dataset.name, warn=console.warn,
         run_id=directory.facts["id"], resumed=directory.facts["resumed"] > 0,
+        stages=[*ROLES, *teacher_roles(config.teacher)[1:]],
     )  # fmt: skip
     with keeping_failure(directory, console):
         try:
@@ -101,24 +106,31 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
         write_split(directory, task)
         task_loss = make_task_loss(task, config.task)
         check_student(task, config)  # before hours are spent on a teacher
-        plan = plan_teacher(config, task)
+        plans = plan_teachers(config, task)
     print_data(runtime, task, run_name(config))
 
-    # --- 1 teacher ---
+    # --- 1 teacher, or several ---
     if has_teacher:
         with seconds.of("teacher"):
-            if plan.encoding != EncodingConfig():
-                made.encodings["teacher"], _ = stored_encodings(runtime, task, plan.encoding)
-            made.models["teacher"], made.entries["teacher"] = train_teacher(
-                runtime, task, made.encodings["teacher"], task_loss, plan
-            )
+            if plans[0].encoding != EncodingConfig():  # the same for all
+                made.encodings["teacher"], _ = stored_encodings(runtime, task, plans[0].encoding)
+            for plan in plans:
+                made.teachers[plan.role], made.entries[plan.role] = train_teacher(
+                    runtime, task, made.encodings["teacher"], task_loss, plan
+                )
+            made.models["teacher"] = as_one(list(made.teachers.values()), task.spec.kind)
 
     # --- 2 signals ---
     if has_teacher and has_student:
         with seconds.of("signals"):
-            made.outputs, made.entries["signals"] = compute_teacher_outputs(
-                runtime, task, made.encodings["teacher"], made.models["teacher"], made.entries["teacher"], plan
-            )
+            outputs = []
+            for plan in plans:
+                teacher, trained = made.teachers[plan.role], made.entries[plan.role]
+                found, made.entries[plan.role.replace("teacher", "signals")] = compute_teacher_outputs(
+                    runtime, task, made.encodings["teacher"], teacher, trained, plan
+                )
+                outputs.append(found)
+            made.outputs = together(outputs, task.spec.kind)
         if made.outputs.visible == "transductive":
             console.notice(TRANSDUCTIVE)
 
@@ -139,16 +151,21 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
             )
 
     # --- 4 evaluate ---
-    can = {"teacher": plan.can, "student": capabilities_of(config.student.name)}
+    can = {"teacher": plans[0].can, "student": capabilities_of(config.student.name)}
     can["alone"] = can["student"]
+    trainers = {"teacher": replace(config.trainer, max_pairs=plans[0].recipe.max_pairs)}
+
+    def measure(role: str, model: nn.Module) -> dict[str, dict[str, float]]:
+        trainer, mini_batches = trainers.get(role, config.trainer), can[role].mini_batches
+        return evaluate_splits(runtime, model, task, made.encodings[role], task_loss, trainer, mini_batches)
+
     with seconds.of("evaluation"):
-        results = {
-            role: evaluate_splits(
-                runtime, made.models[role], task, made.encodings[role], task_loss, config.trainer,
-                can[role].mini_batches,
-            )
-            for role in ROLES if role in made.models
-        }  # fmt: skip
+        results = {role: measure(role, made.models[role]) for role in ROLES if role in made.models}
+        if len(made.teachers) > 1:
+            made.each = [
+                {"name": plan.name, "seed": plan.recipe.seed, **measure("teacher", made.teachers[plan.role])}
+                for plan in plans
+            ]
     if has_student:
         seen = Seen.in_training(task, taught_nodes(made.outputs))
         save_student(directory.path, made.models["student"], task.spec, config, task.pipeline, seen)
@@ -161,6 +178,7 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     tracker.summary(summary)
     for path in figures:
         tracker.image(path.stem, path)
+    print_each_teacher(console, task.spec.metric, made.each)
     console.result_table(task.spec, results, directory.path)
     if hint := tracker.finish():
         console.say(f"Weights & Biases: {hint}")
@@ -213,8 +231,16 @@ def print_reused(console: Console, entries: dict[str, Entry], store: str) -> Non
     found = [kind for kind, entry in entries.items() if entry.reused]
     if found:
         console.say(f"Found in {store}: {', '.join(found)}")
-    if "signals" in entries:
-        console.say(f"Teacher signals: {megabytes(entries['signals'].path):.1f} MB in {entries['signals'].path}")
+    for kind, entry in entries.items():
+        if kind.startswith("signals"):
+            console.say(f"Teacher {role_label(kind)}: {megabytes(entry.path):.1f} MB in {entry.path}")
+
+
+def print_each_teacher(console: Console, metric: str, each: list[dict]) -> None:
+    """Of several teachers, whose mean is the teacher of the table below: each one's own score on validation."""
+    if each:
+        scores = (f"{one['name']} {spoken(one['val'][metric], metric)}" for one in each)
+        console.say(f"Each teacher alone, validation {METRIC_LABELS.get(metric, metric)}: {', '.join(scores)}")
 
 
 def megabytes(folder: Path) -> float:

@@ -15,7 +15,7 @@ from gnn_distill.config.schema.run import TrainerConfig
 from gnn_distill.cpu import default_threads, keep_freed_memory, onednn_is_faster, usable_cpus
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
-from gnn_distill.formatting import ROLES
+from gnn_distill.formatting import role_label
 from gnn_distill.interruption import Interruption
 from gnn_distill.models import count_parameters
 from gnn_distill.storage.run_directory import RunDirectory
@@ -69,7 +69,7 @@ class Runtime:
 
     def announce(self, role: str, name: str, model: nn.Module, spec: TaskSpec) -> None:
         """Print a model's size, and a notice if the data have edge features that it does not read."""
-        self.console.say(f"{ROLES[role]}: {name}, {count_parameters(model):,} parameters")
+        self.console.say(f"{role_label(role)}: {name}, {count_parameters(model):,} parameters")
         for notice in getattr(model, "notices", ()):
             self.console.notice(notice)
         if spec.edge_features is not None and not model.reads_edges:

@@ -79,7 +79,8 @@ def student_and_objective(
     runtime.announce(role, config.student.name, student, task.spec)
     widths = StudentShape.of(student, config.alignment.channels)
     structure = StoredStructure(runtime, task, taught_nodes(outputs))
-    return student, Objective(task_loss, config.loss, config.alignment, shape, widths, structure)
+    further = [other.shape() for other in outputs.further] if outputs else []
+    return student, Objective(task_loss, config.loss, config.alignment, shape, widths, structure, further)
 
 
 def taught_nodes(outputs: TeacherOutputs | None) -> str:

@@ -15,6 +15,7 @@ from gnn_distill.models import count_parameters
 from gnn_distill.pipeline.evaluate import constant_scores
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.teacher_outputs import TeacherOutputs
+from gnn_distill.storage import checkpoint
 from gnn_distill.storage.provenance import environment
 from gnn_distill.storage.store import Entry
 from gnn_distill.training.console import Results
@@ -26,6 +27,9 @@ class Made:
     """What the stages of a run have made so far, by role (as in ROLES) or kind of the store's entries."""
 
     models: dict[str, nn.Module] = field(default_factory=dict)
+    """The teacher is several teachers together, if there are several."""
+    teachers: dict[str, nn.Module] = field(default_factory=dict)
+    """Each teacher, by teacher, teacher_2, …"""
     encodings: dict[str, StructuralEncodings | None] = field(default_factory=lambda: {"teacher": None})
     entries: dict[str, Entry] = field(default_factory=dict)
     outputs: TeacherOutputs | None = None
@@ -34,6 +38,8 @@ class Made:
     """The student's training; None: there is no student."""
     alone: FitResult | None = None
     """That of the same student from labels alone; None: it is not asked for."""
+    each: list[dict[str, Any]] = field(default_factory=list)
+    """Of several teachers, what each is and its own metrics by split."""
 
 
 def summarise(
@@ -43,6 +49,7 @@ def summarise(
     directory, fitted, spec, splits = runtime.directory, made.fitted, task.spec, task.splits
     return {
         **results,
+        **({"teachers": made.each} if made.each else {}),
         "constant": constant_scores(task, config.trainer.test),
         "name": run_name(config),
         "dataset": spec.name,
@@ -72,6 +79,7 @@ def summarise(
         "store": runtime.store.used,
         "best_epoch": fitted.best_epoch if fitted else None,
         "epochs": fitted.epochs if fitted else None,
+        **({"selected": selected} if (selected := selected_epochs(runtime, config, made)) else {}),
         **({"best_epoch_alone": made.alone.best_epoch, "epochs_alone": made.alone.epochs} if made.alone else {}),
         "skipped_steps": fitted.skipped if fitted else None,
         "resumed": directory.facts["resumed"],
@@ -90,10 +98,24 @@ def split_sizes(task: GraphTask) -> dict[str, int]:
     return {"train": len(splits.train), **unlabelled, "val": len(splits.val), "test": len(splits.test)}
 
 
-def describe_control(teacher: TeacherConfig, outputs: TeacherOutputs | None) -> dict[str, str | int] | None:
-    """teacher.control, of shuffled also between how many classes, and how many units stayed; None without a teacher."""
+def selected_epochs(runtime: Runtime, config: TrainConfig, made: Made) -> dict[str, dict[str, Any]]:
+    """How the weights of the student and the first teacher were selected, unless as the best epoch's, and of which."""
+    selected = {}
+    if made.teachers and {config.trainer.select, config.pretrain.select} != {"best"}:
+        file = runtime.directory.checkpoints / "teacher.safetensors"
+        selected["teacher"] = checkpoint.load(file, verify=False)["selected"]
+    if made.fitted:
+        selected["student"] = {"select": config.trainer.select, "epochs": list(made.fitted.selected)}
+    return {role: how for role, how in selected.items() if how["select"] != "best" and how["epochs"]}
+
+
+def describe_control(teacher: TeacherConfig, outputs: TeacherOutputs | None) -> dict[str, Any] | None:
+    """teacher.control, of shuffled also between how many classes, and how many units stayed; None without a teacher.
+
+    Of several teachers these counts are lists.
+    """
     if teacher.name == "none":
         return None
-    foreign = outputs.foreign if outputs else None
-    counts = {"classes": foreign.classes, "alone": foreign.alone} if foreign else {}
-    return {"name": teacher.control, **counts}
+    foreign = [one.foreign for one in (outputs, *outputs.further) if one.foreign] if outputs else []
+    counts = {key: [getattr(one, key) for one in foreign] for key in ("classes", "alone") if foreign}
+    return {"name": teacher.control, **{key: each if len(each) > 1 else each[0] for key, each in counts.items()}}

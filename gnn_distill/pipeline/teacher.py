@@ -1,4 +1,4 @@
-"""Stage 1: fit the teacher on the training split and keep its best epoch on validation."""
+"""Stage 1: fit a teacher on the training split and keep its best epoch on validation."""
 
 import hashlib
 from dataclasses import asdict
@@ -24,7 +24,6 @@ from gnn_distill.storage.files import set_aside
 from gnn_distill.storage.store import Entry
 from gnn_distill.training.checkpointer import Checkpointer
 from gnn_distill.training.loop import FitResult
-from gnn_distill.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from gnn_distill.data.encodings.structural import StructuralEncodings
@@ -48,16 +47,16 @@ def train_teacher(
     """
     seed_stage(plan.recipe.seed)
     model = plan.build(task.spec)
-    runtime.announce("teacher", plan.name, model, task.spec)
+    runtime.announce(plan.role, plan.name, model, task.spec)
     if plan.checkpoint:
         load_pretrained(model, plan.settings)
 
     def make(folder: Path) -> None:
         if plan.checkpoint:
             runtime.console.say(f"Its weights are those of {plan.settings.checkpoint}; it is not trained.")
-            fitted = FitResult(0, {}, [])
+            fitted = FitResult(0, {}, [], ())
         else:
-            fitted = train(runtime, model, task, encodings, task_loss, plan.recipe, folder / RUNNING)
+            fitted = train(runtime, model, task, encodings, task_loss, plan, folder / RUNNING)
         checkpoint.save(
             folder / "teacher.safetensors",
             {
@@ -66,6 +65,7 @@ def train_teacher(
                 "best_epoch": fitted.best_epoch,
                 "best": fitted.best,
                 "history": fitted.history,
+                "selected": {"select": plan.recipe.select, "epochs": fitted.selected},
             },
         )
         for file in folder.glob(f"{RUNNING}*"):  # also one that was damaged, and set aside
@@ -81,8 +81,8 @@ def train_teacher(
     model.load_state_dict(state["model"])
     if entry.found:  # a run's record is whole, whoever trained its teacher
         for row in state["history"]:
-            runtime.record("teacher", row)
-    checkpoint.save(runtime.directory.checkpoints / "teacher.safetensors", state)
+            runtime.record(plan.role, row)
+    checkpoint.save(runtime.directory.checkpoints / f"{plan.role}.safetensors", state)
     return runtime.fabric.to_device(model.eval().requires_grad_(False)), entry
 
 
@@ -92,7 +92,7 @@ def train(
     task: GraphTask,
     encodings: "StructuralEncodings | None",
     task_loss: TaskLoss,
-    recipe: Recipe,
+    plan: TeacherPlan,
     running: Path,
 ) -> FitResult:
     """Fit the teacher to the labels; `running` holds its state, from which whoever needs this teacher next resumes."""
@@ -102,7 +102,7 @@ def train(
     except (Damaged, OlderVersion) as error:  # a store repairs itself
         runtime.console.notice(f"{error} It has been renamed to {set_aside(running).name}.")
     labels_alone = Objective(task_loss, LossConfig(), AlignmentConfig())
-    return run_fit(runtime, "teacher", model, labels_alone, task, encodings, recipe, checkpointer)
+    return run_fit(runtime, plan.role, model, labels_alone, task, encodings, plan.recipe, checkpointer)
 
 
 def store_key(task: GraphTask, plan: TeacherPlan) -> dict[str, Any]:
@@ -111,6 +111,7 @@ def store_key(task: GraphTask, plan: TeacherPlan) -> dict[str, Any]:
     parts = {"data": task.fingerprint, "teacher": plan.architecture, "checkpoint": plan.checkpoint}
     if plan.checkpoint:
         return parts
+    selection = {} if recipe.select == "best" else {"select": [recipe.select, recipe.average_epochs]}
     return parts | {
         "optim": asdict(recipe.optim),
         "epochs": recipe.max_epochs,
@@ -119,6 +120,7 @@ def store_key(task: GraphTask, plan: TeacherPlan) -> dict[str, Any]:
         "patience": recipe.patience,
         "nonfinite": recipe.nonfinite,
         "seed": recipe.seed,
+        **selection,
     }
 
 

@@ -1,7 +1,7 @@
 """Stage 2: run the teacher once over the training graphs, and keep its logits and states on disk."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from gnn_distill.data.task import GraphTask, taught_graphs
 from gnn_distill.errors import UserError
 from gnn_distill.losses.projectors import TeacherShape, median_distance
 from gnn_distill.losses.term import Requires, TeacherRows
-from gnn_distill.models.layers.standardise import Moments, Standardise
+from gnn_distill.models.layers.standardise import Moments
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.shuffled_teacher import Foreign, foreign_graphs, foreign_nodes
 from gnn_distill.pipeline.teacher import NOT_TEACHERS, teacher_code, untrained_teacher
@@ -68,6 +68,8 @@ class TeacherOutputs:
     """Which unit's states replace each unit's own; None: none does."""
     attention: Attention | None = None
     """None: no term reads it."""
+    further: tuple["TeacherOutputs", ...] = ()
+    """Those of further teachers, of the same graphs; `logits` are then those of all teachers together."""
 
     def rows(self, batch: GraphBatch, requires: Requires | None = None) -> TeacherRows:
         """The rows of a batch, in its order: of what is kept what is required, or all (None)."""
@@ -82,21 +84,35 @@ class TeacherOutputs:
         attention = self.attention.of(batch, rows, nodes) if requires.attention else ()
         if self.foreign is not None:
             rows, nodes = self.foreign.graphs[rows], self.foreign.nodes[nodes]
-        states = {layer: self.nodes[layer][nodes].float() for layer in requires.layers}
-        return TeacherRows(logits, states, self.graph[rows] if requires.graph else None, *attention)
+        # Of teachers that differ in depth, those that this one has.
+        states = {layer: self.nodes[layer][nodes].float() for layer in requires.layers & self.nodes.keys()}
+        found = TeacherRows(logits, states, self.graph[rows] if requires.graph else None, *attention)
+        found.further = [other.rows(batch, replace(requires, logits=False)) for other in self.further]
+        return found
 
     def shape(self) -> TeacherShape:
         """Depth, and the moments of all states over the units that are taught."""
         picked = slice(None) if self.taught is None else self.taught
         nodes = dict(zip(self.nodes, self.moments[:-1], strict=True))
 
-        def median() -> float:
+        def median(standardise: nn.Module) -> float:
             states, ptr = self.nodes[self.num_layers][picked], self.node_ptr
             if self.taught is not None:  # of each graph the nodes that are taught
                 ptr = torch.searchsorted(self.taught, ptr)
-            return median_distance(Standardise(nodes[self.num_layers])(states), ptr)
+            return median_distance(standardise(states), ptr)
 
-        return TeacherShape(self.num_layers, nodes, self.moments[-1], median)
+        return TeacherShape(self.num_layers, nodes, self.moments[-1], self.draw, median)
+
+    def draw(self, layer: int | None, most: int) -> Float[Tensor, "unit channel"]:
+        """At most so many of the states after a layer (None: graph states) of the units that are taught.
+
+        They are drawn with a seed of their own, so that all runs with this teacher have the same.
+        """
+        states = self.graph if layer is None else self.nodes[layer]
+        taught = self.taught if layer is not None else None
+        units = len(states) if taught is None else len(taught)
+        picked = torch.randperm(units, generator=torch.Generator().manual_seed(0))[:most].sort().values
+        return states[picked if taught is None else taught[picked]].float()
 
 
 def compute_teacher_outputs(

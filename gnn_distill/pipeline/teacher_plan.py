@@ -1,13 +1,15 @@
-"""What the teacher of a run is: a GNN with a recipe of its own, or the student's twin."""
+"""What the teachers of a run are: GNNs with a recipe of their own, or twins of the student."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import product
 from typing import Any
 
 from torch import nn
 
 from gnn_distill.config.capabilities import Capabilities, capabilities_of
+from gnn_distill.config.naming import teacher_roles
 from gnn_distill.config.plugins import full_name
 from gnn_distill.config.schema.data import TaskConfig
 from gnn_distill.config.schema.encoding import EncodingConfig
@@ -19,6 +21,12 @@ from gnn_distill.models.gnn_backbone import teacher_encoding
 from gnn_distill.models.pretrained import checkpoint_hash
 from gnn_distill.training.recipe import Recipe, shapes_repeat, student_recipe
 
+SEED_STEP = 1_000_003
+"""Between the seeds of teachers that differ in nothing else: far from the seeds of a run's repetitions, 0, 1, 2, …"""
+OWN_RECIPE = ("max_pairs", "patience", "nonfinite")
+"""Keys of `pretrain` that are null where the teacher shares the student's."""
+OF_THE_RUN = ("control", "checkpoint", "ensemble", "also")
+"""Keys of `teacher` that say what is done with one, or how many there are, not what it is."""
 GNN_CAPABILITIES = Capabilities(dense_pairs=False, attends_pairs=False, reads_bias=False, has_token=False)
 
 
@@ -41,6 +49,8 @@ class OutputsPlan:
 class TeacherPlan:
     """How a teacher is built and trained, and what is kept of it."""
 
+    role: str
+    """teacher, or of further ones teacher_2, teacher_3, …: how files and messages of the run call it."""
     settings: TeacherConfig
     """teacher.*: of a twin's those of the GNN whose place it takes, and `control`."""
     name: str
@@ -61,28 +71,47 @@ class TeacherPlan:
     outputs: OutputsPlan
 
 
-def plan_teacher(config: TrainConfig, task: GraphTask) -> TeacherPlan:
-    """The teacher that teacher.*, pretrain.* and, if it is the student's twin, student.*, optim.* and trainer.* define.
+def plan_teachers(config: TrainConfig, task: GraphTask) -> list[TeacherPlan]:
+    """The teachers that teacher.* and pretrain.* define; of the student's twins, student.*, optim.* and trainer.*.
+
+    teacher.ensemble of each kind, which differ in their seeds; first teacher.name, then the kinds teacher.also, which
+    have its other keys. The first of all is that of a run with one teacher.
 
     Raises UserError where there is no file `teacher.checkpoint`.
     """
-    return _twin(config, task) if config.teacher.control == "self" else _gnn(config, task)
+    teacher, plan = config.teacher, _twin if config.teacher.control == "self" else _gnn
+    seeds = [(config.seed + number * SEED_STEP) % 2**32 for number in range(teacher.ensemble)]
+    members = product((teacher.name, *teacher.also), seeds)
+    return [
+        plan(replace(config, teacher=replace(teacher, name=kind), seed=seed), task, role)
+        for role, (kind, seed) in zip(teacher_roles(teacher), members, strict=True)
+    ]
 
 
-def _gnn(config: TrainConfig, task: GraphTask) -> TeacherPlan:
+def plan_teacher(config: TrainConfig, task: GraphTask) -> TeacherPlan:
+    """The first, or only, teacher."""
+    return plan_teachers(config, task)[0]
+
+
+def _gnn(config: TrainConfig, task: GraphTask, role: str) -> TeacherPlan:
     teacher, pretrain = config.teacher, config.pretrain
+    own = {key: value for key in OWN_RECIPE if (value := getattr(pretrain, key)) is not None}
     return TeacherPlan(
+        role=role,
         settings=teacher,
         name=teacher.name,
         build=partial(build_teacher, teacher),
-        architecture={key: value for key, value in asdict(teacher).items() if key not in ("control", "checkpoint")},
+        architecture={key: value for key, value in asdict(teacher).items() if key not in OF_THE_RUN},
         encoding=teacher_encoding(teacher),
         recipe=replace(
             student_recipe(config, task),
             optim=pretrain.optim,
             max_epochs=pretrain.max_epochs,
             batch_size=pretrain.batch_size,
-            batch_nodes=0,
+            batch_nodes=0,  # a GNN reads the whole graph in every step, whatever rows count
+            select=pretrain.select,
+            average_epochs=pretrain.average_epochs,
+            **own,
             repeats_shapes=shapes_repeat(task, GNN_CAPABILITIES),
         ),
         labels=config.task,
@@ -96,10 +125,11 @@ def _gnn(config: TrainConfig, task: GraphTask) -> TeacherPlan:
     )
 
 
-def _twin(config: TrainConfig, task: GraphTask) -> TeacherPlan:
+def _twin(config: TrainConfig, task: GraphTask, role: str) -> TeacherPlan:
     """The student as it would be alone, from other initial weights: else it would begin where its teacher did."""
     student = config.student
     return TeacherPlan(
+        role=role,
         settings=config.teacher,
         name=student.name,
         build=partial(build_student, student, config.encoding),

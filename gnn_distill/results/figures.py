@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gnn_distill.errors import printable
-from gnn_distill.formatting import PERCENT, ROLES, metric_label
+from gnn_distill.formatting import PERCENT, metric_label, role_label
 from gnn_distill.storage.run_directory import read_metrics
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def draw_losses(curves: Curves) -> "Figure | None":
         _line(axes, curves[stage], "train/loss", label="training", color=colour)
         if "val/loss" in curves[stage]:
             _line(axes, curves[stage], "val/loss", label="validation", color=colour, linestyle="--")
-        axes.set(title=ROLES.get(stage, stage), ylabel="loss")
+        axes.set(title=role_label(stage), ylabel="loss")
 
     return _panels(stages, draw)
 
@@ -62,7 +62,7 @@ def draw_metric(curves: Curves, metric: str | None = None) -> "Figure | None":
     def draw(axes: "Axes", column: str) -> None:
         for stage in curves:
             if column in curves[stage]:
-                _line(axes, curves[stage], column, label=ROLES.get(stage, stage), color=COLOURS.get(stage))
+                _line(axes, curves[stage], column, label=role_label(stage), color=COLOURS.get(stage))
         name = column.removeprefix("val/")
         if name in PERCENT:
             axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g}")

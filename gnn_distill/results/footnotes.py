@@ -27,16 +27,7 @@ def explanations(table: "Table") -> Iterator[str]:
     rivals = ("students" if table.teachers else "rows") + (" with the most pairs" if lost else "")
     yield f"Bold: best; underlined: second, of the {rivals}."
     if table.comparisons:
-        reference, m = table.rows[table.reference], table.comparisons
-        adjusted = f" after Holm's correction for the {m} comparisons of a column" if m > 1 else ""
-        yield (
-            f"* better, † worse than {reference}: {_by_column(table, lambda column: TESTS[column.test])}; two-sided, "
-            f"p ≤ {table.alpha:g}{adjusted}."
-        )
-        yield (
-            f"Gains over {reference} are in the column's units, positive where better, with {LEVEL} intervals "
-            f"{_by_column(table, lambda column: _interval(column, 'by t'))}, not corrected for their number."
-        )
+        yield from about_comparisons(table)
     if table.alone and table.teacher:
         alone, teacher = table.rows[table.alone], table.rows[table.teacher]
         yield (
@@ -51,6 +42,20 @@ def explanations(table: "Table") -> Iterator[str]:
                 f"Wins: columns in which a row is better / not different / worse than {table.rows[table.reference]}, "
                 f"after Holm's correction for all {len(table.columns) * table.comparisons} comparisons."
             )
+
+
+def about_comparisons(table: "Table") -> Iterator[str]:
+    """How rows are compared with the reference."""
+    reference, m = table.rows[table.reference], table.comparisons
+    adjusted = f" after Holm's correction for the {m} comparisons of a column" if m > 1 else ""
+    yield (
+        f"* better, † worse than {reference}: {_by_column(table, lambda column: TESTS[column.test])}; two-sided, "
+        f"p ≤ {table.alpha:g}{adjusted}."
+    )
+    yield (
+        f"Gains over {reference} are in the column's units, positive where better, with {LEVEL} intervals "
+        f"{_by_column(table, lambda column: _interval(column, 'by t'))}, not corrected for their number."
+    )
 
 
 def warnings(table: "Table") -> Iterator[str]:
@@ -70,7 +75,7 @@ def warnings(table: "Table") -> Iterator[str]:
                 f"{column.label}: no row is significantly better than a constant prediction, which scores {constant}: "
                 "nothing was learned, and no row is marked as best."
             )
-        yield from _about_tests(table, key, column)
+        yield from about_tests(table, key, column)
         yield from _about_gap(table, key, column)
     empty = [table.columns[key].label for key in table.columns if _has_hole(table, key)]
     if empty and len(table.columns) > 1:
@@ -113,7 +118,8 @@ def _counts(table: "Table", attribute: str) -> Iterator[str]:
             yield f"{column.label}: {', '.join(shown)}"
 
 
-def _about_tests(table: "Table", key: str, column: "Column") -> Iterator[str]:
+def about_tests(table: "Table", key: str, column: "Column") -> Iterator[str]:
+    """What limits the tests of a column: too few pairs, or differences that are all equal."""
     if not table.comparisons:
         return
     n, required = column.pairs, table.alpha / table.comparisons

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gnn_distill.formatting import NOTHING, Format, metric_label, p_value
+from gnn_distill.results.outcomes import verdicts
 from gnn_distill.results.tables import Cell, Column, Table
 
 STALE = "°"
@@ -33,7 +34,17 @@ class Grid:
 
 
 def grids(table: Table) -> list[Grid]:
-    """The panels of a table that are not empty: results, gains over the reference, shares of the gap."""
+    """The panels of a table that are not empty: results, gains over the reference, shares of the gap.
+
+    Then verdicts on what its rows give of other quantities, and these.
+    """
+    panels = _own_panels(table)
+    if found := dict(verdicts(table.further)):
+        panels.append(_verdicts(table, found))
+    return panels + [panel for one in table.further for panel in _further_panels(one)]
+
+
+def _own_panels(table: Table) -> list[Grid]:
     formats = {
         key: Format.of(column.metric, [cell.mean for cell in table.of_column(key).values()])
         for key, column in table.columns.items()
@@ -45,6 +56,24 @@ def grids(table: Table) -> list[Grid]:
     if any(cell.share for cell in table.cells.values()):
         panels.append(_panel(table, "shares", "Share of the gap recovered, % [interval]", lambda cell, _: _share(cell)))
     return panels
+
+
+def _further_panels(table: Table) -> Iterator[Grid]:
+    """Results and gains, under titles of their own; no ranks and wins, in whose place are the verdicts."""
+    results, *others = _own_panels(table)
+    across = 1 + len(table.columns)
+    header = ["", *(column.label for column in table.columns.values())]
+    yield Grid(table.name, table.title, header, [row[:across] for row in results.rows])
+    for panel in others:
+        yield replace(panel, key=f"{table.name}-{panel.key}", title=f"{table.title}. {panel.title}")
+
+
+def _verdicts(table: Table, found: dict[str, dict[str, str]]) -> Grid:
+    ranges = list(next(iter(found.values())))
+    reference, columns = table.further[0].rows[table.further[0].reference], len(table.columns)
+    title = f"Awareness against {reference}, number of columns of {columns}"
+    rows = [[Entry(table.rows[row]), *(Entry(words[key]) for key in ranges)] for row, words in found.items()]
+    return Grid("verdicts", title, ["", *ranges], rows)
 
 
 def _results(table: Table, formats: dict[str, Format]) -> Grid:

@@ -10,9 +10,10 @@ from gnn_distill.results.inline import svg
 from gnn_distill.results.probe_figures import draw_by_hop, draw_far_against_local, draw_layers
 from gnn_distill.results.probe_numbers import gains, lines, verdict
 from gnn_distill.results.probe_tables import notes, panels
-from gnn_distill.results.probes import PROBE, Method, Place, read_probed
+from gnn_distill.results.probes import Method, Place, read_probed
 from gnn_distill.results.profile_page import profile_of_lines
 from gnn_distill.storage.privacy import command
+from gnn_distill.storage.run_directory import PROBE
 
 BY_HOP = "Awareness of typed shells by hop, {state}; bands are 95 % intervals, the blue tick the teacher's layers."
 FAR_LOCAL = "Far against local awareness, states of the last layer; arrows lead from the student alone."

@@ -16,9 +16,8 @@ from gnn_distill.results.table_files import SCORES, is_table, read_table
 from gnn_distill.storage.bounded import read_csv, stay_inside
 from gnn_distill.storage.checksums import read_json
 from gnn_distill.storage.provenance import AFTERWARDS, LOCATION_SECTIONS
-from gnn_distill.storage.run_directory import SUMMARY
+from gnn_distill.storage.run_directory import PROBE, SUMMARY
 
-PROBE = "probe.json"
 AGAIN = "gnn-distill probe makes it again."
 REPEATED = ("seed", "dataset.fold", "dataset.split_seed")
 """Keys that make repetitions of a method, not another method."""

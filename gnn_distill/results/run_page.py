@@ -91,8 +91,10 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
             count = f"{summary['parameters'][role]:,} parameters"
             yield role.capitalize(), ", ".join([run.config.get(role, {}).get("name", ""), count]).removeprefix(", ")
     yield "Seed", str(summary.get("seed", run.config.get("seed", "")))
+    if summary.get("teachers"):
+        yield "Each teacher", ", ".join(_each_teacher(run))
     if summary.get("best_epoch"):
-        yield "Selected", f"epoch {summary['best_epoch']} of {summary['epochs']}, on validation"
+        yield "Selected", _selected(summary)
     if summary:
         moment = summary.get("finished") or (run.path / SUMMARY).stat().st_mtime
         moment = datetime.fromisoformat(moment) if isinstance(moment, str) else datetime.fromtimestamp(moment, UTC)
@@ -100,6 +102,32 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
         yield "Took", duration(sum(summary["seconds"].values()))
     yield "Device", environment.get("device", "")
     yield "Folder", str(run.path.resolve())
+
+
+def _each_teacher(run: Run) -> Iterator[str]:
+    """Of several teachers each one's kind and score: the teacher's is that of their mean prediction."""
+    for one in run.summary["teachers"]:
+        yield f"{one['name']} {shown(one.get(run.read_split, {}).get(run.metric), run.metric)}"
+
+
+def _selected(summary: dict[str, Any]) -> str:
+    """Whose weights the student has."""
+    of, best = f"of {summary['epochs']}", f"epoch {summary['best_epoch']}"
+    if not (epochs := _averaged(summary)):
+        return f"{best} {of}, on validation"
+    first, last = epochs[0], epochs[-1]
+    what = f"epoch {last}, the last {of}" if first == last else f"mean of the epochs {first} to {last} {of}"
+    return f"{what} (best on validation: {best})"
+
+
+def _chosen_epoch(summary: dict[str, Any]) -> int | None:
+    """The last epoch whose weights the student has."""
+    return (_averaged(summary) or [summary.get("best_epoch")])[-1]
+
+
+def _averaged(summary: dict[str, Any]) -> list[int]:
+    """The epochs whose mean weights the student has; none where it is the best one."""
+    return summary.get("selected", {}).get("student", {}).get("epochs", [])
 
 
 def _notes(run: Run) -> Iterator[str]:
@@ -151,7 +179,7 @@ def _results(run: Run) -> list[dict[str, Any]]:
 
 def _curves(run: Run) -> Iterator[tuple[Markup, str]]:
     """The metric and the losses by epoch, each with its caption."""
-    chosen = run.summary.get("best_epoch")
+    chosen = _chosen_epoch(run.summary)
     if figure := draw_metric(run.curves, run.metric or None):
         caption = "; ".join(text for text in ("The primary metric on validation", _marked(chosen)) if text)
         yield svg(_mark(figure, chosen), "validation metric"), f"{caption}."
@@ -186,7 +214,7 @@ def _terms(run: Run) -> list[dict[str, str]]:
     """One line per term of the student's loss, the largest first."""
     curves = run.curves.get("student", {})
     epochs = curves.get("epoch", [])
-    chosen = run.summary.get("best_epoch")
+    chosen = _chosen_epoch(run.summary)
     at = epochs.index(chosen) if chosen in epochs else -1
     terms = {name.removesuffix(WEIGHTED): values[at] for name, values in curves.items() if name.endswith(WEIGHTED)}
     total = sum(map(abs, terms.values()))

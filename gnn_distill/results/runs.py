@@ -8,6 +8,7 @@ import pandas as pd
 
 from gnn_distill.errors import UserError
 from gnn_distill.results import spreadsheets
+from gnn_distill.results.indices import INDEX_COLUMNS, INDEX_NUMBERS, INDEX_TEXTS, has_indices
 from gnn_distill.storage.bounded import lies_inside, read_yaml
 from gnn_distill.storage.checksums import Damaged, OtherVersion
 from gnn_distill.storage.files import replace_file
@@ -26,19 +27,23 @@ ROLES, PARTS = ("teacher", "student"), ("train", "val", "test")
 NUMBERS = (
     *("seed", "fold", "split_seed", "n_train", "n_val", "n_test"),
     *(f"{role}_{part}" for role in ROLES for part in PARTS),
-    *("constant_test", "best_epoch", "epochs", "seconds_total", "threads"),
+    *("constant_test", "best_epoch", "epochs", "seconds_total", "threads", *INDEX_NUMBERS),
 )
 TEXTS = (
     *("config_hash", "name", "dataset", "metric", "higher_is_better", "level", "split", "data"),
     *("version", "sources", "commit", "torch", "torch_geometric", "python", "device", "finished", "overrides", *PLACED),
+    *INDEX_TEXTS,
 )
 COLUMNS = (
     *("config_hash", "name", "dataset", "metric", "higher_is_better", "level", "split", "fold", "split_seed", "seed"),
     *("n_train", "n_val", "n_test", *(f"{role}_{part}" for role in ROLES for part in PARTS), *ADDED),
     *("best_epoch", "epochs", "seconds_total", "version", "sources", "commit", "torch", "torch_geometric", "python"),
-    *("device", "threads", "finished", "overrides", *PLACED),
+    *("device", "threads", "finished", "overrides", *PLACED, *INDEX_COLUMNS),
 )
-"""All columns, in the order of the CSV files. Scores are the primary metric, in original units."""
+"""All columns, in the order of the CSV files. Scores are the primary metric, in original units. Files of runs without
+probes have no INDEX_COLUMNS."""
+REQUIRED = tuple(name for name in COLUMNS if name not in (*PLACED, *ADDED, *INDEX_COLUMNS))
+"""The columns that every such file has."""
 
 
 def read_runs(places: Iterable[Path | str], warn: Callable[[str], None] = lambda text: None) -> pd.DataFrame:
@@ -68,7 +73,10 @@ def read_runs(places: Iterable[Path | str], warn: Callable[[str], None] = lambda
         elif place.suffix == ".csv" and place.is_file():
             frame = read_rows(place)
             if frame is None:
-                raise UserError(f"table.search: {place} is not a file of finished runs. Its columns must be {COLUMNS}.")
+                columns = ", ".join(REQUIRED)
+                raise UserError(
+                    f"table.search: {place} is not a file of finished runs. It must have columns {columns}."
+                )
             frames.append(frame)
     if others:
         warn(f"{len(others)} folders of runs are ignored. {others[0]}")
@@ -96,6 +104,7 @@ def row_of(run: Path) -> dict[str, Any] | None:
             "overrides": " ".join(_overrides(run)),
             "path": str(run),
             "file": "",
+            "teacher_key": next(iter(summary.get("store", {}).get("teachers", [])), ""),
         }
     except (KeyError, AttributeError, TypeError):
         return None
@@ -104,7 +113,7 @@ def row_of(run: Path) -> dict[str, Any] | None:
 def read_rows(file: Path) -> pd.DataFrame | None:
     """The rows of a CSV file; None if it holds something else."""
     try:
-        if not set(COLUMNS) <= {*pd.read_csv(file, nrows=0).columns, *PLACED, *ADDED}:
+        if not {*REQUIRED} <= {*pd.read_csv(file, nrows=0).columns}:
             return None
     except (OSError, ValueError):
         return None
@@ -115,7 +124,8 @@ def read_rows(file: Path) -> pd.DataFrame | None:
 def write_rows(frame: pd.DataFrame, file: Path) -> None:
     """Write runs as CSV, numbers to the last digit, without their location on this machine."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    kept = frame[list(COLUMNS)].drop(columns=[*PLACED]).sort_values(["dataset", "name", "config_hash"])
+    unknown = [*PLACED, *(() if has_indices(frame) else INDEX_COLUMNS)]
+    kept = frame[list(COLUMNS)].drop(columns=unknown).sort_values(["dataset", "name", "config_hash"])
     replace_file(file, spreadsheets.to_csv(kept))
 
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ SCORES = "scores.csv"
 """The runs of the table: row, column, path and more."""
 MOST = {"columns": 50, "cells": 2_000, "values": 20_000}
 """Limits for a table whose figures are drawn."""
+MOST_FURTHER = 20
+"""Most further tables."""
 
 
 def is_table(folder: Path) -> bool:
@@ -32,29 +35,34 @@ def read_table(folder: Path) -> Table:
     """
     try:
         content = read_plain_json(folder / FILE)
-        counts = {"columns": len(content["columns"]), "cells": len(content["cells"])}
-        counts["values"] = sum(len(line["values"]) for line in content["cells"])
-        if too_many := [f"{counts[what]:,} {what}" for what in MOST if counts[what] > MOST[what]]:
-            most = ", ".join(f"{count:,} {what}" for what, count in MOST.items())
-            raise ValueError(f"it has {', '.join(too_many)}; at most {most}")
-        return Table(
-            rows={row: line["label"] for row, line in content["rows"].items()},
-            columns={
-                key: Column(**{**line, "units": tuple(line["units"])}) for key, line in content["columns"].items()
-            },
-            cells={(line["row"], line["column"]): _cell(content, line) for line in content["cells"]},
-            teachers=frozenset(content["teachers"]),
-            ranks={row: _number(line["average_rank"]) for row, line in content["rows"].items()},
-            wins={row: tuple(line["wins"]) for row, line in content["rows"].items() if line["wins"]},
-            notes=tuple(content["notes"]),
-            footnotes=tuple(content["footnotes"]),
-            **{name: content[name] for name in ("name", "title", "reference", "alone", "teacher", "alpha")},
-        )
+        further = content.get("further", [])
+        if len(further) > MOST_FURTHER:
+            raise ValueError(f"it has {len(further)} further tables; at most {MOST_FURTHER}")
+        return replace(_table(content), further=tuple(map(_table, further)))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{folder / FILE}: cannot be read as a table ({type(error).__name__}: {error}). "
             "Render it again: gnn-distill table table=… table.run=false"
         ) from error
+
+
+def _table(content: dict[str, Any]) -> Table:
+    counts = {"columns": len(content["columns"]), "cells": len(content["cells"])}
+    counts["values"] = sum(len(line["values"]) for line in content["cells"])
+    if too_many := [f"{counts[what]:,} {what}" for what in MOST if counts[what] > MOST[what]]:
+        most = ", ".join(f"{count:,} {what}" for what, count in MOST.items())
+        raise ValueError(f"it has {', '.join(too_many)}; at most {most}")
+    return Table(
+        rows={row: line["label"] for row, line in content["rows"].items()},
+        columns={key: Column(**{**line, "units": tuple(line["units"])}) for key, line in content["columns"].items()},
+        cells={(line["row"], line["column"]): _cell(content, line) for line in content["cells"]},
+        teachers=frozenset(content["teachers"]),
+        ranks={row: _number(line["average_rank"]) for row, line in content["rows"].items()},
+        wins={row: tuple(line["wins"]) for row, line in content["rows"].items() if line["wins"]},
+        notes=tuple(content["notes"]),
+        footnotes=tuple(content["footnotes"]),
+        **{name: content[name] for name in ("name", "title", "reference", "alone", "teacher", "alpha")},
+    )
 
 
 def _cell(content: dict[str, Any], line: dict[str, Any]) -> Cell:

@@ -164,11 +164,11 @@ def _facts(table: Table, folder: Path) -> Iterator[tuple[str, str]]:
 def _tests(table: Table) -> Iterator[tuple[str, list[list[str]]]]:
     """By column, one line per comparison: row, test, pairs, statistic, p unadjusted, for the column, for the table."""
     number = Format(1, 3)
-    for key, column in table.columns.items():
-        made = {table.rows[row]: cell.comparison for row, cell in table.of_column(key).items() if cell.comparison}
+    for shown, key in ((shown, key) for shown in (table, *table.further) for key in table.columns):
+        made = {table.rows[row]: cell.comparison for row, cell in shown.of_column(key).items() if cell.comparison}
         if made:
             yield (
-                column.label,
+                table.columns[key].label + (f": {shown.title}" if shown is not table else ""),
                 [
                     [label, one.outcome.test, str(one.outcome.n)]
                     + [number(value) for value in (one.outcome.statistic, one.outcome.p, one.p_holm, one.p_holm_all)]

@@ -111,6 +111,8 @@ class Table:
     """Limits of the table: missing runs, too few pairs, no gap."""
     footnotes: tuple[str, ...] = ()
     """How to read it."""
+    further: tuple["Table", ...] = ()
+    """Tables of other quantities of the same runs, with the same rows and columns."""
 
     @property
     def comparisons(self) -> int:
@@ -122,8 +124,9 @@ class Table:
         return {row: self.cells[row, key] for row in self.rows}
 
     def frame(self) -> pd.DataFrame:
-        """One line per cell, in original units; unknown values are NaN."""
-        return pd.DataFrame([self._line(*at) for at in self.cells])
+        """One line per cell, in original units, then those of further tables; unknown values are NaN."""
+        own = pd.DataFrame([self._line(*at) for at in self.cells])
+        return pd.concat([own, *(one.frame() for one in self.further)], ignore_index=True) if self.further else own
 
     def as_json(self) -> dict[str, Any]:
         """The whole table in plain types, unknown values as None."""
@@ -145,6 +148,7 @@ class Table:
                 "cells": [{**self._line(*at), "values": cell.values.to_dict()} for at, cell in self.cells.items()],
                 "notes": self.notes,
                 "footnotes": self.footnotes,
+                **({"further": [one.as_json() for one in self.further]} if self.further else {}),
             }
         )
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -43,9 +43,25 @@ ADDED_KEYS = {
     "dataset.positive": None,
     "loss.own": {},
     "alignment.channels": 1.0,
+    "alignment.standardise": "std",
+    "alignment.weights.contrast": 0.0,
+    "loss.macro.anchor_relation": 0.0,
+    "loss.macro.num_anchors": 4096,
+    "loss.macro.anchor_temperature": 0.1,
+    "loss.baseline.dist": 0.0,
+    "loss.soft.exits": 0.0,
     "encoding.bias_per_layer": False,
     "dataset.label_fraction": 1.0,
     "dataset.unlabelled": None,
+    "trainer.select": "best",
+    "trainer.average_epochs": 3,
+    "pretrain.max_pairs": None,
+    "pretrain.patience": None,
+    "pretrain.select": "best",
+    "pretrain.average_epochs": 3,
+    "pretrain.nonfinite": None,
+    "teacher.ensemble": 1,
+    "teacher.also": [],
 }
 """Keys added later, with the value that means the earlier behaviour: with it, a config keeps its hash."""
 AFTERWARDS = ("probe",)
@@ -96,13 +112,18 @@ def code_version(config: Any = None) -> dict[str, Any]:
 
 def run_code(config: Any = None) -> Code:
     """The code of this package that the results of a run with these settings depend on; None: that all runs share."""
-    named = {key: _select(config, key) for key in MODULES}
     chosen = (
         full_name(key, module_behind(name))
-        for key, name in named.items()
+        for key, name in named_modules(config)
         if name not in (None, "none") and "." not in name
     )
     return code_of([RUN_MODULE, *chosen])
+
+
+def named_modules(config: Any) -> Iterator[tuple[str, str | None]]:
+    """The modules that a config names, each with the key of its kind: those of MODULES, then further teachers'."""
+    yield from ((key, _select(config, key)) for key in MODULES)
+    yield from (("teacher.name", name) for name in _select(config, "teacher.also") or ())
 
 
 def config_hash(cfg: DictConfig) -> str:
@@ -131,8 +152,9 @@ def users_code(config: Any) -> dict[str, str]:
 
     This package's own modules do not count: another version of it makes the same run.
     """
-    named = {key: _select(config, key) for key in MODULES}
-    modules = {key: name for key, name in named.items() if isinstance(name, str) and "." in name}
+    named = [*named_modules(config)]
+    modules = {key: name for key, name in named[: len(MODULES)] if isinstance(name, str) and "." in name}
+    modules |= {f"teacher.also.{name}": name for _, name in named[len(MODULES) :] if "." in name}
     own = _select(config, "loss.own") or {}
     targets = ["teacher.target", *(f"loss.own.{name}.target" for name in own)]
     paths = {key: _select(config, key) for key in targets}

@@ -26,6 +26,8 @@ from gnn_distill.storage.metrics_file import (
 SUMMARY = "summary.json"
 RUN = "run.json"
 """Facts about a run, which a resumed one reads."""
+PROBE = "probe.json"
+"""What its models know of structure, if they were probed."""
 PROFILE = "profile.json"
 """Influence, attention and errors by distance, if they were asked for."""
 MANIFEST = "manifest.json"

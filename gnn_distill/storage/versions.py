@@ -39,6 +39,7 @@ FORMATS = {
     "encodings.safetensors": Format(),
     "structure.safetensors": Format(),
     "targets.safetensors": Format(),
+    "probes.safetensors": Format(),
     "probe.json": Format(),
 }
 CONTENTS = {
@@ -47,6 +48,7 @@ CONTENTS = {
     "encodings": "encodings.safetensors",
     "structure": "structure.safetensors",
     "targets": "targets.safetensors",
+    "probes": "probes.safetensors",
 }
 """For each kind of store entry, the file that holds its content."""
 

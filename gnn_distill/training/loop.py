@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 
 from gnn_distill.config.schema.run import OptimConfig
 from gnn_distill.data.batching import GraphBatch
@@ -25,17 +25,21 @@ from gnn_distill.training.epoch_log import EpochLog
 from gnn_distill.training.metrics import Metrics, is_better
 from gnn_distill.training.randomness import random_states, restore_random_states
 from gnn_distill.training.recipe import Recipe
+from gnn_distill.training.selection import Selection
 
 
 @dataclass
 class FitResult:
-    """What training returns; the model holds the weights of the best epoch."""
+    """What training returns; the model holds the weights of the `selected` epochs."""
 
     best_epoch: int
+    """The best on validation, whichever was selected."""
     best: dict[str, float]
     """Validation metrics and loss of the best epoch."""
     history: list[dict[str, float]]
     """One row per epoch."""
+    selected: tuple[int, ...]
+    """The epochs whose mean weights the model holds; mostly one."""
     resumed: int = 0
     """The epoch after which an earlier process stopped; 0: none did."""
     parts: int = 1
@@ -77,11 +81,11 @@ def fit(
     recorder: Recorder,
     teacher_rows: Callable[[GraphBatch], TeacherRows | None] = no_extra,
 ) -> FitResult:
-    """Minimise the objective on the training split and keep the weights that are best on validation.
+    """Minimise the objective on the training split and keep the weights that `recipe.select` names.
 
     An epoch is better if its primary metric is, or if it ties with a lower validation loss. Ends early after
-    `recipe.patience` epochs without a better one, counted from where the weights of all terms have settled. The test
-    split is not read.
+    `recipe.patience` epochs without a better one, counted from where the weights of all terms have settled, whichever
+    is kept. The test split is not read.
 
     All that the next epoch depends on is in `state`, which `checkpointer` saves, and from which a stopped fit resumes.
 
@@ -97,10 +101,10 @@ def fit(
     optimizer = plain_optimizer = make_optimizer([model, objective], optim, fabric)
     model, optimizer = fabric.setup(model, optimizer)
     parameters = [parameter for parameter in plain.parameters() if parameter.requires_grad]
-    layers = frozenset(objective.requires.attention_layers)
-    attention = (layers,) if layers else ()
+    attention = (layers,) if (layers := objective.requires.attention_layers) else ()
     validation = list(loader.eval_batches("val"))
-    state = {"epoch": 0, "history": [], "best": {}, "best_epoch": 0, "weights": snapshot(plain), "ended": False}
+    state = {"epoch": 0, "history": [], "best": {}, "best_epoch": 0, "ended": False}
+    selection = Selection(recipe.select, recipe.average_epochs)
     precision = fabric.strategy.precision
     stateful = {"model": plain, "objective": objective, "optimizer": plain_optimizer, "precision": precision}
     # The scaler of float16 lets gradients overflow, and leaves such steps out by itself.
@@ -115,12 +119,14 @@ def fit(
             return precision.convert_output(plain(batch, *attention))
 
     def whole() -> dict[str, Any]:
-        return state | {name: part.state_dict() for name, part in stateful.items()} | {"random": random_states(device)}
+        parts = {name: part.state_dict() for name, part in stateful.items()} | selection.state_dict()
+        return state | parts | {"random": random_states(device)}
 
     # --- resume, or save the beginning ---
     if kept := checkpointer.load():
         for name, part in stateful.items():
             part.load_state_dict(kept[name])
+        selection.load_state_dict(kept)
         restore_random_states(kept["random"], device)
         state |= {key: kept[key] for key in state if key in kept}  # of an older version: what it knew
         recorder.on_resume(state["history"])
@@ -167,16 +173,18 @@ def fit(
         recorder.on_epoch(row)
         state["history"].append(row)
         state["epoch"] = epoch
-        if improves(spec, scores, state["best"]):
-            state |= {"best": scores, "best_epoch": epoch, "weights": snapshot(plain)}
+        if better := improves(spec, scores, state["best"]):
+            state |= {"best": scores, "best_epoch": epoch}
+        selection.add(plain, better)
         settled = max(state["best_epoch"], objective.settled * max_epochs)
         state["ended"] = epoch == max_epochs or (bool(recipe.patience) and epoch - settled >= recipe.patience)
         checkpointer.save(whole(), last=state["ended"])
         if state["ended"]:
             break
 
-    plain.load_state_dict(state["weights"])
-    return FitResult(state["best_epoch"], state["best"], state["history"], resumed)
+    selection.load_into(plain, model, (batch for _, batch, _ in loader.train(max_epochs + 1)))
+    best_epoch, selected = state["best_epoch"], selection.epochs(state["best_epoch"], state["epoch"])
+    return FitResult(best_epoch, state["best"], state["history"], selected, resumed)
 
 
 def divergence(epoch: int, log: EpochLog, what: list[str], optim: OptimConfig, checkpointer: Checkpointer) -> UserError:
@@ -231,11 +239,6 @@ def rate_factor(optim: OptimConfig, progress: float, max_epochs: int) -> float:
         return min(1.0, max(progress, 0.1 / max_epochs) / optim.warmup)
     share = (progress - optim.warmup) / max(1.0 - optim.warmup, 1e-8)
     return {"cosine": (1 + math.cos(math.pi * share)) / 2, "linear": 1 - share, "constant": 1.0}[optim.schedule]
-
-
-def snapshot(model: nn.Module) -> dict[str, Tensor]:
-    """A copy of the weights."""
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
 
 
 def prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:

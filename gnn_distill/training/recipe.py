@@ -34,6 +34,10 @@ class Recipe:
     """Of the initial weights and the order of the batches."""
     nonfinite: str
     """A step whose loss or gradient is not finite: stop (an error) or skip."""
+    select: str = "best"
+    """The weights that are kept: those of the best epoch on validation, of the last, or the mean of the last ones."""
+    average_epochs: int = 3
+    """Of how many epochs, with select=average."""
     taught: str = "train"
     """What is in a batch: examples with a training label (train), all that training sees (all), or, at graph level,
     those of validation and test, too (transductive)."""
@@ -79,6 +83,8 @@ def student_recipe(config: TrainConfig, task: GraphTask) -> Recipe:
         limit_batches=config.debug.limit_batches,
         seed=config.seed,
         nonfinite=trainer.nonfinite,
+        select=trainer.select,
+        average_epochs=trainer.average_epochs,
         repeats_shapes=shapes_repeat(task, capabilities_of(config.student.name)),
     )
 

@@ -142,10 +142,11 @@ def start_tracker(
     warn: Callable[[str], None] = print,
     run_id: str | None = None,
     resumed: bool = False,
+    stages: Sequence[str] = tuple(ROLES),
 ) -> Tracker:
     """The tracker that `cfg.tracker` names; returns at once. WANDB_MODE=disabled turns it off.
 
-    `run_id` identifies a run that may be resumed, `resumed` whether it is.
+    `run_id` identifies a run that may be resumed, `resumed` whether it is; `stages` count their epochs each from 1.
     `cfg.tracker.group` and `cfg.tracker.tags` come before, and with, the arguments of these names.
     """
     if cfg.tracker.name == "none" or os.environ.get("WANDB_MODE") == "disabled":
@@ -155,7 +156,7 @@ def start_tracker(
     try:
         arguments = {
             "mode": cfg.tracker.mode,
-            "stages": list(ROLES),
+            "stages": list(stages),
             "project": cfg.tracker.project,
             "entity": cfg.tracker.entity,
             "group": cfg.tracker.group or group,

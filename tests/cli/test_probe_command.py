@@ -3,10 +3,12 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
 
+from gnn_distill.pipeline import finished_run
 from gnn_distill.pipeline.finished_run import config_of, read_finished_run
 from gnn_distill.storage.checksums import read_json
 
@@ -28,11 +30,17 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
-def test_probes_change_nothing_and_are_found_again(gnn_distill: Callable, tmp_path: Path) -> None:
+def test_probes_change_nothing_and_are_found_again(
+    gnn_distill: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert gnn_distill("train", *SMALL, "hydra.run.dir=run")[0] == 0
     before, random = contents(tmp_path / "run"), torch.random.get_rng_state()
+    loaders = {name: Mock(wraps=getattr(finished_run, name)) for name in ("load_task", "load")}  # data and student
+    for name, loader in loaders.items():
+        monkeypatch.setattr(finished_run, name, loader)
     status, told, err = gnn_distill("probe", "run", "probe.name=first", *PROBES)
     assert (status, err) == (0, "")
+    assert [loader.call_count for loader in loaders.values()] == [1, 1]  # once for probes and profiles
     assert "run/probe.json: written" in told
     rows = [line.split("|")[1].strip() for line in told.splitlines() if line.startswith("|")]
     assert rows[2:] == ["student untrained", "teacher untrained", "teacher", "student"]
@@ -47,6 +55,7 @@ def test_probes_change_nothing_and_are_found_again(gnn_distill: Callable, tmp_pa
     assert "run/probe.json: found" in told
     assert "run/profile.json: found" in told
     assert read_json(tmp_path / "run" / "probe.json") == probe
+    assert [loader.call_count for loader in loaders.values()] == [1, 1]
     status, told, _ = gnn_distill("probe", "run", "probe.name=third", *PROBES, "probe.types=2", "probe.profiles=false")
     assert "run/probe.json: written" in told
     assert "profile.json" not in told

@@ -34,6 +34,12 @@ WRONG = {
     "all channels. Choose linear or mlp, or set it to 1.",
     "loss=simkd alignment.channels=0.5": "alignment.reuse_head=true: the head reads all channels "
     "(alignment.channels=0.5). Set alignment.reuse_head=false.",
+    "loss.soft.exits=1 student.num_layers=1": "loss.soft.exits=1.0: student.num_layers=1: there is no layer before the "
+    "last. Set it to 0, or use more layers.",
+    "alignment.standardise=whiten loss.macro.projection=none": "loss.macro.projection=none: alignment.standardise="
+    "whiten rotates the teacher's states. Choose linear or mlp.",
+    "loss=simkd alignment.standardise=whiten": "alignment.standardise=whiten: the teacher's head reads states as they "
+    "are. Choose std, or set alignment.reuse_head=false.",
     "alignment.channels=1.5": "alignment.channels=1.5: must be above 0 and at most 1.",
     "+loss.own={my-loss:{target:mine.loss}}": "loss.own.my-loss: must be a Python name (letters, digits and _): "
     "the term is called own_<name>.",

@@ -9,9 +9,9 @@ import pair_reference as pairs
 import structure_reference as structure
 import torch
 from torch import Tensor
-from worlds import HEADS, World
+from worlds import HEADS, World, states
 
-from gnn_distill.losses import alignment, attention, macro, micro
+from gnn_distill.losses import alignment, attention, contrast, macro, micro
 from gnn_distill.losses.prepare import class_means, pad
 from gnn_distill.losses.published import states as baselines
 from gnn_distill.losses.published import structure as structure_baselines
@@ -146,6 +146,12 @@ CASES = {
     "align_mse": _rows(alignment.align_mse, plain.align_mse, per_graph=True),
     "align_cosine": _rows(alignment.align_cosine, plain.align_cosine, per_graph=True),
     "cka": _rows(alignment.align_cka, pairs.cka),
+    "soft_contrast": Case(
+        lambda world, s, t: contrast.soft_contrast(s, t, states(7, 6, s.size(1)), 0.2),
+        lambda world, s, t: pairs.soft_contrast(s, t, states(7, 6, s.size(1)), 0.2),
+        per_graph=True,
+    ),
+    "contrast": _rows(contrast.contrast, partial(pairs.contrast, tau=0.1)),
     "infonce": _rows(alignment.infonce, partial(pairs.infonce, tau=0.1), zero=False),
     "gcrd": _rows(baselines.gcrd, partial(pairs.infonce, tau=0.075), zero=False),
     "crd": _rows(baselines.crd, partial(pairs.crd, tau=0.07), zero=False),

@@ -54,6 +54,31 @@ def soft_regression(student: Tensor, teacher: Tensor, y: Tensor | None = None) -
     return total / student.numel()
 
 
+def correlation(a: list[float], b: list[float]) -> float | None:
+    """Pearson's; None where the second does not vary."""
+    centred = [[value - sum(values) / len(values) for value in values] for values in (a, b)]
+    lengths = [math.sqrt(sum(value**2 for value in values)) for values in centred]
+    if lengths[1] <= 1e-6:
+        return None
+    return sum(x * y for x, y in zip(*centred, strict=True)) / max(lengths[0], 1e-6) / lengths[1]
+
+
+def dist(student: Tensor, teacher: Tensor, kind: str, tau: float) -> float:
+    if kind == "regression":
+        tau, rows = 1.0, [z.tolist() for z in (student, teacher)]
+    elif kind == "multiclass":
+        rows = [[softmax([x / tau for x in row]) for row in z.tolist()] for z in (student, teacher)]
+    else:
+        rows = [[[1 / (1 + math.exp(-x / tau)) for x in row] for row in z.tolist()] for z in (student, teacher)]
+    columns = [list(zip(*values, strict=True)) for values in rows]
+    total = 0.0
+    for sides in [columns, *([rows] if kind == "multiclass" and student.size(1) > 2 else [])]:
+        found = [correlation(a, b) for a, b in zip(*sides, strict=True)]
+        losses = [1 - value for value in found if value is not None]
+        total += sum(losses) / max(len(losses), 1)
+    return tau**2 * total
+
+
 def neighbourhood_relation(student: Tensor, teacher: Tensor, edge_index: Tensor, tau: float) -> float:
     values = []
     for node in range(len(student)):

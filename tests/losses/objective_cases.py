@@ -89,7 +89,12 @@ def make_teacher(batch: GraphBatch, outputs: int) -> tuple[TeacherRows, TeacherS
     rows = TeacherRows(
         logits.requires_grad_(), {layer: h.requires_grad_() for layer, h in states.items()}, graph.requires_grad_()
     )
-    return rows, TeacherShape(TEACHER_LAYERS, moments, make_moments(3))
+    return rows, TeacherShape(TEACHER_LAYERS, moments, make_moments(3), draw_states)
+
+
+def draw_states(layer: int | None, most: int) -> Tensor:
+    """States of fifty taught units, that of the batch being some of them or not."""
+    return random_tensor(50, TEACHER_CHANNELS, seed=80 + (layer or 0))[:most]
 
 
 def make_moments(seed: int) -> Moments:
@@ -128,6 +133,18 @@ CONFIGS = {
 KINDS = {"binary": 1, "multiclass": 3, "multilabel": 2, "regression": 2}
 
 
+def expected_soft(soft: SoftConfig, kind: str, student: Tensor, teacher: Tensor, batch: GraphBatch) -> float:
+    """The loss between logits that suits the kind of task."""
+    logits, z = student.detach().double(), teacher.detach().double()
+    if kind == "multiclass":
+        return reference.soft_classes(logits, z, soft.temperature)
+    if kind == "regression":
+        y = (batch.y - torch.tensor([3.0, -5.0])) / torch.tensor([2.0, 0.5])
+        return reference.soft_regression(logits, z, y if soft.bounded else None)
+    counted = ~batch.y.isnan() if soft.mask_missing else None
+    return reference.soft_binary(logits, z, soft.temperature, counted)
+
+
 def expected_terms(
     objective: Objective,
     loss: LossConfig,
@@ -148,17 +165,8 @@ def expected_terms(
     measure = {"mse": reference.align_mse, "cosine": reference.align_cosine}[align.measure]
 
     def terms(out: Representations, teacher: TeacherRows) -> dict[str, float]:
-        logits, z = out.logits.detach().double(), teacher.logits.detach().double()
         last = standard(teacher.nodes[2], shape.nodes[2])
         graph = standard(teacher.graph, shape.graph)
-        if kind == "multiclass":
-            soft = reference.soft_classes(logits, z, loss.soft.temperature)
-        elif kind == "regression":
-            y = (batch.y - torch.tensor([3.0, -5.0])) / torch.tensor([2.0, 0.5])
-            soft = reference.soft_regression(logits, z, y if loss.soft.bounded else None)
-        else:
-            counted = ~batch.y.isnan() if loss.soft.mask_missing else None
-            soft = reference.soft_binary(logits, z, loss.soft.temperature, counted)
         relation = reference.neighbourhood_relation(
             projected("micro_relation", out.nodes[-1]), last, batch.edge_index, loss.micro.temperature
         )
@@ -173,7 +181,7 @@ def expected_terms(
             for states in (projected("align_subgraph", out.nodes[-1]), last)
         ]
         return {
-            "soft": soft,
+            "soft": expected_soft(loss.soft, kind, out.logits, teacher.logits, batch),
             "micro_relation": relation,
             "macro_graph_relation": between(projected("macro_graph_relation", out.graph), graph),
             "align_node": sum(nodes) / len(nodes),

@@ -4,7 +4,7 @@ import math
 from itertools import permutations
 
 import torch
-from loss_reference import cosine, smooth_l1, softmax
+from loss_reference import cosine, kl, smooth_l1, softmax
 from structure_reference import dot, mean, square
 from torch import Tensor
 
@@ -30,6 +30,18 @@ def cka(student: Tensor, teacher: Tensor) -> float:
 def infonce(student: Tensor, teacher: Tensor, tau: float) -> float:
     rows = range(len(student))
     return mean([-math.log(softmax([cosine(student[i], teacher[j]) / tau for j in rows])[i]) for i in rows])
+
+
+def soft_contrast(student: Tensor, teacher: Tensor, anchors: Tensor, tau: float) -> float:
+    values = []
+    for s, t in zip(student, teacher, strict=True):
+        p, q = (softmax([cosine(row, anchor) / tau for anchor in anchors]) for row in (t, s))
+        values.append(kl(p, q))
+    return mean(values)
+
+
+def contrast(student: Tensor, teacher: Tensor, tau: float) -> float:
+    return soft_contrast(student, teacher, teacher, tau)
 
 
 def crd(student: Tensor, teacher: Tensor, tau: float) -> float:

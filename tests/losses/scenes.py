@@ -12,6 +12,7 @@ from objective_cases import (
     TEACHER_CHANNELS,
     WIDTHS,
     FoundStructure,
+    draw_states,
     make_moments,
     random_tensor,
 )
@@ -57,7 +58,7 @@ class Scene:
         self.batch = batch
         self.out, self.teacher = self._student(), self._teacher()
         moments = {layer: make_moments(layer) for layer in (1, 2)}
-        self.shape = TeacherShape(2, moments, make_moments(3), lambda: MEDIAN)
+        self.shape = TeacherShape(2, moments, make_moments(3), draw_states, lambda _: MEDIAN)
         self.structure = FoundStructure(self.packed, among=torch.arange(len(self.packed.x)))
         torch.manual_seed(0)
         self.objective = Objective(TaskLoss(self.spec), loss, align, self.shape, WIDTHS, self.structure)

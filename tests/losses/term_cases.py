@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import loss_reference as plain
+import numpy as np
 import pair_reference as pairs
 import structure_reference as structure
 import torch
-from objective_cases import DEAD, STUDENT_LAYERS, TEACHER_CHANNELS, make_moments
+from objective_cases import DEAD, STUDENT_LAYERS, TEACHER_CHANNELS, draw_states, make_moments
 from scenes import HEADS, LEVELS, MEDIAN, WALK, Scene, standard
 from torch import Tensor
 
@@ -143,6 +145,29 @@ def mmd(scene: Scene) -> float:
     return structure.distribution(scene.world, scene.projected("macro_distribution"), scene.standardised, sigmas())
 
 
+def to_anchors(scene: Scene, among: str = "") -> float:
+    """Of rows, all of them or means, to the states that the teacher's shape gives."""
+    keys, layer = scene.loss.macro, 0 if scene.level == "graph" else 2
+    anchors = standard(draw_states(layer or None, keys.num_anchors), layer or 3)
+    rows = scene.units(False, "macro_anchor_relation")
+    rows = scene.prototypes(among, *rows) if among else rows
+    return pairs.soft_contrast(*rows, anchors, keys.anchor_temperature)
+
+
+def whitened(scene: Scene, layer: int) -> Tensor:
+    """Standardised rows along the principal directions of the taught units, in units of the deviations there."""
+    units = standard(draw_states(layer or None, 50), layer or 3).numpy()
+    rows = scene.standardised if layer else scene.units(raw=False)[1]
+    values, vectors = np.linalg.eigh(sum(np.outer(unit, unit) for unit in units) / len(units))
+    signs = [np.sign(column[np.abs(column).argmax()]) for column in vectors.T]
+    return torch.from_numpy(rows.numpy() @ vectors * signs / np.sqrt(values))
+
+
+def dist(scene: Scene) -> float:
+    sides = (scene.out.logits.detach().double(), scene.teacher.logits.detach().double())
+    return plain.dist(*sides, scene.spec.kind, scene.loss.soft.temperature)
+
+
 CASES = {
     "edge": micro("edge", lambda s: structure.edge_difference(s.world, s.projected("micro_edge"), s.standardised)),
     "attention": micro("attention", attention),
@@ -171,6 +196,32 @@ CASES = {
         ),
         among="clusters",
         measure="pkt",
+    ),
+    "anchors": macro("anchor_relation", to_anchors, anchor_temperature=0.3),
+    "few anchors": macro("anchor_relation", to_anchors, num_anchors=7),
+    "anchors of classes": macro("anchor_relation", partial(to_anchors, among="classes"), among="classes"),
+    "anchors of clusters": macro("anchor_relation", partial(to_anchors, among="clusters"), among="clusters"),
+    "contrast": align(
+        "contrast",
+        lambda s: pairs.contrast(s.projected("align_contrast"), s.standardised, 0.3),
+        LEVELS,
+        temperature=0.3,
+        measure="cosine",
+    ),
+    "subgraphs by contrast": align(
+        "subgraph",
+        lambda s: pairs.contrast(*s.subgraph_means("ego", s.projected("align_subgraph"), s.standardised), 0.1),
+        ("graph",),
+        measure="contrast",
+    ),
+    "whitened nodes": align(
+        "node", lambda s: plain.align_mse(s.projected("align_node3"), whitened(s, 2)), LEVELS, standardise="whiten"
+    ),
+    "whitened graphs": align(
+        "graph",
+        lambda s: plain.align_mse(s.projected("align_graph", s.out.graph), whitened(s, 0)),
+        ("graph",),
+        standardise="whiten",
     ),
     "cka": align("node", lambda s: pairs.cka(s.student, s.standardised), measure="cka"),
     "cka by layer": align("node", lambda s: sum(layered(s, pairs.cka)) / 3, measure="cka", layers=True),
@@ -212,6 +263,7 @@ CASES = {
     "fitnet": baseline("fitnet", lambda s: plain.align_mse(s.projected("baseline_fitnet"), s.raw)),
     "simkd": baseline("fitnet", lambda s: plain.align_mse(restored(s), s.raw), reuse_head=True),
     "at": baseline("at", lambda s: structure.attention_transfer(s.world, s.student, s.raw)),
+    "dist": baseline("dist", dist),
     "sp": between("sp", pairs.similarity_preserving),
     "rkd_distance": between("rkd_distance", pairs.rkd_distance),
     "rkd_angle": between("rkd_angle", pairs.rkd_angle, SOME),

@@ -8,13 +8,13 @@ import torch
 from small_tasks import make_spec
 from worlds import make_world, padded, states
 
-from gnn_distill.losses import alignment, attention, macro, micro
+from gnn_distill.losses import alignment, attention, contrast, macro, micro
 from gnn_distill.losses.prepare import pad
 from gnn_distill.losses.projectors import median_distance
 from gnn_distill.losses.published import states as baselines
 from gnn_distill.losses.published import structure as structure_baselines
 from gnn_distill.models.layers.heads import Output
-from gnn_distill.models.layers.standardise import Moments, Standardise
+from gnn_distill.models.layers.standardise import Moments, Standardise, Whiten
 from gnn_distill.models.reused_head import ReusedHead
 
 WORLD = make_world()
@@ -201,6 +201,37 @@ def test_restored_states_are_the_teachers_own() -> None:
     standardise = Standardise(Moments(raw.mean(0), raw.std(0, correction=0)))
     assert standardise.channels == 3
     torch.testing.assert_close(standardise.restore(standardise(raw)), raw)
+
+
+def test_whitened_states_are_uncorrelated_and_of_one_size() -> None:
+    raw = states(1, 200, 5).float() @ states(2, 5, 5).float() + 4
+    raw[:, 3] = 2 * raw[:, 0] - raw[:, 1]  # no direction of its own
+    raw[:, 4] = 7.0
+    standardise = Standardise(Moments(raw.mean(0), raw.std(0, correction=0)))
+    whiten = Whiten(standardise, raw)
+    assert (standardise.channels, whiten.channels) == (4, 3)
+    rows = whiten(raw).double()
+    torch.testing.assert_close(rows.mT @ rows / len(rows), torch.eye(3).double(), rtol=0, atol=1e-4)
+    # Nothing is lost but what did not vary.
+    torch.testing.assert_close(rows.float() @ torch.linalg.pinv(whiten.directions), standardise(raw), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("rows", "anchors"), [(0, 5), (4, 1)])
+def test_a_contrast_needs_something_to_tell_apart(rows: int, anchors: int) -> None:
+    student = states(1, rows).requires_grad_()
+    value = contrast.soft_contrast(student, states(2, rows), states(3, anchors))
+    value.backward()
+    assert value.item() == 0
+    assert not student.grad.any()
+
+
+def test_rows_alike_to_the_teacher_are_not_pushed_apart() -> None:
+    """InfoNCE would have each of two equal rows for a negative of the other."""
+    teacher = states(1, 3).repeat(2, 1)
+    student = teacher.clone().requires_grad_()
+    (soft,) = torch.autograd.grad(contrast.contrast(student, teacher), student)
+    (hard,) = torch.autograd.grad(alignment.infonce(student, teacher), student)
+    assert soft.abs().max() < 1e-9 < hard.abs().max()
 
 
 def test_the_teachers_head_is_used_again_and_does_not_learn() -> None:

@@ -12,8 +12,10 @@ from omegaconf import OmegaConf
 
 from gnn_distill.cli.main import CONF_DIR
 from gnn_distill.losses import alignment, macro, micro, soft
+from gnn_distill.losses.contrast import contrast, soft_contrast
 from gnn_distill.losses.published import states as baselines
 from gnn_distill.losses.published import structure as structure_baselines
+from gnn_distill.losses.published.predictions import dist
 
 # Two graphs: a ring of four with one chord, and a path of three; both directions of every edge.
 PAIRS = [(0, 1), (1, 2), (2, 3), (3, 0), (0, 2), (4, 5), (5, 6)]
@@ -66,6 +68,16 @@ def published_paths() -> float:
     return float((p * (np.log(p) - np.log(q))).sum(1).mean())
 
 
+def published_dist() -> float:
+    """Correlations of softmaxes, over classes and over examples."""
+    s, t = (np.exp(z) / np.exp(z).sum(1, keepdims=True) for z in (S, T))
+
+    def relation(a: np.ndarray, b: np.ndarray) -> float:
+        return 1 - np.mean([np.corrcoef(x, y)[0, 1] for x, y in zip(a, b, strict=True)])
+
+    return float(relation(s, t) + relation(s.T, t.T))
+
+
 def published_soft_targets() -> float:
     """KLDivLoss(reduction="batchmean") · τ²."""
     p, q = (np.exp(z / 4) / np.exp(z / 4).sum(1, keepdims=True) for z in (T, S))
@@ -94,6 +106,9 @@ LOSSES: dict[str, Callable[[], torch.Tensor]] = {
     "edge": lambda: micro.edge_difference(STUDENT, TEACHER, EDGE_INDEX),
     "graph_relation": lambda: macro.graph_relation_cosine(STUDENT, TEACHER),
     "soft_binary": lambda: soft.soft_binary(STUDENT, TEACHER, 4.0),
+    "dist": lambda: dist(STUDENT, TEACHER, "multiclass"),
+    "soft_contrast": lambda: soft_contrast(STUDENT, TEACHER, TEACHER[:3] + 0.5),
+    "contrast": lambda: contrast(STUDENT, TEACHER),
     "soft_regression": lambda: soft.soft_regression(STUDENT, TEACHER),
 }
 PUBLISHED = {
@@ -104,6 +119,7 @@ PUBLISHED = {
     "sp": published_sp,
     "mugsi_paths": published_paths,
     "soft_classes": published_soft_targets,
+    "dist": published_dist,
 }
 RECORDED = {
     "lsp": 0.0144350606782,
@@ -127,6 +143,9 @@ RECORDED = {
     "edge": 2.94585563711,
     "graph_relation": 0.442679126842,
     "soft_binary": 0.120307413502,
+    "dist": 2.80791964911,
+    "soft_contrast": 4.69454916435,
+    "contrast": 7.23439358516,
     "soft_regression": 0.423213702722,
 }
 
@@ -146,6 +165,8 @@ def test_the_number_that_was_recorded(name: str) -> None:
     [
         ("lsp", "baseline.lsp", 100),  # scripts of Joshi et al. 2022 on PPI and ogbn-arxiv
         ("gcrd", "baseline.gcrd", 0.1),  # the same on PPI
+        ("dist", "baseline.dist", 1),  # code of Huang et al. 2022 for segmentation: both weights 1, no temperature
+        ("dist", "soft.temperature", 1),
         ("mugsi", "soft.temperature", 1),  # example of Yao et al. 2024, as the next four
         ("mugsi", "weights.soft", 1),
         ("mugsi", "baseline.mugsi_graph", 0.01),

@@ -1,5 +1,7 @@
 """Every loss, on any graphs and states of any width: what holds on chosen ones (test_states.py, test_terms.py)."""
 
+from functools import partial
+
 import loss_reference as plain
 import networkx as nx
 import pytest
@@ -83,6 +85,8 @@ REFERENCES = {
     "soft_classes": lambda s, t: plain.soft_classes(s, t, 2.5),
     "soft_binary": lambda s, t: plain.soft_binary(s, t, 2.5),
     "soft_regression": plain.soft_regression,
+    "dist_binary": lambda s, t: plain.dist(s[:, :1], t[:, :1], "binary", 2.5),
+    **{f"dist_{kind}": partial(plain.dist, kind=kind, tau=2.5) for kind in ("multiclass", "multilabel", "regression")},
 }
 
 

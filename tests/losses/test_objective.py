@@ -17,6 +17,7 @@ from objective_cases import (
     TERMS,
     WIDTHS,
     FoundStructure,
+    expected_soft,
     expected_terms,
     make_batch,
     make_objective,
@@ -29,6 +30,7 @@ from gnn_distill.config.schema.objective import (
     AlignmentConfig,
     LossConfig,
     LossWeights,
+    MacroConfig,
     Ramp,
     ScheduleConfig,
     SoftConfig,
@@ -140,6 +142,54 @@ def test_a_student_identical_to_its_teacher_has_nothing_to_learn(config: str) ->
     for name in TERMS - {"task"}:
         assert float(raw[name]) == pytest.approx(0, abs=1e-6), name
     assert float(raw["task"]) > 0.1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_exits_learn_soft_targets_from_means_of_earlier_layers(kind: str) -> None:
+    batch, outputs = make_batch(kind), KINDS[kind]
+    out, (teacher, shape) = make_student(batch, outputs), make_teacher(batch, outputs)
+    soft = SoftConfig(exits=0.5, mask_missing=True, bounded=True)
+    loss = LossConfig(weights=LossWeights(task=0.0, soft=2.0), soft=soft)
+    objective = make_objective(kind, shape, loss, AlignmentConfig())
+    total, raw, weights = objective(out, batch, teacher, 0.5)
+    assert weights == {"soft": 2.0, "soft_exits": 1.0}
+    expected = []
+    for layer in (1, 2):  # of three
+        predict = objective.projectors.held[f"soft_exit{layer}"]
+        means = [out.nodes[layer - 1][batch.batch == graph].mean(dim=0) for graph in range(batch.num_graphs)]
+        expected.append(expected_soft(soft, kind, predict(torch.stack(means)), teacher.logits, batch))
+    assert float(raw["soft_exits"]) == pytest.approx(sum(expected) / 2, rel=1e-4)
+    total.backward()
+    reached = [states.grad is not None and states.grad.abs().sum() > 0 for states in out.nodes]
+    assert reached == [True, True, False]
+    assert teacher.logits.grad is None
+    assert all(parameter.grad.abs().sum() > 0 for parameter in objective.parameters())
+
+
+def test_relations_to_anchors_do_not_depend_on_batch_mates() -> None:
+    """A graph is taught the same alone, and with others in its batch; its anchors are no part of the batch."""
+    batch = make_batch()
+    out, (teacher, shape) = make_student(batch, 1), make_teacher(batch, 1)
+    loss = LossConfig(weights=LossWeights(task=0.0, macro=1.0), macro=MacroConfig(0.0, anchor_relation=1.0))
+    objective = make_objective("binary", shape, loss, AlignmentConfig())
+    total, _, _ = objective(out, batch, teacher, 0.5)
+    total.backward()
+    for graph in range(batch.num_graphs):
+        states = out.graph[graph, None].detach().requires_grad_()
+        one = Representations(out.logits[graph, None], (), states)
+        value, _, _ = objective(
+            one, make_batch(graphs=(graph,)), TeacherRows(None, {}, teacher.graph[graph, None]), 0.5
+        )
+        value.backward()
+        torch.testing.assert_close(states.grad[0] / batch.num_graphs, out.graph.grad[graph], rtol=1e-4, atol=1e-7)
+
+
+def test_anchors_go_where_the_objective_goes_and_are_not_saved() -> None:
+    _, shape = make_teacher(make_batch(), 1)
+    loss = LossConfig(weights=LossWeights(task=0.0, macro=1.0), macro=MacroConfig(0.0, anchor_relation=1.0))
+    objective = make_objective("binary", shape, loss, AlignmentConfig(standardise="whiten"))
+    assert set(objective.state_dict()) == {name for name, _ in objective.named_parameters()}
+    assert {values.device.type for values in objective.to("meta").buffers()} == {"meta"}
 
 
 def test_weights_of_zero_leave_their_terms_out() -> None:

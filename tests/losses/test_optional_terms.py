@@ -42,7 +42,7 @@ def test_a_batch_equals_the_reference(name: str, level: str) -> None:
     total.backward()
     teacher = scene.teacher
     assert all(states.grad is None for states in (teacher.logits, teacher.graph, *teacher.nodes.values()))
-    reached = [scene.out.graph, *scene.out.nodes, *scene.out.attention.values(), scene.out.projected]
+    reached = [scene.out.logits, scene.out.graph, *scene.out.nodes, *scene.out.attention.values(), scene.out.projected]
     assert any(tensor.grad is not None and tensor.grad.abs().sum() > 0 for tensor in reached)
     assert all(p.grad is not None and p.grad.isfinite().all() for p in scene.objective.parameters())
 

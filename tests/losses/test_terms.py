@@ -8,6 +8,7 @@ import torch
 from worlds import states
 
 from gnn_distill.losses import soft
+from gnn_distill.losses.published.predictions import dist
 from gnn_distill.losses.task import balanced_pos_weight, supervised_loss
 
 ROWS, OUTPUTS = 12, 5
@@ -15,6 +16,10 @@ TERMS = {
     "soft_classes": lambda s, t: soft.soft_classes(s, t, 2.5),
     "soft_binary": lambda s, t: soft.soft_binary(s, t, 2.5),
     "soft_regression": soft.soft_regression,
+    "dist_multiclass": lambda s, t: dist(s, t, "multiclass", 2.5),
+    "dist_binary": lambda s, t: dist(s[:, :1], t[:, :1], "binary", 2.5),
+    "dist_multilabel": lambda s, t: dist(s, t, "multilabel", 2.5),
+    "dist_regression": lambda s, t: dist(s, t, "regression", 2.5),
 }
 
 
@@ -33,7 +38,10 @@ def test_soft_targets_equal_their_references(seed: int) -> None:
         "soft_classes": reference.soft_classes(s, t, 2.5),
         "soft_binary": reference.soft_binary(s, t, 2.5),
         "soft_regression": reference.soft_regression(s, t),
+        "dist_binary": reference.dist(s[:, :1], t[:, :1], "binary", 2.5),
+        **{f"dist_{kind}": reference.dist(s, t, kind, 2.5) for kind in ("multiclass", "multilabel", "regression")},
     }
+    assert expected.keys() == TERMS.keys()
     for name, value in expected.items():
         assert float(TERMS[name](s, t)) == pytest.approx(value, rel=1e-9, abs=1e-9), name
     bounded = soft.soft_regression(s, t, y)
@@ -90,6 +98,25 @@ def test_classes_are_averaged_over_examples_not_classes() -> None:
     s, t = states(1, 4, 7), states(2, 4, 7)
     doubled = [torch.cat([z, torch.full((4, 50), -1e9, dtype=torch.float64)], dim=1) for z in (s, t)]
     assert float(soft.soft_classes(*doubled, 1.0)) == pytest.approx(float(soft.soft_classes(s, t, 1.0)))
+
+
+def test_correlations_that_do_not_exist_are_left_out() -> None:
+    s, t = states(1, 6, 2), states(2, 6, 2)
+    # Two classes: within an example the correlation is ±1, so only that within classes is left.
+    assert float(dist(s, t, "multiclass")) == pytest.approx(reference.dist(s, t, "multiclass", 1.0), rel=1e-9)
+    for kind, columns in (("multiclass", 2), ("binary", 1), ("multilabel", 2), ("regression", 2)):
+        student = s[:1, :columns].clone().requires_grad_()
+        value = dist(student, t[:1, :columns], kind)  # one example
+        value.backward()
+        assert (value.item(), student.grad.abs().sum().item()) == (0, 0)
+    t[:, 0] = 3.0  # a target that the teacher predicts as constant
+    kept = dist(s[:, 1:], t[:, 1:], "regression")
+    assert float(dist(s, t, "regression")) == pytest.approx(float(kept), rel=1e-9)
+
+
+def test_scale_and_shift_of_predictions_do_not_matter_to_a_regression() -> None:
+    s, t = states(1, 6, 2), states(2, 6, 2)
+    assert float(dist(3 * s + 1, t, "regression")) == pytest.approx(float(dist(s, t, "regression")), rel=1e-9)
 
 
 def test_balanced_pos_weight_counts_present_labels() -> None:

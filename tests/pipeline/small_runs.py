@@ -9,11 +9,12 @@ from gnn_distill.config.schema.run import OptimConfig, PretrainConfig, TrainConf
 from gnn_distill.data.task import GraphTask
 from gnn_distill.losses.task import make_task_loss
 from gnn_distill.pipeline.encodings import stored_encodings
+from gnn_distill.pipeline.ensemble import together
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.student import train_student
 from gnn_distill.pipeline.teacher import train_teacher
 from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
-from gnn_distill.pipeline.teacher_plan import plan_teacher
+from gnn_distill.pipeline.teacher_plan import plan_teachers
 from gnn_distill.training.loop import FitResult
 
 CONFIG = TrainConfig(
@@ -34,8 +35,12 @@ def run_stages(runtime: Runtime, task: GraphTask, config: TrainConfig) -> tuple[
     task_loss = make_task_loss(task, config.task)
     kept = teacher = None
     if config.teacher.name != "none":
-        plan = plan_teacher(config, task)
-        teacher, entry = train_teacher(runtime, task, None, task_loss, plan)
-        kept, _ = compute_teacher_outputs(runtime, task, None, teacher, entry, plan)
+        plans = plan_teachers(config, task)
+        trained = [train_teacher(runtime, task, None, task_loss, plan) for plan in plans]
+        outputs = [
+            compute_teacher_outputs(runtime, task, None, *one, plan)[0]
+            for one, plan in zip(trained, plans, strict=True)
+        ]
+        kept, teacher = together(outputs, task.spec.kind), trained[0][0]
     encodings, _ = stored_encodings(runtime, task, config.encoding)
     return train_student(runtime, task, encodings, task_loss, kept, config, teacher)

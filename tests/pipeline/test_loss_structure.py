@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_tasks import make_node_task, make_runtime, make_task, preset
+from small_tasks import make_node_task, make_runtime, make_separate_task, make_task, preset
 from test_distill import CONFIG, run
 
 import gnn_distill
@@ -25,10 +25,11 @@ from gnn_distill.data.batching import GraphBatch, collate
 from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.data.subgraphs.anchors import sample_anchors
 from gnn_distill.data.subgraphs.subgraphs import compute_subgraphs, compute_walks
-from gnn_distill.data.task import GraphTask
+from gnn_distill.data.task import GraphTask, taught_graphs
 from gnn_distill.errors import UserError
 from gnn_distill.losses.task import make_task_loss
 from gnn_distill.losses.term import Requires
+from gnn_distill.models.layers.standardise import Standardise
 from gnn_distill.models.reused_head import ReusingStudent
 from gnn_distill.models.transformer_backbone import Transformer
 from gnn_distill.pipeline.encodings import stored_encodings
@@ -158,7 +159,26 @@ def test_the_median_distance_is_that_of_standardised_states_within_graphs(level:
     order = values.argsort()
     weight = torch.cat([torch.full_like(values, share) for values, share in distances])[order].cumsum(0)
     low, high = (values[order][torch.searchsorted(weight, weight[-1] * share)] for share in (0.48, 0.52))
-    assert low <= shape.median_distance() <= high
+    assert low <= shape.median_distance(Standardise(shape.nodes[2])) <= high
+
+
+@pytest.mark.parametrize(("level", "on"), [("graph", "train"), ("node", "train"), ("node", "all"), ("separate", "all")])
+def test_anchors_are_states_of_what_is_taught(level: str, on: str, tmp_path: Path) -> None:
+    """Of training graphs alone; at node level, of the nodes that the student is taught."""
+    task = {"graph": make_task, "node": make_node_task, "separate": make_separate_task}[level]()
+    teacher, kept = collect(tmp_path, task, replace(NOTHING, signals=SignalsConfig(on=on)))
+    ids = taught_graphs(task)
+    with torch.no_grad():
+        said = teacher(collate(task.graphs, None, ids))
+    expected = said.graph if level == "graph" else said.nodes[-1]
+    if on == "train" and level == "node":
+        expected = expected[task.splits.train]
+    draw, layer = kept.shape().draw, None if level == "graph" else 2
+    torch.testing.assert_close(draw(layer, 10_000), expected, rtol=1e-4, atol=1e-5)
+    few = draw(layer, 5)
+    assert torch.equal(few, draw(layer, 5))
+    assert len(few) == 5
+    assert all((row == draw(layer, 10_000)).all(dim=1).any() for row in few)
 
 
 def test_a_teacher_without_attention_is_told(tmp_path: Path) -> None:

@@ -108,6 +108,11 @@ CHANGES = {
     "dropout": {"teacher": replace(CONFIG.teacher, dropout=0.3)},
     "epochs": {"pretrain": replace(CONFIG.pretrain, max_epochs=1)},
     "patience": {"trainer": TrainerConfig(max_epochs=2, patience=1)},
+    "its own patience": {"pretrain": replace(CONFIG.pretrain, patience=2)},
+    "its own memory": {"pretrain": replace(CONFIG.pretrain, max_pairs=1000)},
+    "the last epoch": {"pretrain": replace(CONFIG.pretrain, select="last")},
+    "the last epochs": {"pretrain": replace(CONFIG.pretrain, select="average")},
+    "more of them": {"pretrain": replace(CONFIG.pretrain, select="average", average_epochs=4)},
     "rate": {"pretrain": replace(CONFIG.pretrain, optim=OptimConfig(lr=2e-2))},
     "batch": {"pretrain": replace(CONFIG.pretrain, batch_size=5)},
     "smoothing": {"task": TaskConfig(label_smoothing=0.1)},
@@ -124,6 +129,13 @@ SAME = {
     "signals": {"signals": SignalsConfig(dtype="float16")},
     "control": {"teacher": replace(CONFIG.teacher, control="untrained")},
     "student's epochs": {"trainer": TrainerConfig(max_epochs=1)},
+    "student's selection": {"trainer": TrainerConfig(max_epochs=2, select="average")},
+    "patience, of its own": {
+        "pretrain": replace(CONFIG.pretrain, patience=0, nonfinite="stop", max_pairs=4_000_000),
+        "trainer": TrainerConfig(max_epochs=2, patience=1, nonfinite="skip", max_pairs=10**6),
+    },
+    "company": {"teacher": replace(CONFIG.teacher, ensemble=3, also=["gat"])},
+    "averages without averaging": {"pretrain": replace(CONFIG.pretrain, average_epochs=9)},
 }
 
 

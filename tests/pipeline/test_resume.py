@@ -117,10 +117,20 @@ def rows_of(runtime: Runtime) -> dict[str, dict[str, list[str]]]:
                 trainer=replace(CONFIG.trainer, precision="bf16-mixed"),
             ),
         ),
+        (
+            make_task(),
+            replace(
+                CONFIG,
+                teacher=replace(CONFIG.teacher, norm="batch", ensemble=2),
+                student=replace(GPS, norm="batch"),
+                pretrain=replace(CONFIG.pretrain, select="average"),
+                trainer=replace(CONFIG.trainer, select="average"),
+            ),
+        ),
     ],
     ids=[
         *("full", "balance", "batch norm, sampled negatives", "nodes", "nodes of many graphs", "mini-batches of nodes"),
-        *("schedule, patience, InfoNCE", "reused head, bf16"),
+        *("schedule, patience, InfoNCE", "reused head, bf16", "two teachers, mean weights"),
     ],
 )
 def test_a_stage_that_goes_on_is_the_same_to_the_last_bit(
@@ -137,6 +147,7 @@ def test_a_stage_that_goes_on_is_the_same_to_the_last_bit(
     for name, value in student.state_dict().items():
         assert torch.equal(value, same.state_dict()[name]), name
     assert (other.best, other.best_epoch, other.epochs) == (fitted.best, fitted.best_epoch, 4)
+    assert other.selected == fitted.selected
     assert rows_of(runtime) == rows_of(whole)
 
 

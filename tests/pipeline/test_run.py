@@ -27,9 +27,9 @@ def test_a_run_plans_its_teacher_once_and_its_summary_has_the_keys_it_always_had
     weights = "teacher.checkpoint=first/checkpoints/teacher.safetensors"
     plan, hashed, seen = (
         Mock(side_effect=function)
-        for function in (run.plan_teacher, teacher_plan.checkpoint_hash, teacher_plan.visibility)
+        for function in (run.plan_teachers, teacher_plan.checkpoint_hash, teacher_plan.visibility)
     )
-    monkeypatch.setattr(run, "plan_teacher", plan)
+    monkeypatch.setattr(run, "plan_teachers", plan)
     monkeypatch.setattr(teacher_plan, "checkpoint_hash", hashed)
     monkeypatch.setattr(teacher_plan, "visibility", seen)
     assert gnn_distill(*SMALL, "hydra.run.dir=run", weights)[0] == 0

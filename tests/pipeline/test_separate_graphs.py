@@ -9,7 +9,7 @@ from small_runs import CONFIG, run_stages
 from small_tasks import awaken, choices, encode, make_runtime, make_separate_task, preset
 from torch_geometric.data import Data
 
-from gnn_distill.config.schema.objective import BaselineConfig, MacroConfig, MicroConfig
+from gnn_distill.config.schema.objective import BaselineConfig, MacroConfig, MicroConfig, SoftConfig
 from gnn_distill.config.schema.run import SignalsConfig, TrainConfig, TrainerConfig
 from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.batching import GraphBatch, collate
@@ -37,7 +37,8 @@ EVERYTHING = replace(
     loss=replace(
         CONFIG.loss,
         micro=MicroConfig(attention=1.0, edge=1.0, attention_samples=10),
-        macro=MacroConfig(distance_profile=1.0, distribution=1.0, samples=10),
+        soft=SoftConfig(exits=1.0),
+        macro=MacroConfig(anchor_relation=1.0, distance_profile=1.0, distribution=1.0, samples=10),
     ),
 )
 
@@ -65,7 +66,7 @@ def test_every_kind_of_task_is_distilled_by_all_terms(kind: str, on: str, sparse
     assert {"train/soft.weighted", "train/macro_distance_profile.weighted", "train/micro_attention.weighted"} <= {
         *terms
     }
-    assert len(terms) == 11
+    assert len(terms) == 13
     assert all(rows[name][0] > 0 for name in terms)
     encodings, _ = stored_encodings(runtime, task, CONFIG.encoding)
     scores = evaluate_splits(runtime, student, task, encodings, make_task_loss(task, CONFIG.task), TrainerConfig())

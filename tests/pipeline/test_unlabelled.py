@@ -167,12 +167,13 @@ SMALL = (
     *("pretrain.max_epochs=1", "trainer.threads=1", "trainer.accelerator=cpu", "tracker=none", "hydra.run.dir=run"),
     *("teacher.hidden_channels=8", "student.hidden_channels=8", "student.num_layers=1", "student.num_heads=2"),
 )
+PRESET = ("experiment=few_labels", "dataset=typed_edges", "dataset.train_fraction=1")
 
 
 def test_a_run_shows_how_many_labels_there_are_and_that_it_is_transductive(
     gnn_distill: Callable, tmp_path: Path
 ) -> None:
-    status, out, err = gnn_distill(*SMALL, "dataset.label_fraction=0.25", "signals.on=all")
+    status, out, err = gnn_distill(*SMALL, *PRESET, "dataset.label_fraction=0.25", "signals.on=all")
     assert (status, err) == (0, "")
     sizes = "32 train (8 with labels), 10 val, 10 test graphs"
     assert sizes in out

@@ -23,6 +23,7 @@ from gnn_distill.training import loop as training
 from gnn_distill.training.checkpointer import Checkpointer
 from gnn_distill.training.loop import FitResult, Recorder, fit, improves, make_optimizer, rate_factor
 from gnn_distill.training.recipe import Recipe
+from gnn_distill.training.selection import snapshot
 
 ALONE = LossConfig()
 
@@ -41,6 +42,8 @@ def train(
     optim: OptimConfig | None = None,
     folder: Path | None = None,
     nonfinite: str = "stop",
+    select: str = "best",
+    average_epochs: int = 3,
     **teacher: object,
 ) -> tuple[nn.Module, FitResult, list[dict[str, float]], list[dict[str, torch.Tensor]]]:
     """A small GIN after training, what was kept, the rows of all epochs and the weights after each."""
@@ -51,11 +54,15 @@ def train(
     class Rows(Recorder):
         def on_epoch(self, row: dict[str, float]) -> None:
             rows.append(row)
-            weights.append(training.snapshot(model))
+            weights.append(snapshot(model))
 
     objective = Objective(TaskLoss(task.spec), loss, AlignmentConfig())
     optim = optim or OptimConfig(lr=1e-2)
-    recipe = Recipe(optim, max_epochs, patience, 4, 0, max_pairs=10**6, limit_batches=0, seed=0, nonfinite=nonfinite)
+    recipe = Recipe(
+        *(optim, max_epochs, patience, 4, 0),
+        **{"max_pairs": 10**6, "limit_batches": 0, "seed": 0, "nonfinite": nonfinite},
+        **{"select": select, "average_epochs": average_epochs},
+    )
     loader = recipe.loader(task, None, fabric.device)
     with TemporaryDirectory() as temporary:
         checkpointer = Checkpointer((folder or Path(temporary)) / "last.safetensors")

@@ -30,6 +30,9 @@ class SoftConfig:
     """Temperature of both distributions; the loss is scaled by its square."""
     mask_missing: bool = False
     """Multi-label: leave out missing labels."""
+    exits: float = weight()
+    """Weight, relative to loss.weights.soft, of the same loss of the student's earlier layers, each with a head of its
+    own that is no part of the student."""
     bounded: bool = False
     """Regression: match the teacher only where the student's error is larger than the teacher's."""
 
@@ -68,6 +71,8 @@ class MacroConfig:
 
     graph_relation: float = weight(1.0)
     """Similarity between the graphs of a batch."""
+    anchor_relation: float = weight()
+    """Similarity to the teacher's states of all training graphs, which does not depend on the batch."""
     distance_profile: float = weight()
     """How similarity decays with hop distance, within each graph."""
     distribution: float = weight()
@@ -77,20 +82,27 @@ class MacroConfig:
     buckets: int = number(5, low=1, high=250)
     """distance_profile: number of distances with a bucket each; larger ones share one, unreachable pairs one."""
     among: str = choice("nodes", "nodes", "classes", "clusters")
-    """Node level, graph_relation: sampled nodes, or means of training classes or Louvain clusters, replace graphs."""
+    """Node level, graph_relation, anchor_relation: sampled nodes, or means of training classes or Louvain clusters,
+    replace graphs."""
     samples: int = number(512, low=2)
     """Node level: number of nodes, sampled again in every step, that replace graphs; of one large graph also those of
     distribution."""
     anchors: int = number(256, low=2)
     """One large graph, distance_profile: number of nodes, sampled once, between which distances are computed."""
+    num_anchors: int = number(4096, low=2)
+    """anchor_relation: largest number of training graphs (node level: of nodes that are taught), drawn once."""
+    anchor_temperature: float = positive(0.1)
+    """anchor_relation: temperature of the softmax of cosines."""
     projection: str = choice("linear", "linear", "mlp", "none")
     """Learned map from student to teacher width, not part of the student."""
 
 
 @dataclass
 class BaselineConfig:
-    """Published distillation losses on raw teacher states: weights by name, and options."""
+    """Published distillation losses on raw teacher states and predictions: weights by name, and options."""
 
+    dist: float = weight()
+    """DIST: correlation of predictions, within an example and within a class, at loss.soft.temperature."""
     fitnet: float = weight()
     """FitNet: squared error of node states."""
     at: float = weight()
@@ -211,7 +223,7 @@ class LossConfig:
 
 @dataclass
 class AlignmentWeights:
-    """Weights of the alignment scales; 0 switches one off at no cost."""
+    """Weights of the alignment scales, and of one more term of nodes; 0 switches one off at no cost."""
 
     node: float = weight()
     """Node states."""
@@ -219,6 +231,8 @@ class AlignmentWeights:
     """Means over subgraphs."""
     graph: float = weight()
     """Graph states."""
+    contrast: float = weight()
+    """Similarity of node states to those of the batch's other nodes, whatever the measure of the other scales."""
 
 
 @dataclass
@@ -229,12 +243,15 @@ class AlignmentConfig:
     """Name of the preset, for run names and tables."""
     weights: AlignmentWeights = section(AlignmentWeights)
     """Weights of the scales."""
-    measure: str = choice("mse", "mse", "cosine", "cka", "infonce")
-    """mse of standardised teacher features; 1 - cosine; linear CKA, which needs no projection; InfoNCE over rows."""
+    measure: str = choice("mse", "mse", "cosine", "cka", "infonce", "contrast")
+    """mse of standardised teacher features; 1 - cosine; linear CKA, which needs no projection; InfoNCE over rows;
+    contrast: the same with the teacher's own similarities for targets."""
+    standardise: str = choice("std", "std", "whiten")
+    """Teacher states, wherever standardised ones are read: each dimension to variance 1; whiten: uncorrelated, too."""
     temperature: float = positive(0.1)
-    """infonce: temperature of the softmax."""
+    """infonce, contrast: temperature of the softmax."""
     samples: int = number(1024, low=2)
-    """infonce: largest number of rows, sampled again in every step; all pairs of them are formed."""
+    """infonce, contrast: largest number of rows, sampled again in every step; all pairs of them are formed."""
     projection: str = choice("linear", "linear", "mlp", "none")
     """Learned map from student to teacher width at node and graph scale, not part of the student."""
     channels: float = positive(1.0, high=1.0)

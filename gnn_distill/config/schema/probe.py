@@ -54,6 +54,10 @@ class ExamineSettings(ProbeSettings):
     """Take the full Jacobian instead of its estimate: as many backward passes as channels."""
 
 
+PROFILE_KEYS = ("hops", "far", "profile_graphs", "samples", "roots", "exact", "resamples", "seed")
+"""The keys that determine profiles."""
+
+
 @dataclass
 class ProbeConfig(ExamineSettings):
     """`probe` in a run."""
@@ -63,7 +67,15 @@ class ProbeConfig(ExamineSettings):
 
 
 @dataclass
-class ProbeRunsConfig(ExamineSettings):
+class ExamineFoundConfig(ExamineSettings):
+    """`probe` in `gnn-distill table`, and of all runs that are found in folders."""
+
+    own_modules: bool = False
+    """Import modules of your own that the runs name, which executes them."""
+
+
+@dataclass
+class ProbeRunsConfig(ExamineFoundConfig):
     """`probe` in `gnn-distill probe`."""
 
     runs: list[str] = field(default_factory=list)
@@ -72,8 +84,6 @@ class ProbeRunsConfig(ExamineSettings):
     """Name of the folder for results of several runs; null: date and time."""
     output: str = "outputs/probe"
     """Where that folder is made."""
-    own_modules: bool = False
-    """Import modules of your own that the runs name, which executes them."""
 
 
 @dataclass

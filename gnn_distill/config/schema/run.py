@@ -43,6 +43,10 @@ class TrainerConfig:
     """Memory budget: largest number of padded node pairs (graphs x nodes^2) per batch; larger batches are split."""
     patience: int = number(0, low=0)
     """Number of epochs without a better validation metric after which training stops; 0: never."""
+    select: str = choice("best", "best", "last", "average")
+    """The student that is kept: of the best epoch on validation, of the last epoch, or the mean of the last ones'."""
+    average_epochs: int = number(3, low=2)
+    """select=average: number of epochs at the end whose weights are averaged."""
     accelerator: str = choice("auto", "auto", "cpu", "cuda", "mps")
     """Device to train on."""
     precision: str = choice("32-true", "32-true", "bf16-mixed", "16-mixed")
@@ -59,12 +63,22 @@ class TrainerConfig:
 
 @dataclass
 class PretrainConfig:
-    """Stage 1: training the teacher."""
+    """Stage 1: training the teacher, by a recipe of its own; of teacher.control=self it is the student's."""
 
     max_epochs: int = number(100, low=1)
     """Number of epochs of the teacher, independent of the student's."""
     batch_size: int = number(64, low=1)
     """Graphs per batch."""
+    max_pairs: int | None = number(None, low=1)
+    """trainer.max_pairs of the teacher, whose memory grows with nodes and edges only; null: as trainer.max_pairs."""
+    patience: int | None = number(None, low=0)
+    """Number of epochs without a better validation metric after which training stops; null: trainer.patience."""
+    select: str = choice("best", "best", "last", "average")
+    """The teacher that is kept: of the best epoch on validation, of the last epoch, or the mean of the last ones'."""
+    average_epochs: int = number(3, low=2)
+    """select=average: number of epochs at the end whose weights are averaged."""
+    nonfinite: str | None = choice(None, "stop", "skip")
+    """When a step's loss or gradient is not finite, as trainer.nonfinite; null: what that says."""
     optim: OptimConfig = section(OptimConfig)
     """The teacher's optimizer."""
 

@@ -6,6 +6,7 @@ from omegaconf import MISSING
 
 from gnn_distill.config.schema.data import PathsConfig
 from gnn_distill.config.schema.fields import choice, number, section
+from gnn_distill.config.schema.probe import ExamineFoundConfig
 from gnn_distill.config.schema.run import PretrainConfig, TrackerConfig, TrainerConfig
 
 
@@ -81,6 +82,8 @@ class TableConfig:
     """Make the missing runs; false: show the finished ones only."""
     status: bool = False
     """Only list finished, running, failed and missing runs."""
+    probe: bool = False
+    """Probe the finished runs too, and show what their models know of structure beside the scores (docs/probes.md)."""
     rerun: str = choice("none", "none", "failed", "stale")
     """Repeat these runs, too: failed ones, or stale ones, made by another version of the code."""
     search: list[str] = field(default_factory=lambda: ["outputs", "multirun", "docs/results"])
@@ -103,5 +106,7 @@ class TableCommand:
     """Keys set on the command line apply to every run."""
     tracker: TrackerConfig = section(TrackerConfig)
     """Tracker that mirrors the runs."""
+    probe: ExamineFoundConfig = section(ExamineFoundConfig)
+    """What finished models are asked of structure, with table.probe=true."""
     paths: PathsConfig = section(PathsConfig)
     """Where files are read and written."""

@@ -46,6 +46,10 @@ class TeacherConfig:
     """GAT: v2, whose ranking of neighbours depends on the attending node, or v1, the original."""
     attention_dropout: float = number(0.0, low=0.0, high=0.999)
     """GAT: dropout on attention weights."""
+    ensemble: int = number(1, low=1, high=100)
+    """Number of teachers that differ in their seed alone, and teach together; the first is that of ensemble=1."""
+    also: list[str] = field(default_factory=list)
+    """Further kinds of teachers (modules), each with the keys of this one, that teach together with it."""
     control: str = choice("none", "none", "untrained", "shuffled", "self")
     """Control: untrained, states of a random GNN; shuffled, of another graph or node; self, a twin of the student."""
     checkpoint: str | None = None

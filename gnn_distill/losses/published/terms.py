@@ -1,4 +1,4 @@
-"""Published losses as terms: on the teacher's raw states, and on the student's own where its width does not matter."""
+"""Published losses as terms: on predictions, on the teacher's raw states, and on the student's own of any width."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -15,6 +15,7 @@ from gnn_distill.losses.graph_lookups import LastValue
 from gnn_distill.losses.macro import graph_relation_pkt
 from gnn_distill.losses.prepare import pad
 from gnn_distill.losses.projectors import Projectors
+from gnn_distill.losses.published.predictions import dist
 from gnn_distill.losses.published.states import (
     attention_transfer,
     crd,
@@ -25,7 +26,16 @@ from gnn_distill.losses.published.states import (
     similarity_preserving,
 )
 from gnn_distill.losses.published.structure import gsp, lsp, mugsi_clusters, mugsi_paths
-from gnn_distill.losses.rows import BatchLoss, PooledRows, RowLoss, StateRows, graph_rows, head_rows, node_rows
+from gnn_distill.losses.rows import (
+    BatchLoss,
+    LogitRows,
+    PooledRows,
+    RowLoss,
+    StateRows,
+    graph_rows,
+    head_rows,
+    node_rows,
+)
 from gnn_distill.losses.term import Loss, Term
 
 BETWEEN_GRAPHS = {
@@ -46,6 +56,9 @@ def baseline_terms(projectors: Projectors, loss: LossConfig, align: AlignmentCon
     for name in BETWEEN_GRAPHS:
         if weight := getattr(config, name):
             yield Term(f"baseline_{name}", weight, ramp, _between_graphs(name, projectors, config, align))
+    if weight := config.dist:
+        formula = partial(dist, kind=projectors.task_loss.kind, temperature=loss.soft.temperature)
+        yield Term("baseline_dist", weight, ramp, RowLoss(LogitRows(), formula))
     for name, make in BETWEEN_NODES.items():
         if weight := getattr(config, name):
             yield Term(f"baseline_{name}", weight, ramp, make(projectors, config, align))

@@ -48,6 +48,38 @@ class Standardise(nn.Module):
         return self.centre.expand(len(rows), -1).index_copy(1, self.alive, rows.float() / self.scale + self.mean)
 
 
+class Whiten(nn.Module):
+    """Λ^(−½)·Uᵀ·z of standardised states z with correlations U·Λ·Uᵀ: uncorrelated dimensions of variance 1.
+
+    PCA-cor whitening (Kessy et al. 2018). Directions with λ below 1e-4, a hundredth of the standard deviation of a
+    dimension, are dropped: rounded states have little else there. states: those that the correlations are of.
+    """
+
+    def __init__(self, standardise: Standardise, states: Float[Tensor, "unit channel"]) -> None:
+        super().__init__()
+        self.standardise = standardise
+        rows = standardise(states).double()
+        values, vectors = torch.linalg.eigh(rows.mT @ rows / len(rows))
+        kept = values > 1e-4
+        directions = vectors[:, kept] * values[kept].rsqrt()
+        # An eigenvector is one up to its sign, which another library may choose otherwise.
+        largest = directions.gather(0, directions.abs().argmax(dim=0, keepdim=True))
+        self.register_buffer("directions", (directions * largest.sign()).float(), persistent=False)
+
+    @property
+    def alive(self) -> Tensor:
+        """The dimensions that are read."""
+        return self.standardise.alive
+
+    @property
+    def channels(self) -> int:
+        """Number of directions left."""
+        return self.directions.size(1)
+
+    def forward(self, states: Float[Tensor, "row channel"]) -> Float[Tensor, "row direction"]:
+        return self.standardise(states) @ self.directions
+
+
 def alive_dimensions(std: Float[Tensor, "channel"]) -> Bool[Tensor, "channel"]:
     """Dimensions that vary: std above 1e-5 of the median of the non-zero ones."""
     positive = std[std > 0]
