@@ -1,11 +1,12 @@
 """The student of a finished run, ready to predict, without its teacher (except for a reused head) or projections."""
 
 import warnings
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from gnn_distill.config.capabilities import capabilities_of
@@ -18,13 +19,15 @@ from gnn_distill.data.task import METRICS, TaskSpec
 from gnn_distill.errors import UserError, reading_foreign
 from gnn_distill.models import build_student
 from gnn_distill.models.extent import check_depth, check_extent
+from gnn_distill.models.prediction_table import DataColumns
 from gnn_distill.models.predictor import Predictor
 from gnn_distill.models.reused_head import ReusingStudent, rebuild
 from gnn_distill.storage import checkpoint
+from gnn_distill.storage.bounded import read_yaml
 from gnn_distill.storage.checksums import read_json, write_json
 from gnn_distill.storage.run_directory import REPEAT_RUN
 
-WEIGHTS, SETTINGS = "student.safetensors", "student.json"
+WEIGHTS, SETTINGS, CONFIG = "student.safetensors", "student.json", ".hydra/config.yaml"
 MOST_HOPS = 1000
 T = TypeVar("T")
 
@@ -52,12 +55,14 @@ def save_student(
     checkpoint.save_tensors(run_dir / WEIGHTS, student.state_dict())
 
 
-def load(run_dir: str | Path, own_module: bool = False) -> Predictor:
-    """The student of a finished run directory, on the CPU.
+def load(run_dir: str | Path, own_module: bool = False, device: torch.device | str = "cpu") -> Predictor:
+    """The student of a finished run directory.
 
-    own_module: import the student's module even if it is not one of this package, which executes it.
+    own_module: import the student's module even if it is not one of this package, which executes it. device: where it
+    computes; predictions are returned on the CPU.
 
-    Raises UserError if the folder contains no finished run, or its files are damaged or were not written by a run.
+    Raises UserError if the folder contains no finished run, its files are damaged or were not written by a run, or the
+    device cannot be used.
     """
     run_dir = Path(run_dir)
     if not (run_dir / WEIGHTS).is_file() or not (run_dir / SETTINGS).is_file():
@@ -75,7 +80,7 @@ def load(run_dir: str | Path, own_module: bool = False) -> Predictor:
             "normalised features, …): graphs are used unchanged.",
             stacklevel=2,
         )
-    return predictor
+    return predictor.to(device)
 
 
 def _rebuilt(run_dir: Path, settings: dict[str, Any], weights: dict[str, Tensor], own_module: bool) -> Predictor:
@@ -103,7 +108,18 @@ def _rebuilt(run_dir: Path, settings: dict[str, Any], weights: dict[str, Tensor]
     student.load_state_dict(weights)
     pipeline = InputPipeline.from_dict(settings["input"]) if "input" in settings else None
     can, seen = capabilities_of(config.name), Seen(**settings.get("seen", {}))
-    return Predictor(student, spec, encoding, settings["max_pairs"], can, pipeline, seen)
+    return Predictor(student, spec, encoding, settings["max_pairs"], can, pipeline, seen, _columns(run_dir))
+
+
+def _columns(run_dir: Path) -> DataColumns:
+    """The columns of the training data that the run's config names."""
+    if not (run_dir / CONFIG).is_file():
+        return DataColumns()
+    with reading_foreign(run_dir / CONFIG, REPEAT_RUN):
+        dataset = OmegaConf.to_container(read_yaml(run_dir / CONFIG, run_dir, REPEAT_RUN)).get("dataset", {})
+        smiles, targets = dataset.get("smiles_column"), dataset.get("target_columns") or []
+        columns = DataColumns(smiles=smiles if isinstance(smiles, str) else None)
+        return replace(columns, target=str(targets[0])) if len(targets) == 1 else columns
 
 
 def _section(schema: type[T], values: dict[str, Any]) -> T:

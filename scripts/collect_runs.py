@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from gnn_distill.formatting import ROLES
 from gnn_distill.results.indices import indices_of
 from gnn_distill.storage.provenance import LOCATION_SECTIONS
 from gnn_distill.storage.run_directory import read_summary
@@ -21,7 +22,7 @@ def row(run: Path) -> dict[str, object]:
     kept = [text for text in overrides if text.partition("=")[0].split(".")[0] not in LOCATION_SECTIONS]
     scores = {
         f"{role} {split}": round(summary[role][split][summary["metric"]], 4)
-        for role in ("teacher", "student")
+        for role in ROLES
         for split in ("train", "val", "test")
         if split in summary.get(role, {})
     }

@@ -39,8 +39,9 @@ def test_a_bad_place_to_work_in(case: str, tmp_path: Path):
 
 @pytest.mark.slow
 def test_a_run_among_odd_variables(tmp_path: Path):
-    words = "dataset.num_train=12 dataset.num_val=10 dataset.num_test=10 trainer.max_epochs=1 trainer.threads=1"
-    line = f"env -u HOME {PROGRAM} train {words} teacher=none loss=task tracker=none hydra.run.dir=run"
+    words = "dataset=typed_edges dataset.num_train=12 dataset.num_val=10 dataset.num_test=10 trainer.max_epochs=1"
+    words += " trainer.threads=1 teacher=none loss=task tracker=none hydra.run.dir=run"
+    line = f"env -u HOME {PROGRAM} train {words}"
     answer = shell(line, tmp_path, **ODD)
     assert answer.returncode == 0, answer.stderr
     assert (tmp_path / "run" / "summary.json").is_file()

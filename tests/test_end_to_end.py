@@ -22,13 +22,15 @@ from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import Features, GraphTask
 from gnn_distill.errors import UserError
 from gnn_distill.pipeline import run as train
+from gnn_distill.storage.checksums import read_json
 from gnn_distill.storage.run_directory import read_metrics
 from gnn_distill.training.metrics import Metrics
 
 QUICK = ("trainer.threads=1", "trainer.accelerator=cpu", "tracker=none", "hydra.run.dir=run")
 MUTAG = ("train", "dataset=mutag", "trainer.max_epochs=3", "pretrain.max_epochs=3", "seed=5", *QUICK)
 GENERATED = (
-    *("train", "dataset.num_train=32", "dataset.num_val=16", "dataset.num_test=16", "trainer.max_epochs=2"),
+    *("train", "dataset=typed_edges"),
+    *("dataset.num_train=32", "dataset.num_val=16", "dataset.num_test=16", "trainer.max_epochs=2"),
     *("pretrain.max_epochs=2", *QUICK),
     *("teacher.hidden_channels=16", "student.hidden_channels=16", "student.num_layers=2"),
 )
@@ -185,6 +187,33 @@ def test_without_a_teacher(generated: Callable, tmp_path: Path) -> None:
     assert list(read_metrics(tmp_path / "run")) == ["student"]
     assert not (tmp_path / "run" / "checkpoints" / "teacher.safetensors").exists()
     assert "ahead" not in told
+
+
+def test_the_run_of_no_words_compares_three_models_and_shows_what_reaches_a_node(
+    gnn_distill: Callable, tmp_path: Path
+) -> None:
+    """Its data, teacher and student alone come with the preset; smaller here."""
+    smaller = (word for word in GENERATED[1:] if word != "dataset=typed_edges")
+    status, told, err = gnn_distill("train", *smaller, "probe.profile_graphs=8", "probe.samples=2")
+    assert (status, err) == (0, "")
+    run = tmp_path / "run"
+    summary = summary_of(run)
+    assert summary["dataset"] == "far_motif_small"
+    roles = {"teacher": "teacher", "alone": "student alone", "student": "student"}
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in told.splitlines() if line.startswith("│")]
+    shown = {role: [f"{100 * summary[role][part]['accuracy']:.1f}" for part in ("val", "test")] for role in roles}
+    assert rows[:3] == [[name, *shown[role]] for role, name in roles.items()]
+    assert rows[-1][0] == "gain by its teacher"
+    profile = read_json(run / "profile.json")
+    assert list(profile["models"]) == list(profile["errors"]["models"]) == list(roles)
+    right = sum(one["value"] * one["examples"] for one in profile["errors"]["models"]["alone"])
+    assert right / 16 == pytest.approx(summary["alone"]["test"]["accuracy"], abs=1e-5)
+    assert not (run / "probe.json").exists()
+    assert told.splitlines()[-1].startswith("What reaches a node, from how far: gnn-distill report ")
+    assert gnn_distill("report", "run")[0] == 0
+    page = (run / "report.html").read_text()
+    assert "What reaches a node" in page
+    assert "student alone, reach" in page
 
 
 def test_a_run_keeps_what_it_told_and_how_it_was_split(generated: Callable, tmp_path: Path) -> None:

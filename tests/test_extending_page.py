@@ -49,7 +49,7 @@ def test_the_page_makes_the_folder_that_it_shows(folder: Path) -> None:
     tree = re.search(r"```text\n(.*?)```", PAGE, flags=re.DOTALL)[1]
     shown = {line.split()[0] for line in tree.splitlines()} - {"mine/", "conf/"}
     assert shown == {name.removeprefix("mine/").removeprefix("conf/") for name in FILES}
-    assert sum(map(len, BLOCKS)) == 6
+    assert sum(map(len, BLOCKS)) == 8
 
 
 def test_files_of_ones_own_build_on_one_module_alone() -> None:

@@ -19,6 +19,7 @@ from gnn_distill.cli import main as cli
 
 RUN = (
     *("train", "hydra.run.dir=run", "tracker=none", "trainer.threads=1", "trainer.accelerator=cpu"),
+    "dataset=typed_edges",
     *("dataset.num_train=120", "dataset.num_val=40", "dataset.num_test=400", "trainer.max_epochs=6"),
     "pretrain.max_epochs=6",
     *("teacher.hidden_channels=16", "student.hidden_channels=16", "student.num_layers=2"),

@@ -87,6 +87,33 @@ def test_molecules_that_cannot_be(chemist: Predictor) -> None:
         chemist.predict(["C", *bad])
 
 
+def test_a_table_comes_back_with_columns_added(chemist: Predictor, reader: Predictor) -> None:
+    table = pd.DataFrame({"Drug": ["CCO", None, "C"], "code": ["x1", "x2", "x3"]}, index=[7, 7, 9])
+    with pytest.warns(UserWarning, match=r"1 of 3 rows cannot be predicted\. Input 1: missing"):
+        found = chemist.predict(table, on_invalid="nan")
+    assert [*found.columns] == ["Drug", "code", "a_predicted", "a_probability_1", "error", "warning"]
+    assert found.index.tolist() == [7, 7, 9]
+    assert [text[:7] for text in found["error"]] == ["", "missing", ""]
+    probabilities = chemist.predict(["CCO", "C"])[:, 0]
+    close(torch.tensor(found["a_probability_1"].iloc[[0, 2]].tolist()), probabilities)
+    assert found["a_predicted"].iloc[[0, 2]].tolist() == [str(int(p > 0.5)) for p in probabilities]
+    assert [*table.columns] == ["Drug", "code"]
+    with pytest.raises(UserError, match="has a column 'a_predicted'"):
+        chemist.predict(found)
+    assert found["a_probability_1"].isna().tolist() == [False, True, False]
+    with pytest.raises(UserError, match="not on molecules: it cannot read a table"):
+        reader.predict(table)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [("hello", r"\('hello'\): not a readable SMILES"), (" ", "an empty text, not a SMILES"), ([None], "missing")],
+)
+def test_what_is_no_molecule_is_told(given: object, message: str, chemist: Predictor) -> None:
+    with pytest.raises(UserError, match=f"1 of 1 inputs cannot be predicted.*{message}"):
+        chemist.predict(given)
+
+
 def test_one_string_is_one_molecule(chemist: Predictor) -> None:
     assert chemist.predict("CCO").shape == (1, 1)
     close(chemist.predict("CCO"), chemist.predict(["CCO"]))
@@ -114,14 +141,14 @@ class Endless(Dataset):
 
 REFUSED = {
     "a table": (
-        pd.DataFrame({"id": [1], "smiles": ["C"]}),
-        r"columns, id, smiles: pass .* predict\(table\['smiles'\]\)",
+        pd.DataFrame({"id": [1], "number": ["2"]}),
+        r"no column holds SMILES\. Rename to smiles one of id, number",
     ),
     "a dict": ({"smiles": ["C"]}, "was given a dict; it takes a SMILES, a PyG Data"),
     "a set": ({"C"}, "was given a set"),
     "bytes": (b"CCO", "was given a bytes"),
-    "nothing": (None, "was given a NoneType"),
-    "a number": (math.nan, "was given a float"),
+    "nothing": (None, "was given None, a missing value; it takes a SMILES"),
+    "a number": (math.nan, "was given nan, a missing value"),
     "a tensor": (torch.ones(2, 2), "was given a Tensor"),
     "a graph of kinds": (HeteroData(), "was given a HeteroData"),
     "a generator of nothing": (iter([]), "the list_iterator is empty"),
@@ -149,8 +176,10 @@ def test_every_bad_molecule_is_named_and_rows_are_kept(chemist: Predictor) -> No
         chemist.predict(given)
     told = str(caught.value)
     assert told.startswith("8 of 10 inputs cannot be predicted. ")
-    assert "Input 1 ('C1CC'), 5 (''), 7 ('\\ud800'), ... (4 in all): not a readable SMILES." in told
-    assert "Input 2 (None), 3 (nan), 4 (<NA>), ... (4 in all): neither a graph nor a SMILES." in told
+    assert "Input 1 ('C1CC'), 7 ('\\ud800'), 8 ('CCC" in told
+    assert (
+        "Input 2 (None), 3 (nan), 4 (<NA>): missing. Input 5 (''): an empty text, not a SMILES. Input 6 (7): " in told
+    )
     assert len(told) < 500
     with pytest.warns(UserWarning, match=r"8 of 10 inputs cannot .* Their rows are NaN") as caught:
         rows = chemist.predict(given, on_invalid="nan")

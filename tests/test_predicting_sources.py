@@ -38,7 +38,9 @@ from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.assembly.splits import to_splits
 from gnn_distill.data.loaders import make_loader
 from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.reading.graph_files import read_tu_folder
 from gnn_distill.data.reading.loading import load_task
+from gnn_distill.data.reading.tu_files import TUCoding
 from gnn_distill.data.task import Features, GraphTask
 from gnn_distill.errors import UserError
 from gnn_distill.models import build_student
@@ -152,6 +154,8 @@ def test_tu_sets(name: str, mirrored: PathsConfig, tmp_path: Path) -> None:
     task = task_of("tudataset", mirrored, name=name, max_degree=30, split="random")
     theirs = TUDataset(f"{mirrored.data}/TUDataset", name, use_node_attr=True, use_edge_attr=True)
     predictor = assert_agrees(task, theirs, tmp_path)
+    files = read_tu_folder(Path(mirrored.data, "TUDataset", name), TUCoding(**predictor.pipeline.tu_files))
+    torch.testing.assert_close(predictor.logits(files), predictor.logits(theirs), rtol=1e-5, atol=1e-6)
     some = [theirs[i] for i in range(10)]
     twice = [data.clone() for data in some]
     for data in twice:

@@ -20,6 +20,8 @@ from gnn_distill.storage.run_directory import read_metrics
 GROUPS = ("loss", "alignment", "schedule", "experiment")
 OF_ONE_SET = ("zinc", "few_labels")
 PRESETS = [f"{group}={name}" for group in GROUPS for name in choices(group) if name not in OF_ONE_SET]
+RUNS = [(preset, dataset) for preset in PRESETS for dataset in ("mutag", "cora")]
+RUNS += [(f"regime={name}", "mutag") for name in choices("regime")]  # some are about graphs alone
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +40,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield tmp_path_factory.mktemp("presets")
 
 
-@pytest.mark.parametrize("dataset", ["mutag", "cora"])
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(("preset", "dataset"), RUNS)
 def test_every_preset_runs(
     preset: str, dataset: str, gnn_distill: Callable, mirror: Path, shared: Path, tmp_path: Path
 ) -> None:
@@ -56,7 +57,7 @@ def test_every_preset_runs(
     rows = read_metrics(tmp_path / "run")["student"]
     assert rows["epoch"] == [1, 2]
     group, name = preset.split("=")
-    if group == "loss":
+    if group in ("loss", "regime"):
         terms = {column[6:-9] for column in rows if column.startswith("train/") and column.endswith(".weighted")}
         assert terms == terms_of(OmegaConf.load(tmp_path / "run" / ".hydra" / "config.yaml"))
         assert terms - {"task"}

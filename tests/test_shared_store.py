@@ -20,6 +20,7 @@ RUNS = 16
 WORDS = (
     *("train", "student=none", "tracker=none", "trainer.threads=1", "trainer.accelerator=cpu"),
     "pretrain.max_epochs=60",
+    "dataset=typed_edges",
     *("dataset.num_train=64", "dataset.num_val=32", "dataset.num_test=32", "teacher.hidden_channels=16"),
     "paths.store=store",
 )

@@ -14,7 +14,8 @@ from gnn_distill.storage.run_directory import read_metrics, read_summary
 from gnn_distill.training.tracking import WandbTracker
 
 RUN = (
-    *("train", "dataset.num_train=24", "dataset.num_val=12", "dataset.num_test=12", "trainer.max_epochs=3"),
+    *("train", "dataset=typed_edges"),
+    *("dataset.num_train=24", "dataset.num_val=12", "dataset.num_test=12", "trainer.max_epochs=3"),
     "pretrain.max_epochs=3",
     *("trainer.threads=1", "trainer.accelerator=cpu", "hydra.run.dir=run"),
     *("teacher.hidden_channels=8", "student.hidden_channels=8", "student.num_layers=2"),

@@ -7,13 +7,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from importlib import import_module
-from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gnn_distill import __version__
 from gnn_distill.cli.launchers import refuse_several_processes
-from gnn_distill.config.quoting import for_hydra
+from gnn_distill.cli.positional import POSITIONAL
 from gnn_distill.errors import UserError, printable, suggest
 from gnn_distill.interruption import Interrupted, Interruption
 from gnn_distill.training.terminal import UnfailingStream
@@ -32,6 +31,7 @@ COMMANDS = {
     "table": "Run what a results table still lacks, and render it.",
     "tune": "Tune the methods of a table on validation, with equal budgets (needs the extra tune).",
     "separate": "Count the pairs of graphs that a model tells apart (SR25, graph8c, BREC).",
+    "predict": "Predict a file of molecules or graphs: predict RUN ... INPUT -o OUT.csv.",
     "probe": "Ask the models of finished runs what they know of structure: probe FOLDER ...",
     "report": "Write a run, a table or a sweep as one HTML page: report FOLDER.",
     "store": "Manage the store that runs share (trained teachers, …): store list, verify or prune.",
@@ -82,7 +82,7 @@ def dispatch() -> None:
             sys.exit(2)
 
 
-LONG = ("train", "table", "tune", "separate", "probe")
+LONG = ("train", "table", "tune", "separate", "predict", "probe")
 """Commands that continue when the reader of their output is gone."""
 
 
@@ -93,33 +93,6 @@ def usage() -> str:
         "Usage: gnn-distill COMMAND [key=value ...] [-m] [--cfg job] [--help]\n\n"
         f"Commands:\n{rows}\n\n'gnn-distill COMMAND --help' lists its config groups and defaults."
     )
-
-
-def named_path(words: list[str]) -> list[str]:
-    """The words after `report`; a path in front becomes report.path=PATH."""
-    match words:
-        case [path, *rest] if not path.startswith("-") and ("=" not in path or Path(path).exists()):
-            return [f"report.path={for_hydra(path)}", *rest]
-    return words
-
-
-def named_action(words: list[str]) -> list[str]:
-    """The words after `store`; a plain word in front becomes store.action=WORD."""
-    match words:
-        case [action, *rest] if action.isalpha():
-            return [f"store.action={action}", *rest]
-    return words
-
-
-def named_runs(words: list[str]) -> list[str]:
-    """The words after `probe`; paths in front become probe.runs=[PATH,…]."""
-    paths = list(takewhile(lambda word: not word.startswith("-") and ("=" not in word or Path(word).exists()), words))
-    runs = [f"probe.runs=[{','.join(map(for_hydra, paths))}]"] if paths else []
-    return [*runs, *words[len(paths) :]]
-
-
-POSITIONAL = {"report": named_path, "store": named_action, "probe": named_runs}
-"""For commands that take a word without a key: the function that rewrites their words."""
 
 
 def resume(words: list[str]) -> None:

@@ -98,6 +98,8 @@ def plan(config: TuneCommand) -> Iterator[Method]:
     # A search starts from the methods as they stand, not from the results of an earlier one.
     untuned = replace(table, rows={name: replace(row, tuned=None) for name, row in table.rows.items()})
     for column, row in product(columns, rows):
+        if not table.rows[row].is_in(column):
+            continue
         for file, pairs in searches(tune, row, column, table.columns[column]):
             yield compose_method(
                 column,

@@ -14,3 +14,8 @@ def for_hydra(text: object) -> str:
 def resume_command(folder: Path | str) -> str:
     """The shell command that resumes the run in `folder`."""
     return f"gnn-distill train resume={shlex.quote(str(folder))}"
+
+
+def report_command(folder: Path | str) -> str:
+    """The shell command that writes the page of the run in `folder`."""
+    return f"gnn-distill report {shlex.quote(str(folder))}"

@@ -4,6 +4,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.config.capabilities import capabilities_of, students_who
 from gnn_distill.config.plugins import check_object_path
+from gnn_distill.config.rules_given import (
+    only_what_is_given_is_asked,
+    stored_layers_are_given,
+    teacher_of_a_file_is_complete,
+)
 from gnn_distill.config.schema.objective import BASELINES
 from gnn_distill.errors import UserError, refuse
 
@@ -106,19 +111,6 @@ def exits_have_a_layer(cfg: DictConfig) -> None:
         raise refuse("loss.soft.exits", cfg.loss.soft.exits, why)
 
 
-def alone_is_another_run(cfg: DictConfig) -> None:
-    """A student alone is compared with a taught one, and learns from labels."""
-    if not cfg.alone:
-        return
-    for key in ("teacher", "student"):
-        if cfg[key].name == "none":
-            raise refuse("alone", "true", f"{key}=none leaves nothing to compare. Set alone=false.")
-    if not cfg.loss.weights.task:
-        raise refuse(
-            "alone", "true", "loss.weights.task=0: nothing would teach it. Set alone=false, or the weight above 0."
-        )
-
-
 def attention_can_be_taught(cfg: DictConfig) -> None:
     """The student has the attention to teach, and the teacher the attention that is its target."""
     micro, student, teacher = cfg.loss.micro, cfg.student, cfg.teacher
@@ -181,9 +173,11 @@ OBJECTIVE_RULES = (
     projection_fits_widths,
     whitened_states_are_mapped,
     signals_hold_the_aligned_layers,
+    teacher_of_a_file_is_complete,
+    only_what_is_given_is_asked,
+    stored_layers_are_given,
     something_is_learned,
     exits_have_a_layer,
     attention_can_be_taught,
     head_can_be_reused,
-    alone_is_another_run,
 )

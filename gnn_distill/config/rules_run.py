@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from gnn_distill.config.capabilities import capabilities_of, students_who
 from gnn_distill.config.node_families import sources
 from gnn_distill.config.plugins import MODULES, check_module_path, names_of_modules
+from gnn_distill.config.rules_given import teacher_of_a_file_is_complete
 from gnn_distill.config.rules_objective import OBJECTIVE_RULES
 from gnn_distill.config.rules_separate import SEPARATE_RULES, has_labels
 from gnn_distill.config.rules_teachers import TEACHERS_RULES
@@ -153,11 +154,7 @@ def _encoding_fits_student(cfg: DictConfig) -> None:
             encoding.spd,
             f"student={name} needs hop distances. Choose encoding=graphormer or encoding=all, or {others}.",
         )
-    for key, what, off in (
-        ("spd", "hop distances", "false"),
-        ("edge_hops", "edges along paths", "0"),
-        ("bias_per_layer", "attention biases", "false"),
-    ):
+    for key, what, off in (("spd", "hop distances", "false"), ("edge_hops", "edges along paths", "0")):
         if encoding[key] and not can.reads_bias:
             raise refuse(
                 f"encoding.{key}",
@@ -238,6 +235,7 @@ RULES_OF_SEPARATE: Iterable[Callable[[DictConfig], None]] = (
     _models_exist,
     _heads_divide_width,
     _custom_teacher_is_complete,
+    teacher_of_a_file_is_complete,
     _chosen_student_is_complete,
     _folders_can_be_used,
 )

@@ -7,6 +7,9 @@ from omegaconf import DictConfig
 from gnn_distill.config.plugins import check_module_path, names_of_modules
 from gnn_distill.errors import refuse, suggest
 
+OF_ONE_KIND = ("custom", "file")
+"""Teachers with keys that no other kind reads."""
+
 
 def several(teacher: DictConfig) -> tuple[str, str] | None:
     """The key, with its value, that asks for more than one teacher; None where there is one."""
@@ -17,7 +20,7 @@ def several(teacher: DictConfig) -> tuple[str, str] | None:
 
 def kinds_exist(cfg: DictConfig) -> None:
     """Every further kind is a teacher, with keys that it shares with the first, and another than all before."""
-    known, teacher = [name for name in names_of_modules("teacher.name") if name != "custom"], cfg.teacher
+    known, teacher = [name for name in names_of_modules("teacher.name") if name not in OF_ONE_KIND], cfg.teacher
     for number, name in enumerate(teacher.also):
         if name == "custom" or teacher.name == "custom":
             raise refuse(
@@ -42,6 +45,8 @@ def several_can_teach(cfg: DictConfig) -> None:
         raise refuse(*asked, "needs a teacher. Choose one, as in teacher=gin.")
     if teacher.checkpoint is not None:
         raise refuse(*asked, "teacher.checkpoint holds the weights of one teacher. Set teacher.checkpoint=null.")
+    if teacher.outputs_file is not None:
+        raise refuse(*asked, "teacher.outputs_file holds the outputs of one teacher. Set teacher.outputs_file=null.")
     if teacher.control == "self" and teacher.also:
         raise refuse(
             *asked,

@@ -56,6 +56,8 @@ def sized(table: TableConfig) -> TableConfig:
         for part in ("rows", "columns")
     }
     table = replace(table, title=table.title or table.name, **parts)
+    for name, row in table.rows.items():
+        _keep(table.columns, row.columns, f"table.rows.{name}.columns")
     if table.size == "full":
         return table
     if table.size not in table.sizes:
@@ -79,7 +81,12 @@ def plan(table: TableConfig, given: Sequence[str] = ()) -> list[PlannedRun]:
     Needs a running Hydra, with whose search path it composes the runs' configs.
     Raises UserError if a cell's overrides give an invalid config.
     """
-    cells = {(row, column): plan_cell(table, row, column, given) for column in table.columns for row in table.rows}
+    cells = {
+        (row, column): plan_cell(table, row, column, given)
+        for column in table.columns
+        for row, method in table.rows.items()
+        if method.is_in(column)
+    }
     longest = max(map(len, cells.values()), default=0)
     return [runs[index] for index in range(longest) for runs in cells.values() if index < len(runs)]
 
@@ -128,9 +135,10 @@ def cell_overrides(
 
 def given_to_runs(overrides: Sequence[str]) -> list[str]:
     """The overrides of a command that each of its runs gets, too."""
-    # Compared runs must have the same batch size.
+    # Compared runs must have the same batch size, and a student alone is a row of its own.
     return [
         "tracker=none",
+        "alone=false",
         "trainer.out_of_memory=stop",
         *(text for text in overrides if text.lstrip("+").startswith(TO_EVERY_RUN)),
     ]

@@ -13,7 +13,17 @@ from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.losses.contrast import contrast
 from gnn_distill.losses.prepare import prepare, unit
 from gnn_distill.losses.projectors import Projectors
-from gnn_distill.losses.rows import MeanLoss, PooledRows, RowLoss, Rows, graph_rows, head_rows, node_rows, sample_rows
+from gnn_distill.losses.rows import (
+    MeanLoss,
+    PooledRows,
+    RowLoss,
+    Rows,
+    graph_rows,
+    head_rows,
+    node_rows,
+    sample_rows,
+    subgraph_rows,
+)
 from gnn_distill.losses.term import Term
 from gnn_distill.models.layers.projection import States
 
@@ -110,11 +120,11 @@ def _node_rows(projectors: Projectors, align: AlignmentConfig) -> list[Rows]:
 def _subgraph_rows(projectors: Projectors, align: AlignmentConfig) -> list[Rows]:
     """Means over subgraphs; at node level those over ego networks are weighted by walks of `radius` steps."""
     # A map of its own with a hidden layer: a linear one commutes with the mean, and would only repeat `node`.
-    rows = node_rows(projectors, "align_subgraph", _kind(align, "mlp"))
+    name, kind = "align_subgraph", _kind(align, "mlp")
     if projectors.level == "node" and align.source == "ego":
         # Two products with the edges are faster than one with all balls.
-        return [PooledRows(rows, attrgetter("row_walk"), times=align.radius)]
-    return [PooledRows(rows, projectors.operator(align.source, align))]
+        return [PooledRows(node_rows(projectors, name, kind), attrgetter("row_walk"), times=align.radius)]
+    return [subgraph_rows(projectors, name, kind, align.source, align)]
 
 
 def _graph_rows(projectors: Projectors, align: AlignmentConfig) -> list[Rows]:

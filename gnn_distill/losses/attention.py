@@ -113,7 +113,7 @@ class AttentionLoss:
         self.requires = Requires(attention=micro.attention_target == "gat", attention_layers=frozenset(self.hops))
         states = None
         if micro.attention_target == "cosine":
-            states = projectors.nodes(projectors.last)
+            states = projectors.target(projectors.last)
             self.requires |= states.requires
         self.targets = (BatchTargets if projectors.level == "graph" else SampledTargets)(micro, states)
 

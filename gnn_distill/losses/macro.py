@@ -135,8 +135,8 @@ def _anchor_loss(projectors: Projectors, macro: MacroConfig, align: AlignmentCon
     """To the teacher's states of training graphs; at node level, of nodes that are taught."""
     name, samples = "macro_anchor_relation", _samples(projectors, macro)
     rows = graph_rows(projectors, name, macro.projection, align, macro.among, samples=samples)
-    target = projectors.graphs() if projectors.level == "graph" else projectors.nodes(projectors.last)
-    anchors = target.standardise(projectors.teacher.draw(target.layer, macro.num_anchors))
+    target = projectors.target("graph" if projectors.level == "graph" else projectors.last)
+    anchors = target.standardise(projectors.teacher.draw(target.states, macro.num_anchors))
     return RowLoss(rows, projectors.hold(name, ToAnchors(anchors, macro.anchor_temperature)))
 
 

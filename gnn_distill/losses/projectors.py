@@ -26,12 +26,19 @@ class TeacherShape:
 
     num_layers: int
     nodes: dict[int, Moments]
-    """By layer, counted from 1."""
-    graph: Moments
-    draw: Callable[[int | None, int], Float[Tensor, "unit channel"]]
-    """States after a layer (None: graph states) of at most so many of the units that are taught; always the same."""
+    """By layer, counted from 1; empty: the teacher gives no node states."""
+    graph: Moments | None
+    """None: it gives no graph states."""
+    draw: Callable[[int | str, int], Float[Tensor, "unit channel"]]
+    """At most so many of the states after a layer, of `graph` or `subgraphs`, of what is taught; always the same."""
     median_distance: Callable[[nn.Module], float] = lambda standardise: 1.0
     """`median_distance` of the last layer's states, standardised by a function; computed when called."""
+    subgraphs: Moments | None = None
+    """Of the means over subgraphs that it gives instead of node states; None: it gives none."""
+
+    def moments(self, of: int | str) -> Moments:
+        """Those of the node states after a layer, of `graph` states or of `subgraphs`."""
+        return self.nodes[of] if isinstance(of, int) else getattr(self, of)
 
 
 class StudentShape(NamedTuple):
@@ -52,8 +59,8 @@ class StudentShape(NamedTuple):
 class Target(NamedTuple):
     """States of the teacher as a term reads them."""
 
-    layer: int | None
-    """Node states after this layer, counted from 1; None: graph states."""
+    states: int | str
+    """Node states after this layer, counted from 1; `graph` states; or `subgraphs`, means that the teacher gives."""
     standardise: Standardise | Whiten | None
     """None: raw states with all their dimensions."""
     channels: int
@@ -64,11 +71,12 @@ class Target(NamedTuple):
     @property
     def requires(self) -> Requires:
         """The states that are read."""
-        return Requires(graph=True) if self.layer is None else Requires(layers=frozenset({self.layer}))
+        is_layer = isinstance(self.states, int)
+        return Requires(layers=frozenset({self.states})) if is_layer else Requires(**{self.states: True})
 
     def read(self, teacher: TeacherRows) -> Float[Tensor, "row alive"]:
         """The states of a batch."""
-        states = teacher.graph if self.layer is None else teacher.nodes[self.layer]
+        states = teacher.nodes[self.states] if isinstance(self.states, int) else getattr(teacher, self.states)
         return states if self.standardise is None else self.standardise(states)
 
 
@@ -111,22 +119,27 @@ class Projectors(nn.Module):
         """The teacher's last layer, counted from 1."""
         return self.teacher.num_layers
 
-    def nodes(self, layer: int, raw: bool = False) -> Target:
-        """Node states after a layer, standardised, or raw with all their dimensions."""
-        moments = self.teacher.nodes[layer]
-        return _raw(layer, moments) if raw else _standardised(layer, self.standardiser(layer))
+    @property
+    def given_means(self) -> bool:
+        """Whether the teacher gives means over subgraphs instead of node states."""
+        return self.teacher.subgraphs is not None
 
-    def graphs(self, raw: bool = False) -> Target:
-        """Graph states, standardised, or raw with all their dimensions."""
-        return _raw(None, self.teacher.graph) if raw else _standardised(None, self.standardiser(None))
+    def target(self, states: int | str, raw: bool = False) -> Target:
+        """Node states after a layer, `graph` states or `subgraphs`; standardised, or raw with all their dimensions."""
+        if raw:
+            moments = self.teacher.moments(states)
+            channels = len(moments.mean)
+            return Target(states, None, channels, torch.arange(channels, device=moments.mean.device))
+        standardise = self.standardiser(states)
+        return Target(states, standardise, standardise.channels, standardise.alive)
 
-    def standardiser(self, layer: int | None) -> Standardise | Whiten:
-        """Standardisation of node states after a layer (None: of graph states), the same for all terms."""
-        key, moments = ("graph", self.teacher.graph) if layer is None else (f"node{layer}", self.teacher.nodes[layer])
+    def standardiser(self, states: int | str) -> Standardise | Whiten:
+        """Standardisation of what `target` reads, the same for all terms."""
+        key = f"node{states}" if isinstance(states, int) else states
         if key not in self.standardise:
-            standardise = Standardise(moments)
+            standardise = Standardise(self.teacher.moments(states))
             if self.whiten:
-                standardise = Whiten(standardise, self.teacher.draw(layer, MOST_CORRELATED))
+                standardise = Whiten(standardise, self.teacher.draw(states, MOST_CORRELATED))
             self.standardise[key] = standardise
         return self.standardise[key]
 
@@ -173,12 +186,3 @@ def median_distance(
     step = 1 + (torch.rand(pairs, generator=random, dtype=torch.float64) * (size - 1)).long()
     other = start + (one - start + step) % size
     return max(float((states[one].float() - states[other].float()).norm(dim=-1).median()), 1e-6)
-
-
-def _raw(layer: int | None, moments: Moments) -> Target:
-    channels = len(moments.mean)
-    return Target(layer, None, channels, torch.arange(channels, device=moments.mean.device))
-
-
-def _standardised(layer: int | None, standardise: Standardise | Whiten) -> Target:
-    return Target(layer, standardise, standardise.channels, standardise.alive)

@@ -148,6 +148,25 @@ class PooledRows:
 
 
 @dataclass(frozen=True)
+class GivenMeans:
+    """Means over subgraphs: of the student's projected last node states, and those that the teacher gives."""
+
+    target: Target
+    project: nn.Module
+    channels: int
+    """How many of the student's channels are compared, the first ones."""
+    operator: Callable[[GraphBatch], Tensor]
+
+    @property
+    def requires(self) -> Requires:
+        return self.target.requires
+
+    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Sides:
+        student = self.project(out.nodes[-1][:, : self.channels])
+        return self.operator(batch) @ student, self.target.read(teacher)
+
+
+@dataclass(frozen=True)
 class ClassRows:
     """Means of both sides' rows over the labelled examples of each class."""
 
@@ -178,7 +197,7 @@ def node_rows(
     standardised; samples: largest number of nodes, drawn at random in every step; 0: all.
     """
     layer, teacher_layer = layers or (len(projectors.student.states), projectors.last)
-    target, channels = projectors.nodes(teacher_layer, raw), projectors.student.states[layer - 1]
+    target, channels = projectors.target(teacher_layer, raw), projectors.student.states[layer - 1]
     return StateRows(layer, target, projectors.project(name, projection, channels, target), channels, samples)
 
 
@@ -197,7 +216,7 @@ def graph_rows(
     or nodes; all else as in `node_rows`.
     """
     if projectors.level == "graph":
-        target, channels = projectors.graphs(raw), projectors.student.graph
+        target, channels = projectors.target("graph", raw), projectors.student.graph
         return StateRows(None, target, projectors.project(name, projection, channels, target), channels, samples)
     if among == "nodes":
         return node_rows(projectors, name, projection, raw=raw, samples=samples)
@@ -207,10 +226,24 @@ def graph_rows(
     return ClassRows(nodes, projectors.task_loss)
 
 
+def subgraph_rows(
+    projectors: Projectors, name: str, projection: str | None, source: str, align: AlignmentConfig, raw: bool = False
+) -> Rows:
+    """Means over the subgraphs of `source`: of both sides' last node states, or of the student's and those given.
+
+    All else as in `node_rows`.
+    """
+    if not projectors.given_means:
+        return PooledRows(node_rows(projectors, name, projection, raw=raw), projectors.operator(source, align))
+    target, channels = projectors.target("subgraphs", raw), projectors.student.states[-1]
+    project = projectors.project(name, projection, channels, target)
+    return GivenMeans(target, project, channels, projectors.operator(source, align))
+
+
 def head_rows(projectors: Projectors, raw: bool = False) -> HeadRows:
     """Last node states of a student that predicts by its teacher's head; raw: in the teacher's own units."""
     standardise = projectors.standardiser(projectors.last) if raw else None
-    return HeadRows(projectors.nodes(projectors.last, raw), standardise)
+    return HeadRows(projectors.target(projectors.last, raw), standardise)
 
 
 def sample_rows(rows: int, most: int, device: torch.device) -> Tensor:

@@ -25,6 +25,8 @@ class Requires:
     """The teacher's logits."""
     graph: bool = False
     """The teacher's graph states."""
+    subgraphs: bool = False
+    """The means over subgraphs that the teacher gives instead of node states."""
     attention: bool = False
     """The teacher's attention along edges."""
     attention_layers: frozenset[int] = frozenset()
@@ -40,7 +42,7 @@ class Requires:
     @property
     def of_each_teacher(self) -> bool:
         """Whether what is read differs between several teachers: all but logits, which are theirs together."""
-        return bool(self.layers or self.graph or self.attention)
+        return bool(self.layers or self.graph or self.subgraphs or self.attention)
 
     def __or__(self, other: "Requires") -> "Requires":
         """What either of the two requires."""
@@ -59,6 +61,8 @@ class TeacherRows:
     """Its attention along the edges between rows, `GraphBatch.row_edges`."""
     self_attention: Float[Tensor, "row"] | None = None
     """The attention of each node to itself."""
+    subgraphs: Float[Tensor, "subgraph channel"] | None = None
+    """Means of its node states over the subgraphs of a batch, where it gives no node states."""
     further: list["TeacherRows"] = field(default_factory=list)
     """The states of further teachers; `logits` are those of all teachers together."""
 
@@ -72,12 +76,12 @@ class TeacherRows:
 
     def _map(self, function: Callable[[Tensor], Tensor]) -> "TeacherRows":
         nodes = {layer: function(states) for layer, states in self.nodes.items()}
-        logits, graph, *attention = (
+        logits, graph, *others = (
             None if values is None else function(values)
-            for values in (self.logits, self.graph, self.edge_attention, self.self_attention)
+            for values in (self.logits, self.graph, self.edge_attention, self.self_attention, self.subgraphs)
         )
         further = [other._map(function) for other in self.further]
-        return TeacherRows(logits, nodes, graph, *attention, further)
+        return TeacherRows(logits, nodes, graph, *others, further=further)
 
 
 class Loss(Protocol):

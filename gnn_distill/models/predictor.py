@@ -1,9 +1,10 @@
 """Predictions of a saved student for graphs and molecules in all accepted forms."""
 
 import warnings
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Container, Iterable
+from dataclasses import dataclass, replace
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
@@ -13,18 +14,58 @@ from torch_geometric.data import Data
 from gnn_distill.config.capabilities import Capabilities
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.data.assembly.graphs import check_counts
-from gnn_distill.data.assembly.input_pipeline import InputPipeline
-from gnn_distill.data.assembly.inputs import ON_INVALID, Inputs, check, describe, listed, misfit, read, typed, zeros
+from gnn_distill.data.assembly.input_kinds import is_table
+from gnn_distill.data.assembly.input_pipeline import InputPipeline, typed
+from gnn_distill.data.assembly.inputs import (
+    ON_INVALID,
+    Inputs,
+    Unfit,
+    check,
+    describe,
+    entries_of,
+    listed,
+    misfit,
+    read,
+    zeros,
+)
 from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.batching import collate, evaluation_batches
 from gnn_distill.data.encodings.structural import compute_encodings
-from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.packed import PackedGraphs, gather_ranges
+from gnn_distill.data.reading.smiles_column import SAMPLE
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
+from gnn_distill.models.prediction_table import DataColumns, PredictionTable, check_columns
+from gnn_distill.models.readable import readable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_LISTED = 10
+BATCH = 128
+"""Graphs per batch."""
 Graphs = Iterable[Data] | Iterable[str] | Data | str | PackedGraphs
 """And everything else that `data.assembly.inputs` accepts."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Predictions of the inputs that can be predicted, and why others cannot; inputs are named by their position."""
+
+    values: Float[Tensor, "row output"]
+    """Probabilities, or values in original units, on the CPU."""
+    positions: list[int]
+    """The inputs that `values` are of, ascending."""
+    rows: list[int]
+    """Number of rows of each of these: 1, or its number of nodes at node level."""
+    errors: dict[int, str]
+    warnings: dict[int, list[str]]
+    """What an input has that no training graph had."""
+
+    def of(self, inputs: Container[int]) -> Float[Tensor, "row output"]:
+        """The rows of these inputs alone."""
+        kept = torch.tensor([position in inputs for position in self.positions], dtype=torch.bool)
+        return self.values[kept.repeat_interleave(torch.tensor(self.rows, dtype=torch.long))]
 
 
 class Predictor:
@@ -39,12 +80,26 @@ class Predictor:
         can: Capabilities,
         pipeline: InputPipeline | None = None,
         seen: Seen | None = None,
+        columns: DataColumns | None = None,
     ) -> None:
         self.student, self.spec, self.encoding, self.max_pairs = student.eval(), spec, encoding, max_pairs
-        self.can = can
+        self.can, self.device = can, torch.device("cpu")
+        self.table = PredictionTable(spec, columns or DataColumns())
         self.pipeline, self.seen = pipeline or InputPipeline.implied_by(spec), seen or Seen()
 
-    def predict(self, graphs: Graphs, on_invalid: str = "error") -> Float[Tensor, "example output"]:
+    def to(self, device: torch.device | str) -> "Predictor":
+        """This predictor, with its student on a device; results are on the CPU. Raises UserError if it is not here."""
+        try:
+            self.student.to(torch.device(device))
+        except (RuntimeError, AssertionError, TypeError) as error:
+            why = str(error).splitlines()[0]
+            raise UserError(f"device={device}: cannot be used here ({why}). Choose cpu, cuda or mps.") from error
+        self.device = torch.device(device)
+        return self
+
+    def predict(
+        self, graphs: "Graphs | pd.DataFrame", on_invalid: str = "error"
+    ) -> "Float[Tensor, 'example output'] | pd.DataFrame":
         """Probabilities of classes [G, C] or of positive labels [G, T], or values [G, T] in original units.
 
         One row per input, in their order; a node-level student returns one per node of all graphs.
@@ -52,8 +107,13 @@ class Predictor:
         They are prepared like the training data; packed graphs are used unchanged.
         on_invalid: what to do with inputs that cannot be predicted. error raises UserError, naming them; nan returns
         rows of NaN for them, and warns. Inputs with values that no training graph had are predicted with a warning.
+
+        Of a DataFrame with a column of SMILES the result is a copy with columns added: what is predicted, by target,
+        `error` and `warning`, as `gnn-distill predict` writes them.
         """
-        return self._readable(self.logits(graphs, on_invalid))
+        if is_table(graphs):
+            return self._with_predictions(graphs, on_invalid)
+        return readable(self.spec, self.logits(graphs, on_invalid))
 
     def logits(self, graphs: Graphs, on_invalid: str = "error") -> Float[Tensor, "example output"]:
         """Raw outputs, by the same rules as `predict`."""
@@ -71,6 +131,37 @@ class Predictor:
             out[good.repeat_interleave(rows)] = self._outputs(inputs.graphs)
         return out
 
+    def answer(self, graphs: Graphs) -> Answers:
+        """Predictions of all inputs that can be predicted, and why the others cannot."""
+        entries = entries_of(graphs)
+        inputs = self._prepared(entries)
+        values = readable(self.spec, self._outputs(inputs.graphs))
+        unseen: dict[int, list[str]] = {}
+        for what, found in self.seen.unseen(inputs.graphs, self.pipeline):
+            for position in inputs.positions[found].tolist():
+                unseen.setdefault(position, []).append(what)
+        errors = {position: unfit.told(entries[position]) for position, unfit in inputs.refused.items()}
+        rows = torch.ones(len(inputs.positions)) if self.spec.level == "graph" else inputs.graphs.num_nodes
+        return Answers(values, inputs.positions.tolist(), rows.int().tolist(), errors, unseen)
+
+    def _with_predictions(self, frame: "pd.DataFrame", on_invalid: str) -> "pd.DataFrame":
+        """A copy of the table with what is predicted for each row."""
+        if on_invalid not in ON_INVALID:
+            raise UserError(f"on_invalid={on_invalid!r}: choose {' or '.join(ON_INVALID)}.")
+        if self.pipeline.smiles is None:
+            raise UserError(f"The student was trained on {self.spec.name}, not on molecules: it cannot read a table.")
+        names = [*map(str, frame.columns)]
+        check_columns(names, self.table.header())
+        place, _ = self.table.find_smiles(names, frame.head(SAMPLE).to_numpy().tolist(), None, "Rename to smiles")
+        answers = self.answer(frame.iloc[:, place].tolist())
+        if answers.errors:
+            refused = {position: Unfit(why) for position, why in answers.errors.items()}
+            told = f"{len(refused)} of {len(frame)} rows cannot be predicted. {describe(refused)}"
+            if on_invalid == "error":
+                raise UserError(f"{told} Fix them or leave them out; with on_invalid='nan' they are left empty.")
+            warnings.warn(f"{told} They are left empty.", stacklevel=3)
+        return self.table.added_to(frame, answers.values.numpy(), answers.positions, answers.errors, answers.warnings)
+
     def rehearse(self) -> None:
         """Predict one small graph: any error is due to the settings."""
         nodes, edges, spec = zeros(self.spec.node_features, 2), torch.tensor([[0, 1], [1, 0]]), self.spec
@@ -80,17 +171,9 @@ class Predictor:
         if inputs.refused:
             raise ValueError(describe(inputs.refused))
         self._unseen(inputs)
-        values = self._readable(self._outputs(inputs.graphs))
+        values = readable(self.spec, self._outputs(inputs.graphs))
         if values.shape != (inputs.rows[0], spec.num_outputs):
             raise ValueError(f"the student has {values.size(1)} outputs, not {spec.num_outputs}")
-
-    def _readable(self, logits: Float[Tensor, "example output"]) -> Float[Tensor, "example output"]:
-        """Outputs as probabilities, or in original units."""
-        if self.spec.kind == "multiclass":
-            return logits.softmax(dim=-1)
-        if self.spec.kind == "regression":
-            return self.spec.in_original_units(logits)
-        return logits.sigmoid()
 
     def _prepared(self, given: Graphs) -> Inputs:
         """The inputs as the student reads them, without unreadable ones."""
@@ -138,10 +221,12 @@ class Predictor:
 
     @torch.inference_mode()
     def _outputs(self, graphs: PackedGraphs) -> Float[Tensor, "example output"]:
-        encodings, everything = compute_encodings(graphs, self.encoding), torch.arange(len(graphs))
-        if self.spec.level == "node":
-            return torch.cat([self.student(collate(graphs, encodings, ids)).logits for ids in everything.split(1)])
-        out = torch.empty(len(graphs), self.spec.num_outputs)
-        for ids in evaluation_batches(graphs.num_nodes, everything, 128, self.max_pairs):
-            out[ids] = self.student(collate(graphs, encodings, ids)).logits
+        """Raw outputs on the CPU. Encodings exist for one batch at a time: those of pairs of nodes need much memory."""
+        rows = len(graphs) if self.spec.level == "graph" else len(graphs.x)
+        out = torch.empty(rows, self.spec.num_outputs)
+        for ids in evaluation_batches(graphs.num_nodes, torch.arange(len(graphs)), BATCH, self.max_pairs):
+            part = graphs if len(graphs) == 1 else graphs.select(ids)
+            batch = collate(part, compute_encodings(part, self.encoding), torch.arange(len(part)))
+            places = ids if self.spec.level == "graph" else gather_ranges(graphs.node_ptr, ids)
+            out[places] = self.student(batch.to(self.device)).logits.float().cpu()
         return out

@@ -88,9 +88,13 @@ def fitting_prefixes(weights: dict[str, Tensor], names: Iterable[str]) -> list[s
 
 
 def checkpoint_hash(config: TeacherConfig) -> str | None:
-    """SHA-256 of the file of a pretrained teacher; None for others. Raises UserError if the file is missing."""
-    if not pretrained(config):
-        return None
-    if not Path(config.checkpoint).is_file():
-        raise UserError(f"teacher.checkpoint={config.checkpoint}: no such file.")
-    return sha256(Path(config.checkpoint))
+    """SHA-256 of the file of weights, or outputs, of a teacher that is not trained here; None for others.
+
+    Raises UserError if the file is missing.
+    """
+    for key in ("checkpoint", "outputs_file"):
+        if (file := getattr(config, key)) is not None:
+            if not Path(file).is_file():
+                raise UserError(f"teacher.{key}={file}: no such file.")
+            return sha256(Path(file))
+    return None

@@ -1,5 +1,6 @@
 """A finished run, read from its folder: its settings, its data, and its models, with fresh twins of them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import torch
 from omegaconf import OmegaConf
+from torch import nn
 
 from gnn_distill.analysis.states import Subject
 from gnn_distill.config.schema import SCHEMAS
@@ -21,9 +23,9 @@ from gnn_distill.predict import load
 from gnn_distill.results.run_files import CONFIG, inert
 from gnn_distill.storage import checkpoint
 from gnn_distill.storage.bounded import read_yaml
-from gnn_distill.storage.run_directory import REPEAT_RUN, SUMMARY, read_summary, verify_run
+from gnn_distill.storage.run_directory import ALONE, REPEAT_RUN, SUMMARY, read_summary, verify_run
 
-TEACHER = Path("checkpoints", "teacher.safetensors")
+TEACHER = "checkpoints/teacher.safetensors"
 MODULES = ("dataset.source", "teacher.name", "student.name")
 """Keys that may name a module of the user's, which reading a run would execute."""
 
@@ -105,34 +107,40 @@ def load_once(
 
 
 def load_models(run: FinishedRun, task: GraphTask, own_modules: bool = False) -> dict[str, Subject]:
-    """The run's models by role, teacher and student, as far as it has them; of several teachers the first.
+    """The run's models by role: teacher (of several the first), student alone and student, as far as it has them.
 
     Raises:
         UserError: if their files are damaged or missing.
     """
     config, models = run.config, {}
     with torch.random.fork_rng(devices=[]):
-        if config.teacher.name != "none":
+        if config.teacher.name not in ("none", "file"):  # outputs from a file are no model
             models["teacher"] = _teacher(run, task)
         if config.student.name != "none":
             predictor = load(run.folder, own_module=own_modules)
             build = partial(build_student, config.student, config.encoding, task.spec)
-            models["student"] = Subject(
-                predictor.student.requires_grad_(False), config.encoding, build, predictor.max_pairs
-            )
+            alone = {"alone": _restored(run, build, ALONE)} if (run.folder / ALONE).is_file() else {}
+            for role, model in (alone | {"student": predictor.student}).items():
+                models[role] = Subject(model.requires_grad_(False), config.encoding, build, predictor.max_pairs)
     return models
 
 
 def _teacher(run: FinishedRun, task: GraphTask) -> Subject:
-    file = run.folder / TEACHER
-    if not file.is_file():
-        raise UserError(f"{run.folder}: its teacher's file, {TEACHER}, is missing. {REPEAT_RUN}")
     config = run.config
     config = replace(config, teacher=replace(config.teacher, checkpoint=None))  # its weights are in the run
     plan = plan_teacher(config, task)
     build = partial(plan.build, task.spec)
+    model = _restored(run, build, TEACHER).requires_grad_(False)
+    return Subject(model, plan.encoding, build, plan.recipe.max_pairs)
+
+
+def _restored(run: FinishedRun, build: Callable[[], nn.Module], name: str) -> nn.Module:
+    """A model with the weights that the run saved for it in the file `name`."""
+    file = run.folder / name
+    if not file.is_file():
+        raise UserError(f"{run.folder}: its file {name} is missing. {REPEAT_RUN}")
     with reading_foreign(file, REPEAT_RUN):
-        verify_run(run.folder, TEACHER.as_posix())
+        verify_run(run.folder, name)
         model = build()
         model.load_state_dict(checkpoint.load(file, remedy=REPEAT_RUN)["model"])
-    return Subject(model.eval().requires_grad_(False), plan.encoding, build, plan.recipe.max_pairs)
+    return model.eval()

@@ -10,7 +10,7 @@ from torch import nn
 
 from gnn_distill.config.capabilities import capabilities_of
 from gnn_distill.config.naming import run_name, teacher_roles
-from gnn_distill.config.quoting import resume_command
+from gnn_distill.config.quoting import report_command, resume_command
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.data.assembly.seen import Seen
@@ -25,10 +25,12 @@ from gnn_distill.pipeline.encodings import stored_encodings
 from gnn_distill.pipeline.ensemble import together
 from gnn_distill.pipeline.evaluate import evaluate_splits
 from gnn_distill.pipeline.finished_run import FinishedRun
+from gnn_distill.pipeline.kept_predictions import KeptPredictions
 from gnn_distill.pipeline.probe import probe_run
 from gnn_distill.pipeline.profile import profile_run
 from gnn_distill.pipeline.runtime import Runtime, make_fabric
-from gnn_distill.pipeline.student import check_student, taught_nodes, train_student
+from gnn_distill.pipeline.student import check_student, taught_nodes, train_student, untaught
+from gnn_distill.pipeline.subgraphs import StoredStructure
 from gnn_distill.pipeline.summary import Made, split_sizes, summarise
 from gnn_distill.pipeline.teacher import train_teacher
 from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
@@ -38,7 +40,7 @@ from gnn_distill.results.figures import learning_curves
 from gnn_distill.storage import checkpoint
 from gnn_distill.storage.provenance import config_hash, environment
 from gnn_distill.storage.resume import Seconds, start_or_resume
-from gnn_distill.storage.run_directory import RUN, SPLIT, RunDirectory, write_failure
+from gnn_distill.storage.run_directory import ALONE, PREDICTIONS, RUN, SPLIT, RunDirectory, write_failure
 from gnn_distill.storage.run_lock import holding
 from gnn_distill.storage.settings import Settings
 from gnn_distill.storage.store import Entry, Store
@@ -123,11 +125,11 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     # --- 2 signals ---
     if has_teacher and has_student:
         with seconds.of("signals"):
-            outputs = []
+            structure, outputs = StoredStructure(runtime, task, plans[0].outputs.visible), []
             for plan in plans:
                 teacher, trained = made.teachers[plan.role], made.entries[plan.role]
                 found, made.entries[plan.role.replace("teacher", "signals")] = compute_teacher_outputs(
-                    runtime, task, made.encodings["teacher"], teacher, trained, plan
+                    runtime, task, made.encodings["teacher"], teacher, trained, plan, structure
                 )
                 outputs.append(found)
             made.outputs = together(outputs, task.spec.kind)
@@ -143,11 +145,11 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
             made.models["student"], made.fitted = train_student(
                 runtime, task, made.encodings["student"], task_loss, made.outputs, config, made.models.get("teacher")
             )
-    if config.alone:
+    if config.alone and has_teacher and has_student:
         made.encodings["alone"] = made.encodings["student"]
         with seconds.of("alone", earlier=lambda: made.alone.earlier):
             made.models["alone"], made.alone = train_student(
-                runtime, task, made.encodings["student"], task_loss, None, config, role="alone"
+                runtime, task, made.encodings["student"], task_loss, None, untaught(config), role="alone"
             )
 
     # --- 4 evaluate ---
@@ -160,7 +162,12 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
         return evaluate_splits(runtime, model, task, made.encodings[role], task_loss, trainer, mini_batches)
 
     with seconds.of("evaluation"):
-        results = {role: measure(role, made.models[role]) for role in ROLES if role in made.models}
+        results, predictions = {}, KeptPredictions(task)
+        scored = [role for role in ROLES if role in made.models and (role != "teacher" or plans[0].scored)]
+        for role in scored:
+            with predictions.recording(role, made.models[role]):
+                results[role] = measure(role, made.models[role])
+        predictions.write(directory.path / PREDICTIONS)
         if len(made.teachers) > 1:
             made.each = [
                 {"name": plan.name, "seed": plan.recipe.seed, **measure("teacher", made.teachers[plan.role])}
@@ -169,6 +176,9 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     if has_student:
         seen = Seen.in_training(task, taught_nodes(made.outputs))
         save_student(directory.path, made.models["student"], task.spec, config, task.pipeline, seen)
+
+    if "alone" in made.models:
+        checkpoint.save(directory.path / ALONE, {"model": made.models["alone"].state_dict()})
 
     # --- summary ---
     figures = learning_curves(directory.path, task.spec.metric)
@@ -184,11 +194,7 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
         console.say(f"Weights & Biases: {hint}")
     if console.notices != notices:  # the tracker's last words
         directory.write_summary(summary | {"notices": console.notices})
-    if config.probe.at_end:
-        run = FinishedRun(directory.path, config, summary)
-        probe_run(run, config.probe, config.paths, console, own_modules=True, task=task)
-        if config.probe.profiles:
-            profile_run(run, config.probe, config.paths, console, own_modules=True, task=task)
+    examine(FinishedRun(directory.path, config, summary), task, console)
     return list(results.values())[-1]["val"][task.spec.metric]
 
 
@@ -241,6 +247,16 @@ def print_each_teacher(console: Console, metric: str, each: list[dict]) -> None:
     if each:
         scores = (f"{one['name']} {spoken(one['val'][metric], metric)}" for one in each)
         console.say(f"Each teacher alone, validation {METRIC_LABELS.get(metric, metric)}: {', '.join(scores)}")
+
+
+def examine(run: FinishedRun, task: GraphTask, console: Console) -> None:
+    """Probes and profiles of the finished models, as far as they are asked for at the end of a run."""
+    config, probe = run.config, run.config.probe
+    if probe.at_end:
+        probe_run(run, probe, config.paths, console, own_modules=True, task=task)
+    if probe.profiles_at_end or (probe.at_end and probe.profiles):
+        profile_run(run, probe, config.paths, console, own_modules=True, task=task)
+        console.say(f"What reaches a node, from how far: {report_command(run.folder)}")
 
 
 def megabytes(folder: Path) -> float:

@@ -83,6 +83,12 @@ def student_and_objective(
     return student, Objective(task_loss, config.loss, config.alignment, shape, widths, structure, further)
 
 
+def untaught(config: TrainConfig) -> TrainConfig:
+    """The settings of the same student alone: labels count 1 where a taught one does without them, as by loss=simkd."""
+    weights = replace(config.loss.weights, task=config.loss.weights.task or 1.0)
+    return replace(config, loss=replace(config.loss, weights=weights))
+
+
 def taught_nodes(outputs: TeacherOutputs | None) -> str:
     """What the student is taught: without a teacher there is nothing to learn from graphs or nodes without labels."""
     return outputs.visible if outputs else "train"
@@ -106,7 +112,8 @@ def check_student(task: GraphTask, config: TrainConfig) -> None:
     align, has_teacher = config.alignment, config.teacher.name != "none"
     if has_teacher:
         own_losses(config.loss, task.spec.level)
-    if has_teacher and align.weights.subgraph and align.source == "fragment":
+    reads_subgraphs = align.weights.subgraph or config.signals.give == "subgraphs"
+    if has_teacher and reads_subgraphs and align.source == "fragment":
         from gnn_distill.data.subgraphs.fragments import check_molecules  # RDKit is slow to import
 
         check_molecules(task.spec)

@@ -13,7 +13,7 @@ from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.task import TaskLoss
-from gnn_distill.models.pretrained import load_pretrained
+from gnn_distill.models.pretrained import load_pretrained, pretrained
 from gnn_distill.pipeline.fitting import run_fit
 from gnn_distill.pipeline.runtime import Runtime, seed_stage
 from gnn_distill.pipeline.teacher_plan import TeacherPlan
@@ -43,17 +43,20 @@ def train_teacher(
 ) -> tuple[nn.Module, Entry]:
     """The selected teacher in eval mode, and its entry in the store (found there or trained now).
 
-    One with weights of its own (teacher.checkpoint) is taken as it is.
+    One with weights, or outputs, of its own (teacher.checkpoint, teacher.outputs_file) is taken as it is.
     """
     seed_stage(plan.recipe.seed)
     model = plan.build(task.spec)
     runtime.announce(plan.role, plan.name, model, task.spec)
-    if plan.checkpoint:
+    if pretrained(plan.settings):
         load_pretrained(model, plan.settings)
+    if not plan.scored:
+        runtime.console.notice("The teacher's outputs for validation and test are incomplete, so it has no scores.")
 
     def make(folder: Path) -> None:
         if plan.checkpoint:
-            runtime.console.say(f"Its weights are those of {plan.settings.checkpoint}; it is not trained.")
+            file = plan.settings.checkpoint or plan.settings.outputs_file
+            runtime.console.say(f"It comes from {file}; it is not trained.")
             fitted = FitResult(0, {}, [], ())
         else:
             fitted = train(runtime, model, task, encodings, task_loss, plan, folder / RUNNING)

@@ -18,7 +18,9 @@ from gnn_distill.losses.term import Requires, TeacherRows
 from gnn_distill.models.layers.standardise import Moments
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.shuffled_teacher import Foreign, foreign_graphs, foreign_nodes
+from gnn_distill.pipeline.subgraph_means import CODE, SubgraphMeans, read_means, subgraphs_key, taught_subgraph_ptr
 from gnn_distill.pipeline.teacher import NOT_TEACHERS, teacher_code, untrained_teacher
+from gnn_distill.pipeline.teacher_attention import Attention
 from gnn_distill.pipeline.teacher_plan import OutputsPlan, TeacherPlan
 from gnn_distill.storage import checkpoint
 from gnn_distill.storage.code_hash import code_of
@@ -26,22 +28,8 @@ from gnn_distill.storage.store import Entry
 
 if TYPE_CHECKING:
     from gnn_distill.data.encodings.structural import StructuralEncodings
-
-
-@dataclass
-class Attention:
-    """A GAT teacher's weights of edges, and of the nodes themselves, in its last layer."""
-
-    edges: Float[Tensor, " edges"]
-    loops: Float[Tensor, " nodes"]
-    edge_ptr: Int[Tensor, " rows+1"]
-
-    def of(self, batch: GraphBatch, rows: Tensor, nodes: Tensor) -> tuple[Tensor, Tensor]:
-        """Weights of the edges between the rows of a batch, and of these rows' nodes themselves."""
-        edges = gather_ranges(self.edge_ptr, rows)
-        if batch.outputs is not None:
-            edges = edges[batch.joins_rows.cpu()]
-        return self.edges[edges], self.loops[nodes]
+    from gnn_distill.data.subgraphs.subgraphs import Subgraphs
+    from gnn_distill.losses.graph_lookups import Structure
 
 
 @dataclass
@@ -53,12 +41,13 @@ class TeacherOutputs:
     node_ptr: Int[Tensor, " rows+1"]
     logits: Float[Tensor, "examples output"]
     """One row per graph, or per node at node level."""
-    graph: Float[Tensor, "rows channel"]
+    graph: Float[Tensor, "rows channel"] | None
+    """None: the teacher gives none."""
     nodes: dict[int, Float[Tensor, "nodes channel"]]
-    """By layer, counted from 1."""
+    """By layer, counted from 1; empty: the teacher gives none."""
     num_layers: int
     moments: list[Moments]
-    """Of the states of each layer in `nodes`, then of `graph`, over the units that are taught."""
+    """Of the states of each layer in `nodes`, then of `graph`, then of `subgraphs`, over the units that are taught."""
     level: str = "graph"
     visible: str = "train"
     """What the student is taught, as in `OutputsPlan`."""
@@ -68,6 +57,8 @@ class TeacherOutputs:
     """Which unit's states replace each unit's own; None: none does."""
     attention: Attention | None = None
     """None: no term reads it."""
+    subgraphs: SubgraphMeans | None = None
+    """None: the teacher gives none."""
     further: tuple["TeacherOutputs", ...] = ()
     """Those of further teachers, of the same graphs; `logits` are then those of all teachers together."""
 
@@ -78,22 +69,25 @@ class TeacherOutputs:
         if batch.outputs is not None:
             nodes = nodes[batch.outputs.cpu()]
         if requires is None:
-            attention = self.attention is not None
-            requires = Requires(frozenset(self.nodes), logits=True, graph=True, attention=attention)
+            given = {part: getattr(self, part) is not None for part in ("graph", "subgraphs", "attention")}
+            requires = Requires(frozenset(self.nodes), logits=True, **given)
         logits = self.logits[rows if self.level == "graph" else nodes] if requires.logits else None
         attention = self.attention.of(batch, rows, nodes) if requires.attention else ()
+        subgraphs = self.subgraphs.of(rows) if requires.subgraphs else None
         if self.foreign is not None:
             rows, nodes = self.foreign.graphs[rows], self.foreign.nodes[nodes]
         # Of teachers that differ in depth, those that this one has.
         states = {layer: self.nodes[layer][nodes].float() for layer in requires.layers & self.nodes.keys()}
-        found = TeacherRows(logits, states, self.graph[rows] if requires.graph else None, *attention)
-        found.further = [other.rows(batch, replace(requires, logits=False)) for other in self.further]
-        return found
+        graph = self.graph[rows] if requires.graph else None
+        further = [other.rows(batch, replace(requires, logits=False)) for other in self.further]
+        return TeacherRows(logits, states, graph, *attention, subgraphs=subgraphs, further=further)
 
     def shape(self) -> TeacherShape:
         """Depth, and the moments of all states over the units that are taught."""
         picked = slice(None) if self.taught is None else self.taught
-        nodes = dict(zip(self.nodes, self.moments[:-1], strict=True))
+        given = [*self.nodes, *(part for part in ("graph", "subgraphs") if getattr(self, part) is not None)]
+        moments_of = dict(zip(given, self.moments, strict=True))
+        nodes = {layer: moments_of[layer] for layer in self.nodes}
 
         def median(standardise: nn.Module) -> float:
             states, ptr = self.nodes[self.num_layers][picked], self.node_ptr
@@ -101,15 +95,16 @@ class TeacherOutputs:
                 ptr = torch.searchsorted(self.taught, ptr)
             return median_distance(standardise(states), ptr)
 
-        return TeacherShape(self.num_layers, nodes, self.moments[-1], self.draw, median)
+        subgraphs = moments_of.get("subgraphs")
+        return TeacherShape(self.num_layers, nodes, moments_of.get("graph"), self.draw, median, subgraphs)
 
-    def draw(self, layer: int | None, most: int) -> Float[Tensor, "unit channel"]:
-        """At most so many of the states after a layer (None: graph states) of the units that are taught.
+    def draw(self, of: int | str, most: int) -> Float[Tensor, "unit channel"]:
+        """At most so many of the states after a layer, of `graph` or `subgraphs`, of the units that are taught.
 
         They are drawn with a seed of their own, so that all runs with this teacher have the same.
         """
-        states = self.graph if layer is None else self.nodes[layer]
-        taught = self.taught if layer is not None else None
+        states = self.nodes[of] if isinstance(of, int) else self.graph if of == "graph" else self.subgraphs.states
+        taught = self.taught if isinstance(of, int) else None
         units = len(states) if taught is None else len(taught)
         picked = torch.randperm(units, generator=torch.Generator().manual_seed(0))[:most].sort().values
         return states[picked if taught is None else taught[picked]].float()
@@ -122,12 +117,13 @@ def compute_teacher_outputs(
     teacher: nn.Module,
     trained: Entry,
     plan: TeacherPlan,
+    structure: "Structure | None" = None,
 ) -> tuple[TeacherOutputs, Entry]:
     """Outputs of the selected teacher for the graphs on which it teaches (found in the store, or computed now).
 
     Logits stay whatever teacher.control is; with untrained, states are those of the architecture as initialised, and
     with shuffled those of another unit of the same predicted class, the same one throughout. `trained`: the teacher's
-    entry in the store.
+    entry in the store; `structure` finds the subgraphs over which the teacher gives means, if it does.
     """
     keep, untrained = plan.outputs, plan.settings.control == "untrained"
     parts = {
@@ -137,7 +133,13 @@ def compute_teacher_outputs(
         "attention": keep.attention,
         "dtype": keep.dtype,
     }
-    made_with = code_of([__name__, *teacher_code(plan).modules], without=NOT_TEACHERS).to_key()
+    code, subgraphs = [__name__, *teacher_code(plan).modules], None
+    if not keep.graph:
+        parts["graph"] = False
+    if keep.subgraphs is not None:
+        parts["subgraphs"], code = subgraphs_key(keep.subgraphs), [*code, CODE]
+        subgraphs = structure.subgraphs(keep.subgraphs.source, keep.subgraphs)
+    made_with = code_of(code, without=NOT_TEACHERS).to_key()
     made_with["numerics"] = runtime.numerics
     ids = taught_graphs(task, keep.visible)
     if len(ids) > len(taught_graphs(task)):
@@ -152,16 +154,19 @@ def compute_teacher_outputs(
         else:
             batches = list(ids.split(1))
         collated = (collate(task.graphs, encodings, picked).to(runtime.fabric.device) for picked in batches)
-        outputs = read_teacher(teacher, state_source, collated, task, keep)
-        outputs["moments"] = [moments(states) for states in (*outputs["nodes"].values(), outputs["graph"])]
+        outputs = read_teacher(teacher, state_source, collated, task, keep, subgraphs)
+        kept = [*outputs["nodes"].values(), *(outputs[part] for part in ("graph", "subgraphs") if part in outputs)]
+        outputs["moments"] = [moments(states) for states in kept]
         checkpoint.save(folder / "signals.safetensors", outputs)
 
     what = f"signals of {plan.settings.name} on {task.spec.name}"
     entry = runtime.entry("signals", parts, made_with, compute, what)
-    return read_outputs(entry.path / "signals.safetensors", task, plan), entry
+    return read_outputs(entry.path / "signals.safetensors", task, plan, subgraphs), entry
 
 
-def read_outputs(file: Path, task: GraphTask, plan: TeacherPlan) -> TeacherOutputs:
+def read_outputs(
+    file: Path, task: GraphTask, plan: TeacherPlan, subgraphs: "Subgraphs | None" = None
+) -> TeacherOutputs:
     """What `compute_teacher_outputs` has written, as far as the student is taught it and with the control's states."""
     state = checkpoint.load(file, verify=False)
     row, node_ptr = layout(task, plan.outputs.visible)
@@ -169,7 +174,7 @@ def read_outputs(file: Path, task: GraphTask, plan: TeacherPlan) -> TeacherOutpu
     taught, measured = None, [Moments(*pair) for pair in state["moments"]]
     if plan.outputs.visible == "train" and level == "node":
         taught = places(task.graphs.node_ptr, ids, task.splits.train)
-        measured = [*(moments(states[taught]) for states in state["nodes"].values()), measured[-1]]
+        measured[: len(state["nodes"])] = (moments(states[taught]) for states in state["nodes"].values())
     foreign = None
     if plan.settings.control == "shuffled":
         logits, kind, seed = state["logits"], task.spec.kind, plan.recipe.seed
@@ -181,8 +186,11 @@ def read_outputs(file: Path, task: GraphTask, plan: TeacherPlan) -> TeacherOutpu
     if plan.outputs.attention:
         edge_ptr = pointers(task.graphs.num_edges[ids])
         attention = Attention(state["edge_attention"], state["self_attention"], edge_ptr)
-    kept = (state["logits"], state["graph"], state["nodes"], state["num_layers"], measured)
-    return TeacherOutputs(row, node_ptr, *kept, level, plan.outputs.visible, taught, foreign, attention)
+    means = None
+    if subgraphs is not None:
+        means = read_means(state, subgraphs, ids, task.spec.kind, plan.settings.control, plan.recipe.seed)
+    kept = (state["logits"], state.get("graph"), state["nodes"], state["num_layers"], measured)
+    return TeacherOutputs(row, node_ptr, *kept, level, plan.outputs.visible, taught, foreign, attention, means)
 
 
 def places(
@@ -206,14 +214,18 @@ def read_teacher(
     batches: Iterable[GraphBatch],
     task: GraphTask,
     keep: OutputsPlan,
+    subgraphs: "Subgraphs | None" = None,
 ) -> dict:
     """Logits of `teacher` and states of `state_source`, in the order in which the taught graphs are packed.
 
-    Raises UserError where `keep.attention` is asked of a model that has none.
+    Of the states only what is kept is read. `subgraphs`: over which means of the last node states are kept.
+    Raises UserError where attention or node states are kept of a model that has none.
     """
     row, node_ptr = layout(task, keep.visible)
+    ids = taught_graphs(task, keep.visible)
+    subgraph_ptr = None if subgraphs is None else taught_subgraph_ptr(subgraphs, ids)
     graphs, num_nodes = len(node_ptr) - 1, int(node_ptr[-1])
-    edge_ptr = pointers(task.graphs.num_edges[taught_graphs(task, keep.visible)])
+    edge_ptr = pointers(task.graphs.num_edges[ids])
     kept: dict[str, Tensor] = {}
     nodes: dict[int, Tensor] = {}
     num_layers = 0
@@ -228,12 +240,18 @@ def read_teacher(
         node_rows = gather_ranges(node_ptr, rows)
         out, states = teacher(batch), state_source(batch)
         num_layers = len(states.nodes)
+        if not num_layers and (keep.layers != "none" or subgraphs is not None):
+            raise UserError("The teacher returns no node states. Choose regime=graph_states, which reads none.")
         if task.spec.level == "graph":
             put(kept, "logits", graphs, rows, out.logits, torch.float32)
         else:
             put(kept, "logits", num_nodes, node_rows, out.logits, torch.float32)
-        put(kept, "graph", graphs, rows, states.graph, torch.float32)
-        for layer in range(1 if keep.layers == "all" else num_layers, num_layers + 1):
+        if keep.graph:
+            put(kept, "graph", graphs, rows, states.graph, torch.float32)
+        if subgraphs is not None:
+            means, of_rows = subgraphs.operator(batch) @ states.nodes[-1], gather_ranges(subgraph_ptr, rows)
+            put(kept, "subgraphs", int(subgraph_ptr[-1]), of_rows, means, getattr(torch, keep.dtype))
+        for layer in layers_kept(keep.layers, num_layers):
             put(nodes, layer, num_nodes, node_rows, states.nodes[layer - 1], getattr(torch, keep.dtype))
         if keep.attention:
             if states.edge_attention is None or states.self_attention is None:
@@ -245,6 +263,12 @@ def read_teacher(
             put(kept, "edge_attention", int(edge_ptr[-1]), edges, states.edge_attention, torch.float32)
             put(kept, "self_attention", num_nodes, node_rows, states.self_attention, torch.float32)
     return {**kept, "nodes": nodes, "num_layers": num_layers}
+
+
+def layers_kept(layers: str, num_layers: int) -> range:
+    """Layers whose node states are kept, counted from 1: all, the last, or none."""
+    first = {"all": 1, "last": num_layers, "none": num_layers + 1}[layers]
+    return range(first, num_layers + 1)
 
 
 def moments(states: Float[Tensor, "rows channel"]) -> Moments:

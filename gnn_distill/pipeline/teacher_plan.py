@@ -13,11 +13,13 @@ from gnn_distill.config.naming import teacher_roles
 from gnn_distill.config.plugins import full_name
 from gnn_distill.config.schema.data import TaskConfig
 from gnn_distill.config.schema.encoding import EncodingConfig
+from gnn_distill.config.schema.objective import AlignmentConfig
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.models import build_student, build_teacher
 from gnn_distill.models.gnn_backbone import teacher_encoding
+from gnn_distill.models.known_outputs import check_known_outputs, read_known_outputs
 from gnn_distill.models.pretrained import checkpoint_hash
 from gnn_distill.training.recipe import Recipe, shapes_repeat, student_recipe
 
@@ -25,8 +27,8 @@ SEED_STEP = 1_000_003
 """Between the seeds of teachers that differ in nothing else: far from the seeds of a run's repetitions, 0, 1, 2, …"""
 OWN_RECIPE = ("max_pairs", "patience", "nonfinite")
 """Keys of `pretrain` that are null where the teacher shares the student's."""
-OF_THE_RUN = ("control", "checkpoint", "ensemble", "also")
-"""Keys of `teacher` that say what is done with one, or how many there are, not what it is."""
+ELSEWHERE = ("control", "checkpoint", "outputs_file", "ensemble", "also")
+"""Keys of a teacher that say what is done with it or how many there are, or name a file, known by its content."""
 GNN_CAPABILITIES = Capabilities(dense_pairs=False, attends_pairs=False, reads_bias=False, has_token=False)
 
 
@@ -38,11 +40,15 @@ class OutputsPlan:
     """What the student is taught: examples with a training label (train), all that training sees (all), or, at graph
     level, those of validation and test, too (transductive)."""
     layers: str
-    """Whose node states: those of all layers, or of the last."""
+    """Whose node states: those of all layers, of the last, or of none."""
     attention: bool
     """Whether the attention of a GAT."""
     dtype: str
-    """Of node states."""
+    """Of node states, and of means over subgraphs."""
+    graph: bool = True
+    """Whether graph states."""
+    subgraphs: AlignmentConfig | None = None
+    """Over which subgraphs means of the last layer's node states are kept; None: none are."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +69,14 @@ class TeacherPlan:
     labels: TaskConfig
     """How labels become its loss."""
     checkpoint: str | None
-    """Hash of the file of its weights, where it is not trained here."""
+    """Hash of the file of its weights, or outputs, where it is not trained here."""
     modules: tuple[str, ...]
     """Full names of the modules that define it, this package's or the user's."""
     can: Capabilities
     """Those that a twin's module declares; a GNN seldom sees two batches of one shape."""
     outputs: OutputsPlan
+    scored: bool = True
+    """Whether its outputs are known for all graphs of validation and test."""
 
 
 def plan_teachers(config: TrainConfig, task: GraphTask) -> list[TeacherPlan]:
@@ -77,7 +85,8 @@ def plan_teachers(config: TrainConfig, task: GraphTask) -> list[TeacherPlan]:
     teacher.ensemble of each kind, which differ in their seeds; first teacher.name, then the kinds teacher.also, which
     have its other keys. The first of all is that of a run with one teacher.
 
-    Raises UserError where there is no file `teacher.checkpoint`.
+    Raises UserError where there is no file `teacher.checkpoint`, and for a file of outputs as
+    `check_known_outputs` does.
     """
     teacher, plan = config.teacher, _twin if config.teacher.control == "self" else _gnn
     seeds = [(config.seed + number * SEED_STEP) % 2**32 for number in range(teacher.ensemble)]
@@ -94,14 +103,17 @@ def plan_teacher(config: TrainConfig, task: GraphTask) -> TeacherPlan:
 
 
 def _gnn(config: TrainConfig, task: GraphTask, role: str) -> TeacherPlan:
-    teacher, pretrain = config.teacher, config.pretrain
+    teacher, pretrain, scored = config.teacher, config.pretrain, True
     own = {key: value for key in OWN_RECIPE if (value := getattr(pretrain, key)) is not None}
+    if teacher.name == "file":
+        known = read_known_outputs(teacher, task.spec)
+        scored = check_known_outputs(known, teacher, task, config.signals.give, visibility(task, config.signals.on))
     return TeacherPlan(
         role=role,
         settings=teacher,
         name=teacher.name,
         build=partial(build_teacher, teacher),
-        architecture={key: value for key, value in asdict(teacher).items() if key not in OF_THE_RUN},
+        architecture={key: value for key, value in asdict(teacher).items() if key not in ELSEWHERE},
         encoding=teacher_encoding(teacher),
         recipe=replace(
             student_recipe(config, task),
@@ -122,6 +134,7 @@ def _gnn(config: TrainConfig, task: GraphTask, role: str) -> TeacherPlan:
         ),
         can=GNN_CAPABILITIES,
         outputs=plan_outputs(config, task),
+        scored=scored,
     )
 
 
@@ -145,14 +158,26 @@ def _twin(config: TrainConfig, task: GraphTask, role: str) -> TeacherPlan:
 
 
 def plan_outputs(config: TrainConfig, task: GraphTask) -> OutputsPlan:
-    """What the student's losses may read of the teacher, and what `signals` asks for beside it."""
+    """What the student's losses may read of the teacher, as far as it is given, and what `signals` asks for beside it.
+
+    Raises UserError where graphs or their parts are given at node level, whose terms compare nodes, and as `visibility`
+    does.
+    """
     signals, micro = config.signals, config.loss.micro
+    if signals.give in ("graphs", "subgraphs") and task.spec.level == "node":
+        raise UserError(
+            f"signals.give={signals.give}: {task.spec.name} is about nodes, and all terms but soft targets compare "
+            "states of nodes. Choose nodes or logits."
+        )
     everything = signals.layers == "all" or (signals.layers == "auto" and config.alignment.layers)
+    stored_layers = "all" if everything else "last"
     return OutputsPlan(
         visible=visibility(task, signals.on),
-        layers="all" if everything else "last",
+        layers=stored_layers if signals.give == "nodes" else "none",
         attention=config.loss.weights.micro * micro.attention > 0 and micro.attention_target == "gat",
         dtype=signals.dtype,
+        graph=signals.give != "logits",
+        subgraphs=config.alignment if signals.give == "subgraphs" else None,
     )
 
 

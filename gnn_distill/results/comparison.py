@@ -56,12 +56,12 @@ def make_table(
             of_row = lines[lines["row"] == row]
             cells[row, key] = Cell(
                 values=_paired(wide, row)[row],
-                missing=max(column.runs - len(of_row), 0),
+                missing=0 if row in column.absent else max(column.runs - len(of_row), 0),
                 diverged=len(of_row) - int(wide[row].count()),
                 stale=int(of_row["stale"].sum()),
                 share=_share(wide, column, row, alone, teacher),
             )
-            if reference not in (None, row):
+            if reference not in (None, row) and not {row, reference} & {*column.absent}:
                 made[row, key] = _compare(wide, column, row, reference)
     cells |= _compared(cells, made, config.alpha)
     teachers = frozenset(key for key, row in config.rows.items() if row.role == "teacher")
@@ -108,6 +108,7 @@ def _column(config: "TableConfig", key: str, lines: pd.DataFrame) -> Column:
         test=test,
         overlap=float(lines["n_test"].mean() / lines["n_train"].mean()) if corrected else 0.0,
         constant=None if lines["constant"].isna().any() or lines.empty else float(lines["constant"].mean()),
+        absent=tuple(name for name, row in config.rows.items() if not row.is_in(key)),
     )
 
 
@@ -183,7 +184,7 @@ def _ranks(cells: Cells, columns: Mapping[str, Column], ranked: list[str]) -> pd
 
 
 def _wins(cells: Cells, columns: Mapping[str, Column], row: str, alpha: float) -> tuple[int, int, int]:
-    made = [cells[row, key].comparison for key in columns]
+    made = [comparison for key in columns if (comparison := cells[row, key].comparison)]
     made = [comparison for comparison in made if not math.isnan(comparison.outcome.p)]
     sure = [comparison.effect.mean > 0 for comparison in made if comparison.p_holm_all <= alpha]
     return sum(sure), len(made) - len(sure), len(sure) - sum(sure)

@@ -40,14 +40,15 @@ def explanations(table: "Table") -> Iterator[str]:
         if table.comparisons:
             yield (
                 f"Wins: columns in which a row is better / not different / worse than {table.rows[table.reference]}, "
-                f"after Holm's correction for all {len(table.columns) * table.comparisons} comparisons."
+                f"after Holm's correction for all {table.comparisons} comparisons."
             )
 
 
 def about_comparisons(table: "Table") -> Iterator[str]:
     """How rows are compared with the reference."""
-    reference, m = table.rows[table.reference], table.comparisons
-    adjusted = f" after Holm's correction for the {m} comparisons of a column" if m > 1 else ""
+    reference, counts = table.rows[table.reference], sorted({table.comparisons_in(key) for key in table.columns})
+    m = " to ".join(dict.fromkeys((str(counts[0]), str(counts[-1]))))
+    adjusted = f" after Holm's correction for the {m} comparisons of a column" if counts[-1] > 1 else ""
     yield (
         f"* better, † worse than {reference}: {_by_column(table, lambda column: TESTS[column.test])}; two-sided, "
         f"p ≤ {table.alpha:g}{adjusted}."
@@ -60,9 +61,8 @@ def about_comparisons(table: "Table") -> Iterator[str]:
 
 def warnings(table: "Table") -> Iterator[str]:
     """The limits of the table."""
-    planned = sum(column.runs for column in table.columns.values()) * len(table.rows)
     for what, attribute in {
-        f"Missing, of {planned} runs": "missing",
+        f"Missing, of {table.planned} runs": "missing",
         "Runs without a finite metric, left out": "diverged",
         "° Runs of another version of the code": "stale",
     }.items():
@@ -112,7 +112,7 @@ def _counts(table: "Table", attribute: str) -> Iterator[str]:
     """`NCI1: kd 2, full 1`, for cells with a count above 0; `ESOL: all 40`."""
     for key, column in table.columns.items():
         counts = {table.rows[row]: getattr(cell, attribute) for row, cell in table.of_column(key).items()}
-        if sum(counts.values()) == column.runs * len(table.rows):
+        if sum(counts.values()) == table.planned_in(key):
             yield f"{column.label}: all {sum(counts.values())}"
         elif shown := [f"{label} {count}" for label, count in counts.items() if count]:
             yield f"{column.label}: {', '.join(shown)}"
@@ -120,9 +120,9 @@ def _counts(table: "Table", attribute: str) -> Iterator[str]:
 
 def about_tests(table: "Table", key: str, column: "Column") -> Iterator[str]:
     """What limits the tests of a column: too few pairs, or differences that are all equal."""
-    if not table.comparisons:
+    if not (comparisons := table.comparisons_in(key)):
         return
-    n, required = column.pairs, table.alpha / table.comparisons
+    n, required = column.pairs, table.alpha / comparisons
     pairs = f"{column.label}, {_count(n, 'pair')}"
     smallest = smallest_p(column.test, n)
     if n < 2:
@@ -130,7 +130,7 @@ def about_tests(table: "Table", key: str, column: "Column") -> Iterator[str]:
     elif smallest > required:
         yield (
             f"{pairs}: no difference can be significant. The smallest p of the test is {smallest:.2g}, and "
-            f"{table.comparisons} comparisons require {required:.2g}."
+            f"{comparisons} comparisons require {required:.2g}."
         )
     elif n < FEW and column.test != "wilcoxon":
         times = smallest_effect(n, required, column.overlap)

@@ -88,8 +88,10 @@ class Place(NamedTuple):
     column: str = ""
 
 
-def find_runs(places: Iterable[str | Path]) -> list[Place]:
+def find_runs(places: Iterable[str | Path], key: str = "probe.runs", usage: str = "probe RUN") -> list[Place]:
     """Finished runs: of tables those that they show, of other folders all at or below them; each once, in order.
+
+    key, usage: the key that names the places, and words of the command, for messages.
 
     Raises:
         UserError: if a place does not exist, or holds no finished run.
@@ -97,16 +99,16 @@ def find_runs(places: Iterable[str | Path]) -> list[Place]:
     found: dict[Path, Place] = {}
     for place in map(Path, places):
         if not place.is_dir():
-            raise refuse("probe.runs", place, "no such folder. Name folders of runs, tables or sweeps.")
+            raise refuse(key, place, "no such folder. Name folders of runs, tables or sweeps.")
         here = (
             runs_of_table(place) if is_table(place) else [Place(file.parent) for file in sorted(place.rglob(SUMMARY))]
         )
         if not here:
-            raise refuse("probe.runs", place, f"no finished run is here ({SUMMARY} is missing).")
+            raise refuse(key, place, f"no finished run is here ({SUMMARY} is missing).")
         for one in here:
             found.setdefault(one.folder, one)
     if not found:
-        raise UserError("probe.runs is empty: name folders of runs, as in gnn-distill probe outputs/train/RUN.")
+        raise UserError(f"{key} is empty: name folders of runs, as in gnn-distill {usage}.")
     return list(found.values())
 
 

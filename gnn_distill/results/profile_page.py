@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gnn_distill.formatting import NOTHING
+from gnn_distill.formatting import NOTHING, ROLES
 from gnn_distill.results.figures import COLOURS
 from gnn_distill.results.inline import svg
 from gnn_distill.results.profile_figures import colours_of, draw_errors, draw_influence, draw_layers, draw_lift
@@ -24,8 +24,12 @@ COLUMNS = ("reach (hops)", "far share (%)", "reach, swapped", "attention (hops)"
 
 def profile_section(folder: Path) -> dict[str, Any] | None:
     """The variables of templates/profiles.html for the profile of a run; None if it has none."""
-    file = folder / PROFILE
-    return section_of(read_json(file, AGAIN)) if file.exists() else None
+    if not (folder / PROFILE).exists():
+        return None
+    profile = read_json(folder / PROFILE, AGAIN)
+    for part in filter(None, (profile, profile["errors"])):
+        part["models"] = {ROLES.get(role, role): model for role, model in part["models"].items()}
+    return section_of(profile)
 
 
 def profile_of_lines(lines: Iterable["Line"], name: str) -> dict[str, Any] | None:

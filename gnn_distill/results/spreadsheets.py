@@ -9,12 +9,12 @@ STARTS = tuple("=+-@\t＝＋－＠'")
 MARK = "'"
 
 
-def to_csv(frame: pd.DataFrame) -> str:
+def to_csv(frame: pd.DataFrame, float_format: str | None = None) -> str:
     """The frame as CSV text: texts that start like formulas get an apostrophe in front; numbers stay numbers."""
     texts = frame.select_dtypes(["object", "string"])
-    safe = {name: texts[name].map(_marked) for name in texts}
-    header = [_marked(name) for name in frame]
-    return frame.assign(**safe).to_csv(index=False, header=header, lineterminator="\n")
+    safe = {name: texts[name].map(marked) for name in texts}
+    header = [marked(name) for name in frame]
+    return frame.assign(**safe).to_csv(index=False, header=header, lineterminator="\n", float_format=float_format)
 
 
 def restored(frame: pd.DataFrame) -> pd.DataFrame:
@@ -23,7 +23,8 @@ def restored(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{name: texts[name].map(_unmarked, na_action="ignore") for name in texts})
 
 
-def _marked(cell: object) -> object:
+def marked(cell: object) -> object:
+    """A cell that no spreadsheet takes for a formula; numbers stay as they are."""
     if not isinstance(cell, str):
         return cell
     cell = printable(cell)  # a carriage return would start a row

@@ -54,7 +54,10 @@ def _table(content: dict[str, Any]) -> Table:
         raise ValueError(f"it has {', '.join(too_many)}; at most {most}")
     return Table(
         rows={row: line["label"] for row, line in content["rows"].items()},
-        columns={key: Column(**{**line, "units": tuple(line["units"])}) for key, line in content["columns"].items()},
+        columns={
+            key: Column(**{**line, "units": tuple(line["units"]), "absent": tuple(line.get("absent", ()))})
+            for key, line in content["columns"].items()
+        },
         cells={(line["row"], line["column"]): _cell(content, line) for line in content["cells"]},
         teachers=frozenset(content["teachers"]),
         ranks={row: _number(line["average_rank"]) for row, line in content["rows"].items()},
@@ -71,7 +74,8 @@ def _cell(content: dict[str, Any], line: dict[str, Any]) -> Cell:
     if None not in (content["alone"], content["teacher"]) and line["row"] not in (content["alone"], content["teacher"]):
         gap = Interval(number["gap"], number["gap_low"], number["gap_high"], line["compared"])
         share = Share(number["share"], number["share_low"], number["share_high"], gap)
-    if content["reference"] not in (None, line["row"]):
+    absent = content["columns"][line["column"]].get("absent", ())
+    if content["reference"] not in (None, line["row"], *absent) and line["row"] not in absent:
         comparison = Comparison(
             effect=Interval(number["effect"], number["effect_low"], number["effect_high"], line["compared"]),
             outcome=Outcome(line["test"], line["compared"], number["statistic"], number["p"]),

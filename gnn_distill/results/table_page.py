@@ -151,7 +151,7 @@ def _tiles(table: Table) -> Iterator[dict[str, str]]:
 
 def _facts(table: Table, folder: Path) -> Iterator[tuple[str, str]]:
     """Size, completeness, reference and folder of the table."""
-    planned = sum(column.runs for column in table.columns.values()) * len(table.rows)
+    planned = table.planned
     missing = sum(cell.missing for cell in table.cells.values())
     yield "Size", f"{len(table.rows)} × {len(table.columns)}, rows × columns"
     yield "Runs", f"{planned - missing:,} of {planned:,} finished"

@@ -33,6 +33,8 @@ class Column:
     """Mean metric of the best constant prediction; None if the runs do not record it."""
     learned: bool = True
     """Whether some row is significantly better than that; if not, no row is marked as best."""
+    absent: tuple[str, ...] = ()
+    """Rows that it does not have."""
 
     @property
     def sign(self) -> int:
@@ -115,9 +117,25 @@ class Table:
     """Tables of other quantities of the same runs, with the same rows and columns."""
 
     @property
+    def planned(self) -> int:
+        """Number of planned runs."""
+        return sum(self.planned_in(key) for key in self.columns)
+
+    def planned_in(self, key: str) -> int:
+        """Number of planned runs of a column."""
+        column = self.columns[key]
+        return column.runs * (len(self.rows) - len(column.absent))
+
+    @property
     def comparisons(self) -> int:
-        """Number of comparisons per column."""
-        return len(self.rows) - 1 if self.reference else 0
+        """Number of comparisons of all columns."""
+        return sum(self.comparisons_in(key) for key in self.columns)
+
+    def comparisons_in(self, key: str) -> int:
+        """Number of comparisons of a column."""
+        absent = self.columns[key].absent
+        compared = self.reference is not None and self.reference not in absent
+        return len(self.rows) - len(absent) - 1 if compared else 0
 
     def of_column(self, key: str) -> dict[str, Cell]:
         """The cells of a column by row."""

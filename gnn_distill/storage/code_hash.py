@@ -45,6 +45,7 @@ EXEMPT = {
     "results": "draws pages and tables from finished results",
     "predict": "uses a finished student",
     "pipeline.finished_run": "reads finished models",
+    "pipeline.kept_predictions": "copies what was evaluated",
     "pipeline.probe": "examines finished models",
     "pipeline.profile": "examines finished models",
     "data.assembly.seen": "describes the training part to a finished student",

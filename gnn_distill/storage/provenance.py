@@ -62,13 +62,15 @@ ADDED_KEYS = {
     "pretrain.nonfinite": None,
     "teacher.ensemble": 1,
     "teacher.also": [],
+    "signals.give": "nodes",
+    "teacher.outputs_file": None,
 }
 """Keys added later, with the value that means the earlier behaviour: with it, a config keeps its hash."""
 AFTERWARDS = ("probe",)
 """Sections about what is done with a finished run: they change nothing of it."""
 RESULT_NEUTRAL = ("trainer.out_of_memory", "alone")
 """Keys that change how a result is computed, or what it is shown beside, not the result."""
-FILES = ("dataset.path", "dataset.unlabelled", "teacher.checkpoint")
+FILES = ("dataset.path", "dataset.unlabelled", "teacher.checkpoint", "teacher.outputs_file")
 """Keys that name a file of the user's: its content counts, not its path."""
 
 

@@ -57,14 +57,19 @@ class Resumption:
         return Settings.read(self.folder)
 
     def argv(self) -> list[str]:
-        """The command line that started the run, with the words given now last."""
+        """The command line that started the run, with the words given now last.
+
+        It names the data set that was chosen by default, which may be another now.
+        """
         for word in self.settings.words:
             if word.startswith("-") or _key(word).startswith("hydra"):  # these could name code to execute
                 raise refuse("resume", self.folder, f"its command line contains '{word}', which no run writes.")
         own = [f"--config-dir={folder}" for folder in self.settings.config_folders]
         keys = {_key(word) for word in self.given}
+        named = "dataset" in {*keys, *map(_key, self.settings.words)}
         return [
             *(own if not any(word.startswith("--config-dir") for word in self.given) else []),
+            *([f"dataset={self.settings.dataset}"] if self.settings.dataset and not named else []),
             *(word for word in self.settings.words if _key(word) not in keys),
             *self.given,
             f"hydra.run.dir={for_hydra(self.folder)}",

@@ -1,5 +1,6 @@
 """The settings a run started with: stored in run.json with its checksum, and as the files of .hydra/ for people."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ FOLDER = ".hydra"
 FILES = ("config", "overrides", "hydra")
 """Hydra's names for the files there."""
 RESTORE = "Restore it, or start a new run."
+CHOSEN = re.compile(r"^    choices:\n(?:      .*\n)*?      dataset: ([\w/-]+)$", re.MULTILINE)
+"""Where hydra.yaml says which file of conf/dataset was chosen."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,21 @@ class Settings:
             words = read_yaml(folder / "overrides.yaml", run, RESTORE)
             if not isinstance(words, ListConfig):  # Hydra writes [] if there are none
                 raise UserError(f"{folder / 'overrides.yaml'}: is not a list of overrides. {RESTORE}")
-            hydra = read_yaml(folder / "hydra.yaml", run, RESTORE).hydra
+            hydra = read_yaml(folder / "hydra.yaml", run, RESTORE)
             config = values(read_yaml(folder / "config.yaml", run, RESTORE))
-            return cls(config, [str(word) for word in words], _folders(hydra))
+            files = {"hydra": OmegaConf.to_yaml(hydra)}
+            return cls(config, [str(word) for word in words], _folders(hydra.hydra), files)
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> "Settings | None":
         """The settings in `facts`, the content of run.json; None if an older version wrote it."""
         return cls(**facts["settings"]) if "settings" in facts else None
+
+    @property
+    def dataset(self) -> str | None:
+        """The choice of a data set, by a word or by default; None where the files do not say it."""
+        found = CHOSEN.search(self.files.get("hydra", ""))
+        return found[1] if found else None
 
     def facts(self) -> dict[str, Any]:
         """The entries for run.json."""

@@ -29,7 +29,7 @@ FORMATS = {
     "profile.json": Format(),
     "manifest.json": Format(),
     "split.safetensors": Format(),
-    "student.json": Format(),
+    "student.json": Format((FIRST, "input.tu_files, the coding of TUDataset files")),
     "student.safetensors": Format(),
     "last.safetensors": Format(),
     "running.safetensors": Format(),

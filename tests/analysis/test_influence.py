@@ -20,7 +20,7 @@ from gnn_distill.models import build_student, build_teacher
 from gnn_distill.models.layers.encoders import FeatureEncoder
 from gnn_distill.models.representations import Representations
 
-TEACHERS = [name for name in choices("teacher") if name not in ("none", "custom")]
+TEACHERS = [name for name in choices("teacher") if name not in ("none", "custom", "file")]
 STUDENTS = [name for name in choices("student") if name != "none"]
 LARGER = (*NETWORKS, nx.path_graph(12), nx.cycle_graph(13))
 

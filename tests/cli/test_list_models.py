@@ -14,7 +14,7 @@ from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.models import build_student, build_teacher
 
 OURS = [(group, name) for group in GROUPS for name in choices([CONF_DIR / group])]
-MODELS = [(group, name) for group, name in OURS if group != "encoding" and name not in ("none", "custom")]
+MODELS = [(group, name) for group, name in OURS if group != "encoding" and name not in ("none", "custom", "file")]
 
 
 @pytest.mark.parametrize(("group", "name"), OURS)

@@ -19,6 +19,7 @@ from gnn_distill.errors import UserError, suggest
 pytestmark = pytest.mark.usefixtures("no_figures")
 
 SMALL = (
+    "dataset=typed_edges",
     *("dataset.num_train=24", "dataset.num_val=12", "dataset.num_test=12"),
     *("trainer.max_epochs=1", "pretrain.max_epochs=1", "trainer.threads=1", "tracker=none"),
 )
@@ -56,7 +57,7 @@ WRONG = {
     "teacher=custom": "teacher.target=null: teacher=custom needs a class. Set teacher.target=my_package.MyGNN.",
     "teacher.target=mine.GNN": "teacher.target=mine.GNN: teacher=gin does not read it. Set teacher=custom.",
     "teacher.checkpoint=no.pt": "teacher.checkpoint=no.pt: this file does not exist.",
-    "dataset.min_nodes=30": "dataset.min_nodes=30: must be at most dataset.max_nodes=25.",
+    "dataset=typed_edges dataset.min_nodes=30": "dataset.min_nodes=30: must be at most dataset.max_nodes=25.",
     "task.pos_weight=auot": "task.pos_weight=auot: must be none, auto or a number above 0. Did you mean 'auto'?",
     "loss.schedule.task.enter=[0.5,0.2]": "loss.schedule.task.enter=[0.5, 0.2], loss.schedule.task.leave=[1.0, 1.0]: "
     "must be shares of the training between 0 and 1, in ascending order: start and end of the rise, then of the fall.",

@@ -8,6 +8,7 @@ import pytest
 from gnn_distill.storage.checksums import write_json
 
 TINY = (
+    "dataset=typed_edges",
     *("dataset.num_train=16", "dataset.num_val=10", "dataset.num_test=10", "trainer.max_epochs=1"),
     *("pretrain.max_epochs=1", "trainer.threads=1"),
     *("teacher.hidden_channels=8", "student.hidden_channels=8", "student.num_layers=2", "tracker=none"),

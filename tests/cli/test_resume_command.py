@@ -31,7 +31,8 @@ from gnn_distill.training.checkpointer import Checkpointer
 pytestmark = pytest.mark.usefixtures("no_figures")
 
 SMALL = (
-    *("train", "dataset.num_train=24", "dataset.num_val=12", "dataset.num_test=12", "trainer.max_epochs=3"),
+    *("train", "dataset=typed_edges"),
+    *("dataset.num_train=24", "dataset.num_val=12", "dataset.num_test=12", "trainer.max_epochs=3"),
     "pretrain.max_epochs=3",
     *("trainer.threads=1", "trainer.accelerator=cpu", "tracker=none", "trainer.batch_size=8"),
     *("teacher.hidden_channels=8", "student.hidden_channels=8", "student.num_layers=2"),
@@ -138,7 +139,7 @@ def test_a_run_whose_data_have_changed_is_refused(gnn_distill: Callable, monkeyp
         "dataset.path=some.csv",
         "dataset.target_columns=[y]",
     )
-    words = [word for word in SMALL if not word.startswith("dataset.")]
+    words = [word for word in SMALL if not word.startswith("dataset")]
     with signalled(monkeypatch, "student", 1):
         status, _, err = gnn_distill(*words, *csv, "hydra.run.dir=run")
     assert (status, err) == (75, "")
@@ -199,7 +200,7 @@ def test_a_handler_of_somebody_else_is_left_alone() -> None:
 
 def test_a_table_that_was_moved_is_gone_on_with(gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("some.csv").write_text("smiles,y\n" + "".join(f"{'C' * n},{n / 2}\n" for n in range(1, 30)))
-    words = [word for word in SMALL if not word.startswith("dataset.")]
+    words = [word for word in SMALL if not word.startswith("dataset")]
     csv = ("dataset=smiles", "dataset.path=some.csv", "hydra.run.dir=run")
     with signalled(monkeypatch, "student", 1):
         assert gnn_distill(*words, *csv)[0] == 75

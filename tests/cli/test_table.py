@@ -8,9 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hydra import initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 from small_tables import SMALL, summaries
 
+from gnn_distill.cli.main import CONF_DIR
+from gnn_distill.config import schema
+from gnn_distill.experiments import cells
 from gnn_distill.experiments.studies import write_settings
 from gnn_distill.results.runs import read_runs
 from gnn_distill.storage.checksums import write_json
@@ -18,6 +22,16 @@ from gnn_distill.storage.run_directory import read_summary
 from gnn_distill.training.tracking import Tracker
 
 pytestmark = pytest.mark.usefixtures("no_figures")
+
+
+def test_a_student_alone_is_a_row_of_its_own_whatever_a_data_set_brings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GNN_DISTILL_MIRROR", raising=False)
+    schema.register()
+    with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
+        alone, of_a_table = (
+            cells.compose(["dataset=far_motif_small", *given], "here").alone for given in ([], cells.given_to_runs([]))
+        )
+    assert (alone, of_a_table) == (True, False)
 
 
 def test_a_table_is_made_once_and_rendered_in_every_form(gnn_distill: Callable, tmp_path: Path) -> None:
@@ -132,6 +146,24 @@ def test_a_file_of_ones_own_that_was_changed_is_learned_anew(gnn_distill: Callab
     write(100.0)
     assert "1 missing; 1 to be made" in gnn_distill(*words)[1]
     assert len([*tmp_path.glob("outputs/cells/*/summary.json")]) == 2
+
+
+def test_a_row_is_planned_in_its_columns_alone(gnn_distill: Callable) -> None:
+    twin = "{overrides: ['dataset=typed_edges','task.label_smoothing=0.1'], pairs: {seed: [0, 1]}}"
+    words = (
+        *SMALL,
+        "table.status=true",
+        f"+table.columns={{twin: {twin}}}",
+        "table.sizes.smoke.columns=[typed_edges,twin]",
+    )
+    status, out, err = gnn_distill(*words, "table.rows.kd.columns=[typed_edges]")
+    assert (status, err) == (0, "")
+    assert "6 runs: 6 missing" in out
+    assert "missing   twin, teacher, seed 0" in out
+    assert "missing   twin, kd" not in out
+    status, _, err = gnn_distill(*words, "table.rows.kd.columns=[twins]")
+    assert status == 1
+    assert "table.rows.kd.columns: unknown name twins. Choices: " in err
 
 
 def test_cells_with_one_config_are_made_once(gnn_distill: Callable, tmp_path: Path) -> None:

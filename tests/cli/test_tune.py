@@ -34,7 +34,12 @@ rows:
 columns:
   small: {label: small, pairs: {seed: [3, 4]}}
   errors: {label: errors, overrides: [dataset.metric=rmse], pairs: {seed: [3]}}
-overrides: [dataset.num_train=32, dataset.num_val=16, dataset.num_test=16, student.hidden_channels=16]
+overrides:
+  - dataset=typed_edges
+  - dataset.num_train=32
+  - dataset.num_val=16
+  - dataset.num_test=16
+  - student.hidden_channels=16
 sizes:
   smoke: {columns: [small], overrides: [student.num_layers=1]}
 """
@@ -402,7 +407,8 @@ def test_data_are_known_by_what_they_are() -> None:
 
     schema.register()
     with initialize_config_dir(str(CONF_DIR), version_base="1.3", job_name="train"):
-        config = compose("train", ["dataset.num_train=20", "dataset.num_val=10", "dataset.num_test=10"])
+        sizes = ("dataset.num_train=20", "dataset.num_val=10", "dataset.num_test=10")
+        config = compose("train", ["dataset=typed_edges", *sizes])
     told = [tuning.fingerprint_of(config, pair) for pair in ({"seed": 0}, {"seed": 1}, {"dataset.split_seed": 1})]
     assert told[0] == told[1] != told[2]
     assert len(told[0]) == 64

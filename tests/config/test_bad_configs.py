@@ -30,7 +30,7 @@ BAD = {
     "train teacher.name=../../etc.x": "teacher.name=../../etc.x: must be the import path of a module",
     "train +teacher.kwargs={a:1}": "teacher.kwargs={'a': 1}: teacher=gin does not read it. Set teacher=custom.",
     "train teacher.node_states=[convs]": "teacher.node_states=['convs']: teacher=gin does not read it.",
-    "train +dataset.kwargs={a:1}": "dataset.kwargs={'a': 1}: dataset.source=typed_edges does not read it.",
+    "train +dataset.kwargs={a:1}": "dataset.kwargs={'a': 1}: dataset.source=far_motif does not read it.",
     "table table.name=../../up": "table.name=../../up: must be a name, not a path: it becomes part of a folder's",
     "table table.size=../up": "table.size=../up: must be a name, not a path",
     "table table.rows.kd.tuned=/etc/x": "table.rows.*.tuned=/etc/x: must be a name, not a path",

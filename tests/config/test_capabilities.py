@@ -70,8 +70,6 @@ ASKED = {
     "encoding=walk encoding.spd=true": "encoding.spd=true: student={} does not read hop distances, which take memory "
     "for all pairs of nodes. Set encoding.spd=false, or choose student=graphormer or student=transformer.",
     "encoding=walk encoding.edge_hops=2": "encoding.edge_hops=2: student={} does not read edges along paths",
-    "encoding=walk encoding.bias_per_layer=true": "encoding.bias_per_layer=true: student={} does not read attention "
-    "biases",
     "encoding=walk student.readout=token": "student.readout=token: student={} has no token.",
     "encoding=walk student.local=none": "student.local=none: student={} needs message passing.",
     "encoding=walk loss.micro.attention=1": "loss.micro.attention=1.0: student={} has no attention between pairs of "
@@ -191,6 +189,7 @@ def test_a_students_mini_batches_hold_in_evaluation_and_its_twins(
         train, "evaluate_splits", lambda *given: (seen.append(given[-1]), {"val": {"accuracy": 0.5}})[1]
     )
     words = (
+        "dataset=typed_edges",
         "dataset.num_train=12",
         "dataset.num_val=10",
         "dataset.num_test=10",

@@ -92,9 +92,9 @@ def make_teacher(batch: GraphBatch, outputs: int) -> tuple[TeacherRows, TeacherS
     return rows, TeacherShape(TEACHER_LAYERS, moments, make_moments(3), draw_states)
 
 
-def draw_states(layer: int | None, most: int) -> Tensor:
+def draw_states(of: int | str, most: int) -> Tensor:
     """States of fifty taught units, that of the batch being some of them or not."""
-    return random_tensor(50, TEACHER_CHANNELS, seed=80 + (layer or 0))[:most]
+    return random_tensor(50, TEACHER_CHANNELS, seed=80 + (of if isinstance(of, int) else 0))[:most]
 
 
 def make_moments(seed: int) -> Moments:

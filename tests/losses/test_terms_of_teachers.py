@@ -10,6 +10,7 @@ from objective_cases import (
     TEACHER_CHANNELS,
     WIDTHS,
     FoundStructure,
+    draw_states,
     expected_terms,
     make_batch,
     make_moments,
@@ -34,7 +35,7 @@ def another_teacher(batch: GraphBatch) -> tuple[TeacherRows, TeacherShape]:
     states = {layer: random_tensor(len(batch.x), TEACHER_CHANNELS, seed=70 + layer) for layer in (2, 3)}
     moments = {layer: make_moments(20 + layer) for layer in (1, 2, 3)}
     rows = TeacherRows(None, states, random_tensor(batch.num_graphs, TEACHER_CHANNELS, seed=80))
-    return rows, TeacherShape(3, moments, make_moments(30))
+    return rows, TeacherShape(3, moments, make_moments(30), draw_states)
 
 
 def objective_of(kind: str, shapes: list[TeacherShape], loss: LossConfig, align: AlignmentConfig) -> Objective:

@@ -8,7 +8,7 @@ from gnn_distill.data.batching import GraphBatch, collate
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.models import build_teacher
 
-TEACHERS = [name for name in choices("teacher") if name not in ("none", "custom")]
+TEACHERS = [name for name in choices("teacher") if name not in ("none", "custom", "file")]
 WIDTH = 16
 
 

@@ -18,7 +18,7 @@ from gnn_distill.models.layers.norms import BatchNorm
 from gnn_distill.models.representations import Representations
 
 TEACHERS = {
-    **{name: {"name": name} for name in choices("teacher") if name not in ("none", "custom")},
+    **{name: {"name": name} for name in choices("teacher") if name not in ("none", "custom", "file")},
     **{f"gin {readout}": {"name": "gin", "readout": readout, "norm": "layer"} for readout in ("mean", "max")},
     "gin edges": {"name": "gin", "edges": "categorical"},
     "gin virtual": {"name": "gin", "edges": "continuous", "virtual_node": True},

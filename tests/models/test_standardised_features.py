@@ -12,7 +12,8 @@ from gnn_distill.data.task import Features, TaskSpec
 from gnn_distill.models import build_student, build_teacher
 
 MEAN, STD = (1.0, -2.0, 0.0), (0.5, 3.0, 1.0)
-MODELS = [(role, name) for role in ("teacher", "student") for name in choices(role) if name not in ("none", "custom")]
+NO_MODELS = ("none", "custom", "file")
+MODELS = [(role, name) for role in ("teacher", "student") for name in choices(role) if name not in NO_MODELS]
 
 
 @pytest.mark.parametrize(("role", "name"), MODELS)

@@ -177,7 +177,7 @@ RECORDED = {  # logits of both graphs
     "sgformer": [0.780467, 0.510754, 0.61112, 0.726735, 0.499931, 0.653775],
     "transformer": [1.56539, 0.600877, 0.0258065, 1.28001, 0.515932, 0.224245],
 }
-TEACHERS = [name for name in choices("teacher") if name not in ("none", "custom")]
+TEACHERS = [name for name in choices("teacher") if name not in ("none", "custom", "file")]
 STUDENTS = [name for name in choices("student") if name != "none"]
 
 

@@ -12,6 +12,7 @@ from gnn_distill.pipeline.encodings import stored_encodings
 from gnn_distill.pipeline.ensemble import together
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.student import train_student
+from gnn_distill.pipeline.subgraphs import StoredStructure
 from gnn_distill.pipeline.teacher import train_teacher
 from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
 from gnn_distill.pipeline.teacher_plan import plan_teachers
@@ -37,8 +38,9 @@ def run_stages(runtime: Runtime, task: GraphTask, config: TrainConfig) -> tuple[
     if config.teacher.name != "none":
         plans = plan_teachers(config, task)
         trained = [train_teacher(runtime, task, None, task_loss, plan) for plan in plans]
+        structure = StoredStructure(runtime, task, plans[0].outputs.visible)
         outputs = [
-            compute_teacher_outputs(runtime, task, None, *one, plan)[0]
+            compute_teacher_outputs(runtime, task, None, *one, plan, structure)[0]
             for one, plan in zip(trained, plans, strict=True)
         ]
         kept, teacher = together(outputs, task.spec.kind), trained[0][0]

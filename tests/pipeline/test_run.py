@@ -13,7 +13,8 @@ from gnn_distill.storage.run_directory import read_metrics
 
 OLD = Path(__file__).parents[1] / "storage" / "written_by_version_1" / "finished" / "summary.json"
 SMALL = (
-    *("train", "dataset.num_train=16", "dataset.num_val=10", "dataset.num_test=10", "trainer.max_epochs=1"),
+    *("train", "dataset=typed_edges"),
+    *("dataset.num_train=16", "dataset.num_val=10", "dataset.num_test=10", "trainer.max_epochs=1"),
     *("pretrain.max_epochs=1", "trainer.threads=1", "trainer.accelerator=cpu", "tracker=none"),
     *("teacher.hidden_channels=8", "student.hidden_channels=8", "student.num_layers=1", "student.num_heads=2"),
 )
@@ -61,8 +62,20 @@ def test_a_student_alone_beside_the_taught_one_is_that_of_a_run_without_a_teache
     assert "Loss of the student alone." in [caption for _, caption in page["curves"]]
 
 
-@pytest.mark.parametrize("words", ["teacher=none", "student=none", "loss=simkd loss.weights.task=0"])
-def test_what_cannot_be_compared_is_refused(words: str, gnn_distill: Callable) -> None:
-    status, _, err = gnn_distill(*SMALL, "alone=true", *words.split())
-    assert (status, err.count("alone=true: ")) == (1, 1)
-    assert "Set alone=false" in err
+@pytest.mark.parametrize("word", ["teacher=none", "student=none"])
+def test_where_nobody_is_taught_there_is_no_student_alone_beside(
+    word: str, gnn_distill: Callable, tmp_path: Path
+) -> None:
+    assert gnn_distill(*SMALL, "alone=true", word, "hydra.run.dir=run")[::2] == (0, "")
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    (made,) = {"teacher", "student"} - {word.partition("=")[0]}
+    assert list(summary["parameters"]) == [made]
+    assert "alone" not in summary
+
+
+def test_beside_a_student_taught_without_labels_the_one_alone_has_them(gnn_distill: Callable, tmp_path: Path) -> None:
+    for name, words in {"both": ["loss=simkd", "alone=true"], "alone": ["teacher=none"]}.items():
+        assert gnn_distill(*SMALL, *words, f"hydra.run.dir={name}")[::2] == (0, "")
+    rows = {name: read_metrics(tmp_path / name) for name in ("both", "alone")}
+    assert "train/task" not in rows["both"]["student"]
+    assert rows["both"]["alone"]["train/task"] == rows["alone"]["student"]["train/task"]

@@ -30,7 +30,7 @@ from gnn_distill.predict import load, save_student
 from gnn_distill.storage.run_directory import read_metrics
 from gnn_distill.training.metrics import Metrics
 
-TEACHERS = [name for name in choices("teacher") if name not in ("none", "custom")]
+TEACHERS = [name for name in choices("teacher") if name not in ("none", "custom", "file")]
 STUDENTS = [name for name in choices("student") if name != "none"]
 EVERYTHING = replace(
     CONFIG,

@@ -5,16 +5,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from gnn_distill.config.schema.table import RowConfig
 from gnn_distill.results.comparison import make_table
 
 SEEDS = {"seed": [0, 1, 2, 3, 4]}
 FOLDS = {"dataset.fold": [0, 1, 2, 3, 4]}
-
-
-@dataclass
-class Row:
-    label: str
-    role: str = "student"
 
 
 @dataclass
@@ -27,7 +22,7 @@ class Col:
 class Config:
     """What make_table reads of a table's config."""
 
-    rows: dict[str, Row]
+    rows: dict[str, RowConfig]
     columns: dict[str, Col]
     name: str = "main"
     title: str = "Main results"
@@ -42,7 +37,7 @@ def config(rows, columns, labels=None, **changes):
     """A config of these rows, and of columns with these pairs."""
     labels = labels or {}
     return Config(
-        {row: Row(labels.get(row, row), "teacher" if row == "teacher" else "student") for row in rows},
+        {row: RowConfig(labels.get(row, row), role="teacher" if row == "teacher" else "student") for row in rows},
         {key: Col(labels.get(key, key), pairs) for key, pairs in columns.items()},
         **changes,
     )

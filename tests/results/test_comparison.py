@@ -1,3 +1,4 @@
+import json
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ from scores_of_runs import FOLDS, NAN, RMSE, SEEDS, config, runs, scores, table
 
 from gnn_distill.errors import UserError
 from gnn_distill.results.comparison import make_table
+from gnn_distill.results.table_files import read_table
 
 KD = [0.70, 0.72, 0.71, 0.73, 0.69]
 FULL = [0.80, 0.81, 0.82, 0.82, 0.80]
@@ -147,6 +149,28 @@ def test_missing_cells_leave_holes_and_count_in_the_family():
     assert min(alone.p_holm / alone.outcome.p, full.p_holm / full.outcome.p) == pytest.approx(2)
     assert max(alone.p_holm / alone.outcome.p, full.p_holm / full.outcome.p) == pytest.approx(3)
     assert "Missing, of 20 runs: data: full 2, none 5." in made.notes
+
+
+def test_a_row_that_a_column_does_not_have_is_not_missing_there(tmp_path):
+    settings = config(["alone", "kd", "full"], {"x": SEEDS, "y": SEEDS})
+    settings.rows["full"].columns = ["y"]
+    groups = [
+        *(runs(row, "x", values) for row, values in {"alone": ALONE, "kd": KD}.items()),
+        *(runs(row, "y", values) for row, values in {"alone": ALONE, "kd": KD, "full": FULL}.items()),
+    ]
+    made = make_table(settings, scores(*groups))
+    assert made.cells["full", "x"].missing == 0
+    assert made.cells["full", "x"].comparison is None
+    assert (made.planned, made.comparisons, made.comparisons_in("x"), made.comparisons_in("y")) == (25, 3, 1, 2)
+    only = made.cells["alone", "x"].comparison
+    assert only.p_holm == only.outcome.p
+    assert made.wins == {"alone": (0, 0, 2), "full": (1, 0, 0)}
+    assert not [note for note in made.notes if "Missing" in note]
+    assert [note for note in made.footnotes if "for the 1 to 2 comparisons of a column" in note]
+    assert [note for note in made.footnotes if "for all 3 comparisons" in note]
+    (tmp_path / "table.json").write_text(json.dumps(made.as_json()))
+    again = read_table(tmp_path)
+    assert (again.cells["full", "x"].comparison, again.columns) == (None, made.columns)
 
 
 def test_a_table_without_any_run():

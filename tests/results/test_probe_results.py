@@ -11,6 +11,7 @@ from pages import Page, page_of
 from probed_runs import make_probed_run
 from scipy import stats
 
+from gnn_distill.config.schema.table import RowConfig
 from gnn_distill.errors import UserError
 from gnn_distill.results.comparison import make_table
 from gnn_distill.results.probe_files import write_probes
@@ -153,7 +154,7 @@ def test_runs_of_a_table_have_the_labels_of_their_rows_and_columns(tmp_path: Pat
     lines = [("alone", runs[0]), ("kd", runs[1]), ("alone", runs[2]), ("kd", runs[3]), ("kd", tmp_path / "gone")]
     config = SimpleNamespace(
         **{"name": "main", "title": None, "reference": "kd", "alone": "alone", "teacher": "teacher"},
-        rows={row: SimpleNamespace(label=f"row {row}", role="student") for row in ("alone", "kd")},
+        rows={row: RowConfig(f"row {row}") for row in ("alone", "kd")},
         columns={"toy": SimpleNamespace(label="Toys", pairs={"seed": [0, 1]})},
         **{"test": "auto", "alpha": 0.05},
     )

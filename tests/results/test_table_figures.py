@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from gnn_distill.config.schema.table import RowConfig
 from gnn_distill.results.comparison import make_table
 from gnn_distill.results.table_figures import (
     draw_boxes,
@@ -25,7 +26,7 @@ def table():
     config = SimpleNamespace(
         name="main",
         title="Main",
-        rows={row: SimpleNamespace(label=label, role="student") for row, label in ROWS.items()},
+        rows={row: RowConfig(label) for row, label in ROWS.items()},
         columns={
             "nci1": SimpleNamespace(label="NCI1", pairs={"seed": [0, 1, 2, 3, 4]}),
             "esol": SimpleNamespace(label="ESOL", pairs={"seed": [0, 1, 2]}),

@@ -7,6 +7,7 @@ import pytest
 from pages import EVIL, make_run, page_of
 
 from gnn_distill.config.schema.report import ReportConfig
+from gnn_distill.config.schema.table import RowConfig
 from gnn_distill.errors import UserError
 from gnn_distill.results.comparison import make_table
 from gnn_distill.results.rendering import to_json
@@ -21,7 +22,7 @@ def table_folder(tmp_path):
         name="main",
         title="Main results",
         rows={
-            row: SimpleNamespace(label=name, role="teacher" if row == name else "student")
+            row: RowConfig(name, role="teacher" if row == name else "student")
             for row, name in names.items()
         },
         columns={

@@ -136,11 +136,12 @@ def test_a_newer_version_is_refused_by_name(name: str, place: str, monkeypatch: 
     with monkeypatch.context() as patch:
         bump(patch, file.name)
         rewrite(file)
-    before = file.read_bytes()
+    before, newest = file.read_bytes(), FORMATS[file.name].current
     with pytest.raises(NewerVersion) as refused:
         READERS[name].read()
     assert str(refused.value) == (
-        f"{file}: was written by a newer version of gnn-distill (format version 2; this one reads up to 1). "
+        f"{file}: was written by a newer version of gnn-distill (format version {newest + 1}; this one reads up to "
+        f"{newest}). "
         "The file is intact: update gnn-distill, or use another folder."
     )
     assert file.read_bytes() == before
@@ -177,6 +178,12 @@ def test_a_run_that_goes_on_finds_what_it_began_with(monkeypatch: pytest.MonkeyP
         assert began_with[content_key({"kind": kind, **asked})] == key
 
 
+def test_the_data_set_chosen_by_default_is_known_whatever_is_the_default_now(written: Path) -> None:
+    assert Settings.read(Path("unfinished")).dataset == "typed_edges"
+    Path("unfinished", "run.json").unlink()
+    assert Settings.read(Path("unfinished")).dataset == "typed_edges"
+
+
 def test_an_unfinished_run_goes_on(
     written: Path, gnn_distill: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,7 +193,8 @@ def test_an_unfinished_run_goes_on(
     assert "Resuming the student after epoch 1." in out
     assert read_summary("unfinished")["epochs"] == 2
     versions = {file.relative_to(written).as_posix(): version_of(file) for file in written.rglob("*.*")}
-    wrote = {Path(name).name for name, version in versions.items() if version == 2}
+    known = {name: version for name, version in versions.items() if Path(name).name in FORMATS}
+    wrote = {Path(name).name for name, version in known.items() if version == FORMATS[Path(name).name].current}
     in_store = {"running.safetensors", KEY_FILE, *CONTENTS.values()}
     assert wrote | in_store | OF_PROBES[1] == {*FORMATS}, "each file has a format of its own"
 

@@ -7,6 +7,7 @@ from gnn_distill.config.naming import folder_of_models, title_of
 from gnn_distill.config.schema import (
     data,
     node_graphs,
+    predict,
     probe,
     report,
     run,
@@ -34,6 +35,7 @@ SCHEMAS = {
     "table": table.TableCommand,
     "tune": tune.TuneCommand,
     "separate": separate.SeparateCommand,
+    "predict": predict.PredictCommand,
     "probe": probe.ProbeCommand,
     "report": report.ReportCommand,
     "store": store.StoreCommand,

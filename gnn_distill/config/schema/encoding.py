@@ -30,4 +30,4 @@ class EncodingConfig:
     bias_gain: float = positive(1.0)
     """Multiplier of the bias tables, equivalent to a larger learning rate for them."""
     bias_per_layer: bool = False
-    """An attention bias of its own in every layer; false: one for all layers, as in Graphormer."""
+    """An attention bias of its own in every layer that has one; false: one for all layers, as in Graphormer."""

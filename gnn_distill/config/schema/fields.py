@@ -15,14 +15,22 @@ def number(default: float | None, low: float | None = None, high: float | None =
     return field(default=default, metadata={"low": low, "high": high})
 
 
-def weight(default: float = 0.0) -> Any:
-    """The weight of a loss, at least 0; `weights` lists these keys."""
-    return field(default=default, metadata={"low": 0.0, "high": None, "weight": True})
+def weight(default: float = 0.0, reads: str = "") -> Any:
+    """The weight of a loss, at least 0; `weights` lists these keys.
+
+    reads: what it reads of the teacher at graph level: nodes, subgraphs or graphs, or nothing.
+    """
+    return field(default=default, metadata={"low": 0.0, "high": None, "weight": True, "reads": reads})
 
 
 def weights(schema: type) -> tuple[str, ...]:
     """Names of the keys that `weight` declares in a section."""
     return tuple(key.name for key in fields(schema) if key.metadata.get("weight"))
+
+
+def reading(schema: type) -> dict[str, str]:
+    """What each key that `weight` declares in a section reads of the teacher."""
+    return {key.name: key.metadata["reads"] for key in fields(schema) if key.metadata.get("weight")}
 
 
 def positive(default: float | None, high: float | None = None) -> Any:

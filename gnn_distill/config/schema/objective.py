@@ -41,11 +41,11 @@ class SoftConfig:
 class MicroConfig:
     """Local terms: weights by name, and options."""
 
-    relation: float = weight(1.0)
+    relation: float = weight(1.0, reads="nodes")
     """Distribution of similarity over each node's neighbours."""
     attention: float = weight()
     """Attention from message passing: each node learns to attend to the nodes whose messages would reach it."""
-    edge: float = weight()
+    edge: float = weight(reads="nodes")
     """Differences of states along edges."""
     temperature: float = positive(0.2)
     """relation, attention_target=cosine: temperature of the softmax of cosines."""
@@ -69,13 +69,13 @@ class MicroConfig:
 class MacroConfig:
     """Global terms: weights by name, and options."""
 
-    graph_relation: float = weight(1.0)
+    graph_relation: float = weight(1.0, reads="graphs")
     """Similarity between the graphs of a batch."""
-    anchor_relation: float = weight()
+    anchor_relation: float = weight(reads="graphs")
     """Similarity to the teacher's states of all training graphs, which does not depend on the batch."""
-    distance_profile: float = weight()
+    distance_profile: float = weight(reads="nodes")
     """How similarity decays with hop distance, within each graph."""
-    distribution: float = weight()
+    distribution: float = weight(reads="nodes")
     """MMD between the student's and the teacher's set of node states, within each graph."""
     measure: str = choice("cosine", "cosine", "pkt")
     """graph_relation: MSE of cosine matrices, or the KL divergence of PKT."""
@@ -103,31 +103,31 @@ class BaselineConfig:
 
     dist: float = weight()
     """DIST: correlation of predictions, within an example and within a class, at loss.soft.temperature."""
-    fitnet: float = weight()
+    fitnet: float = weight(reads="nodes")
     """FitNet: squared error of node states."""
-    at: float = weight()
+    at: float = weight(reads="nodes")
     """AT: energies of the nodes of a graph."""
-    sp: float = weight()
+    sp: float = weight(reads="graphs")
     """SP: similarity between graphs."""
-    rkd_distance: float = weight()
+    rkd_distance: float = weight(reads="graphs")
     """RKD-D: distances between graphs."""
-    rkd_angle: float = weight()
+    rkd_angle: float = weight(reads="graphs")
     """RKD-A: angles of triples of graphs."""
-    pkt: float = weight()
+    pkt: float = weight(reads="graphs")
     """PKT: conditional probabilities between graphs."""
-    crd: float = weight()
+    crd: float = weight(reads="graphs")
     """CRD: contrastive loss between graphs."""
-    lsp: float = weight()
+    lsp: float = weight(reads="nodes")
     """LSP: similarity over each node's neighbours."""
-    gsp: float = weight()
+    gsp: float = weight(reads="nodes")
     """GSP: similarity between all nodes of a batch."""
-    gcrd: float = weight()
+    gcrd: float = weight(reads="nodes")
     """G-CRD: contrastive loss between nodes."""
-    mugsi_graph: float = weight()
+    mugsi_graph: float = weight(reads="graphs")
     """MuGSI: squared error of graph states of unit length."""
-    mugsi_cluster: float = weight()
+    mugsi_cluster: float = weight(reads="subgraphs")
     """MuGSI: similarity between the Louvain clusters of a graph."""
-    mugsi_path: float = weight()
+    mugsi_path: float = weight(reads="nodes")
     """MuGSI: similarity along random walks."""
     kernel: str = choice("cosine", "cosine", "polynomial", "rbf")
     """lsp, gsp: measure of similarity."""
@@ -225,13 +225,13 @@ class LossConfig:
 class AlignmentWeights:
     """Weights of the alignment scales, and of one more term of nodes; 0 switches one off at no cost."""
 
-    node: float = weight()
+    node: float = weight(reads="nodes")
     """Node states."""
-    subgraph: float = weight()
+    subgraph: float = weight(reads="subgraphs")
     """Means over subgraphs."""
-    graph: float = weight()
+    graph: float = weight(reads="graphs")
     """Graph states."""
-    contrast: float = weight()
+    contrast: float = weight(reads="nodes")
     """Similarity of node states to those of the batch's other nodes, whatever the measure of the other scales."""
 
 

@@ -64,6 +64,8 @@ class ProbeConfig(ExamineSettings):
 
     at_end: bool = False
     """Probe the models at the end of the run."""
+    profiles_at_end: bool = False
+    """Write influence, attention and errors by distance at the end of the run, which takes seconds, without probes."""
 
 
 @dataclass

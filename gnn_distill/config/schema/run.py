@@ -87,11 +87,14 @@ class PretrainConfig:
 class SignalsConfig:
     """Stage 2: which outputs of the teacher are stored."""
 
+    give: str = choice("nodes", "nodes", "subgraphs", "graphs", "logits")
+    """What the teacher gives: nodes: all of it; subgraphs: means of its node states over those of alignment.source,
+    graph states and predictions; graphs: graph states and predictions; logits: predictions only."""
     on: str = choice("auto", "auto", "train", "all")
     """Graphs, or nodes, on which the teacher teaches; auto: all that training sees; train: those with a training label;
     all: at graph level those of validation and test, too (inputs only: a transductive run)."""
     dtype: str = choice("float32", "float32", "float16")
-    """Number format of the node states on disk."""
+    """Number format of the node states, or their means over subgraphs, on disk."""
     layers: str = choice("auto", "auto", "all", "last")
     """Layers whose node states are stored; auto: all if alignment.layers=true, else the last."""
 
@@ -155,11 +158,11 @@ class TrainConfig:
     paths: PathsConfig = section(PathsConfig)
     """Where files are read and written."""
     probe: ProbeConfig = section(ProbeConfig)
-    """What the finished models are asked of structure, with probe.at_end=true."""
+    """What the finished models are asked of structure, with probe.at_end or probe.profiles_at_end."""
     debug: DebugConfig = section(DebugConfig)
     """Shortcuts for trying things out, and diagnostics."""
     alone: bool = False
-    """Also train the same student from labels alone, to show what its teacher gives."""
+    """Also train the same student from labels alone, to show what its teacher gives; no effect where it has none."""
     experiment: str | None = None
     """Name of the experiment file, for grouping in the tracker."""
     seed: int = number(0, low=0, high=2**32 - 1)

@@ -22,6 +22,12 @@ class RowConfig:
     """Whose metric is shown."""
     tuned: str | None = None
     """Method whose tuned settings it uses: conf/tuned/<column>/<tuned>.yaml, if that file exists."""
+    columns: list[str] = field(default_factory=list)
+    """Columns that have this row; empty: all."""
+
+    def is_in(self, column: str) -> bool:
+        """Whether a column has this row."""
+        return not self.columns or column in self.columns
 
 
 @dataclass

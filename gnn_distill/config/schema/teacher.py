@@ -54,6 +54,8 @@ class TeacherConfig:
     """Control: untrained, states of a random GNN; shuffled, of another graph or node; self, a twin of the student."""
     checkpoint: str | None = None
     """File of weights (.pt, .pth, .ckpt or .safetensors) that the teacher takes instead of training."""
+    outputs_file: str | None = None
+    """file: NumPy archive (.npz) of outputs that were computed elsewhere: logits, and perhaps graph and ids."""
     target: str | None = None
     """custom: import path of your class, as in my_package.MyGNN."""
     kwargs: Any = None
@@ -63,4 +65,5 @@ class TeacherConfig:
     graph_state: str | None = None
     """custom: path of the submodule whose output is the graph state; null: the readout of the last node states."""
     outputs: str = choice("standardised", "standardised", "original", "logits", "probabilities")
-    """custom: standardised or original targets for regression; logits or probabilities for classes, else detected."""
+    """custom, file: standardised or original targets for regression; logits or probabilities for classes, else detected
+    (of a file refused where it may be either)."""

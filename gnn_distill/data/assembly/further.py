@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from jaxtyping import Bool
 from torch import Tensor
-from torch_geometric.data import Data
 
 from gnn_distill.config.schema.data import SAVED_GRAPHS
 from gnn_distill.data.assembly.graph_overlap import EQUAL, held_out_twins
-from gnn_distill.data.assembly.input_pipeline import InputPipeline
-from gnn_distill.data.assembly.inputs import Inputs, check, describe, read, typed
+from gnn_distill.data.assembly.input_pipeline import InputPipeline, typed
+from gnn_distill.data.assembly.inputs import Inputs, check, describe, read
 from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.reading.unlabelled_files import KEY, read_graphs, read_smiles
+from gnn_distill.data.reading.graph_files import read_saved_graphs
+from gnn_distill.data.reading.unlabelled_files import KEY, read_smiles
 from gnn_distill.data.task import GraphTask, TaskSpec
-from gnn_distill.errors import refuse
+from gnn_distill.errors import UserError, refuse
 
 if TYPE_CHECKING:
     from gnn_distill.config.schema.data import DatasetConfig
@@ -31,7 +31,8 @@ MOST_LISTED = 10
 class Given(NamedTuple):
     """What a file holds."""
 
-    graphs: list[Data] | list[str]
+    graphs: list[object]
+    """PyG graphs, SMILES, or why there is none."""
     names: list[str]
     """How messages name each of them."""
     lines: list[int] | None
@@ -79,7 +80,10 @@ def with_further_graphs(task: GraphTask, dataset: "DatasetConfig") -> GraphTask:
 
 def _read(path: Path, spec: TaskSpec, dataset: "DatasetConfig") -> Given:
     if path.suffix.lower() == SAVED_GRAPHS:
-        graphs = read_graphs(path)
+        try:
+            graphs = read_saved_graphs(path)
+        except UserError as error:  # its message begins with the path
+            raise UserError(f"{KEY}={error}") from error
         return Given(graphs, [f"graph {number} of {KEY}" for number in range(len(graphs))], None, [])
     if not spec.molecules:
         raise refuse(KEY, path, f"{spec.name} is not read from SMILES. Give a list of PyG graphs ({SAVED_GRAPHS}).")

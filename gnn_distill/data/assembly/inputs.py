@@ -1,9 +1,8 @@
 """The inputs of a saved student: the accepted forms, and the reasons why some inputs are refused."""
 
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any
 
@@ -14,12 +13,16 @@ from torch.utils.data import DataLoader, Dataset, SequentialSampler
 from torch_geometric.data import Batch, Data
 
 from gnn_distill.data.assembly.graphs import faults, graphs_with
+from gnn_distill.data.assembly.input_kinds import is_missing, is_molecule
 from gnn_distill.data.assembly.input_pipeline import InputPipeline
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import Features, TaskSpec
 from gnn_distill.errors import UserError, shorten
 
-TAKEN = "a SMILES, a PyG Data, an RDKit molecule, or a list, Series, Batch, DataLoader or generator of them"
+TAKEN = (
+    "a SMILES, a PyG Data, an RDKit molecule, a list, Series, Batch, DataLoader or generator of them, or a DataFrame "
+    "with a column of SMILES"
+)
 ON_INVALID = ("error", "nan")
 
 
@@ -29,6 +32,10 @@ class Unfit(Exception):
     def __init__(self, why: str, shown: object = "") -> None:
         super().__init__(why)
         self.why, self.shown = why, shorten(str(shown))
+
+    def told(self, entry: object) -> str:
+        """Why, with the excerpt, unless that is the entry itself, which stands beside it."""
+        return f"{self.why} ({self.shown})" if self.shown not in ("", shorten(repr(entry))) else self.why
 
 
 @dataclass
@@ -98,12 +105,8 @@ def entries_of(given: object) -> list[Any]:
         return entries_of(given.dataset)
     if isinstance(given, Dataset) and hasattr(given, "__len__"):  # its own iteration may be endless
         return entries_of([given[index] for index in range(len(given))])
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and isinstance(given, pandas.DataFrame):
-        raise UserError(
-            f"A DataFrame has several columns, {', '.join(map(str, given.columns))}: pass the one of SMILES, as in "
-            "predict(table['smiles'])."
-        )
+    if is_missing(given):
+        raise UserError(f"predict was given {given!r}, a missing value; it takes {TAKEN}.")
     try:
         if isinstance(given, Mapping | Set | bytes | Tensor):
             raise TypeError
@@ -116,12 +119,6 @@ def entries_of(given: object) -> list[Any]:
     return entries
 
 
-def is_molecule(entry: object) -> bool:
-    """Whether an input is an RDKit molecule."""
-    chem = sys.modules.get("rdkit.Chem")
-    return chem is not None and isinstance(entry, chem.Mol)
-
-
 def read(given: object, spec: TaskSpec, pipeline: InputPipeline, reads_edges: bool) -> Inputs:
     """The inputs as packed graphs, before the pipeline; unreadable inputs are refused."""
     entries = entries_of(given)
@@ -132,7 +129,7 @@ def read(given: object, spec: TaskSpec, pipeline: InputPipeline, reads_edges: bo
         try:
             data_list.append(_as_data(entry, spec, pipeline, reads_edges))
         except Unfit as unfit:
-            refused[position] = unfit
+            refused[position] = unfit.with_traceback(None)  # it would keep all inputs alive, in a cycle
         rows.append(1 if spec.level == "graph" else _known_nodes(entry))
     positions = torch.tensor([place for place in range(len(entries)) if place not in refused], dtype=torch.long)
     placeholder = Data(zeros(spec.node_features, 0), torch.empty(2, 0, dtype=torch.long))  # packing needs a graph
@@ -180,16 +177,6 @@ def misfit(values: Tensor | None, features: Features, what: str, spec: TaskSpec,
     return f"{mismatch}, as {pipeline.origin} gives them" if pipeline.origin else mismatch
 
 
-def typed(graphs: PackedGraphs, spec: TaskSpec) -> PackedGraphs:
-    """Graphs that fit a task, with features in its number formats."""
-
-    def cast(values: Tensor, features: Features) -> Tensor:
-        return values.float() if features.kind == "continuous" else values.long()
-
-    edge_attr = None if graphs.edge_attr is None else cast(graphs.edge_attr, spec.edge_features)
-    return replace(graphs, x=cast(graphs.x, spec.node_features), edge_attr=edge_attr)
-
-
 def zeros(features: Features, rows: int) -> Tensor:
     """Rows of zero features."""
     return torch.zeros(rows, features.width, dtype=torch.float if features.kind == "continuous" else torch.long)
@@ -197,13 +184,17 @@ def zeros(features: Features, rows: int) -> Tensor:
 
 def _as_data(entry: object, spec: TaskSpec, pipeline: InputPipeline, reads_edges: bool) -> Data:
     """A graph of tensors whose shapes fit; raises Unfit."""
+    if isinstance(entry, Unfit):
+        raise entry
     if isinstance(entry, str) or is_molecule(entry):
         data = pipeline.read_smiles(entry)
+        if data is None and isinstance(entry, str):
+            raise Unfit("not a readable SMILES" if entry.strip() else "an empty text, not a SMILES", repr(entry))
         if data is None:
-            raise Unfit("not a readable SMILES" if isinstance(entry, str) else "not a readable molecule", repr(entry))
+            raise Unfit("not a readable molecule", repr(entry))
         entry = data
     if not isinstance(entry, Data):
-        raise Unfit("neither a graph nor a SMILES", repr(entry))
+        raise Unfit("missing" if is_missing(entry) else "neither a graph nor a SMILES", repr(entry))
     return _checked_features(entry, spec, pipeline, reads_edges)
 
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from itertools import combinations
 
 import torch
@@ -20,12 +20,21 @@ CHIRALITY, STEREO = 1, 1
 """Columns of atom and bond features, in PyG's coding, that depend on how a SMILES is written."""
 
 
-def with_shared_molecules(task: GraphTask, smiles: Sequence[str]) -> GraphTask:
+@dataclass
+class MoleculeTask(GraphTask):
+    """A task whose graphs are molecules of which the SMILES are known; they go to no file of a run."""
+
+    smiles: tuple[str, ...] = ()
+    """One per graph."""
+
+
+def with_shared_molecules(task: GraphTask, smiles: Sequence[str]) -> MoleculeTask:
     """`task` with `shared`: by pair of splits, the number of molecules (canonical SMILES) in both; and a notice of it.
 
     smiles: one per graph. Only molecules whose atoms and bonds also occur in another split are canonicalised: few in
     most sets, which takes milliseconds.
     """
+    task = MoleculeTask(**{known.name: getattr(task, known.name) for known in fields(task)}, smiles=tuple(smiles))
     splits = replace(task.splits, train=task.splits.training)
     parts = {part: getattr(splits, part) for part in PARTS}
     keys = composition(task.graphs)

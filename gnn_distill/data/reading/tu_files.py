@@ -1,7 +1,8 @@
 """The text files of a TU data set: converted to the format that PyG reads, checked line by line, and counted."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ DECIMAL = ("graph_attributes", "node_attributes", "edge_attributes")
 MISSING_ALLOWED = "graph_attributes"
 """Targets may be missing (nan)."""
 MOST_LISTED = 3
+Ranges = list[list[int]]
 
 
 @dataclass
@@ -28,25 +30,57 @@ class Facts:
     """Number of edges without their reverse."""
     labels: list[int]
     """Graph labels in the file, ascending: a class is the index of its label."""
+    node_labels: Ranges = field(default_factory=list)
+    """Smallest and largest node label of each column: one-hot features count from the smallest."""
+    edge_labels: Ranges = field(default_factory=list)
+    """The same of edge labels."""
 
-    def to_dict(self) -> dict[str, int | list[int]]:
+    def to_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class TUCoding:
+    """How the files of a set become features: attributes first, then labels one-hot, column by column."""
+
+    node_labels: Ranges
+    """Smallest and largest label of each column."""
+    edge_labels: Ranges
+    node_attr: bool = True
+    """Whether attributes are read."""
+    edge_attr: bool = True
 
 
 def tidy(raw: Path, name: str, folder: Path) -> Facts:
     """Copy the files of the set `name` from `raw` to `folder`, in the format that PyG reads, and count their contents.
 
     Commas between numbers (semicolons and tabs become commas), no byte order mark, a line break at the end. Raises
-    UserError, naming file and lines, for text that is not a finite number, rows of different length, graphs out
-    of order, and edges to nodes of other graphs or to none.
+    UserError as `read_tables` does.
+    """
+    tables = read_tables(raw, name, folder)
+    return Facts(
+        **_count_edges(tables["A"]),
+        labels=np.unique(tables["graph_labels"]).tolist() if "graph_labels" in tables else [],
+        node_labels=label_ranges(tables.get("node_labels")),
+        edge_labels=label_ranges(tables.get("edge_labels")),
+    )
+
+
+def read_tables(raw: Path, name: str, folder: Path | None = None) -> dict[str, np.ndarray]:
+    """The numbers of each file of the set `name` in `raw`, [lines, columns], by part: A, graph_indicator, …
+
+    folder: where the files are written in the format that PyG reads. Raises UserError, naming file and lines, for text
+    that is not a finite number, rows of different length, graphs out of order, and edges to nodes of other graphs or to
+    none.
     """
     tables = {}
     for part in (*WHOLE, *DECIMAL):
         path = raw / f"{name}_{part}.txt"
         if path.is_file():
             text = _text(path)
-            (folder / path.name).write_text(text, encoding="utf-8")
+            if folder is not None:
+                (folder / path.name).write_text(text, encoding="utf-8")
             tables[part] = _numbers(path, text, part)
     indicator, pairs = (raw / f"{name}_{part}.txt" for part in ("graph_indicator", "A"))
     edges, graphs = tables["A"], tables["graph_indicator"]
@@ -59,7 +93,14 @@ def tidy(raw: Path, name: str, folder: Path) -> Facts:
     _forbid(pairs, source != target, "the two nodes belong to different graphs")
     _forbid(indicator, np.diff(graphs[:, 0], prepend=1) > 1, "the preceding graph has no node")
     _check_lengths(raw, name, {part: len(table) for part, table in tables.items()}, int(graphs[-1, 0]))
-    return _facts(edges, tables.get("graph_labels"))
+    return tables
+
+
+def label_ranges(labels: np.ndarray | None) -> Ranges:
+    """Smallest and largest label of each column; none without labels."""
+    if labels is None or not len(labels):
+        return []
+    return np.stack([labels.min(axis=0), labels.max(axis=0)], axis=1).tolist()
 
 
 def _text(path: Path) -> str:
@@ -132,14 +173,14 @@ def _check_lengths(raw: Path, name: str, lines: dict[str, int], graphs: int) -> 
         raise UserError(f"{raw}: {', '.join(wrong)}: the files do not match each other. Restore them.")
 
 
-def _facts(edges: np.ndarray, labels: np.ndarray | None) -> Facts:
+def _count_edges(edges: np.ndarray) -> dict[str, int]:
+    """Lines of the file of edges, self-loops, duplicates, and edges without their reverse."""
     kept = edges[edges[:, 0] != edges[:, 1]]
     size = int(edges.max(initial=0)) + 1
     forwards, backwards = (np.unique(kept @ weights) for weights in (np.array([size, 1]), np.array([1, size])))
-    return Facts(
-        lines=len(edges),
-        loops=len(edges) - len(kept),
-        repeated=len(kept) - len(forwards),
-        one_way=len(np.setdiff1d(forwards, backwards, assume_unique=True)),
-        labels=[] if labels is None else np.unique(labels).tolist(),
-    )
+    return {
+        "lines": len(edges),
+        "loops": len(edges) - len(kept),
+        "repeated": len(kept) - len(forwards),
+        "one_way": len(np.setdiff1d(forwards, backwards, assume_unique=True)),
+    }

@@ -1,7 +1,7 @@
 """Any set of the TUDataset collection (Morris et al. 2020), read by PyG."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from gnn_distill.data.assembly.input_pipeline import InputPipeline
 from gnn_distill.data.assembly.splits import check_split_name, choose_split
 from gnn_distill.data.reading.mirror import folder_of, read
 from gnn_distill.data.reading.pyg import pack_dataset
-from gnn_distill.data.reading.tu_files import Facts, tidy
+from gnn_distill.data.reading.tu_files import Facts, TUCoding, tidy
 from gnn_distill.data.task import Features, GraphTask
 from gnn_distill.errors import UserError
 
@@ -51,10 +51,11 @@ class CheckedTUDataset(TUDataset):
 
     @property
     def facts(self) -> Facts:
-        """The facts that `process` found in the raw files; determined now if something else processed them."""
+        """The facts that `process` found in the raw files; determined now if other code processed them."""
         stored = Path(self.processed_dir, FACTS)
-        if stored.is_file():
-            return Facts(**json.loads(stored.read_text()))
+        known = json.loads(stored.read_text()) if stored.is_file() else {}
+        if known.keys() == Facts.__dataclass_fields__.keys():
+            return Facts(**known)
         with TemporaryDirectory() as folder:
             return tidy(Path(self.raw_dir), self.name, Path(folder))
 
@@ -90,6 +91,9 @@ def load(dataset: "TUDatasetConfig", paths: "PathsConfig") -> GraphTask:
         merge_edges=True,
         add_reverses=dataset.add_reverses,
         max_degree=dataset.max_degree if degree_features else None,
+        tu_files=asdict(
+            TUCoding(source.facts.node_labels, source.facts.edge_labels, dataset.use_node_attr, dataset.use_edge_attr)
+        ),
         origin=f"TUDataset(use_node_attr={dataset.use_node_attr}, use_edge_attr={dataset.use_edge_attr})",
     )
     # If the files contain all reverses, as most do, they are not searched again.

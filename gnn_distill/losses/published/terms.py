@@ -29,12 +29,12 @@ from gnn_distill.losses.published.structure import gsp, lsp, mugsi_clusters, mug
 from gnn_distill.losses.rows import (
     BatchLoss,
     LogitRows,
-    PooledRows,
     RowLoss,
     StateRows,
     graph_rows,
     head_rows,
     node_rows,
+    subgraph_rows,
 )
 from gnn_distill.losses.term import Loss, Term
 
@@ -111,7 +111,7 @@ def _gcrd(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig
 
 def _mugsi_cluster(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Loss:
     """At node level the clusters of all graphs count as those of one."""
-    means = PooledRows(_raw(projectors), projectors.operator("cluster", align))
+    means = subgraph_rows(projectors, "", None, "cluster", align, raw=True)
     places = LastValue(projectors.structure.subgraphs("cluster", align).places)
 
     def within_graphs(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:

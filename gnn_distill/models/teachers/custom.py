@@ -18,12 +18,11 @@ from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError, suggest
 from gnn_distill.models.gnn_backbone import teacher_encoding
 from gnn_distill.models.layers.heads import readout
+from gnn_distill.models.output_units import in_task_units
 from gnn_distill.models.probe import check_outputs_repeat, describe_batch, gives_probabilities, small_batch
 from gnn_distill.models.representations import Representations
 
 ARGUMENTS = ("x", "edge_index", "edge_attr", "batch", "batch_size", "rwse", "lap_pe", "data")
-SMALLEST = 1e-6
-"""Probabilities are clipped to this distance from 0 and 1 before they become logits."""
 
 
 def build(config: TeacherConfig, spec: TaskSpec) -> "CustomTeacher":
@@ -150,14 +149,7 @@ class CustomTeacher(nn.Module):
                 f"teacher.target={self.config.target}: returns outputs {list(logits.shape)}; {spec.name} needs "
                 f"{[rows, spec.num_outputs]}, one row for {pooled}. Correct its forward, or teacher.kwargs."
             )
-        if self.probabilities:
-            of_classes = two or spec.kind == "multiclass"
-            logits = logits.clamp(min=SMALLEST).log() if of_classes else logits.logit(eps=SMALLEST)
-        if two:
-            return logits[:, 1:] - logits[:, :1]
-        if spec.kind == "regression" and self.config.outputs == "original":
-            return (logits - logits.new_tensor(spec.target_mean)) / logits.new_tensor(spec.target_std)
-        return logits
+        return in_task_units(logits, spec, self.probabilities, self.config.outputs == "original")
 
     def check_states(self, key: str, states: list[Tensor], rows: int) -> None:
         """Raise UserError unless there are states with `rows` rows each."""

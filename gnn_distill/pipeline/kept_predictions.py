@@ -1,0 +1,129 @@
+"""What a run's models say of the validation and test part, kept as predictions.csv while the parts are evaluated."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from gnn_distill.data.task import GraphTask, TaskSpec
+from gnn_distill.errors import UserError, printable
+from gnn_distill.models.readable import readable
+from gnn_distill.results import spreadsheets
+from gnn_distill.storage.bounded import read_csv
+from gnn_distill.storage.files import replace_file
+from gnn_distill.storage.run_directory import PREDICTIONS, REPEAT_RUN, verify_run
+
+PARTS = ("val", "test")
+MOST_ROWS = 100_000
+"""A part with which the file would become longer is left out."""
+DIGITS = "%.10g"
+
+
+class KeptPredictions:
+    """The outputs of models for validation and test examples, recorded in passing: no model is asked a second time."""
+
+    def __init__(self, task: GraphTask) -> None:
+        self.task = task
+        self._part = torch.full((len(task.graphs.y),), -1)
+        for number, part in enumerate(PARTS):
+            self._part[getattr(task.splits, part)] = number
+        self._logits: dict[str, Tensor] = {}
+        self._known = torch.zeros(len(task.graphs.y), dtype=torch.bool)
+
+    @contextmanager
+    def recording(self, role: str, model: nn.Module) -> Iterator[None]:
+        """Within it the outputs of `model` for examples of both parts are kept as those of `role`."""
+        size = (len(self._part), self.task.spec.num_outputs)
+        kept = self._logits[role] = torch.full(size, torch.nan)
+
+        def keep(_: nn.Module, given: tuple[Any, ...], out: Any) -> None:
+            batch = given[0]
+            ids = batch.graph_ids if self.task.spec.level == "graph" else batch.wanted(batch.node_rows)
+            ids, logits = (batch.examples(values).detach().cpu() for values in (ids, out.logits))
+            wanted = self._part[ids] >= 0
+            kept[ids[wanted]] = logits[wanted].float()
+            self._known[ids[wanted]] = True
+
+        hook = model.register_forward_hook(keep)
+        try:
+            yield
+        finally:
+            hook.remove()
+
+    def write(self, path: Path) -> None:
+        """Write split, id, the label of every target and, by role, probabilities or values in original units.
+
+        id: the line of an example in the user's file, else the number of its graph, or of its node in the data.
+        """
+        table = self._table(PARTS[0], torch.empty(0, dtype=torch.long))
+        for number, part in enumerate(PARTS):
+            ids = ((self._part == number) & self._known).nonzero().flatten()
+            if 0 < len(ids) <= MOST_ROWS - len(table):
+                more = self._table(part, ids)
+                table = pd.concat([table, more]) if len(table) else more
+        replace_file(path, spreadsheets.to_csv(table, float_format=DIGITS))
+
+    def _table(self, part: str, ids: Int[Tensor, " examples"]) -> pd.DataFrame:
+        task = self.task
+        named = ids if task.nodes is None else task.nodes[ids]
+        if task.lines is not None:
+            named = torch.tensor(task.lines, dtype=torch.long)[ids]
+        columns = {"split": [part] * len(ids), "id": named.tolist()}
+        columns |= dict(zip(label_columns(task.spec), task.graphs.y[ids].double().T.tolist(), strict=True))
+        for role, logits in self._logits.items():
+            values = readable(task.spec, logits[ids].double()).T.tolist()
+            columns |= dict(zip(output_columns(task.spec, role), values, strict=True))
+        return pd.DataFrame(columns)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Labels and a student's predictions of the validation part, in the order of their file."""
+
+    ids: list[str]
+    labels: Float[np.ndarray, "examples targets"]
+    """Multi-class: the number of the class."""
+    outputs: Float[np.ndarray, "examples outputs"]
+
+
+def read_validation(folder: Path, spec: TaskSpec) -> Validation:
+    """The student's part of predictions.csv of a run, of the validation part.
+
+    Raises:
+        UserError: if the run has none, as those of earlier versions, or it is damaged.
+    """
+    file = folder / PREDICTIONS
+    if not file.is_file():
+        raise UserError(
+            f"{file}: is missing, and coverage is calibrated with it. Runs of earlier versions did not write it: "
+            "repeat the run, or leave out coverage."
+        )
+    verify_run(folder, PREDICTIONS)
+    header, rows = read_csv(file, folder, REPEAT_RUN)
+    needed = [*label_columns(spec), *output_columns(spec, "student")]
+    absent = [name for name in ("split", "id", *needed) if name not in header]
+    rows = [row for row in rows if not absent and row[header.index("split")] == "val"]
+    if absent or not rows:
+        why = f"has no column '{absent[0]}'" if absent else "has no rows of the validation part"
+        raise UserError(f"{file}: {why}, so coverage cannot be calibrated. {REPEAT_RUN}")
+    places = [header.index(name) for name in needed]
+    values = np.array([[float(row[place] or "nan") for place in places] for row in rows])
+    targets = spec.num_targets
+    return Validation([row[header.index("id")] for row in rows], values[:, :targets], values[:, targets:])
+
+
+def label_columns(spec: TaskSpec) -> list[str]:
+    """Columns of labels: `label:logS`; `label` of a multi-class task, which holds the number of the class."""
+    return ["label"] if spec.kind == "multiclass" else [f"label:{printable(name)}" for name in spec.target_names]
+
+
+def output_columns(spec: TaskSpec, role: str) -> list[str]:
+    """Columns of a model's outputs: `student:logS`, or of a multi-class task `student:<class>`."""
+    return [f"{role}:{printable(name)}" for name in spec.target_names]
