@@ -1,7 +1,7 @@
 """How numbers are shown, everywhere: in percent if a metric is a fraction, else by significant digits."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -83,6 +83,14 @@ def shown(value: float | None, metric: str = "") -> str:
 def p_value(p: float) -> str:
     """`p 0.031`, `p < 0.001`."""
     return f"p {NOTHING}" if math.isnan(p) else "p < 0.001" if p < 0.001 else f"p {p:.3f}"
+
+
+def part_sizes(sizes: Mapping[str, int]) -> str:
+    """`1,000 train (300 with labels), 370 val, 412 test` for the number of examples in each part."""
+    shown = {part: f"{size:,} {part}" for part, size in sizes.items() if part != "unlabelled"}
+    if more := sizes.get("unlabelled"):
+        shown["train"] = f"{sizes['train'] + more:,} train ({sizes['train']:,} with labels)"
+    return ", ".join(shown.values())
 
 
 def duration(seconds: float) -> str:

@@ -157,8 +157,8 @@ NODES, EDGES = torch.zeros(2, 2, dtype=torch.long), torch.zeros(2, 3)
 WRONG = {
     "an empty list": ([], "There is nothing to predict: the list is empty"),
     "SMILES": (["CCO"], "not on molecules"),
-    "no node features": ([graph(None, EDGES)], "no node features; the student was trained on small with 2"),
-    "too many node features": ([graph(torch.zeros(2, 3, dtype=torch.long), EDGES)], "3 node features.* with 2"),
+    "no node features": ([graph(None, EDGES)], "no node features; graphs of small have 2"),
+    "too many node features": ([graph(torch.zeros(2, 3, dtype=torch.long), EDGES)], "3 node features.* have 2"),
     "unknown categories": (
         [graph(NODES, EDGES), graph(NODES + 2, EDGES)],
         r"Input 1 \(2\): node feature 1 is not one of the categories 0 to 1",
@@ -172,7 +172,7 @@ WRONG = {
         "node features are categories, and must be whole numbers",
     ),
     "no edge features": ([graph(NODES, None)], "no edge features"),
-    "too few edge features": ([graph(NODES, EDGES[:, :2])], "2 edge features.* with 3"),
+    "too few edge features": ([graph(NODES, EDGES[:, :2])], "2 edge features.* have 3"),
     "a huge graph": (
         [
             Data(

@@ -207,7 +207,7 @@ BAD = {
     "edges turned": (path(edge_index=torch.zeros(4, 3)), "edge_index must be a tensor"),
     "too few rows of edge_attr": (path(edge_attr=ONES[:3]), r"\(3 rows, 4 edges\): edge_attr needs one row"),
     "features as an array": (path(x=np.ones((3, 2))), "x must be a tensor of numbers, one row per node"),
-    "fewer features": (path(x=torch.zeros(3, dtype=torch.long)), "1 node features; the student was .* with 2"),
+    "fewer features": (path(x=torch.zeros(3, dtype=torch.long)), "1 node features; graphs of .* have 2"),
     "a category beyond": (
         path(x=torch.tensor([[0, 0], [4, 0], [0, 0]])),
         r"\(4\): node feature 0 is not one of .* 0 to 3",

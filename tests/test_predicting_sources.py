@@ -166,7 +166,7 @@ def test_tu_sets(name: str, mirrored: PathsConfig, tmp_path: Path) -> None:
 
 def test_attributes_that_pyg_left_out_are_asked_for(mirrored: PathsConfig, tmp_path: Path) -> None:
     predictor = saved(task_of("tudataset", mirrored, name="BZR"), tmp_path)
-    with pytest.raises(UserError, match=r"53 node features; .* BZR with 56, as TUDataset\(use_node_attr=True, "):
+    with pytest.raises(UserError, match=r"53 node features; .* BZR have 56, as TUDataset\(use_node_attr=True, "):
         predictor.predict(Data(torch.zeros(2, 53), torch.tensor([[0], [1]])))
 
 

@@ -14,7 +14,7 @@ from gnn_distill.config.rules_given import teacher_of_a_file_is_complete
 from gnn_distill.config.rules_objective import OBJECTIVE_RULES
 from gnn_distill.config.rules_separate import SEPARATE_RULES, has_labels
 from gnn_distill.config.rules_teachers import TEACHERS_RULES
-from gnn_distill.config.schema.data import SmilesConfig
+from gnn_distill.config.schema.data import SAVED_GRAPHS, SMILES_LINES, SMILES_TABLE, SmilesConfig
 from gnn_distill.errors import UserError, check_name, refuse, suggest
 
 
@@ -132,6 +132,12 @@ def _data_set_is_consistent(cfg: DictConfig) -> None:
     for least, most in (("min_nodes", "max_nodes"), ("min_size", "max_size")):
         if least in dataset and dataset[least] > dataset[most]:
             raise refuse(f"dataset.{least}", dataset[least], f"must be at most dataset.{most}={dataset[most]}.")
+    if dataset.unlabelled is not None:
+        path = Path(dataset.unlabelled).expanduser()
+        if not path.is_file():
+            raise refuse("dataset.unlabelled", dataset.unlabelled, "this file does not exist.")
+        if path.suffix.lower() not in (endings := (SMILES_TABLE, SMILES_LINES, SAVED_GRAPHS)):
+            raise refuse("dataset.unlabelled", dataset.unlabelled, f"its name must end in {', '.join(endings)}.")
     if issubclass(kind, SmilesConfig):
         path = Path(dataset.path).expanduser()
         if not path.is_file():

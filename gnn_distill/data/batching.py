@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
@@ -53,7 +52,7 @@ class GraphBatch:
     outputs: Int[Tensor, " rows"] | None = None
     """Node level: the nodes whose states and outputs are used; None: all."""
     labelled: Int[Tensor, " examples"] | None = None
-    """Node level: the rows, among `outputs`, whose labels count; None: all."""
+    """The rows (graphs; at node level nodes among `outputs`) whose labels count; None: all."""
 
     @property
     def num_examples(self) -> int:
@@ -193,46 +192,12 @@ def _padded_pairs(
     return padding.to(stored.dtype).expand(pairs.shape).masked_scatter(pairs, values)
 
 
-class BatchSampler:
-    """Batches of similarly sized graphs: every graph once per epoch, in other batches in every epoch.
-
-    The shuffled graphs are cut into windows of `window` batches; within one they are sorted by size, to reduce
-    padding. Batches are as equal in length as possible, then cut to the budget, and shuffled. The result depends only
-    on (seed, epoch). `window=1` gives plain random batches.
-    """
-
-    def __init__(
-        self,
-        sizes: Int[Tensor, " graphs"],
-        batch_size: int,
-        max_pairs: int,
-        seed: int,
-        ids: Int[Tensor, " chosen"] | None = None,
-        window: int = 16,
-    ):
-        self.sizes, self.batch_size, self.max_pairs = sizes, batch_size, max_pairs
-        self.seed, self.window = seed, window
-        self.ids = torch.arange(len(sizes)) if ids is None else ids
-
-    def epoch(self, epoch: int) -> list[Int[Tensor, " graphs"]]:
-        """Ids of the graphs of each batch."""
-        random = np.random.default_rng((self.seed, epoch))
-        ids = self.ids[torch.from_numpy(random.permutation(len(self.ids)))]
-        shuffled, batches = _equal_parts(ids, self.batch_size), []
-        for start in range(0, len(shuffled), self.window):
-            lengths = [len(part) for part in shuffled[start : start + self.window]]
-            ordered = _by_size(torch.cat(shuffled[start : start + self.window]), self.sizes)
-            for part in ordered.split(lengths):
-                batches.extend(_cut(part, self.sizes, self.max_pairs))
-        return [batches[i] for i in random.permutation(len(batches))]
-
-
 def evaluation_batches(
     sizes: Int[Tensor, " graphs"], ids: Int[Tensor, " chosen"], batch_size: int, max_pairs: int
 ) -> list[Int[Tensor, " graphs"]]:
     """The graphs `ids` sorted by size and cut into batches within the budget; the same on every call."""
-    parts = _equal_parts(_by_size(ids, sizes), batch_size)
-    return [batch for part in parts for batch in _cut(part, sizes, max_pairs)]
+    parts = _equal_parts(by_size(ids, sizes), batch_size)
+    return [batch for part in parts for batch in cut_to_budget(part, sizes, max_pairs)]
 
 
 def check_budget(
@@ -256,7 +221,8 @@ def check_budget(
         )
 
 
-def _by_size(ids: Tensor, sizes: Tensor) -> Tensor:
+def by_size(ids: Tensor, sizes: Tensor) -> Tensor:
+    """The ids sorted by the size of their graphs; ties keep their order."""
     return ids[sizes[ids].sort(stable=True).indices]
 
 
@@ -265,7 +231,7 @@ def _equal_parts(ids: Tensor, most: int) -> list[Tensor]:
     return list(ids.tensor_split(-(-len(ids) // most))) if len(ids) else []
 
 
-def _cut(ids: Tensor, sizes: Tensor, max_pairs: int) -> Iterator[Tensor]:
+def cut_to_budget(ids: Tensor, sizes: Tensor, max_pairs: int) -> Iterator[Tensor]:
     """Cut ids that are sorted by size, so that no part has more than `max_pairs` padded pairs."""
     while len(ids) * (pairs := int(sizes[ids[-1]]) ** 2) > max_pairs and len(ids) > 1:
         fitting = max(1, max_pairs // pairs)

@@ -10,9 +10,10 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from gnn_distill.data.batching import BatchSampler, GraphBatch, check_budget, collate, evaluation_batches
+from gnn_distill.data.batching import GraphBatch, check_budget, collate, evaluation_batches
 from gnn_distill.data.prefetch import prefetched
-from gnn_distill.data.task import GraphTask
+from gnn_distill.data.sampler import BatchSampler
+from gnn_distill.data.task import GraphTask, taught_graphs
 
 if TYPE_CHECKING:
     from gnn_distill.data.encodings.structural import StructuralEncodings
@@ -51,7 +52,7 @@ def make_loader(
 ) -> Loader:
     """The loader for a task, of many graphs or of one, with batches on `device`.
 
-    batch_nodes: of one graph; taught: node level, as the loaders have it.
+    batch_nodes: of one graph; taught: as the loaders have it.
 
     Raises UserError if a single graph exceeds the budget of `max_pairs` padded node pairs.
     """
@@ -63,8 +64,9 @@ def make_loader(
 class GraphLoader:
     """Batches of similarly sized graphs within the pair budget.
 
-    taught: at node level, whether the rows of a step are only the nodes in the split (train), or all nodes of their
-    graphs (all), of which only the labels of nodes in the split count.
+    taught: whether training reads only graphs with a label, and at node level only their labelled nodes (train); all
+    training graphs with all their nodes (all); or also those of validation and test (transductive). Whatever is read,
+    only labels of the training split count, and all others are NaN; every batch has its share of labelled graphs.
     """
 
     def __init__(
@@ -83,7 +85,9 @@ class GraphLoader:
         self._sizes = task.graphs.num_nodes
         check_budget(self._sizes, max_pairs, called=task.called)
         self._ids, self._counted = _graphs_and_rows(task)
-        self._sampler = BatchSampler(self._sizes, batch_size, max_pairs, seed, ids=self._ids["train"])
+        labelled, read = self._ids["train"], taught_graphs(task, taught)
+        others = None if len(read) == len(labelled) else read[~torch.isin(read, labelled)]
+        self._sampler = BatchSampler(self._sizes, batch_size, max_pairs, seed, labelled, others=others)
 
     def train(self, epoch: int, extra: Extra = no_extra) -> Iterator[tuple[float, GraphBatch, Any]]:
         """Yields (fraction of the epoch done, batch, extra(batch)) for an epoch.
@@ -108,12 +112,15 @@ class GraphLoader:
             yield self._sent(self._batch(picked, split, "train"))
 
     def _batch(self, ids: Int[Tensor, " graphs"], split: str, taught: str) -> GraphBatch:
-        """Graphs of a split as a batch; at node level, the nodes in the split are its rows, or its labelled ones."""
+        """Graphs as a batch whose rows, or whose labelled ones, are those in the split."""
         batch = collate(self.task.graphs, self.encodings, ids)
-        if not self._counted or (counted := self._counted[split][batch.node_rows]).all():
+        counted = self._counted[split][ids if self.task.spec.level == "graph" else batch.node_rows]
+        if counted.all():
             return batch
         labelled = counted.nonzero().squeeze(1)
-        return replace(batch, labelled=labelled) if taught == "all" else restrict(batch, labelled)
+        if taught == "train":
+            return restrict(batch, labelled)
+        return replace(batch, labelled=labelled, y=batch.y.masked_fill(~counted[:, None], torch.nan))
 
     def _sent(self, what: Any) -> Any:
         """A batch, or its additional data, on the device."""
@@ -124,13 +131,13 @@ class GraphLoader:
         )
 
 
-def _graphs_and_rows(task: GraphTask) -> tuple[dict[str, Int[Tensor, " graphs"]], dict[str, Bool[Tensor, " nodes"]]]:
-    """By part, the ids of its graphs and, at node level, the mask of its nodes."""
+def _graphs_and_rows(task: GraphTask) -> tuple[dict[str, Int[Tensor, " graphs"]], dict[str, Bool[Tensor, " rows"]]]:
+    """By part, the ids of its graphs, and the mask of its graphs, or at node level of its nodes."""
     rows = {part: getattr(task.splits, part) for part in ("train", "val", "test")}
-    if task.spec.level == "graph":
-        return rows, {}
-    none = torch.zeros(len(task.graphs.x), dtype=torch.bool)
+    none = torch.zeros(len(task.graphs.y), dtype=torch.bool)
     masks = {part: none.index_fill(0, picked, True) for part, picked in rows.items()}
+    if task.spec.level == "graph":
+        return rows, masks
     return {part: task.graphs.graphs_of(picked) for part, picked in rows.items()}, masks
 
 

@@ -80,6 +80,19 @@ class PackedGraphs:
             level=self.level,
         )
 
+    def followed_by(self, others: PackedGraphs) -> PackedGraphs:
+        """These graphs and then `others`, of the same features."""
+        attributed = [part.edge_attr for part in (self, others) if part.edge_attr is not None]
+        return PackedGraphs(
+            x=torch.cat([self.x, others.x]),
+            edge_index=torch.cat([self.edge_index, others.edge_index], dim=1),
+            edge_attr=torch.cat(attributed) if attributed else None,
+            y=torch.cat([self.y, others.y]),
+            node_ptr=pointers(torch.cat([self.num_nodes, others.num_nodes])),
+            edge_ptr=pointers(torch.cat([self.num_edges, others.num_edges])),
+            level=self.level,
+        )
+
     @classmethod
     def from_data_list(cls, data_list: Sequence[Data], num_targets: int, level: str = "graph") -> PackedGraphs:
         """Pack PyG graphs; a missing `y` becomes NaN; float64 stays float64.

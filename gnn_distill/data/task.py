@@ -116,6 +116,13 @@ class Splits:
     test: Tensor
     kind: str = ""
     """How they were made: published, stratified, random, scaffold, per_class or generated; empty: unknown."""
+    unlabelled: Tensor | None = None
+    """Further training examples whose labels are hidden, or were never there; `train` are those with a label."""
+
+    @property
+    def training(self) -> Tensor:
+        """All training examples, with and without a label, sorted."""
+        return self.train if self.unlabelled is None else torch.cat([self.train, self.unlabelled]).sort().values
 
 
 @dataclass(frozen=True)
@@ -151,6 +158,8 @@ class GraphTask:
     """The steps from raw input to `graphs`, saved with the student; None: as implied by `spec`."""
     lines: tuple[int, ...] | None = None
     """The line of each graph in its file; None if graphs have no lines."""
+    further: tuple[str, ...] = ()
+    """Names of the graphs of `dataset.unlabelled`, which are the last ones and have no line in `lines`."""
     node_truths: tuple[NodeTruth, ...] = ()
     """What generated sources know about their nodes; training reads none of it."""
     label_distance: Tensor | None = None
@@ -159,7 +168,16 @@ class GraphTask:
 
     def called(self, graph: int) -> str:
         """`graph 20 (line 22)`: how messages name a graph."""
+        own = len(self.graphs) - len(self.further)
+        if graph >= own:
+            return self.further[graph - own]
         return f"graph {graph}" + (f" (line {self.lines[graph]})" if self.lines else "")
+
+    @property
+    def own_graphs(self) -> "PackedGraphs":
+        """The graphs of the set itself, without those of `dataset.unlabelled`, which come last."""
+        own = len(self.graphs) - len(self.further)
+        return self.graphs.select(torch.arange(own)) if self.further else self.graphs
 
     @property
     def split_by_graph(self) -> bool:
@@ -185,8 +203,13 @@ class GraphTask:
         return digest.hexdigest()
 
 
-def taught_graphs(task: GraphTask) -> Tensor:
-    """The graphs that training sees: those of the training split, or those that contain its nodes."""
-    if task.spec.level == "graph":
-        return task.splits.train
-    return task.graphs.graphs_of(task.splits.train)
+def taught_graphs(task: GraphTask, visible: str = "train") -> Tensor:
+    """The graphs that training sees, sorted; at node level those that contain its nodes.
+
+    visible: train, those with a label; all, with and without one; transductive, those of validation and test, too.
+    """
+    splits = task.splits
+    ids = splits.train if visible == "train" else splits.training
+    if visible == "transductive":
+        ids = torch.cat([ids, splits.val, splits.test]).sort().values
+    return ids if task.spec.level == "graph" else task.graphs.graphs_of(ids)

@@ -53,5 +53,5 @@ class Overlaps:
 
 def _same_graphs(one: GraphTask, other: GraphTask) -> bool:
     """Whether ids mean the same graphs in both; features are not compared, since a split may standardise them."""
-    graphs: list[Any] = [(task.graphs.node_ptr, task.graphs.edge_index) for task in (one, other)]
+    graphs: list[Any] = [(own.node_ptr, own.edge_index) for own in (one.own_graphs, other.own_graphs)]
     return all(a.shape == b.shape and torch.equal(a, b) for a, b in zip(*graphs, strict=True))

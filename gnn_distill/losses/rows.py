@@ -33,7 +33,7 @@ class Rows(Protocol):
 
 @dataclass(frozen=True)
 class RowLoss:
-    """A loss of both sides' rows: formula(student, teacher)."""
+    """A loss of both sides' rows: formula(student, teacher); 0 where a batch has none."""
 
     rows: Rows
     formula: Callable[..., Float[Tensor, ""]]
@@ -45,14 +45,20 @@ class RowLoss:
         return self.rows.requires | self.extra
 
     def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Float[Tensor, ""]:
-        return self.formula(*self.rows(out, batch, teacher))
+        student, states = self.rows(out, batch, teacher)
+        if not len(student):  # prototypes of classes, in a batch without labels
+            return out.logits.sum() * 0.0
+        return self._loss(student, states, batch)
+
+    def _loss(self, student: Tensor, states: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
+        return self.formula(student, states)
 
 
 class BatchLoss(RowLoss):
     """A loss of both sides' rows and of the graphs they belong to: formula(student, teacher, batch)."""
 
-    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Float[Tensor, ""]:
-        return self.formula(*self.rows(out, batch, teacher), batch)
+    def _loss(self, student: Tensor, states: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
+        return self.formula(student, states, batch)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from gnn_distill.config.schema.teacher import TeacherConfig
-from gnn_distill.data.task import GraphTask, TaskSpec
+from gnn_distill.data.task import GraphTask, TaskSpec, taught_graphs
 from gnn_distill.errors import UserError, suggest
 from gnn_distill.models.output_units import in_task_units
 
@@ -69,11 +69,14 @@ def read_known_outputs(config: TeacherConfig, spec: TaskSpec) -> KnownOutputs:
     return KnownOutputs(logits[order], None if graph is None else graph[order], ids[order], by_id=True)
 
 
-def check_known_outputs(outputs: KnownOutputs, config: TeacherConfig, task: GraphTask, give: str) -> bool:
+def check_known_outputs(
+    outputs: KnownOutputs, config: TeacherConfig, task: GraphTask, give: str, visible: str = "train"
+) -> bool:
     """Whether the teacher can be scored: it says something of every graph of validation and test.
 
-    Raises UserError unless the rows are those of the data set, each training graph has finite ones of all that is
-    given, and those of a regression are in the units that `teacher.outputs` says.
+    Raises UserError unless the rows are those of the data set, each graph on which it teaches (`visible`, as in
+    `taught_graphs`) has finite ones of all that is given, and those of a regression are in the units that
+    `teacher.outputs` says.
     """
     key, spec, count = f"teacher.outputs_file={config.outputs_file}", task.spec, len(task.graphs)
     if spec.level == "node":
@@ -91,12 +94,14 @@ def check_known_outputs(outputs: KnownOutputs, config: TeacherConfig, task: Grap
             "loss=kd signals.give=logits."
         )
     given = {"logits": outputs.logits} | ({"graph": outputs.graph} if give == "graphs" else {})
+    taught = taught_graphs(task, visible)
     for name, values in given.items():
-        unknown = ~look_up(values, outputs.ids, task.splits.train).isfinite().all(dim=1)
+        unknown = ~look_up(values, outputs.ids, taught).isfinite().all(dim=1)
         if unknown.any():
+            what = "graphs on which it teaches" if visible == "transductive" else "training graphs"
             raise UserError(
-                f"{key}: {name} has no finite values for {int(unknown.sum()):,} of {len(unknown):,} training graphs, "
-                f"such as graph {int(task.splits.train[unknown][0])} (counted from 0)."
+                f"{key}: {name} has no finite values for {int(unknown.sum()):,} of {len(unknown):,} {what}, such as "
+                f"graph {int(taught[unknown][0])} (counted from 0)."
             )
     if spec.kind == "regression":
         _check_units(look_up(outputs.logits, outputs.ids, task.splits.train), config, task)

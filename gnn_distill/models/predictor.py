@@ -15,7 +15,7 @@ from gnn_distill.config.capabilities import Capabilities
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.data.assembly.graphs import check_counts
 from gnn_distill.data.assembly.input_kinds import is_table
-from gnn_distill.data.assembly.input_pipeline import InputPipeline
+from gnn_distill.data.assembly.input_pipeline import InputPipeline, typed
 from gnn_distill.data.assembly.inputs import (
     ON_INVALID,
     Inputs,
@@ -34,7 +34,7 @@ from gnn_distill.data.packed import PackedGraphs, gather_ranges
 from gnn_distill.data.reading.smiles_column import SAMPLE
 from gnn_distill.data.subgraphs.patches import compute_inputs
 from gnn_distill.data.subgraphs.patching import Patching
-from gnn_distill.data.task import Features, TaskSpec
+from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.models.prediction_table import DataColumns, PredictionTable, check_columns
 from gnn_distill.models.readable import readable
@@ -188,11 +188,7 @@ class Predictor:
             why = f"more pairs of nodes than max_pairs={self.max_pairs} (set it higher if memory allows)"
             inputs.refuse(large, why, [f"{size} nodes" for size in sizes[large].tolist()])
         inputs.keep_rest()
-        graphs = inputs.graphs if packed else self.pipeline.apply(inputs.graphs)
-        edge_attr = graphs.edge_attr
-        if edge_attr is not None:
-            edge_attr = _typed(edge_attr, self.spec.edge_features)
-        inputs.graphs = replace(graphs, x=_typed(graphs.x, self.spec.node_features), edge_attr=edge_attr)
+        inputs.graphs = typed(inputs.graphs if packed else self.pipeline.apply(inputs.graphs), self.spec)
         return inputs
 
     def _packed(self, graphs: PackedGraphs) -> Inputs:
@@ -236,7 +232,3 @@ class Predictor:
             places = ids if self.spec.level == "graph" else gather_ranges(graphs.node_ptr, ids)
             out[places] = self.student(batch.to(self.device)).logits.float().cpu()
         return out
-
-
-def _typed(values: Tensor, features: Features) -> Tensor:
-    return values.float() if features.kind == "continuous" else values.long()

@@ -18,7 +18,7 @@ from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.subgraphs.patching import patching_of
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.formatting import METRIC_LABELS, ROLES, role_label, spoken
+from gnn_distill.formatting import METRIC_LABELS, ROLES, part_sizes, role_label, spoken
 from gnn_distill.interruption import Interrupted, Interruption
 from gnn_distill.losses.task import make_task_loss
 from gnn_distill.models.ensemble import as_one
@@ -30,7 +30,7 @@ from gnn_distill.pipeline.kept_predictions import KeptPredictions
 from gnn_distill.pipeline.probe import probe_run
 from gnn_distill.pipeline.profile import profile_run
 from gnn_distill.pipeline.runtime import Runtime, make_fabric
-from gnn_distill.pipeline.student import check_student, train_student, untaught
+from gnn_distill.pipeline.student import check_student, taught_nodes, train_student, untaught
 from gnn_distill.pipeline.subgraphs import StoredStructure
 from gnn_distill.pipeline.summary import Made, split_sizes, summarise
 from gnn_distill.pipeline.teacher import train_teacher
@@ -47,6 +47,11 @@ from gnn_distill.storage.settings import Settings
 from gnn_distill.storage.store import Entry, Store
 from gnn_distill.training.console import Console
 from gnn_distill.training.tracking import start_tracker
+
+TRANSDUCTIVE = (
+    "signals.on=all: the student hears its teacher on graphs of validation and test, too (their inputs, not their "
+    "labels), so the scores are transductive: not those of unseen graphs."
+)
 
 
 def train_in(folder: Path, cfg: DictConfig, resume: bool = False) -> float:
@@ -130,6 +135,8 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
                 )
                 outputs.append(found)
             made.outputs = together(outputs, task.spec.kind)
+        if made.outputs.visible == "transductive":
+            console.notice(TRANSDUCTIVE)
 
     # --- 3 student ---
     if has_student:
@@ -171,7 +178,8 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
                 for plan in plans
             ]
     if has_student:
-        save_student(directory.path, made.models["student"], task.spec, config, task.pipeline, Seen.in_training(task))
+        seen = Seen.in_training(task, taught_nodes(made.outputs))
+        save_student(directory.path, made.models["student"], task.spec, config, task.pipeline, seen)
 
     if "alone" in made.models:
         checkpoint.save(directory.path / ALONE, {"model": made.models["alone"].state_dict()})
@@ -214,7 +222,7 @@ def check_data(directory: RunDirectory, task: GraphTask) -> None:
 
 def write_split(directory: RunDirectory, task: GraphTask) -> None:
     """Write which graphs, or at node level which nodes of the data, are in which part."""
-    parts = {part: getattr(task.splits, part) for part in ("train", "val", "test")}
+    parts = {part: getattr(task.splits, part) for part in split_sizes(task)}
     if task.nodes is not None:
         parts = {part: task.nodes[rows] for part, rows in parts.items()}
     checkpoint.save_tensors(directory.path / SPLIT, parts)
@@ -222,7 +230,7 @@ def write_split(directory: RunDirectory, task: GraphTask) -> None:
 
 def print_data(runtime: Runtime, task: GraphTask, title: str) -> None:
     """The size of each part, the device, and what the user should know of the data."""
-    sizes = ", ".join(f"{size:,} {part}" for part, size in split_sizes(task).items())
+    sizes = part_sizes(split_sizes(task))
     runtime.console.stage(title, f"{sizes} {task.spec.level}s, on {runtime.fabric.device}")
     for notice in task.notices:
         runtime.console.notice(notice)

@@ -90,7 +90,7 @@ def untaught(config: TrainConfig) -> TrainConfig:
 
 
 def taught_nodes(outputs: TeacherOutputs | None) -> str:
-    """Whose nodes the student is taught: without a teacher there is nothing to learn from nodes without labels."""
+    """What the student is taught: without a teacher there is nothing to learn from graphs or nodes without labels."""
     return outputs.visible if outputs else "train"
 
 

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from gnn_distill.config.schema.objective import AlignmentConfig
 from gnn_distill.data.packed import gather_ranges, pointers
-from gnn_distill.data.task import GraphTask, taught_graphs
 from gnn_distill.pipeline.shuffled_teacher import foreign_graphs
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ CODE = "gnn_distill.pipeline.subgraphs"
 
 @dataclass
 class SubgraphMeans:
-    """Means over the subgraphs of the training graphs, graph by graph as these are packed."""
+    """Means over the subgraphs of the taught graphs, graph by graph as these are packed."""
 
     states: Float[Tensor, "subgraphs channel"]
     ptr: Int[Tensor, " rows+1"]
@@ -39,16 +38,16 @@ def subgraphs_key(align: AlignmentConfig) -> dict[str, Any]:
     return {key: asdict(align)[key] for key in ("source", "radius", "max_members", "walk_length")}
 
 
-def taught_subgraph_ptr(task: GraphTask, subgraphs: "Subgraphs") -> Int[Tensor, " rows+1"]:
-    """Where the subgraphs of each training graph begin, once those of these graphs alone are concatenated."""
-    return pointers(subgraphs.subgraph_ptr.diff()[taught_graphs(task)])
+def taught_subgraph_ptr(subgraphs: "Subgraphs", ids: Int[Tensor, " rows"]) -> Int[Tensor, " rows+1"]:
+    """Where the subgraphs of each of the taught graphs `ids` begin, once those of these alone are concatenated."""
+    return pointers(subgraphs.subgraph_ptr.diff()[ids])
 
 
 def read_means(
-    state: dict[str, Any], task: GraphTask, subgraphs: "Subgraphs", control: str, seed: int
+    state: dict[str, Any], subgraphs: "Subgraphs", ids: Int[Tensor, " rows"], kind: str, control: str, seed: int
 ) -> SubgraphMeans:
-    """The stored means, of each subgraph its own, or those of another graph's where control=shuffled."""
-    ptr, foreign = taught_subgraph_ptr(task, subgraphs), None
+    """The stored means of the taught graphs `ids`, or those of another graph's subgraphs where control=shuffled."""
+    ptr, foreign = taught_subgraph_ptr(subgraphs, ids), None
     if control == "shuffled":
-        foreign = foreign_graphs(state["logits"], task.spec.kind, ptr, seed).nodes
+        foreign = foreign_graphs(state["logits"], kind, ptr, seed).nodes
     return SubgraphMeans(state["subgraphs"], ptr, foreign)

@@ -49,7 +49,7 @@ class StoredStructure:
         """A sample of the nodes that are taught."""
         graphs, candidates = self.task.graphs, self.task.splits.train
         if self.taught == "all":
-            candidates = torch.isin(graphs.node_graph, taught_graphs(self.task)).nonzero().squeeze(1)
+            candidates = torch.isin(graphs.node_graph, taught_graphs(self.task, self.taught)).nonzero().squeeze(1)
         settings = {"count": count, "taught": self.taught}
         return Anchors(**self._stored("anchors", settings, lambda _: vars(sample_anchors(graphs, candidates, count))))
 

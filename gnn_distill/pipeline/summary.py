@@ -92,8 +92,10 @@ def summarise(
 
 
 def split_sizes(task: GraphTask) -> dict[str, int]:
-    """Number of graphs, or at node level of nodes, in each part."""
-    return {part: len(getattr(task.splits, part)) for part in ("train", "val", "test")}
+    """Number of graphs, or at node level of nodes, in each part; `train` are those with a label."""
+    splits = task.splits
+    unlabelled = {} if splits.unlabelled is None else {"unlabelled": len(splits.unlabelled)}
+    return {"train": len(splits.train), **unlabelled, "val": len(splits.val), "test": len(splits.test)}
 
 
 def selected_epochs(runtime: Runtime, config: TrainConfig, made: Made) -> dict[str, dict[str, Any]]:

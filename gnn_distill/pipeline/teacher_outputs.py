@@ -49,6 +49,8 @@ class TeacherOutputs:
     moments: list[Moments]
     """Of the states of each layer in `nodes`, then of `graph`, then of `subgraphs`, over the units that are taught."""
     level: str = "graph"
+    visible: str = "train"
+    """What the student is taught, as in `OutputsPlan`."""
     taught: Int[Tensor, " taught"] | None = None
     """Node level: the nodes of these graphs that the student is taught; None: all."""
     foreign: Foreign | None = None
@@ -79,11 +81,6 @@ class TeacherOutputs:
         graph = self.graph[rows] if requires.graph else None
         further = [other.rows(batch, replace(requires, logits=False)) for other in self.further]
         return TeacherRows(logits, states, graph, *attention, subgraphs=subgraphs, further=further)
-
-    @property
-    def visible(self) -> str:
-        """Whose nodes the student is taught: those of the training part (train), or all that training sees (all)."""
-        return "train" if self.level == "graph" or self.taught is not None else "all"
 
     def shape(self) -> TeacherShape:
         """Depth, and the moments of all states over the units that are taught."""
@@ -122,7 +119,7 @@ def compute_teacher_outputs(
     plan: TeacherPlan,
     structure: "Structure | None" = None,
 ) -> tuple[TeacherOutputs, Entry]:
-    """Outputs of the selected teacher for the graphs of the training part (found in the store, or computed now).
+    """Outputs of the selected teacher for the graphs on which it teaches (found in the store, or computed now).
 
     Logits stay whatever teacher.control is; with untrained, states are those of the architecture as initialised, and
     with shuffled those of another unit of the same predicted class, the same one throughout. `trained`: the teacher's
@@ -144,7 +141,9 @@ def compute_teacher_outputs(
         subgraphs = structure.subgraphs(keep.subgraphs.source, keep.subgraphs)
     made_with = code_of(code, without=NOT_TEACHERS).to_key()
     made_with["numerics"] = runtime.numerics
-    ids = taught_graphs(task)
+    ids = taught_graphs(task, keep.visible)
+    if len(ids) > len(taught_graphs(task)):
+        parts["graphs"] = keep.visible
 
     def compute(folder: Path) -> None:
         state_source = teacher
@@ -170,8 +169,8 @@ def read_outputs(
 ) -> TeacherOutputs:
     """What `compute_teacher_outputs` has written, as far as the student is taught it and with the control's states."""
     state = checkpoint.load(file, verify=False)
-    row, node_ptr = layout(task)
-    ids, level = taught_graphs(task), task.spec.level
+    row, node_ptr = layout(task, plan.outputs.visible)
+    ids, level = taught_graphs(task, plan.outputs.visible), task.spec.level
     taught, measured = None, [Moments(*pair) for pair in state["moments"]]
     if plan.outputs.visible == "train" and level == "node":
         taught = places(task.graphs.node_ptr, ids, task.splits.train)
@@ -189,9 +188,9 @@ def read_outputs(
         attention = Attention(state["edge_attention"], state["self_attention"], edge_ptr)
     means = None
     if subgraphs is not None:
-        means = read_means(state, task, subgraphs, plan.settings.control, plan.recipe.seed)
+        means = read_means(state, subgraphs, ids, task.spec.kind, plan.settings.control, plan.recipe.seed)
     kept = (state["logits"], state.get("graph"), state["nodes"], state["num_layers"], measured)
-    return TeacherOutputs(row, node_ptr, *kept, level, taught, foreign, attention, means)
+    return TeacherOutputs(row, node_ptr, *kept, level, plan.outputs.visible, taught, foreign, attention, means)
 
 
 def places(
@@ -201,9 +200,9 @@ def places(
     return torch.searchsorted(gather_ranges(node_ptr, ids), rows)
 
 
-def layout(task: GraphTask) -> tuple[Int[Tensor, " all_graphs"], Int[Tensor, " rows+1"]]:
-    """The outputs' row of every graph (-1 outside the training part), and where each row's nodes begin."""
-    ids = taught_graphs(task)
+def layout(task: GraphTask, visible: str) -> tuple[Int[Tensor, " all_graphs"], Int[Tensor, " rows+1"]]:
+    """The outputs' row of every graph (-1 where it is not taught), and where each row's nodes begin."""
+    ids = taught_graphs(task, visible)
     row = torch.full((len(task.graphs),), -1).index_copy(0, ids, torch.arange(len(ids)))
     return row, pointers(task.graphs.num_nodes[ids])
 
@@ -217,15 +216,16 @@ def read_teacher(
     keep: OutputsPlan,
     subgraphs: "Subgraphs | None" = None,
 ) -> dict:
-    """Logits of `teacher` and states of `state_source`, in the order in which the training graphs are packed.
+    """Logits of `teacher` and states of `state_source`, in the order in which the taught graphs are packed.
 
     Of the states only what is kept is read. `subgraphs`: over which means of the last node states are kept.
     Raises UserError where attention or node states are kept of a model that has none.
     """
-    row, node_ptr = layout(task)
-    subgraph_ptr = None if subgraphs is None else taught_subgraph_ptr(task, subgraphs)
+    row, node_ptr = layout(task, keep.visible)
+    ids = taught_graphs(task, keep.visible)
+    subgraph_ptr = None if subgraphs is None else taught_subgraph_ptr(subgraphs, ids)
     graphs, num_nodes = len(node_ptr) - 1, int(node_ptr[-1])
-    edge_ptr = pointers(task.graphs.num_edges[taught_graphs(task)])
+    edge_ptr = pointers(task.graphs.num_edges[ids])
     kept: dict[str, Tensor] = {}
     nodes: dict[int, Tensor] = {}
     num_layers = 0

@@ -18,7 +18,6 @@ from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.subgraphs.patching import Patching, patching_of
 from gnn_distill.data.task import GraphTask, TaskSpec
-from gnn_distill.errors import UserError
 from gnn_distill.models import build_student, build_teacher
 from gnn_distill.models.gnn_backbone import teacher_encoding
 from gnn_distill.models.known_outputs import check_known_outputs, read_known_outputs
@@ -39,7 +38,8 @@ class OutputsPlan:
     """Which of a teacher's outputs are kept."""
 
     visible: str
-    """Whose nodes the student is taught: those of the training part (train), or all that training sees (all)."""
+    """What the student is taught: examples with a training label (train), all that training sees (all), or, at graph
+    level, those of validation and test, too (transductive)."""
     layers: str
     """Whose node states: those of all layers, of the last, or of none."""
     attention: bool
@@ -88,7 +88,7 @@ def plan_teachers(config: TrainConfig, task: GraphTask) -> list[TeacherPlan]:
     teacher.ensemble of each kind, which differ in their seeds; first teacher.name, then the kinds teacher.also, which
     have its other keys. The first of all is that of a run with one teacher.
 
-    Raises UserError where there is no file `teacher.checkpoint`, as `visibility` does, and for a file of outputs as
+    Raises UserError where there is no file `teacher.checkpoint`, and for a file of outputs as
     `check_known_outputs` does.
     """
     teacher, plan = config.teacher, _twin if config.teacher.control == "self" else _gnn
@@ -110,7 +110,7 @@ def _gnn(config: TrainConfig, task: GraphTask, role: str) -> TeacherPlan:
     own = {key: value for key in OWN_RECIPE if (value := getattr(pretrain, key)) is not None}
     if teacher.name == "file":
         known = read_known_outputs(teacher, task.spec)
-        scored = check_known_outputs(known, teacher, task, config.signals.give)
+        scored = check_known_outputs(known, teacher, task, config.signals.give, visibility(task, config.signals.on))
     return TeacherPlan(
         role=role,
         settings=teacher,
@@ -187,14 +187,11 @@ def plan_outputs(config: TrainConfig, task: GraphTask) -> OutputsPlan:
 
 
 def visibility(task: GraphTask, on: str) -> str:
-    """What `signals.on` comes to: all nodes that training sees (auto at node level), or those of the training part.
+    """What `signals.on` comes to, as in `OutputsPlan.visible`.
 
     Which nodes training sees is the data set's `setting`: transductive, all; inductive, none of validation and test.
-    Raises UserError where all is asked for at graph level.
+    Graph level: auto is all where there are training graphs without a label.
     """
-    if task.spec.level == "graph" and on == "all":
-        raise UserError(
-            f"signals.on=all: {task.spec.name} is a graph-level task, and training sees no graph but its own. Choose "
-            "auto or train."
-        )
-    return "train" if task.spec.level == "graph" or on == "train" else "all"
+    if task.spec.level == "graph":
+        return {"train": "train", "all": "transductive"}.get(on, "train" if task.splits.unlabelled is None else "all")
+    return "train" if on == "train" else "all"

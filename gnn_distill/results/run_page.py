@@ -9,7 +9,7 @@ from markupsafe import Markup
 from omegaconf import OmegaConf
 
 from gnn_distill.config.schema.data import LOWER_IS_BETTER
-from gnn_distill.formatting import ROLES, duration, metric_label, shown
+from gnn_distill.formatting import ROLES, duration, metric_label, part_sizes, shown
 from gnn_distill.results.figures import WEIGHTED, draw_losses, draw_metric, draw_terms
 from gnn_distill.results.inline import svg
 from gnn_distill.results.probe_page import run_section
@@ -80,7 +80,7 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     split = summary.get("split", {})
     sizes = split.get("sizes", {})
     level = summary.get("level")
-    yield "Data", ", ".join(f"{size:,} {part}" for part, size in sizes.items()) + (f" {level}s" if level else "")
+    yield "Data", part_sizes(sizes) + (f" {level}s" if level else "")
     if len(classes := summary.get("classes") or ()) > 1 and list(classes) != ["0", "1"]:
         more = f" and {len(classes) - CLASSES} more" if len(classes) > CLASSES else ""
         yield "Classes", ", ".join(f"{index} = {name}" for index, name in enumerate(classes[:CLASSES])) + more

@@ -56,6 +56,8 @@ ADDED_KEYS = {
     "student.patch_hops": 1,
     "student.patch_walk": 8,
     "student.gnn_layers": 4,
+    "dataset.label_fraction": 1.0,
+    "dataset.unlabelled": None,
     "trainer.select": "best",
     "trainer.average_epochs": 3,
     "pretrain.max_pairs": None,
@@ -73,7 +75,7 @@ AFTERWARDS = ("probe",)
 """Sections about what is done with a finished run: they change nothing of it."""
 RESULT_NEUTRAL = ("trainer.out_of_memory", "alone")
 """Keys that change how a result is computed, or what it is shown beside, not the result."""
-FILES = ("dataset.path", "teacher.checkpoint", "teacher.outputs_file")
+FILES = ("dataset.path", "dataset.unlabelled", "teacher.checkpoint", "teacher.outputs_file")
 """Keys that name a file of the user's: its content counts, not its path."""
 
 

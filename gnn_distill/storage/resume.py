@@ -18,8 +18,8 @@ from gnn_distill.storage.run_directory import RUN, RunDirectory, is_finished
 from gnn_distill.storage.settings import FOLDER, Settings, values, without_locations
 
 WORD = "resume="
-TABLE = "dataset.path"
-"""Key of the CSV file of a run, which may have been moved since: its content is part of the hash of the settings."""
+FILES = ("path", "unlabelled")
+"""Keys of `dataset` that name files, which may have been moved since: their content is part of the settings' hash."""
 MAY_DIFFER = ("paths.", "tracker", "hydra")
 SHOWN = 5
 
@@ -83,8 +83,9 @@ class Resumption:
         """
         saved = without_locations(self.settings.config)
         if any(not word.lstrip("+~").startswith((*MAY_DIFFER, "-")) for word in self.given):
-            if TABLE in map(_key, self.given):
-                saved["dataset"]["path"] = cfg.dataset.path
+            for name in FILES:
+                if f"dataset.{name}" in map(_key, self.given):
+                    saved["dataset"][name] = cfg.dataset[name]
             changes = list(_differences(saved, without_locations(values(cfg))))
             if changes:
                 more = f" and {len(changes) - SHOWN} more" if len(changes) > SHOWN else ""

@@ -39,7 +39,8 @@ class Recipe:
     average_epochs: int = 3
     """Of how many epochs, with select=average."""
     taught: str = "train"
-    """Node level: whose nodes are rows of a batch, those of the training part (train) or all that training sees."""
+    """What is in a batch: examples with a training label (train), all that training sees (all), or, at graph level,
+    those of validation and test, too (transductive)."""
     repeats_shapes: bool = False
     """Whether batches have so few shapes that a kernel for each pays."""
     log_gradients: bool = False

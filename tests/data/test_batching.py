@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from random_graphs import pack, random_networks
 
 from gnn_distill.config.schema.encoding import EncodingConfig
-from gnn_distill.data.batching import BatchSampler, check_budget, collate, evaluation_batches
+from gnn_distill.data.batching import check_budget, collate, evaluation_batches
 from gnn_distill.data.encodings.structural import compute_encodings
+from gnn_distill.data.sampler import BatchSampler
 from gnn_distill.errors import UserError
 
 GRAPHS = pack([*random_networks(), nx.empty_graph(1), nx.empty_graph(3)])
@@ -91,6 +92,28 @@ def test_every_graph_once_an_epoch_within_the_budget(sizes, batch_size, max_pair
         assert torch.cat(batches).sort().values.tolist() == ids.tolist()
         assert max(len(batch) for batch in batches) <= batch_size
         assert max(padded_pairs(sizes, batches)) <= max_pairs
+
+
+@given(
+    labelled=st.integers(0, 60),
+    others=st.integers(0, 150),
+    batch_size=st.integers(1, 16),
+    window=st.integers(1, 20),
+    seed=st.integers(0, 5),
+)
+@settings(max_examples=40)
+def test_every_batch_has_its_share_of_two_kinds(labelled, others, batch_size, window, seed):
+    sizes = torch.randint(1, 40, (labelled + others,), generator=torch.Generator().manual_seed(seed))
+    ids, more = torch.arange(labelled + others)[torch.randperm(labelled + others)].split([labelled, others])
+    batches = BatchSampler(sizes, batch_size, 10**6, seed, ids, window, more).epoch(2)
+    if not labelled + others:
+        assert batches == []
+        return
+    assert torch.cat(batches).sort().values.tolist() == list(range(labelled + others))
+    lengths, shares = [len(batch) for batch in batches], [int(torch.isin(batch, ids).sum()) for batch in batches]
+    assert max(lengths) <= batch_size
+    assert max(shares) - min(shares) <= 1
+    assert max(lengths) - min(lengths) <= 1
 
 
 SIZES = torch.randint(5, 60, (1000,), generator=torch.Generator().manual_seed(0))

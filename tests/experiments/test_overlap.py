@@ -26,7 +26,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     def load(dataset: DatasetConfig, paths: PathsConfig) -> SimpleNamespace:
         folds.append((dataset.fold, dataset.split_seed))
         graphs = SimpleNamespace(node_ptr=torch.arange(9), edge_index=torch.full((2, 1), dataset.split_seed))
-        return SimpleNamespace(graphs=graphs, splits=Splits(*map(torch.tensor, FOLDS[dataset.fold])))
+        return SimpleNamespace(own_graphs=graphs, splits=Splits(*map(torch.tensor, FOLDS[dataset.fold])))
 
     monkeypatch.setattr(overlap, "load_task", load)
     return folds

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_tasks import make_node_task, make_runtime, make_task
+from small_tasks import make_node_task, make_runtime
 from test_distill import CONFIG, TERMS, run
 
 from gnn_distill.config.schema.run import SignalsConfig, TrainConfig, TrainerConfig
@@ -98,11 +98,6 @@ def test_labels_of_validation_and_test_nodes_are_not_learned_from(tmp_path: Path
         _, student, _ = run(tmp_path / str(shift), task, config)
         weights.append(torch.cat([value.flatten() for value in student.state_dict().values()]))
     assert torch.equal(*weights)
-
-
-def test_other_graphs_than_those_of_training_are_never_taught() -> None:
-    with pytest.raises(UserError, match=r"signals\.on=all: small is a graph-level task"):
-        visibility(make_task(), "all")
 
 
 def test_a_graph_beyond_the_budget_is_refused_with_the_students_that_take_it() -> None:

@@ -94,13 +94,16 @@ def test_sources_are_those_that_a_run_needs(monkeypatch: pytest.MonkeyPatch) -> 
     assert not [name for name in modules if name.startswith(("gnn_distill.models.students.", "gnn_distill.results"))]
 
 
-def test_a_run_is_known_by_what_is_in_the_files_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("key", ["path", "unlabelled"])
+def test_a_run_is_known_by_what_is_in_the_files_it_names(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     table, other = Path("molecules.csv"), Path("moved.csv")
     table.write_text("smiles,y\nC,1\n")
 
     def hashed(path: Path, checkpoint: str | None = None) -> str:
-        return config_hash(config(dataset={"path": str(path)}, teacher={"checkpoint": checkpoint}))
+        return config_hash(config(dataset={key: str(path)}, teacher={"checkpoint": checkpoint}))
 
     before = hashed(table)
     other.write_bytes(table.read_bytes())

@@ -7,6 +7,8 @@ from omegaconf import MISSING
 
 from gnn_distill.config.schema.fields import choice, number, positive, section
 
+SMILES_TABLE, SMILES_LINES, SAVED_GRAPHS = ".csv", ".smi", ".pt"
+"""Endings of `dataset.unlabelled`: a table, one molecule per line with its SMILES first, a list of PyG graphs."""
 LOWER_IS_BETTER = ("mae", "rmse", "log10_mse")
 """Error metrics; of all others higher values are better."""
 
@@ -53,6 +55,11 @@ class DatasetConfig:
     """Seed of a seeded split; `seed` never changes the split."""
     train_fraction: float = positive(1.0, high=1.0)
     """Fraction of the training part that is kept (stratified, seeded by split_seed), for studies with few labels."""
+    label_fraction: float = positive(1.0, high=1.0)
+    """Fraction of the kept training graphs whose labels are kept, drawn alike; the student hears its teacher on the
+    others."""
+    unlabelled: str | None = None
+    """File of further training graphs without labels: SMILES (.csv, .smi), or a list of PyG graphs (.pt)."""
     metric: str | None = choice(
         *(None, "accuracy", "roc_auc", "average_precision", "macro_f1", "balanced_accuracy", "mae", "rmse", "log10_mse")
     )

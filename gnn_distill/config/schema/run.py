@@ -91,7 +91,8 @@ class SignalsConfig:
     """What the teacher gives: nodes: all of it; subgraphs: means of its node states over those of alignment.source,
     graph states and predictions; graphs: graph states and predictions; logits: predictions only."""
     on: str = choice("auto", "auto", "train", "all")
-    """Node level: nodes on which the teacher teaches; auto: all that training sees; train: the training nodes only."""
+    """Graphs, or nodes, on which the teacher teaches; auto: all that training sees; train: those with a training label;
+    all: at graph level those of validation and test, too (inputs only: a transductive run)."""
     dtype: str = choice("float32", "float32", "float16")
     """Number format of the node states, or their means over subgraphs, on disk."""
     layers: str = choice("auto", "auto", "all", "last")

@@ -30,6 +30,15 @@ def find_shared_graphs(graphs: PackedGraphs, splits: Splits) -> dict[str, Any]:
     return pairs | {"contradicting": _count(twins, y, everywhere, everywhere)["other_label"]}
 
 
+def held_out_twins(graphs: PackedGraphs, splits: Splits, others: PackedGraphs) -> dict[str, Tensor]:
+    """By part, val and test, which of the graphs `others` equal one of that part: masks [others]."""
+    ids = graph_parts(graphs, splits)
+    held = {part: ids[part] for part in ("val", "test")}
+    together = graphs.select(torch.cat(list(held.values()))).followed_by(others)
+    *twins, new = _twins(together, torch.arange(len(together))).split([*map(len, held.values()), len(others)])
+    return {part: (new >= 0) & torch.isin(new, twin) for part, twin in zip(held, twins, strict=True)}
+
+
 def notices_on(shared: dict[str, Any], graphs: PackedGraphs, splits: Splits, molecules: bool) -> list[str]:
     """Notices of `find_shared_graphs`; for molecules, SMILES show better which ones are shared, so that is left out."""
     sizes = {part: len(ids) for part, ids in graph_parts(graphs, splits).items()}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,10 +14,10 @@ from gnn_distill.data.assembly.checks import check_parts, count_missing, count_r
 from gnn_distill.data.assembly.graph_overlap import find_shared_graphs, notices_on
 from gnn_distill.data.assembly.label_checks import check_targets
 from gnn_distill.data.assembly.node_splits import keep_fraction_of_graphs, separates_graphs
-from gnn_distill.data.assembly.splits import keep_fraction
+from gnn_distill.data.assembly.splits import hide_labels, keep_fraction
 from gnn_distill.data.packed import PackedGraphs, mean_log_degree
 from gnn_distill.data.task import METRICS, Features, GraphTask, Splits, TaskSpec
-from gnn_distill.errors import UserError
+from gnn_distill.errors import UserError, refuse
 
 if TYPE_CHECKING:
     from gnn_distill.config.schema.data import DatasetConfig
@@ -67,16 +68,21 @@ def assemble(
     separate = graphs.level == "node" and separates_graphs(graphs, splits)
     if (graphs.level == "graph" or separate) and not molecules:
         notices += notices_on_edges(graphs)
+    keep = partial(keep_fraction, y=graphs.y, kind=kind)
     if separate:
-        splits = keep_fraction_of_graphs(splits, graphs, dataset.train_fraction, dataset.split_seed)
-    else:
-        splits = keep_fraction(splits, graphs.y, kind, dataset.train_fraction, dataset.split_seed)
+        keep = partial(keep_fraction_of_graphs, graphs=graphs)
+    splits = keep(splits, fraction=dataset.train_fraction, seed=dataset.split_seed)
+    if dataset.label_fraction < 1:
+        if graphs.level == "node" and not separate:
+            raise refuse_hidden_nodes(dataset)
+        labelled = keep(splits, fraction=dataset.label_fraction, seed=dataset.split_seed)
+        graphs, splits = hide_labels(graphs, splits, labelled.train)
     if not all(len(ids) for ids in (splits.train, splits.val, splits.test)):
         count = f"{len(graphs.y)} {graphs.level}s"
         raise UserError(f"{dataset.name}: {count} are too few for training, validation and test splits.")
     notices += count_missing(graphs.y, splits)
-    edited = dataset.train_fraction < 1
-    notices += check_targets(graphs.y, splits, kind, metric, target_names, edited, graphs.level, class_names)
+    thinned = [key for key in ("train_fraction", "label_fraction") if getattr(dataset, key) < 1]
+    notices += check_targets(graphs.y, splits, kind, metric, target_names, thinned, graphs.level, class_names)
     mean, std = standardisation(graphs.y[splits.train], kind, len(target_names))
     if standardised:
         node_features = with_moments(node_features, graphs.x[graphs.nodes_of(splits.train)], standardised)
@@ -103,8 +109,19 @@ def assemble(
         task.setting = "separate"
     if not task.split_by_graph:
         return task
-    shared = find_shared_graphs(graphs, splits)
-    return replace(task, notices=notices + notices_on(shared, graphs, splits, molecules), shared_graphs=shared)
+    seen = replace(splits, train=splits.training)
+    shared = find_shared_graphs(graphs, seen)
+    return replace(task, notices=notices + notices_on(shared, graphs, seen, molecules), shared_graphs=shared)
+
+
+def refuse_hidden_nodes(dataset: "DatasetConfig") -> UserError:
+    """Why labels are not hidden by graph where there is one graph, and what thins them."""
+    return refuse(
+        "dataset.label_fraction",
+        dataset.label_fraction,
+        f"it hides the labels of whole graphs, and {dataset.name} is one graph, whose nodes without a label are seen "
+        f"in any case. Set dataset.train_fraction={dataset.label_fraction}, which thins the training labels there.",
+    )
 
 
 def standardisation(y: Tensor, kind: str, num_outputs: int) -> tuple[tuple[float, ...], tuple[float, ...]]:

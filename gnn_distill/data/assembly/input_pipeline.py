@@ -9,7 +9,7 @@ from torch_geometric.utils import coalesce, remove_self_loops, to_undirected
 
 from gnn_distill.data.assembly.graphs import check_edges
 from gnn_distill.data.packed import PackedGraphs, degree_column, pointers
-from gnn_distill.data.task import TaskSpec
+from gnn_distill.data.task import Features, TaskSpec
 from gnn_distill.errors import UserError
 
 if TYPE_CHECKING:
@@ -118,6 +118,16 @@ class InputPipeline:
             edge_ptr=pointers(torch.bincount(owner, minlength=len(graphs))),
         )
         return with_reverses(graphs) if self.add_reverses else graphs
+
+
+def typed(graphs: PackedGraphs, spec: TaskSpec) -> PackedGraphs:
+    """Graphs that fit a task, with features in its number formats."""
+
+    def cast(values: Tensor, features: Features) -> Tensor:
+        return values.float() if features.kind == "continuous" else values.long()
+
+    edge_attr = None if graphs.edge_attr is None else cast(graphs.edge_attr, spec.edge_features)
+    return replace(graphs, x=cast(graphs.x, spec.node_features), edge_attr=edge_attr)
 
 
 def with_reverses(graphs: PackedGraphs) -> PackedGraphs:

@@ -173,7 +173,7 @@ def misfit(values: Tensor | None, features: Features, what: str, spec: TaskSpec,
     if values is not None and values.size(1) == features.width:
         return ""
     width = "no" if values is None else values.size(1)
-    mismatch = f"{width} {what} features; the student was trained on {spec.name} with {features.width}"
+    mismatch = f"{width} {what} features; graphs of {spec.name} have {features.width}"
     return f"{mismatch}, as {pipeline.origin} gives them" if pipeline.origin else mismatch
 
 

@@ -1,5 +1,7 @@
 """Checks of labels: whether each part of a split can be learned, and measured."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -17,19 +19,19 @@ def check_targets(
     kind: str,
     metric: str,
     names: tuple[str, ...],
-    edited: bool = False,
+    thinned: Sequence[str] = (),
     level: str = "graph",
     class_names: tuple[str, ...] = (),
 ) -> list[str]:
     """Notices of classes absent from a split; raises UserError if learning or the metric would be meaningless.
 
     Published node splits lack rare classes in the training split: at node level two classes suffice there.
-    y: [N, T]; edited: the training split was reduced by `dataset.train_fraction`.
+    y: [N, T]; thinned: the keys of `dataset` that have reduced the training labels.
     """
     if (beyond := y.abs() > torch.finfo(torch.float).max).any():
         count = int(beyond.any(1).sum())
         raise UserError(f"{count} {level}s have labels that are infinite or beyond 3e38. Fix or remove them.")
-    thinner = " Or raise dataset.train_fraction." if edited else ""
+    thinner = f" Or raise dataset.{' or dataset.'.join(thinned)}." if thinned else ""
     remedy = f"Choose another dataset.split, dataset.split_seed or dataset.fold.{thinner}"
     parts = {"training": splits.train, "validation": splits.val, "test": splits.test}
     if kind == "regression":

@@ -35,7 +35,8 @@ def with_shared_molecules(task: GraphTask, smiles: Sequence[str]) -> MoleculeTas
     most sets, which takes milliseconds.
     """
     task = MoleculeTask(**{known.name: getattr(task, known.name) for known in fields(task)}, smiles=tuple(smiles))
-    parts = {part: getattr(task.splits, part) for part in PARTS}
+    splits = replace(task.splits, train=task.splits.training)
+    parts = {part: getattr(splits, part) for part in PARTS}
     keys = composition(task.graphs)
     places: dict[int, set[str]] = defaultdict(set)
     for part, ids in parts.items():
@@ -91,12 +92,18 @@ def _differ(y: Tensor) -> bool:
 
 def composition(graphs: PackedGraphs) -> Int[Tensor, " graphs"]:
     """A number for each graph, equal for the same molecule however it is written: a sum over its atoms and bonds."""
-    atom = _kinds(_without(graphs.x, CHIRALITY))
+    graphs = without_stereo(graphs)
+    atom = _kinds(graphs.x)
     source, target = atom[graphs.global_edge_index]
-    bond = _kinds(torch.cat([source[:, None], target[:, None], _without(graphs.edge_attr, STEREO)], dim=1))
+    bond = _kinds(torch.cat([source[:, None], target[:, None], graphs.edge_attr], dim=1))
     owner = graphs.node_graph
     of_atoms = torch.zeros(len(graphs), dtype=torch.long).index_add_(0, owner, _scattered(atom))
     return of_atoms.index_add_(0, owner[graphs.global_edge_index[0]], _scattered(bond) * 3)
+
+
+def without_stereo(graphs: PackedGraphs) -> PackedGraphs:
+    """Molecules without the columns that depend on how a SMILES is written."""
+    return replace(graphs, x=_without(graphs.x, CHIRALITY), edge_attr=_without(graphs.edge_attr, STEREO))
 
 
 def canonical(smiles: str) -> str:

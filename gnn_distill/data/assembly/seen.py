@@ -11,7 +11,7 @@ from torch import Tensor
 from gnn_distill.data.assembly.graphs import graphs_with
 from gnn_distill.data.assembly.input_pipeline import InputPipeline
 from gnn_distill.data.packed import PackedGraphs, gather_ranges
-from gnn_distill.data.task import GraphTask
+from gnn_distill.data.task import GraphTask, taught_graphs
 
 Categories = list[list[int]]
 
@@ -28,10 +28,9 @@ class Seen:
     """The kinds of `edge_kinds` that occur."""
 
     @classmethod
-    def in_training(cls, task: GraphTask) -> "Seen":
-        """The contents of the training graphs; at node level, those with a training node."""
-        graphs, ids = task.graphs, task.splits.train
-        ids = graphs.graphs_of(ids) if graphs.level == "node" else ids
+    def in_training(cls, task: GraphTask, visible: str = "train") -> "Seen":
+        """The contents of the graphs that training sees, as in `taught_graphs`."""
+        graphs, ids = task.graphs, taught_graphs(task, visible)
         nodes, edges = gather_ranges(graphs.node_ptr, ids), gather_ranges(graphs.edge_ptr, ids)
         kinds = edge_kinds(graphs.global_edge_index[:, edges], len(graphs.x))
         return cls(

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gnn_distill.data.packed import PackedGraphs, gather_ranges
 from gnn_distill.data.reading.mirror import data_root, find
 from gnn_distill.data.task import Splits
 from gnn_distill.errors import UserError
@@ -143,6 +144,19 @@ def keep_fraction(splits: Splits, y: Tensor, kind: str, fraction: float, seed: i
     ids = splits.train.numpy()
     kept = take(strata(y[splits.train], kind), fraction, np.random.default_rng(seed))
     return replace(splits, train=torch.from_numpy(ids[kept]))
+
+
+def hide_labels(graphs: PackedGraphs, splits: Splits, labelled: Tensor) -> tuple[PackedGraphs, Splits]:
+    """The training examples `labelled` as training split, and all others as `unlabelled`, with labels that are NaN.
+
+    At node level the labels of whole graphs are hidden: those without a node in `labelled`.
+    """
+    hidden = splits.train[~torch.isin(splits.train, labelled)]
+    if not len(hidden):
+        return graphs, splits
+    rows = hidden if graphs.level == "graph" else gather_ranges(graphs.node_ptr, graphs.graphs_of(hidden))
+    without = replace(graphs, y=graphs.y.index_fill(0, rows, torch.nan))
+    return without, replace(splits, train=labelled, unlabelled=hidden)
 
 
 def check_fold(fold: int, folds: int, what: str) -> None:

@@ -27,7 +27,9 @@ def read_saved_graphs(path: Path) -> list[object]:
         UserError: for a file that holds something else, or names other classes than PyG's Data.
     """
     try:
-        with torch.serialization.safe_globals(SAFE):
+        # The context ends by removing all that it was given, also what PyG has registered for good.
+        known = torch.serialization.get_safe_globals()
+        with torch.serialization.safe_globals([kind for kind in SAFE if kind not in known]):
             found = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
         why = " ".join(str(error).split("WeightsUnpickler error: ")[-1].split(" Please use ")[0].split())[:200]

@@ -6,6 +6,7 @@ from omegaconf import OmegaConf
 
 from gnn_distill.config.node_families import module_behind, sources
 from gnn_distill.config.plugins import function_of
+from gnn_distill.data.assembly.further import with_further_graphs
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError, suggest
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def load_task(dataset: "DatasetConfig", paths: "PathsConfig") -> GraphTask:
-    """The data set of the config, read by the `load` of the module named by `dataset.source`.
+    """The data set of the config, read by the `load` of the module named by `dataset.source`, and `dataset.unlabelled`.
 
     A source with a dot is a module of the user's.
 
@@ -26,4 +27,5 @@ def load_task(dataset: "DatasetConfig", paths: "PathsConfig") -> GraphTask:
     if dataset.source not in (choices := sources()) and "." not in dataset.source:
         hint = suggest(dataset.source, choices)
         raise UserError(f"dataset.source={dataset.source}: unknown source.{hint} Choose {', '.join(choices)}.")
-    return function_of("dataset.source", module_behind(dataset.source), "load")(dataset, paths)
+    task = function_of("dataset.source", module_behind(dataset.source), "load")(dataset, paths)
+    return with_further_graphs(task, dataset) if dataset.unlabelled else task

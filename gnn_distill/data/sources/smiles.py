@@ -1,6 +1,5 @@
 """The user's own molecules, from a CSV file of SMILES and targets."""
 
-import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +17,10 @@ from gnn_distill.data.assembly.molecules_ogb import CODINGS
 from gnn_distill.data.assembly.splits import check_fold, check_split_name, random_split, strata, stratified_split
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.reading.columns import Column
+from gnn_distill.data.reading.csv_files import need, read_table
 from gnn_distill.data.reading.targets import read_targets
 from gnn_distill.data.task import GraphTask, Splits
-from gnn_distill.errors import UserError, refuse, suggest
+from gnn_distill.errors import UserError, refuse
 
 if TYPE_CHECKING:
     from gnn_distill.config.schema.data import PathsConfig, SmilesConfig
@@ -104,43 +104,6 @@ def choose_rows(
     return kept, notices
 
 
-def read_table(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """The CSV file as stripped text, indexed by line; and notices.
-
-    Raises UserError if it is missing or not a table. Blank lines are kept, except at the end.
-    """
-    if not path.is_file():
-        near = suggest(path.name, [file.name for file in path.parent.glob("*.csv")] if path.parent.is_dir() else [])
-        raise UserError(f"dataset.path={path}: no such file.{near}")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # lines that are longer than the header
-            header = pd.read_csv(path, header=None, nrows=1, dtype=str, index_col=False).iloc[0].dropna()
-            table = pd.read_csv(path, skip_blank_lines=False, index_col=False, dtype=str, na_filter=False)
-    except Exception as error:  # of any kind: pandas also opens archives, by their ending
-        message = " ".join(str(error).split())
-        raise UserError(
-            f"dataset.path={path}: this is not a CSV file with a header ({message}). "
-            "Save it as UTF-8 text with columns separated by commas."
-        ) from error
-    if twice := sorted(header[header.duplicated()].unique()):
-        raise UserError(f"dataset.path={path}: several columns are named {', '.join(twice)}. Rename them.")
-    table = table.fillna("")  # of rows that are too short
-    # A quoted cell may hold line breaks; the header is line 1.
-    breaks = sum(table[column].str.count("\n") for column in table)
-    table.index = 2 + header.str.count("\n").sum() + np.arange(len(table)) + breaks.cumsum() - breaks
-    table = table.apply(lambda cells: cells.str.strip())
-    filled = table.index[(table != "").any(axis=1)]
-    if filled.empty:
-        raise UserError(f"dataset.path={path}: the file has a header and no rows.")
-    table = table.loc[: filled.max()]
-    again = (table == [str(name).strip() for name in table]).all(axis=1)
-    notices = []
-    if again.any():
-        notices = [f"Lines that repeat the header are skipped: {', '.join(map(str, table.index[again][:3]))}."]
-    return table[~again], notices
-
-
 def check_columns(table: pd.DataFrame, dataset: "SmilesConfig") -> None:
     """Raise UserError unless the columns in the config exist, each once."""
     need(table, dataset.path, "dataset.smiles_column", dataset.smiles_column)
@@ -150,14 +113,6 @@ def check_columns(table: pd.DataFrame, dataset: "SmilesConfig") -> None:
             raise UserError(f"dataset.target_columns: '{column}' is the SMILES column.")
     if len(set(dataset.target_columns)) < len(dataset.target_columns):
         raise refuse("dataset.target_columns", list(dataset.target_columns), "a column is listed twice.")
-
-
-def need(table: pd.DataFrame, path: str, key: str, column: str) -> None:
-    """Raise UserError unless the table has this column."""
-    if column not in table:
-        columns = ", ".join(map(str, table.columns))
-        advice = suggest(column, table.columns) if len(table.columns) > 1 else " Columns are separated by commas."
-        raise UserError(f"{key}: there is no column '{column}'.{advice} Columns: {columns}. File: {path}.")
 
 
 def split(dataset: "SmilesConfig", smiles: list[str], lines: tuple[int, ...], groups: np.ndarray) -> Splits:

@@ -1,0 +1,54 @@
+"""CSV files of the user's, as text, with the line of every row."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gnn_distill.errors import UserError, suggest
+
+
+def read_table(path: Path, key: str = "dataset.path") -> tuple[pd.DataFrame, list[str]]:
+    """The CSV file as stripped text, indexed by line; and notices. key: that names it in messages.
+
+    Raises UserError if it is missing or not a table. Blank lines are kept, except at the end.
+    """
+    if not path.is_file():
+        near = suggest(path.name, [file.name for file in path.parent.glob("*.csv")] if path.parent.is_dir() else [])
+        raise UserError(f"{key}={path}: no such file.{near}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # lines that are longer than the header
+            header = pd.read_csv(path, header=None, nrows=1, dtype=str, index_col=False).iloc[0].dropna()
+            table = pd.read_csv(path, skip_blank_lines=False, index_col=False, dtype=str, na_filter=False)
+    except Exception as error:  # of any kind: pandas also opens archives, by their ending
+        message = " ".join(str(error).split())
+        raise UserError(
+            f"{key}={path}: this is not a CSV file with a header ({message}). "
+            "Save it as UTF-8 text with columns separated by commas."
+        ) from error
+    if twice := sorted(header[header.duplicated()].unique()):
+        raise UserError(f"{key}={path}: several columns are named {', '.join(twice)}. Rename them.")
+    table = table.fillna("")  # of rows that are too short
+    # A quoted cell may hold line breaks; the header is line 1.
+    breaks = sum(table[column].str.count("\n") for column in table)
+    table.index = 2 + header.str.count("\n").sum() + np.arange(len(table)) + breaks.cumsum() - breaks
+    table = table.apply(lambda cells: cells.str.strip())
+    filled = table.index[(table != "").any(axis=1)]
+    if filled.empty:
+        raise UserError(f"{key}={path}: the file has a header and no rows.")
+    table = table.loc[: filled.max()]
+    again = (table == [str(name).strip() for name in table]).all(axis=1)
+    notices = []
+    if again.any():
+        notices = [f"Lines that repeat the header are skipped: {', '.join(map(str, table.index[again][:3]))}."]
+    return table[~again], notices
+
+
+def need(table: pd.DataFrame, path: str, key: str, column: str) -> None:
+    """Raise UserError unless the table has this column."""
+    if column not in table:
+        columns = ", ".join(map(str, table.columns))
+        advice = suggest(column, table.columns) if len(table.columns) > 1 else " Columns are separated by commas."
+        raise UserError(f"{key}: there is no column '{column}'.{advice} Columns: {columns}. File: {path}.")
