@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gnn_distill.models.ensemble import mean_logits
-from gnn_distill.pipeline.teacher_outputs import TeacherOutputs
+from gnn_distill.pipeline.kept_outputs import TeacherOutputs
 
 
 def together(outputs: Sequence[TeacherOutputs], kind: str) -> TeacherOutputs:

@@ -20,10 +20,10 @@ from gnn_distill.models import build_student
 from gnn_distill.models.layers.heads import Output
 from gnn_distill.models.reused_head import ReusingStudent
 from gnn_distill.pipeline.fitting import run_fit
+from gnn_distill.pipeline.kept_outputs import TeacherOutputs
 from gnn_distill.pipeline.out_of_memory import fit_within_memory
 from gnn_distill.pipeline.runtime import Runtime, seed_stage
 from gnn_distill.pipeline.subgraphs import StoredStructure, with_distances
-from gnn_distill.pipeline.teacher_outputs import TeacherOutputs
 from gnn_distill.training.checkpointer import Checkpointer
 from gnn_distill.training.loop import FitResult
 from gnn_distill.training.recipe import student_recipe

@@ -13,8 +13,8 @@ from gnn_distill.data.encodings.structural import StructuralEncodings
 from gnn_distill.data.task import GraphTask
 from gnn_distill.models import count_parameters
 from gnn_distill.pipeline.evaluate import constant_scores
+from gnn_distill.pipeline.kept_outputs import TeacherOutputs
 from gnn_distill.pipeline.runtime import Runtime
-from gnn_distill.pipeline.teacher_outputs import TeacherOutputs
 from gnn_distill.storage import checkpoint
 from gnn_distill.storage.provenance import environment
 from gnn_distill.storage.store import Entry

@@ -30,11 +30,12 @@ from gnn_distill.errors import UserError
 from gnn_distill.losses.task import make_task_loss
 from gnn_distill.models.representations import Representations
 from gnn_distill.pipeline.evaluate import evaluate_splits
+from gnn_distill.pipeline.kept_outputs import TeacherOutputs
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.student import check_student
 from gnn_distill.pipeline.subgraphs import StoredStructure
 from gnn_distill.pipeline.teacher import train_teacher
-from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, compute_teacher_outputs
+from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
 from gnn_distill.pipeline.teacher_plan import plan_outputs, plan_teacher
 from gnn_distill.storage.store import Entry
 

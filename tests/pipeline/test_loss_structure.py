@@ -33,10 +33,11 @@ from gnn_distill.models.layers.standardise import Standardise
 from gnn_distill.models.reused_head import ReusingStudent
 from gnn_distill.models.transformer_backbone import Transformer
 from gnn_distill.pipeline.encodings import stored_encodings
+from gnn_distill.pipeline.kept_outputs import TeacherOutputs
 from gnn_distill.pipeline.student import check_student, train_student
 from gnn_distill.pipeline.subgraphs import StoredStructure
 from gnn_distill.pipeline.teacher import train_teacher
-from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, compute_teacher_outputs
+from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
 from gnn_distill.pipeline.teacher_plan import plan_teacher
 from gnn_distill.predict import save_student
 

@@ -15,9 +15,10 @@ from gnn_distill.errors import UserError
 from gnn_distill.losses.task import make_task_loss
 from gnn_distill.pipeline.encodings import stored_encodings
 from gnn_distill.pipeline.evaluate import evaluate_splits
+from gnn_distill.pipeline.kept_outputs import TeacherOutputs
 from gnn_distill.pipeline.student import check_student, train_student
 from gnn_distill.pipeline.teacher import train_teacher
-from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, compute_teacher_outputs
+from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
 from gnn_distill.pipeline.teacher_plan import plan_teacher, visibility
 from gnn_distill.storage.run_directory import read_metrics
 

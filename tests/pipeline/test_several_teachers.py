@@ -17,9 +17,10 @@ from gnn_distill.losses.task import make_task_loss
 from gnn_distill.models.ensemble import Ensemble
 from gnn_distill.pipeline.ensemble import together
 from gnn_distill.pipeline.finished_run import load_data, load_models, read_finished_run
+from gnn_distill.pipeline.kept_outputs import TeacherOutputs
 from gnn_distill.pipeline.summary import describe_control
 from gnn_distill.pipeline.teacher import store_key, train_teacher
-from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, compute_teacher_outputs
+from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
 from gnn_distill.pipeline.teacher_plan import TeacherPlan, plan_teacher, plan_teachers
 from gnn_distill.results.run_page import run_page
 from gnn_distill.storage.run_directory import read_metrics

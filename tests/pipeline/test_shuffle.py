@@ -15,9 +15,10 @@ from gnn_distill.data.packed import pointers
 from gnn_distill.data.task import GraphTask
 from gnn_distill.losses.task import make_task_loss
 from gnn_distill.losses.term import Requires
+from gnn_distill.pipeline.kept_outputs import TeacherOutputs
 from gnn_distill.pipeline.shuffled_teacher import another_of_class, foreign_graphs, foreign_nodes, predicted_classes
 from gnn_distill.pipeline.teacher import train_teacher
-from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, compute_teacher_outputs
+from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
 from gnn_distill.pipeline.teacher_plan import plan_teacher, visibility
 from gnn_distill.storage.store import Entry
 

@@ -15,9 +15,10 @@ from gnn_distill.config.schema.run import SignalsConfig, TrainConfig, TrainerCon
 from gnn_distill.data.batching import collate
 from gnn_distill.data.task import GraphTask
 from gnn_distill.models import build_teacher
+from gnn_distill.pipeline.kept_outputs import TeacherOutputs
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.teacher import untrained_teacher
-from gnn_distill.pipeline.teacher_outputs import TeacherOutputs, compute_teacher_outputs, moments
+from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs, moments
 from gnn_distill.pipeline.teacher_plan import plan_teacher
 from gnn_distill.storage.store import Entry
 
