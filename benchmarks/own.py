@@ -22,7 +22,7 @@ from gnn_distill.data.subgraphs.patching import patching_of
 from gnn_distill.data.task import GraphTask
 from gnn_distill.interruption import Interruption
 from gnn_distill.losses.task import make_task_loss
-from gnn_distill.pipeline.encodings import stored_encodings
+from gnn_distill.pipeline.patches import stored_inputs
 from gnn_distill.pipeline.runtime import Runtime, make_fabric
 from gnn_distill.pipeline.student import student_and_objective
 from gnn_distill.pipeline.subgraphs import with_distances
@@ -109,7 +109,7 @@ class OwnTraining:
             teacher, entry = train_teacher(runtime, task, None, task_loss, plan)
             known, _ = compute_teacher_outputs(runtime, task, None, teacher, entry, plan)
         self.model, self.objective = student_and_objective(runtime, task, task_loss, known, config, teacher)
-        encodings, _ = stored_encodings(runtime, task, config.encoding, patching_of(config.student, task.spec))
+        encodings, _ = stored_inputs(runtime, task, config.encoding, patching_of(config.student, task.spec))
         requires = self.objective.requires
         if requires.distances:
             encodings = with_distances(runtime, task, encodings)

@@ -27,7 +27,7 @@ RUN = (
 STAGES = {
     "train_teacher": ("teacher", 8),
     "compute_teacher_outputs": ("signals", 8),
-    "stored_encodings": ("encodings", 2),
+    "stored_inputs": ("encodings", 2),
     "train_student": ("student", 8),
     "evaluate_splits": ("evaluation", 8),
 }

@@ -22,11 +22,11 @@ from gnn_distill.formatting import METRIC_LABELS, ROLES, part_sizes, role_label,
 from gnn_distill.interruption import Interrupted, Interruption
 from gnn_distill.losses.task import make_task_loss
 from gnn_distill.models.ensemble import as_one
-from gnn_distill.pipeline.encodings import stored_encodings
 from gnn_distill.pipeline.ensemble import together
 from gnn_distill.pipeline.evaluate import evaluate_splits
 from gnn_distill.pipeline.finished_run import FinishedRun
 from gnn_distill.pipeline.kept_predictions import KeptPredictions
+from gnn_distill.pipeline.patches import stored_inputs
 from gnn_distill.pipeline.probe import probe_run
 from gnn_distill.pipeline.profile import profile_run
 from gnn_distill.pipeline.runtime import Runtime, make_fabric
@@ -117,7 +117,7 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
         with seconds.of("teacher"):
             first = plans[0]  # all read the same
             if first.encoding != EncodingConfig() or first.patching:
-                made.encodings["teacher"], _ = stored_encodings(runtime, task, first.encoding, first.patching)
+                made.encodings["teacher"], _ = stored_inputs(runtime, task, first.encoding, first.patching)
             for plan in plans:
                 made.teachers[plan.role], made.entries[plan.role] = train_teacher(
                     runtime, task, made.encodings["teacher"], task_loss, plan
@@ -141,7 +141,7 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     # --- 3 student ---
     if has_student:
         with seconds.of("encodings"):
-            made.encodings["student"], made.entries["encodings"] = stored_encodings(
+            made.encodings["student"], made.entries["encodings"] = stored_inputs(
                 runtime, task, config.encoding, patching_of(config.student, task.spec)
             )
         print_reused(console, made.entries, config.paths.store)

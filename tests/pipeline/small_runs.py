@@ -9,8 +9,8 @@ from gnn_distill.config.schema.run import OptimConfig, PretrainConfig, TrainConf
 from gnn_distill.data.subgraphs.patching import patching_of
 from gnn_distill.data.task import GraphTask
 from gnn_distill.losses.task import make_task_loss
-from gnn_distill.pipeline.encodings import stored_encodings
 from gnn_distill.pipeline.ensemble import together
+from gnn_distill.pipeline.patches import stored_inputs
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.student import train_student
 from gnn_distill.pipeline.subgraphs import StoredStructure
@@ -45,5 +45,5 @@ def run_stages(runtime: Runtime, task: GraphTask, config: TrainConfig) -> tuple[
             for one, plan in zip(trained, plans, strict=True)
         ]
         kept, teacher = together(outputs, task.spec.kind), trained[0][0]
-    encodings, _ = stored_encodings(runtime, task, config.encoding, patching_of(config.student, task.spec))
+    encodings, _ = stored_inputs(runtime, task, config.encoding, patching_of(config.student, task.spec))
     return train_student(runtime, task, encodings, task_loss, kept, config, teacher)
