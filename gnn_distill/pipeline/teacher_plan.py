@@ -17,6 +17,7 @@ from gnn_distill.config.schema.objective import AlignmentConfig
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.task import GraphTask, TaskSpec
+from gnn_distill.errors import UserError
 from gnn_distill.models import build_student, build_teacher
 from gnn_distill.models.gnn_backbone import teacher_encoding
 from gnn_distill.models.known_outputs import check_known_outputs, read_known_outputs
@@ -160,8 +161,7 @@ def _twin(config: TrainConfig, task: GraphTask, role: str) -> TeacherPlan:
 def plan_outputs(config: TrainConfig, task: GraphTask) -> OutputsPlan:
     """What the student's losses may read of the teacher, as far as it is given, and what `signals` asks for beside it.
 
-    Raises UserError where graphs or their parts are given at node level, whose terms compare nodes, and as `visibility`
-    does.
+    Raises UserError where graphs or their parts are given at node level, whose terms compare nodes.
     """
     signals, micro = config.signals, config.loss.micro
     if signals.give in ("graphs", "subgraphs") and task.spec.level == "node":
