@@ -18,6 +18,7 @@ from gnn_distill.cpu import products_by_onednn
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.loaders import Extra, Loader, no_extra
 from gnn_distill.data.reading.loading import load_task
+from gnn_distill.data.subgraphs.patching import patching_of
 from gnn_distill.data.task import GraphTask
 from gnn_distill.interruption import Interruption
 from gnn_distill.losses.task import make_task_loss
@@ -108,7 +109,7 @@ class OwnTraining:
             teacher, entry = train_teacher(runtime, task, None, task_loss, plan)
             known, _ = compute_teacher_outputs(runtime, task, None, teacher, entry, plan)
         self.model, self.objective = student_and_objective(runtime, task, task_loss, known, config, teacher)
-        encodings, _ = stored_encodings(runtime, task, config.encoding)
+        encodings, _ = stored_encodings(runtime, task, config.encoding, patching_of(config.student, task.spec))
         requires = self.objective.requires
         if requires.distances:
             encodings = with_distances(runtime, task, encodings)

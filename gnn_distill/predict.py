@@ -15,6 +15,7 @@ from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.config.schema.student import StudentConfig
 from gnn_distill.data.assembly.input_pipeline import InputPipeline
 from gnn_distill.data.assembly.seen import Seen
+from gnn_distill.data.subgraphs.patching import patching_of
 from gnn_distill.data.task import METRICS, TaskSpec
 from gnn_distill.errors import UserError, reading_foreign
 from gnn_distill.models import build_student
@@ -85,7 +86,7 @@ def load(run_dir: str | Path, own_module: bool = False, device: torch.device | s
 
 def _rebuilt(run_dir: Path, settings: dict[str, Any], weights: dict[str, Tensor], own_module: bool) -> Predictor:
     config, encoding = _section(StudentConfig, settings["student"]), _section(EncodingConfig, settings["encoding"])
-    own = "." in config.name
+    own, can = "." in config.name, capabilities_of(config.name)
     if own and not own_module:
         raise UserError(
             f"{run_dir / SETTINGS}: this student is a custom module, {config.name}, and loading it runs "
@@ -99,16 +100,18 @@ def _rebuilt(run_dir: Path, settings: dict[str, Any], weights: dict[str, Tensor]
         student, reuse = build_student(config, encoding, spec), settings.get("reuse_head")
         return rebuild(student, spec, weights, reuse) if reuse else student
 
-    if config.hops > MOST_HOPS:
-        raise ValueError(f"{config.hops} hops")
+    if max(config.hops, config.patch_hops) > MOST_HOPS:
+        raise ValueError(f"{max(config.hops, config.patch_hops)} hops")
     if not own:
-        check_depth(run_dir / SETTINGS, max(config.num_layers, config.global_layers), weights)
+        layers = (config.num_layers, config.global_layers, config.gnn_layers if can.reads_patches else 0)
+        check_depth(run_dir / SETTINGS, max(layers), weights)
         check_extent(run_dir / SETTINGS, build, weights)
     student = build()
     student.load_state_dict(weights)
     pipeline = InputPipeline.from_dict(settings["input"]) if "input" in settings else None
-    can, seen = capabilities_of(config.name), Seen(**settings.get("seen", {}))
-    return Predictor(student, spec, encoding, settings["max_pairs"], can, pipeline, seen, _columns(run_dir))
+    seen = Seen(**settings.get("seen", {}))
+    about = (pipeline, seen, _columns(run_dir), patching_of(config, spec))
+    return Predictor(student, spec, encoding, settings["max_pairs"], can, *about)
 
 
 def _columns(run_dir: Path) -> DataColumns:

@@ -1,6 +1,6 @@
 """Small tasks for tests of models, losses and stages: odd graphs and random ones, any kind of features and labels."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,15 @@ from torch import Tensor, nn
 from torch_geometric.data import Data
 
 from gnn_distill.cli.main import CONF_DIR
+from gnn_distill.config.capabilities import capabilities_of
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.student import StudentConfig
 from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.assembly.node_splits import labelled_rows
-from gnn_distill.data.encodings.structural import StructuralEncodings, compute_encodings
+from gnn_distill.data.encodings.structural import StructuralEncodings
 from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.subgraphs.patches import compute_inputs
+from gnn_distill.data.subgraphs.patching import patching_of
 from gnn_distill.data.task import METRICS, Features, GraphTask, Splits, TaskSpec
 from gnn_distill.interruption import Interruption
 
@@ -44,6 +47,12 @@ def preset(group: str, name: str, **changes: Any) -> Any:
 def choices(group: str) -> list[str]:
     """Names of the files in conf/<group>."""
     return sorted(path.stem for path in (CONF_DIR / group).glob("*.yaml"))
+
+
+def students(**required: bool) -> list[str]:
+    """The package's students with these capabilities."""
+    names = (name for name in choices("student") if name != "none")
+    return [name for name in names if required.items() <= asdict(capabilities_of(name)).items()]
 
 
 def draw(features: Features, rows: int, random: torch.Generator) -> Tensor:
@@ -149,8 +158,9 @@ def make_separate_task(
     return GraphTask(spec, graphs, labelled_rows(graphs, whole.splits), setting="separate")
 
 
-def encode(graphs: PackedGraphs, encoding: EncodingConfig) -> StructuralEncodings:
-    return compute_encodings(graphs, encoding)
+def encode(graphs: PackedGraphs, encoding: EncodingConfig, student: StudentConfig | None = None) -> StructuralEncodings:
+    """What a model reads beside the graphs; of a student whose tokens are patches these, too."""
+    return compute_inputs(graphs, encoding, student and patching_of(student, make_spec()))
 
 
 def awaken(model: nn.Module, scale: float = 0.1) -> nn.Module:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from damage import assert_noticed
-from small_tasks import awaken, make_graphs, make_spec, preset
+from small_tasks import awaken, encode, make_graphs, make_spec, preset
 from torch_geometric.data import Data
 
 import gnn_distill
@@ -17,7 +17,6 @@ from gnn_distill.data.assembly import molecules_ogb
 from gnn_distill.data.assembly.input_pipeline import InputPipeline
 from gnn_distill.data.assembly.molecules import ATOM_FEATURES, BOND_FEATURES, smiles_to_data
 from gnn_distill.data.batching import collate
-from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import Features, TaskSpec
 from gnn_distill.errors import UserError
@@ -59,13 +58,13 @@ def to_data(graphs: PackedGraphs) -> list[Data]:
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel", "regression"])
-@pytest.mark.parametrize("model", [("graphormer", "all"), ("transformer", "walk")])
+@pytest.mark.parametrize("model", [("graphormer", "all"), ("transformer", "walk"), ("graphvit", "walk")])
 def test_a_saved_student_predicts_as_it_was_left(kind: str, model: tuple[str, str], tmp_path: Path) -> None:
     spec, config = make_spec(kind, nodes="categorical", edges="continuous"), make_config(*model)
     student = saved(tmp_path, spec, config)
     graphs = make_graphs(spec)
     with torch.no_grad():
-        batch = collate(graphs, compute_encodings(graphs, config.encoding), torch.arange(len(graphs)))
+        batch = collate(graphs, encode(graphs, config.encoding, config.student), torch.arange(len(graphs)))
         expected = student(batch).logits
     predictor = gnn_distill.load(tmp_path)
     assert isinstance(predictor, Predictor)

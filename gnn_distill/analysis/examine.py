@@ -91,8 +91,15 @@ def examine(
         "told": described_told(told, levels, settings),
         "left_out": [line for part in told.values() for line in part.left_out],
         "models": models,
-        "notices": levels.notices,
+        "notices": [*levels.notices, *nodeless(models, levels)],
     }
+
+
+def nodeless(models: Mapping[str, Any], levels: Levels) -> list[str]:
+    """A notice for each model without states of nodes."""
+    probed = "its graph state alone is probed, and its indices are means over fewer families of targets"
+    what = "nothing is asked of it" if levels.graph is None else probed
+    return [f"The {role} has no states of nodes: {what}." for role, model in models.items() if model.get("nodeless")]
 
 
 def tell(level: Level) -> Told:
@@ -152,8 +159,9 @@ def examine_one(
             }
     description: dict[str, Any] = {"states": found}
     if not twin:
+        description |= {} if states.layers else {"nodeless": True}
         description["shuffled"] = shuffled(levels.shuffled, states, weights)
-    if settings.mdl:
+    if settings.mdl and states.layers:
         description["bits_saved"] = length(told["node"].level, states, settings.seed)
     return Examined(description, indices)
 
@@ -167,20 +175,22 @@ def indices_of(measured: Measured, settings: ProbeSettings) -> dict[str, np.ndar
     }
 
 
-def level_states(states: States, held: HeldOut, levels: Levels, name: str, nodes: np.ndarray) -> dict[str, np.ndarray]:
+def level_states(
+    states: States, held: HeldOut, levels: Levels, name: str, nodes: np.ndarray | None
+) -> dict[str, np.ndarray]:
     """States for each level that a representation has: of single layers those of nodes alone."""
-    found = {"node": nodes}
+    found = {} if nodes is None else {"node": nodes}
     if name in JOINED:
         if levels.graph is not None:
             found["graph"] = graph_states(states, held, name)
-        if levels.pair is not None:
+        if levels.pair is not None and nodes is not None:
             found["pair"] = pair_states(nodes, levels.pairs)
     return found
 
 
-def truths(level: Level | None, nodes: np.ndarray) -> dict[str, dict[str, Any]]:
+def truths(level: Level | None, nodes: np.ndarray | None) -> dict[str, dict[str, Any]]:
     """AUROC of each task truth from the states alone."""
-    if level is None:
+    if level is None or nodes is None:
         return {}
     scores = probe(level, nodes)
     return {
@@ -190,8 +200,8 @@ def truths(level: Level | None, nodes: np.ndarray) -> dict[str, dict[str, Any]]:
 
 
 def shuffled(level: Level, states: States, weights: np.ndarray) -> dict[str, float] | None:
-    """Awareness of the typed shells of other graphs of the same size; None if no two have the same size."""
-    if np.isnan(level.values).all():
+    """Awareness of the typed shells of other graphs of the same size; None if no two are, or nodes have no states."""
+    if np.isnan(level.values).all() or not states.layers:
         return None
     before, after = probe(level, None), probe(level, states.last)
     measured = Measured.of([(level.targets, after, before)], weights)

@@ -121,8 +121,13 @@ def partners(held: HeldOut, seed: int) -> Float[np.ndarray, " nodes"]:
     return out
 
 
-def representations(states: States, which: str) -> dict[str, Float[np.ndarray, "nodes channels"]]:
-    """Node states by name: last, all layers joined, and layer 0 to L, as far as `probe.layers` asks for them."""
+def representations(states: States, which: str) -> dict[str, Float[np.ndarray, "nodes channels"] | None]:
+    """Node states by name: last, all layers joined, and layer 0 to L, as far as `probe.layers` asks for them.
+
+    Of a model without states of nodes last alone, None: its graph state is all it has.
+    """
+    if not states.layers:
+        return {"last": None}
     found = {"last": states.last}
     if which != "last":
         found["all"] = states.joined

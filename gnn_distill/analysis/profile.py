@@ -42,7 +42,10 @@ def profile_model(scene: Scene, settings: ProfileSettings) -> dict[str, Any]:
     """Influence by Jacobian and by swapping, and attention, by hop; None for what the model does not have.
 
     Lists by hop hold 0, ..., scene.hops, all beyond, and the unreachable. What has bounds holds value, low and high.
+    Without states of nodes there is nothing that a distance could be counted from.
     """
+    if not scene.model.state_channels:
+        return dict.fromkeys(("influence", "swap", "attention"))
     attention = attention_by_hop(scene)
     return {
         "influence": None if input_encoder(scene.model) is None else influence_profile(scene, settings),

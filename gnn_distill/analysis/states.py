@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.data.batching import collate, evaluation_batches
-from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.subgraphs.patches import compute_inputs
+from gnn_distill.data.subgraphs.patching import Patching
 from gnn_distill.models.layers.encoders import FeatureEncoder
 
 if TYPE_CHECKING:
@@ -36,17 +37,20 @@ class Subject:
     """The same architecture with fresh weights."""
     max_pairs: int = 4_000_000
     """Most padded pairs of nodes a batch."""
+    patching: Patching | None = None
+    """How graphs are cut into the patches that it reads; None: it reads none."""
 
     def encodings_of(self, graphs: PackedGraphs) -> "StructuralEncodings | None":
         """What the model reads of these graphs beside features; None for nothing."""
-        return None if self.encoding == EncodingConfig() else compute_encodings(graphs, self.encoding)
+        nothing = self.encoding == EncodingConfig() and self.patching is None
+        return None if nothing else compute_inputs(graphs, self.encoding, self.patching)
 
     def twin(self, number: int) -> "Subject":
         """The same model as it is before training, from a seed of its own; the caller's random state is kept."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(FIRST_TWIN + number)
             model = self.build().eval().requires_grad_(False)
-        return Subject(model, self.encoding, self.build, self.max_pairs)
+        return replace(self, model=model)
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ class States:
     """States of all nodes of some graphs, in their order."""
 
     layers: dict[int, Float[np.ndarray, "nodes channels"]]
-    """By layer: 0 the features as encoded (missing where the model shows no encoder), then 1 to L."""
+    """By layer: 0 the features as encoded (missing where the model shows no encoder), then 1 to L; empty for a model
+    without states of nodes."""
     graph: Float[np.ndarray, "graphs channels"] | None
     """The graph state that the head reads; None at node level."""
 
@@ -116,7 +121,7 @@ def states_of(subject: Subject, graphs: PackedGraphs) -> States:
         batch = collate(graphs, encodings, ids)
         with encoded_features(subject.model) as first:
             out = subject.model(batch)
-        found = {0: first[0]} if first else {}
+        found = {0: first[0]} if first and out.nodes else {}
         found |= dict(enumerate(out.nodes, start=1))
         for layer, values in found.items():
             if layer not in layers:

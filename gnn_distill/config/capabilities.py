@@ -31,6 +31,10 @@ class Capabilities:
     """A few nodes of a large graph cost it less than all, so trainer.batch_nodes applies to evaluation, too."""
     few_shapes: bool = False
     """Its matrix products have the shapes of padded batches, which repeat, so a kernel per shape pays off."""
+    node_states: bool = True
+    """It returns a state for every node, which node-level tasks and most terms of the objective need."""
+    reads_patches: bool = False
+    """Its tokens are parts of the graph, made as student.patches says, and it returns their states."""
 
 
 NAMES = tuple(field.name for field in fields(Capabilities))

@@ -9,6 +9,7 @@ from gnn_distill.config.rules_given import (
     stored_layers_are_given,
     teacher_of_a_file_is_complete,
 )
+from gnn_distill.config.rules_states import states_are_there
 from gnn_distill.config.schema.objective import BASELINES
 from gnn_distill.errors import UserError, refuse
 
@@ -176,6 +177,7 @@ OBJECTIVE_RULES = (
     teacher_of_a_file_is_complete,
     only_what_is_given_is_asked,
     stored_layers_are_given,
+    states_are_there,
     something_is_learned,
     exits_have_a_layer,
     attention_can_be_taught,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,12 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from gnn_distill.data.packed import PackedGraphs, gather_ranges, pointers
+from gnn_distill.data.packed import PackedGraphs, gather_ranges, map_tensors, pointers
 from gnn_distill.errors import UserError
 
 if TYPE_CHECKING:
     from gnn_distill.data.encodings.structural import StructuralEncodings
+    from gnn_distill.data.subgraphs.patches import PatchBatch
 
 
 @dataclass
@@ -46,6 +47,8 @@ class GraphBatch:
     """Hop distances from row to column; 255: unreachable; 0 on padding."""
     predecessors: Int[Tensor, "graphs max_nodes max_nodes"] | None = None
     """The node before the column on a shortest path from the row; else, and on padding, the column."""
+    patches: PatchBatch | None = None
+    """Parts of the graphs, for students whose tokens they are."""
     outputs: Int[Tensor, " rows"] | None = None
     """Node level: the nodes whose states and outputs are used; None: all."""
     labelled: Int[Tensor, " examples"] | None = None
@@ -127,15 +130,11 @@ class GraphBatch:
         if self.ptr.device == torch.device(device):
             return self
         y = self.y.float() if torch.device(device).type == "mps" else self.y  # MPS has no float64
-        return replace(self, y=y)._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        return map_tensors(replace(self, y=y), lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> GraphBatch:
         """The same batch in page-locked memory, for copies that do not block."""
-        return self._map(Tensor.pin_memory)
-
-    def _map(self, function: Callable[[Tensor], Tensor]) -> GraphBatch:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return replace(self, **{k: function(v) for k, v in values.items() if isinstance(v, Tensor)})
+        return map_tensors(self, Tensor.pin_memory)
 
 
 def collate(graphs: PackedGraphs, encodings: StructuralEncodings | None, ids: Int[Tensor, " graphs"]) -> GraphBatch:
@@ -175,6 +174,7 @@ def collate(graphs: PackedGraphs, encodings: StructuralEncodings | None, ids: In
             result.predecessors = _padded_pairs(
                 encodings.predecessors, encodings.pair_ptr, result, torch.arange(max_nodes)
             )
+        result.patches = encodings.patches and encodings.patches.of(result)
     return result
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from jaxtyping import Float, Int
@@ -14,6 +14,8 @@ from gnn_distill.errors import UserError
 
 if TYPE_CHECKING:
     from torch_geometric.data import Data
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -124,6 +126,14 @@ def gather_ranges(ptr: Int[Tensor, " ranges+1"], ids: Int[Tensor, " chosen"]) ->
 def pointers(lengths: Int[Tensor, " ranges"]) -> Int[Tensor, " ranges+1"]:
     """Bounds of ranges of these lengths, end to end: [0, l_0, l_0 + l_1, ...]."""
     return torch.nn.functional.pad(lengths.long().cumsum(0), (1, 0))
+
+
+def map_tensors(record: T, function: Callable[[Tensor], Tensor]) -> T:
+    """A dataclass with `function` applied to each of its tensors, and to those of dataclasses in it."""
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    mapped = {name: function(value) for name, value in values.items() if isinstance(value, Tensor)}
+    mapped |= {name: map_tensors(value, function) for name, value in values.items() if is_dataclass(value)}
+    return replace(record, **mapped)
 
 
 def degree_column(graphs: PackedGraphs, max_degree: int) -> Int[Tensor, "nodes 1"]:

@@ -21,6 +21,7 @@ from gnn_distill.losses.rows import (
     graph_rows,
     head_rows,
     node_rows,
+    patch_rows,
     sample_rows,
     subgraph_rows,
 )
@@ -106,7 +107,7 @@ def measure_of(align: AlignmentConfig) -> Callable[[States, States], Float[Tenso
 
 def _node_rows(projectors: Projectors, align: AlignmentConfig) -> list[Rows]:
     """Last layer to last layer, or all student layers l, each to teacher layer ⌈l·L_T/L_S⌉."""
-    depth = len(projectors.student.states)
+    depth = projectors.student_last
     pairs = []
     for layer in range(1, depth + 1) if align.layers else [depth]:
         if layer == depth and align.reuse_head:
@@ -118,7 +119,12 @@ def _node_rows(projectors: Projectors, align: AlignmentConfig) -> list[Rows]:
 
 
 def _subgraph_rows(projectors: Projectors, align: AlignmentConfig) -> list[Rows]:
-    """Means over subgraphs; at node level those over ego networks are weighted by walks of `radius` steps."""
+    """Means over subgraphs; at node level those over ego networks are weighted by walks of `radius` steps.
+
+    Of a student whose tokens are patches: their states.
+    """
+    if align.source == "patch":
+        return [patch_rows(projectors, "align_subgraph", _kind(align, align.projection))]
     # A map of its own with a hidden layer: a linear one commutes with the mean, and would only repeat `node`.
     name, kind = "align_subgraph", _kind(align, "mlp")
     if projectors.level == "node" and align.source == "ego":

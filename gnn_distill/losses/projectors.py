@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gnn_distill.config.schema.objective import AlignmentConfig
 from gnn_distill.data.batching import GraphBatch
+from gnn_distill.errors import UserError
 from gnn_distill.losses.graph_lookups import LastValue, Structure
 from gnn_distill.losses.task import TaskLoss
 from gnn_distill.losses.term import Requires, TeacherRows
@@ -118,6 +119,16 @@ class Projectors(nn.Module):
     def last(self) -> int:
         """The teacher's last layer, counted from 1."""
         return self.teacher.num_layers
+
+    @property
+    def student_last(self) -> int:
+        """The student's last layer, counted from 1. Raises UserError where it has no states of nodes."""
+        if not self.student.states:
+            raise UserError(
+                "A loss compares states of nodes, and the student has none: its state_channels are empty. Declare "
+                "node_states=False in the CAPABILITIES of its module to see which."
+            )
+        return len(self.student.states)
 
     @property
     def given_means(self) -> bool:

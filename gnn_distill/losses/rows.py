@@ -167,6 +167,24 @@ class GivenMeans:
 
 
 @dataclass(frozen=True)
+class PatchRows:
+    """The student's patch states, and the means of the teacher's node states over each patch."""
+
+    target: Target
+    project: nn.Module
+    channels: int
+    """How many of the student's channels are compared, the first ones; the others are free."""
+
+    @property
+    def requires(self) -> Requires:
+        return self.target.requires
+
+    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Sides:
+        states = self.target.read(teacher).index_select(0, batch.patches.members)
+        return self.project(out.patches[:, : self.channels]), batch.patches.means(states)
+
+
+@dataclass(frozen=True)
 class ClassRows:
     """Means of both sides' rows over the labelled examples of each class."""
 
@@ -196,9 +214,15 @@ def node_rows(
     name: of the projection; projection: its kind, None for states of any widths; raw: the teacher's states are not
     standardised; samples: largest number of nodes, drawn at random in every step; 0: all.
     """
-    layer, teacher_layer = layers or (len(projectors.student.states), projectors.last)
+    layer, teacher_layer = layers or (projectors.student_last, projectors.last)
     target, channels = projectors.target(teacher_layer, raw), projectors.student.states[layer - 1]
     return StateRows(layer, target, projectors.project(name, projection, channels, target), channels, samples)
+
+
+def patch_rows(projectors: Projectors, name: str, projection: str | None) -> PatchRows:
+    """Last patch states, which are as wide as the graph state, and last node states of the teacher; as `node_rows`."""
+    target, channels = projectors.target(projectors.last), projectors.student.graph
+    return PatchRows(target, projectors.project(name, projection, channels, target), channels)
 
 
 def graph_rows(

@@ -6,6 +6,7 @@ from gnn_distill.config.plugins import function_of
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.student import StudentConfig
 from gnn_distill.config.schema.teacher import TeacherConfig
+from gnn_distill.data.subgraphs.patching import Patching, patching_of
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
 
@@ -22,16 +23,23 @@ def build_student(config: StudentConfig, encoding: EncodingConfig, spec: TaskSpe
     """The Transformer that `gnn_distill.models.students.<name>`, or a module of the user's, builds."""
     model = function_of("student.name", config.name, "build")(config, encoding, spec)
     if "." in config.name:
-        _check_own("student.name", config.name, model, encoding, spec)
+        _check_own("student.name", config.name, model, encoding, spec, patching_of(config, spec))
     return model
 
 
-def _check_own(key: str, name: str, model: nn.Module, encoding: EncodingConfig, spec: TaskSpec) -> None:
+def _check_own(
+    key: str,
+    name: str,
+    model: nn.Module,
+    encoding: EncodingConfig,
+    spec: TaskSpec,
+    patching: Patching | None = None,
+) -> None:
     """Raise UserError if a module of the user's applies dropout in evaluation mode."""
     from gnn_distill.models.probe import check_outputs_repeat, small_batch
 
     try:
-        check_outputs_repeat(key, name, model, small_batch(encoding, spec))
+        check_outputs_repeat(key, name, model, small_batch(encoding, spec, patching))
     except UserError:
         raise
     except Exception:  # graphs of three nodes may be too small for it; real data will show its errors

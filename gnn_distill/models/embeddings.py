@@ -1,7 +1,6 @@
 """Embeddings of graphs by a model, and which pairs of them are the same."""
 
 from collections.abc import Iterator
-from dataclasses import fields
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from gnn_distill.data.batching import collate, evaluation_batches
 from gnn_distill.data.encodings.structural import StructuralEncodings
-from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.packed import PackedGraphs, map_tensors
 
 MAX_PAIRS = 4_000_000
 BLOCK = 256
@@ -19,9 +18,7 @@ BLOCK = 256
 
 def in_double(encodings: StructuralEncodings) -> StructuralEncodings:
     """The encodings with their real numbers in float64."""
-    values = {field.name: getattr(encodings, field.name) for field in fields(encodings)}
-    real = {name: value for name, value in values.items() if isinstance(value, Tensor) and value.is_floating_point()}
-    return StructuralEncodings(**values | {name: value.double() for name, value in real.items()})
+    return map_tensors(encodings, lambda values: values.double() if values.is_floating_point() else values)
 
 
 @torch.no_grad()

@@ -30,9 +30,10 @@ from gnn_distill.data.assembly.inputs import (
 )
 from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.batching import collate, evaluation_batches
-from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.data.packed import PackedGraphs, gather_ranges
 from gnn_distill.data.reading.smiles_column import SAMPLE
+from gnn_distill.data.subgraphs.patches import compute_inputs
+from gnn_distill.data.subgraphs.patching import Patching
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.models.prediction_table import DataColumns, PredictionTable, check_columns
@@ -81,9 +82,10 @@ class Predictor:
         pipeline: InputPipeline | None = None,
         seen: Seen | None = None,
         columns: DataColumns | None = None,
+        patching: Patching | None = None,
     ) -> None:
         self.student, self.spec, self.encoding, self.max_pairs = student.eval(), spec, encoding, max_pairs
-        self.can, self.device = can, torch.device("cpu")
+        self.can, self.patching, self.device = can, patching, torch.device("cpu")
         self.table = PredictionTable(spec, columns or DataColumns())
         self.pipeline, self.seen = pipeline or InputPipeline.implied_by(spec), seen or Seen()
 
@@ -226,7 +228,7 @@ class Predictor:
         out = torch.empty(rows, self.spec.num_outputs)
         for ids in evaluation_batches(graphs.num_nodes, torch.arange(len(graphs)), BATCH, self.max_pairs):
             part = graphs if len(graphs) == 1 else graphs.select(ids)
-            batch = collate(part, compute_encodings(part, self.encoding), torch.arange(len(part)))
+            batch = collate(part, compute_inputs(part, self.encoding, self.patching), torch.arange(len(part)))
             places = ids if self.spec.level == "graph" else gather_ranges(graphs.node_ptr, ids)
             out[places] = self.student(batch.to(self.device)).logits.float().cpu()
         return out

@@ -8,8 +8,9 @@ from torch_geometric.data import Data
 
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.data.batching import GraphBatch, collate
-from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.subgraphs.patches import compute_inputs
+from gnn_distill.data.subgraphs.patching import Patching
 from gnn_distill.data.task import Features, TaskSpec
 from gnn_distill.errors import UserError
 
@@ -17,7 +18,7 @@ SCALES = (1.0, 10.0, -10.0)
 """Factors of the weights: logits do not stay between 0 and 1 under all of these."""
 
 
-def small_batch(encoding: EncodingConfig, spec: TaskSpec) -> GraphBatch:
+def small_batch(encoding: EncodingConfig, spec: TaskSpec, patching: Patching | None = None) -> GraphBatch:
     """Two graphs of 4 and 3 nodes with random features, to determine the shapes of a module's outputs."""
     random = torch.Generator().manual_seed(0)
 
@@ -33,7 +34,7 @@ def small_batch(encoding: EncodingConfig, spec: TaskSpec) -> GraphBatch:
         edge_attr = None if spec.edge_features is None else draw(spec.edge_features, edges.size(1))
         graphs.append(Data(x=draw(spec.node_features, nodes), edge_index=edges, edge_attr=edge_attr))
     packed = PackedGraphs.from_data_list(graphs, spec.num_targets, level=spec.level)
-    return collate(packed, compute_encodings(packed, encoding), torch.arange(len(graphs)))
+    return collate(packed, compute_inputs(packed, encoding, patching), torch.arange(len(graphs)))
 
 
 @torch.no_grad()

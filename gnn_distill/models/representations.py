@@ -13,7 +13,8 @@ class Representations:
     logits: Float[Tensor, "example output"]
     """One row per graph (per node at node level); regression: standardised predictions."""
     nodes: tuple[Float[Tensor, "row channel"], ...]
-    """Node states after layer 1, 2, ..., L; at node level of the nodes in `outputs` of the batch."""
+    """Node states after layer 1, 2, ..., L; at node level of the nodes in `outputs` of the batch. Empty for students
+    without a token for each node."""
     graph: Float[Tensor, "graph channel"]
     """The graph state that the head reads."""
     attention: dict[int, Float[Tensor, "graph head query key"]] = field(default_factory=dict)
@@ -24,3 +25,5 @@ class Representations:
     """GAT teachers: the weight of each edge of the batch in the last layer, mean over heads."""
     self_attention: Float[Tensor, "node"] | None = None
     """GAT teachers: the weight of each node for itself in that layer."""
+    patches: Float[Tensor, "patch channel"] | None = None
+    """Students whose tokens are the patches of the batch: their last states, as wide as the graph state."""

@@ -103,6 +103,12 @@ class Transformer(nn.Module):
     def forward(self, batch: GraphBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
         """Representations of a batch, with attention logits of `attention_layers` (counted from 1)."""
         x = self.dropout(self.structure(self.features(batch.x), batch))
+        return self.output_of(x, batch, attention_layers)
+
+    def output_of(
+        self, x: Float[Tensor, "node channel"], batch: GraphBatch, attention_layers: frozenset[int] = frozenset()
+    ) -> Representations:
+        """Representations by the Transformer's layers from the initial states of its tokens, the nodes of `batch`."""
         dense = x.new_zeros(batch.num_graphs * batch.max_nodes, x.size(-1)).index_copy(0, batch.dense_index, x)
         dense = dense.view(batch.num_graphs, batch.max_nodes, -1)
         first = 0

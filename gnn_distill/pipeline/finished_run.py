@@ -120,8 +120,9 @@ def load_models(run: FinishedRun, task: GraphTask, own_modules: bool = False) ->
             predictor = load(run.folder, own_module=own_modules)
             build = partial(build_student, config.student, config.encoding, task.spec)
             alone = {"alone": _restored(run, build, ALONE)} if (run.folder / ALONE).is_file() else {}
+            read = (config.encoding, build, predictor.max_pairs, predictor.patching)
             for role, model in (alone | {"student": predictor.student}).items():
-                models[role] = Subject(model.requires_grad_(False), config.encoding, build, predictor.max_pairs)
+                models[role] = Subject(model.requires_grad_(False), *read)
     return models
 
 
@@ -131,7 +132,7 @@ def _teacher(run: FinishedRun, task: GraphTask) -> Subject:
     plan = plan_teacher(config, task)
     build = partial(plan.build, task.spec)
     model = _restored(run, build, TEACHER).requires_grad_(False)
-    return Subject(model, plan.encoding, build, plan.recipe.max_pairs)
+    return Subject(model, plan.encoding, build, plan.recipe.max_pairs, plan.patching)
 
 
 def _restored(run: FinishedRun, build: Callable[[], nn.Module], name: str) -> nn.Module:

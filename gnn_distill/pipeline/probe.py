@@ -53,9 +53,8 @@ def probe_run(
     started = time.process_time()
     with torch.random.fork_rng(devices=[]):
         task, subjects = load_once(run, paths, own_modules, task)
-        subjects = {
-            role: subject for role, subject in subjects.items() if role != "alone"
-        }  # probed as a run of its own
+        # A student alone is probed as a run of its own.
+        subjects = {role: subject for role, subject in subjects.items() if role != "alone"}
         held = held_out(task, settings.graphs, settings.nodes, settings.seed)
         types = node_types(task, settings.types, settings.seed)
         seconds = {"data": time.process_time() - started}

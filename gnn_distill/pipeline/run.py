@@ -15,6 +15,7 @@ from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.reading.loading import load_task
+from gnn_distill.data.subgraphs.patching import patching_of
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
 from gnn_distill.formatting import METRIC_LABELS, ROLES, part_sizes, role_label, spoken
@@ -114,8 +115,9 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     # --- 1 teacher, or several ---
     if has_teacher:
         with seconds.of("teacher"):
-            if plans[0].encoding != EncodingConfig():  # the same for all
-                made.encodings["teacher"], _ = stored_encodings(runtime, task, plans[0].encoding)
+            first = plans[0]  # all read the same
+            if first.encoding != EncodingConfig() or first.patching:
+                made.encodings["teacher"], _ = stored_encodings(runtime, task, first.encoding, first.patching)
             for plan in plans:
                 made.teachers[plan.role], made.entries[plan.role] = train_teacher(
                     runtime, task, made.encodings["teacher"], task_loss, plan
@@ -139,7 +141,9 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     # --- 3 student ---
     if has_student:
         with seconds.of("encodings"):
-            made.encodings["student"], made.entries["encodings"] = stored_encodings(runtime, task, config.encoding)
+            made.encodings["student"], made.entries["encodings"] = stored_encodings(
+                runtime, task, config.encoding, patching_of(config.student, task.spec)
+            )
         print_reused(console, made.entries, config.paths.store)
         with seconds.of("student", earlier=lambda: made.fitted.earlier):
             made.models["student"], made.fitted = train_student(

@@ -12,9 +12,11 @@ from gnn_distill.config.plugins import full_name
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.separate import SeparateCommand
 from gnn_distill.data.batching import collate
-from gnn_distill.data.encodings.structural import StructuralEncodings, compute_encodings
+from gnn_distill.data.encodings.structural import StructuralEncodings
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.reading.graph_pairs import PAIRS, relabelled, spec_of
+from gnn_distill.data.subgraphs.patches import compute_inputs
+from gnn_distill.data.subgraphs.patching import patching_of
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models import build_student, build_teacher
 from gnn_distill.models.embeddings import embed, in_double, same_pairs
@@ -59,9 +61,10 @@ class ModelMaker:
             build_student(self.settings, self.encoding, spec) if self.is_student else build_teacher(self.settings, spec)
         )
 
-    def encodings(self, graphs: PackedGraphs) -> StructuralEncodings:
+    def encodings(self, graphs: PackedGraphs, spec: TaskSpec) -> StructuralEncodings:
         """What the models read beside the graphs."""
-        return compute_encodings(graphs, self.encoding)
+        patching = patching_of(self.settings, spec) if self.is_student else None
+        return compute_inputs(graphs, self.encoding, patching)
 
 
 def separate_untrained(
@@ -74,7 +77,7 @@ def separate_untrained(
     """
     settings, spec = config.separate, spec_of(config.dataset.name, graphs, config.separate.outputs)
     copies = relabelled(graphs, np.random.default_rng(COPIES_SEED))
-    read = [(version, in_double(maker.encodings(version))) for version in (graphs, copies)]
+    read = [(version, in_double(maker.encodings(version, spec))) for version in (graphs, copies)]
     embeddings, rows = [], []
     for number in range(settings.models):
         model = maker.make(spec, (config.seed, number)).double()
@@ -119,12 +122,12 @@ def separate_pair(
     both = torch.tensor([2 * pair, 2 * pair + 1])
     in_turn = copies_of(graphs, both.repeat(settings.copies), rng)
     same = copies_of(graphs, both[rng.integers(2)].repeat(2 * settings.copies), rng)
-    model, encodings = maker.make(spec, (config.seed, pair)), maker.encodings(in_turn)
+    model, encodings = maker.make(spec, (config.seed, pair)), maker.encodings(in_turn, spec)
     batches = [collate(in_turn, encodings, ids) for ids in torch.arange(len(in_turn)).split(settings.batch_size)]
     epochs = contrast(model, lambda: (model(batch).logits for batch in batches), settings)
     found = compare(
         embed(model, in_turn, encodings, settings.batch_size),
-        embed(model, same, maker.encodings(same), settings.batch_size),
+        embed(model, same, maker.encodings(same, spec), settings.batch_size),
         settings,
     )
     return {

@@ -11,7 +11,7 @@ from gnn_distill.data.batching import check_budget
 from gnn_distill.data.encodings.structural import StructuralEncodings
 from gnn_distill.data.loaders import no_extra
 from gnn_distill.data.task import GraphTask
-from gnn_distill.errors import UserError
+from gnn_distill.errors import UserError, refuse
 from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.own import own_losses
 from gnn_distill.losses.projectors import StudentShape
@@ -117,11 +117,26 @@ def check_student(task: GraphTask, config: TrainConfig) -> None:
         from gnn_distill.data.subgraphs.fragments import check_molecules  # RDKit is slow to import
 
         check_molecules(task.spec)
+    can = capabilities_of(config.student.name)
+    if task.spec.level == "node" and not can.node_states:
+        raise refuse(
+            "student.name",
+            config.student.name,
+            f"it has no states of nodes, whose labels {task.spec.name} has. Choose {students_who(node_states=True)}.",
+        )
+    if task.spec.level == "node" and has_teacher and align.weights.subgraph and align.source == "patch":
+        raise refuse(
+            "alignment.source", "patch", "patches are taught at graph level alone. Choose ego, walk or cluster."
+        )
+    if can.reads_patches and config.student.patches == "brics":
+        from gnn_distill.data.subgraphs.fragments import check_molecules
+
+        check_molecules(task.spec, "student.patches=brics", "louvain or bisection")
     build_student(config.student, config.encoding, task.spec)
     sizes, most = task.graphs.num_nodes, config.trainer.max_pairs
     if task.split_by_graph:
         check_budget(sizes, most, called=task.called)
-    elif capabilities_of(config.student.name).dense_pairs:
+    elif can.dense_pairs:
         otherwise = f"choose a student that never forms all pairs: {students_who(dense_pairs=False)}"
         if "." in config.student.name:
             otherwise += ", or, if yours does not, declare dense_pairs=False in its module"

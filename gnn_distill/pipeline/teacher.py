@@ -78,7 +78,7 @@ def train_teacher(
     if not plan.checkpoint:
         made_with["numerics"] = runtime.numerics
     if not all(name.startswith(f"{NAME}.") for name in plan.modules):
-        made_with["behaviour"] = behaviour(model, plan.encoding, task.spec)
+        made_with["behaviour"] = behaviour(model, plan, task.spec)
     entry = runtime.entry("teachers", parts, made_with, make, f"{plan.name} teacher of {task.spec.name}")
     state = checkpoint.load(entry.path / "teacher.safetensors", verify=False)
     model.load_state_dict(state["model"])
@@ -128,13 +128,14 @@ def store_key(task: GraphTask, plan: TeacherPlan) -> dict[str, Any]:
 
 
 def teacher_code(plan: TeacherPlan) -> Code:
-    """The code that makes a teacher what it is: its own, the loop's, and that of its structural encodings."""
+    """The code that makes a teacher what it is: its own, the loop's, and that of its encodings and patches."""
     encodings = ["gnn_distill.data.encodings.structural"] if plan.encoding != EncodingConfig() else []
-    return code_of([__name__, *plan.modules, *encodings], without=NOT_TEACHERS)
+    patches = ["gnn_distill.data.subgraphs.patches"] if plan.patching else []
+    return code_of([__name__, *plan.modules, *encodings, *patches], without=NOT_TEACHERS)
 
 
 @torch.no_grad()
-def behaviour(model: nn.Module, encoding: EncodingConfig, spec: TaskSpec) -> str:
+def behaviour(model: nn.Module, plan: TeacherPlan, spec: TaskSpec) -> str:
     """Hash of the outputs of a module of the user's, as it is before training, for a small batch.
 
     Its source may reach code in ways that no reading of imports finds.
@@ -142,7 +143,7 @@ def behaviour(model: nn.Module, encoding: EncodingConfig, spec: TaskSpec) -> str
     from gnn_distill.models.probe import small_batch
 
     with torch.random.fork_rng([]):
-        found = model.eval()(small_batch(encoding, spec))
+        found = model.eval()(small_batch(plan.encoding, spec, plan.patching))
     model.train()
     digest = hashlib.sha256()
     for values in (found.logits, *found.nodes, found.graph):

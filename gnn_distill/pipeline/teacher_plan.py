@@ -16,6 +16,7 @@ from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.objective import AlignmentConfig
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.config.schema.teacher import TeacherConfig
+from gnn_distill.data.subgraphs.patching import Patching, patching_of
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.models import build_student, build_teacher
@@ -66,6 +67,8 @@ class TeacherPlan:
     """The keys that say what it is, not what is done with it."""
     encoding: EncodingConfig
     """Its structural encodings."""
+    patching: Patching | None
+    """How its graphs are cut into patches; None: it reads none."""
     recipe: Recipe
     labels: TaskConfig
     """How labels become its loss."""
@@ -116,6 +119,7 @@ def _gnn(config: TrainConfig, task: GraphTask, role: str) -> TeacherPlan:
         build=partial(build_teacher, teacher),
         architecture={key: value for key, value in asdict(teacher).items() if key not in ELSEWHERE},
         encoding=teacher_encoding(teacher),
+        patching=None,
         recipe=replace(
             student_recipe(config, task),
             optim=pretrain.optim,
@@ -149,6 +153,7 @@ def _twin(config: TrainConfig, task: GraphTask, role: str) -> TeacherPlan:
         build=partial(build_student, student, config.encoding),
         architecture={"student": asdict(student), "encoding": asdict(config.encoding)},
         encoding=config.encoding,
+        patching=patching_of(student, task.spec),
         recipe=replace(student_recipe(config, task), seed=(config.seed + 2**31) % 2**32),
         labels=config.task,
         checkpoint=None,

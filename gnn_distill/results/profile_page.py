@@ -123,5 +123,7 @@ def _notes(profile: Mapping[str, Any]) -> Iterator[str]:
             "propagation (1: the same)."
         )
     for label, model in profile["models"].items():
-        if not model.get("influence"):
+        if not model.get("swap"):
+            yield f"The {label} has no states of nodes, which could be reached from near or far."
+        elif not model.get("influence"):
             yield f"The {label} encodes features in its own way: it has no Jacobian at the common point, only swaps."

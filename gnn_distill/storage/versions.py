@@ -38,6 +38,7 @@ FORMATS = {
     "signals.safetensors": Format(),
     "encodings.safetensors": Format(),
     "structure.safetensors": Format(),
+    "patches.safetensors": Format(),
     "targets.safetensors": Format(),
     "probes.safetensors": Format(),
     "probe.json": Format(),
@@ -47,6 +48,7 @@ CONTENTS = {
     "signals": "signals.safetensors",
     "encodings": "encodings.safetensors",
     "structure": "structure.safetensors",
+    "patches": "patches.safetensors",
     "targets": "targets.safetensors",
     "probes": "probes.safetensors",
 }

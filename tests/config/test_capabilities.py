@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_tasks import choices, make_node_task, make_task, preset
+from small_tasks import choices, encode, make_node_task, make_task, preset
 
 from gnn_distill import load
 from gnn_distill.config.capabilities import DECLARATION, Capabilities, capabilities_of, students_who
@@ -17,7 +17,6 @@ from gnn_distill.config.schema.run import TrainConfig, TrainerConfig
 from gnn_distill.config.schema.student import StudentConfig
 from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.batching import collate
-from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.errors import UserError
 from gnn_distill.models import build_student, count_parameters
 from gnn_distill.pipeline import run as train
@@ -208,8 +207,8 @@ def test_the_packages_students_declare_what_they_do(name: str) -> None:
     """Each declares something, and returns attention, has a token and reads biases where it says so."""
     assert f"{DECLARATION} = " in (PACKAGE / "models" / "students" / f"{name}.py").read_text()
     can, task, encoding = capabilities_of(name), make_task(), EncodingConfig(spd=True, degree=True)
-    batch = collate(task.graphs, compute_encodings(task.graphs, encoding), torch.arange(len(task.graphs)))
     config = preset("student", name, hidden_channels=8, num_layers=2, num_heads=2)
+    batch = collate(task.graphs, encode(task.graphs, encoding, config), torch.arange(len(task.graphs)))
     plain, model = (
         build_student(replace(config, readout=kind), encoding, task.spec).eval() for kind in ("mean", "token")
     )
@@ -223,6 +222,8 @@ def test_the_packages_students_declare_what_they_do(name: str) -> None:
     assert (count_parameters(plain) != count_parameters(model)) == can.has_token
     assert (not torch.equal(found.logits, other.logits)) == can.reads_bias
     assert can.dense_pairs == can.attends_pairs
+    assert bool(found.nodes) == bool(model.state_channels) == can.node_states
+    assert (found.patches is not None) == can.reads_patches
     assert not can.needs_distances or can.reads_bias
 
 

@@ -4,6 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+OTHERS = (
+    "student=gps, student=graphormer, student=nagphormer, student=polynormer, student=sgformer or student=transformer"
+)
 WRONG = {
     "loss.micro.attention=1 student=sgformer": "loss.micro.attention=1.0: student=sgformer has no attention between "
     "pairs of nodes. Set loss.micro.attention=0, or choose student=gps, student=graphormer or "
@@ -34,6 +37,19 @@ WRONG = {
     "all channels. Choose linear or mlp, or set it to 1.",
     "loss=simkd alignment.channels=0.5": "alignment.reuse_head=true: the head reads all channels "
     "(alignment.channels=0.5). Set alignment.reuse_head=false.",
+    "student=graphvit": "alignment.weights.node, alignment.source, loss.micro.relation: student=graphvit has no states "
+    "of nodes, which these compare. Set alignment.weights.node=0 alignment.source=patch loss.micro.relation=0, or "
+    f"choose {OTHERS}.",
+    "experiment=patch_student loss.baseline.gcrd=0.1": "loss.baseline.gcrd: student=graphvit has no states of nodes, "
+    f"which this compares. Set loss.baseline.gcrd=0, or choose {OTHERS}.",
+    "experiment=patch_student +loss.own={mine:{target:my.loss}} alignment.reuse_head=true": "loss.own.mine.reads, "
+    "alignment.reuse_head: student=graphvit has no states of nodes, which these compare. Set "
+    f"loss.own.mine.reads=graphs alignment.reuse_head=false, or choose {OTHERS}.",
+    "alignment=patch": "alignment.source=patch: student=graphormer has no patches. Choose ego, walk, cluster or "
+    "fragment, or student=graphvit.",
+    "experiment=patch_student teacher.control=self": "alignment.weights.subgraph=1.0: teacher.control=self: the "
+    "teacher is student=graphvit itself, without states of nodes whose mean over a patch could be matched. Set it to "
+    "0.",
     "loss.soft.exits=1 student.num_layers=1": "loss.soft.exits=1.0: student.num_layers=1: there is no layer before the "
     "last. Set it to 0, or use more layers.",
     "alignment.standardise=whiten loss.macro.projection=none": "loss.macro.projection=none: alignment.standardise="
@@ -64,7 +80,7 @@ WRONG = {
     "loss=simkd loss.baseline.fitnet=0 +loss.own={mine:{target:mine.loss,reads:graphs}}": "alignment.reuse_head=true: "
     "nothing trains the states that the head reads. Set alignment.weights.node, loss.baseline.fitnet or "
     "loss.weights.task above 0.",
-    "alignment.source=egg": "alignment.source=egg: unknown choice. Choices: ego, walk, cluster, fragment. "
+    "alignment.source=egg": "alignment.source=egg: unknown choice. Choices: ego, walk, cluster, fragment, patch. "
     "Did you mean 'ego'?",
 }
 

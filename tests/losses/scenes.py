@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 
 import pair_reference as pairs
 import torch
@@ -16,14 +17,14 @@ from objective_cases import (
     make_moments,
     random_tensor,
 )
-from small_tasks import make_graphs, make_node_task, make_spec
+from small_tasks import encode, make_graphs, make_node_task, make_spec, preset
 from torch import Tensor
 from worlds import World
 
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.data.batching import collate
-from gnn_distill.data.encodings.structural import compute_encodings
+from gnn_distill.data.subgraphs.bisection import bisected
 from gnn_distill.data.subgraphs.node_sets import communities
 from gnn_distill.data.subgraphs.subgraphs import batch_walks, compute_subgraphs
 from gnn_distill.losses.objective import Objective
@@ -49,7 +50,8 @@ class Scene:
         else:
             task = make_node_task()
             self.spec, self.packed, ids = task.spec, task.graphs, torch.tensor([0])
-        batch = collate(self.packed, compute_encodings(self.packed, EncodingConfig(spd=True)), ids)
+        student = preset("student", "graphvit", patches="bisection", num_patches=3) if align.source == "patch" else None
+        batch = collate(self.packed, encode(self.packed, EncodingConfig(spd=True), student), ids)
         if level == "node":
             batch = replace(batch, labelled=torch.arange(3, 15))
         if some:  # every second node, in another order
@@ -79,7 +81,10 @@ class Scene:
         examples = graphs if self.level == "graph" else rows
         projected = random_tensor(rows, TEACHER_CHANNELS - 1, seed=70).requires_grad_()
         logits = random_tensor(examples, self.spec.num_outputs, seed=11).requires_grad_()
-        return Representations(logits, nodes, graph, attention, projected)
+        patches = None
+        if batch.patches is not None:
+            patches = random_tensor(len(batch.patches.graph.batch), STUDENT_CHANNELS, seed=80).requires_grad_()
+        return Representations(logits, nodes, graph, attention, projected, patches=patches)
 
     def _teacher(self) -> TeacherRows:
         batch = self.batch
@@ -154,6 +159,17 @@ class Scene:
         rows = self.batch.labelled
         label = self.batch.y[rows, 0]
         return [pairs.group_means(side[rows], label) for side in sides]
+
+    def patch_means(self, side: Tensor) -> Tensor:
+        """Means over parts by bisection and their neighbours."""
+        cut, edges = bisected(self.packed, 3), self.packed.global_edge_index.T.tolist()
+        means = []
+        for first, last in pairwise(self.packed.node_ptr[: len(GRAPHS) + 1].tolist()):
+            for number in range(int(cut[first:last].max()) + 1):
+                part = {node for node in range(first, last) if cut[node] == number}
+                grown = part | {b for a, b in edges if a in part} | {a for a, b in edges if b in part}
+                means.append(side[sorted(grown)].mean(dim=0))
+        return torch.stack(means)
 
     def subgraph_means(self, source: str, *sides: Tensor) -> list[Tensor]:
         """Means over the wanted members of each subgraph, by loops; empty ones are left out."""

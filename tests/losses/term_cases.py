@@ -245,6 +245,19 @@ CASES = {
         source="cluster",
         measure="cosine",
     ),
+    "patches": align(
+        "subgraph",
+        lambda s: plain.align_mse(s.projected("align_subgraph", s.out.patches), s.patch_means(s.standardised)),
+        ("graph",),
+        source="patch",
+    ),
+    "patches by cka": align(
+        "subgraph",
+        lambda s: pairs.cka(s.out.patches.detach().double(), s.patch_means(s.standardised)),
+        ("graph",),
+        source="patch",
+        measure="cka",
+    ),
     "subgraphs by cka": align(
         "subgraph", lambda s: pairs.cka(*s.subgraph_means("ego", s.student, s.standardised)), ("graph",), measure="cka"
     ),

@@ -9,7 +9,7 @@ import torch
 from objective_cases import TERMS, random_tensor
 from term_cases import CASES, NONE, Scene, TermCase
 
-from gnn_distill.config.schema.fields import number, weight, weights
+from gnn_distill.config.schema.fields import number, reading, weight, weights
 from gnn_distill.config.schema.objective import (
     AlignmentConfig,
     AlignmentWeights,
@@ -21,8 +21,12 @@ from gnn_distill.config.schema.objective import (
 )
 from gnn_distill.errors import UserError
 from gnn_distill.losses.alignment import infonce, measure_of
+from gnn_distill.losses.objective import Objective
+from gnn_distill.losses.projectors import StudentShape
 from gnn_distill.losses.published import terms as baseline
 
+SECTIONS = {"micro": MicroConfig, "macro": MacroConfig, "baseline": BaselineConfig, "align": AlignmentWeights}
+OFF = {name: dict.fromkeys(weights(schema), 0.0) for name, schema in SECTIONS.items() if name != "align"}
 NAMES = [(name, level) for name, case in CASES.items() for level in case.levels]
 
 
@@ -42,7 +46,9 @@ def test_a_batch_equals_the_reference(name: str, level: str) -> None:
     total.backward()
     teacher = scene.teacher
     assert all(states.grad is None for states in (teacher.logits, teacher.graph, *teacher.nodes.values()))
-    reached = [scene.out.logits, scene.out.graph, *scene.out.nodes, *scene.out.attention.values(), scene.out.projected]
+    out = scene.out
+    reached = [out.logits, out.graph, *out.nodes, *out.attention.values(), out.projected]
+    reached += [] if out.patches is None else [out.patches]
     assert any(tensor.grad is not None and tensor.grad.abs().sum() > 0 for tensor in reached)
     assert all(p.grad is not None and p.grad.isfinite().all() for p in scene.objective.parameters())
 
@@ -100,14 +106,44 @@ def test_a_student_without_attention_is_told() -> None:
 
 
 def test_every_weight_has_its_term_and_every_term_its_reference() -> None:
-    sections = {"micro": MicroConfig, "macro": MacroConfig, "baseline": BaselineConfig, "align": AlignmentWeights}
-    names = {section: weights(schema) for section, schema in sections.items()}
-    on = {section: sections[section](**dict.fromkeys(keys, 1.0)) for section, keys in names.items()}
+    names = {section: weights(schema) for section, schema in SECTIONS.items()}
+    on = {section: SECTIONS[section](**dict.fromkeys(keys, 1.0)) for section, keys in names.items()}
     align = AlignmentConfig(weights=on.pop("align"))
     scene = Scene("graph", LossConfig(weights=LossWeights(task=0.0, micro=1.0, macro=1.0), **on), align)
     terms = {f"{section}_{key}" for section, keys in names.items() for key in keys}
     assert terms == scene.objective.terms.keys()
     assert terms <= {case.term for case in CASES.values()} | TERMS
+
+
+def has_nodes_read(section: str, key: str) -> bool:
+    """Whether a term cannot do without states of nodes."""
+    loss, align = LossConfig(weights=LossWeights(0, 0, 0, 0)), AlignmentConfig()
+    on = SECTIONS[section](**dict.fromkeys(weights(SECTIONS[section]), 0.0) | {key: 1.0})
+    if key == "attention":
+        on.attention_layers = [1]
+    if section == "align":
+        align = AlignmentConfig(weights=on, source="patch")
+    else:
+        loss = LossConfig(weights=LossWeights(0, 0, 1, 1), **{name: SECTIONS[name](**OFF[name]) for name in OFF})
+        setattr(loss, section, on)
+    scene = Scene("graph", LossConfig(weights=LossWeights(task=0.0)), AlignmentConfig(source="patch"))
+    out = replace(scene.out, nodes=(), attention={})
+    try:
+        made = Objective(scene.objective.task_loss, loss, align, scene.shape, StudentShape((), 4), scene.structure)
+        total, raw, _ = made(out, scene.batch, scene.teacher, 0.5)
+    except UserError:
+        return True
+    assert raw.keys() == {f"{section}_{key}"}
+    assert total.isfinite()
+    return False
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_weights_of_nodes_are_those_of_terms_that_read_nodes(section: str) -> None:
+    """Attention is between nodes, too, whether it reads the teacher or not; means over patches are the exception."""
+    said = {key for key, reads in reading(SECTIONS[section]).items() if reads in ("nodes", "subgraphs")}
+    found = {key for key in weights(SECTIONS[section]) if has_nodes_read(section, key)}
+    assert found == (said | ({"attention"} if section == "micro" else set())) - {"subgraph"}
 
 
 def test_other_keys_are_no_weights() -> None:

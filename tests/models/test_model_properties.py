@@ -12,13 +12,13 @@ from test_models import assert_same, build, of_graph, run
 from gnn_distill.data.batching import collate
 
 
-@pytest.mark.parametrize("name", ["gin edges", "graphormer edges"])
+@pytest.mark.parametrize("name", ["gin edges", "graphormer edges", "graphvit gine"])
 @given(drawn=st.lists(networks(), min_size=1, max_size=6), data=st.data(), seed=st.integers(0, 100))
 def test_batch_mates_change_nothing(name: str, drawn: list[nx.MultiDiGraph], data: st.DataObject, seed: int) -> None:
-    model, _, encoding = build(name)
+    model, _, reads = build(name)
     awaken(model)
     graphs = make_graphs(make_spec("multiclass", edges="categorical"), tuple(map(nx.DiGraph, drawn)), seed)
-    encodings = encode(graphs, encoding)
+    encodings = encode(graphs, *reads)
     ids = data.draw(st.lists(st.integers(0, len(graphs) - 1), min_size=1, max_size=6), label="ids")
     together = collate(graphs, encodings, torch.tensor(ids))
     out = run(model, together)

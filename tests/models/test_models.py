@@ -10,9 +10,13 @@ from small_tasks import awaken, choices, encode, make_graphs, make_spec, preset
 from torch import Tensor, nn
 
 from gnn_distill.config.schema.encoding import EncodingConfig
+from gnn_distill.config.schema.student import StudentConfig
 from gnn_distill.data.batching import GraphBatch, collate
 from gnn_distill.data.encodings.structural import StructuralEncodings
 from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.subgraphs.bisection import bisected
+from gnn_distill.data.subgraphs.node_sets import communities
+from gnn_distill.data.subgraphs.patches import patches_of
 from gnn_distill.models import build_student, build_teacher
 from gnn_distill.models.layers.norms import BatchNorm
 from gnn_distill.models.representations import Representations
@@ -58,10 +62,26 @@ STUDENTS = {
     "sgformer edges": {"name": "sgformer", "encoding": "walk", "edges": "continuous", "local": "gine", "norm": "layer"},
     "polynormer edges": {"name": "polynormer", "encoding": "all", "nodes": "categorical", "edges": "categorical"},
     "nagphormer all": {"name": "nagphormer", "encoding": "all", "edges": "categorical"},
+    **{
+        f"graphvit {local}": {"name": "graphvit", "encoding": "walk", "edges": "categorical", "local": local}
+        for local in ("gine", "gcn")
+    },
+    "graphvit token": {"name": "graphvit", "encoding": "none", "readout": "token", "patch_hops": 0, "patch_walk": 0},
+    "graphvit bisected": {
+        **{"name": "graphvit", "encoding": "all", "patches": "bisection", "num_patches": 2, "norm": "layer"},
+    },
+    "graphvit covered": {
+        **{"name": "graphvit", "encoding": "none", "patch_hops": 20, "nodes": "categorical", "gnn_layers": 1},
+    },
+    "graphvit means": {
+        **{"name": "graphvit", "encoding": "walk", "edges": "categorical", "gnn_layers": 0, "readout": "sum"},
+    },
     "transformer token": {"name": "transformer", "encoding": "walk", "nodes": "categorical", "readout": "token"},
 }
 MODELS = {**TEACHERS, **STUDENTS}
 WIDTH, DEPTH = 16, 3
+Reads = tuple[EncodingConfig, StudentConfig | None]
+"""What `encode` needs to know of a model."""
 
 
 def small_encoding(name: str) -> EncodingConfig:
@@ -70,12 +90,12 @@ def small_encoding(name: str) -> EncodingConfig:
 
 
 @pytest.fixture(params=MODELS)
-def case(request: pytest.FixtureRequest) -> tuple[nn.Module, PackedGraphs, EncodingConfig]:
-    """A model with random parameters, graphs that fit it, and the encodings it reads."""
+def case(request: pytest.FixtureRequest) -> tuple[nn.Module, PackedGraphs, Reads]:
+    """A model with random parameters, graphs that fit it, and what it reads beside them."""
     return build(request.param)
 
 
-def build(name: str, kind: str = "multiclass") -> tuple[nn.Module, PackedGraphs, EncodingConfig]:
+def build(name: str, kind: str = "multiclass") -> tuple[nn.Module, PackedGraphs, Reads]:
     keys = dict(MODELS[name])
     spec = make_spec(kind, keys.pop("nodes", "continuous"), keys.pop("edges", None))
     encoding = small_encoding(keys.pop("encoding", "none"))
@@ -84,7 +104,7 @@ def build(name: str, kind: str = "multiclass") -> tuple[nn.Module, PackedGraphs,
     config = preset(role, keys.pop("name"), hidden_channels=WIDTH, num_layers=DEPTH, dropout=0.1, **keys)
     torch.manual_seed(0)
     model = build_model(config, encoding, spec) if role == "student" else build_model(config, spec)
-    return model, make_graphs(spec), encoding
+    return model, make_graphs(spec), (encoding, config if role == "student" else None)
 
 
 def run(model: nn.Module, batch: GraphBatch) -> Representations:
@@ -93,9 +113,10 @@ def run(model: nn.Module, batch: GraphBatch) -> Representations:
 
 
 def of_graph(out: Representations, batch: GraphBatch, place: int) -> list[Tensor]:
-    """Logits, graph state and node states of the graph at `place`."""
+    """Logits, graph state, node states and patch states of the graph at `place`."""
     rows = slice(batch.ptr[place], batch.ptr[place + 1])
-    return [out.logits[place], out.graph[place], *(states[rows] for states in out.nodes)]
+    parts = [] if out.patches is None else [out.patches[batch.patches.graph.batch == place]]
+    return [out.logits[place], out.graph[place], *(states[rows] for states in out.nodes), *parts]
 
 
 def assert_same(ours: list[Tensor], theirs: list[Tensor]) -> None:
@@ -105,8 +126,8 @@ def assert_same(ours: list[Tensor], theirs: list[Tensor]) -> None:
 
 
 def test_representations_have_the_documented_shapes(case) -> None:
-    model, graphs, encoding = case
-    batch = collate(graphs, encode(graphs, encoding), torch.arange(len(graphs)))
+    model, graphs, reads = case
+    batch = collate(graphs, encode(graphs, *reads), torch.arange(len(graphs)))
     out = run(model.eval(), batch)
     assert out.logits.shape == (len(graphs), 3)
     assert out.graph.shape == (len(graphs), model.graph_channels)
@@ -115,9 +136,9 @@ def test_representations_have_the_documented_shapes(case) -> None:
 
 
 def test_batch_mates_and_padding_change_nothing(case) -> None:
-    model, graphs, encoding = case
+    model, graphs, reads = case
     awaken(model)
-    encodings = encode(graphs, encoding)
+    encodings = encode(graphs, *reads)
     ids = torch.arange(len(graphs)).flip(0)
     together = collate(graphs, encodings, ids)
     out = run(model, together)
@@ -129,9 +150,9 @@ def test_batch_mates_and_padding_change_nothing(case) -> None:
 
 def test_a_batch_of_one_node_can_be_trained_on(case) -> None:
     """The last batch of an epoch may hold a single ion."""
-    model, graphs, encoding = case
-    out = model.train()(collate(graphs, encode(graphs, encoding), torch.tensor([0])))
-    assert out.nodes[-1].size(0) == 1
+    model, graphs, reads = case
+    out = model.train()(collate(graphs, encode(graphs, *reads), torch.tensor([0])))
+    assert all(states.size(0) == 1 for states in out.nodes)
     out.logits.logsumexp(1).sum().backward()
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
@@ -157,9 +178,9 @@ def same_paths(encodings: StructuralEncodings, orders: Sequence[Tensor], starts:
 
 
 def test_node_order_changes_nothing(case) -> None:
-    model, graphs, encoding = case
+    model, graphs, reads = case
     awaken(model)
-    encodings = encode(graphs, encoding)
+    encodings = encode(graphs, *reads)
     straight = collate(graphs, encodings, torch.arange(len(graphs)))
     random = torch.Generator().manual_seed(0)
     sizes = graphs.num_nodes.tolist()
@@ -169,51 +190,57 @@ def test_node_order_changes_nothing(case) -> None:
     place = order.argsort()
     offsets = torch.repeat_interleave(starts, graphs.num_edges)
     renamed = replace(graphs, x=graphs.x[order], edge_index=place[graphs.global_edge_index] - offsets)
-    anew = encode(renamed, encoding)
+    anew = encode(renamed, *reads)
     if encodings.lap_pe is not None:  # eigenvectors of repeated eigenvalues are no function of the graph
         anew.lap_pe = encodings.lap_pe[order]
     if encodings.predecessors is not None:  # of several shortest paths the ids of nodes choose one
         anew.predecessors = same_paths(encodings, order.split(sizes), starts)
+    if encodings.patches is not None:  # communities depend on the order of nodes where Louvain has to choose
+        student = reads[1]
+        cut = bisected(graphs, student.num_patches) if student.patches == "bisection" else communities(graphs, 0)
+        anew.patches = patches_of(renamed, cut[order], student.patch_hops, student.patch_walk)
     shuffled = collate(renamed, anew, torch.arange(len(graphs)))
     before, after = run(model, straight), run(model, shuffled)
     assert not torch.equal(straight.x, shuffled.x)
     assert_same([before.logits, before.graph], [after.logits, after.graph])
+    if before.patches is not None:
+        assert_same([before.patches], [after.patches])
     assert_same([states[order] for states in before.nodes], list(after.nodes))
 
 
 def test_structure_matters_where_a_model_is_told_of_it(case, request: pytest.FixtureRequest) -> None:
-    model, graphs, encoding = case
+    model, graphs, reads = case
     awaken(model)
     bare = PackedGraphs(graphs.x, graphs.edge_index[:, :0], None, graphs.y, graphs.node_ptr, graphs.edge_ptr * 0)
     if graphs.edge_attr is not None:
         bare.edge_attr = graphs.edge_attr[:0]
     ids = torch.arange(len(graphs))
-    with_edges, without = (run(model, collate(some, encode(some, encoding), ids)).logits for some in (graphs, bare))
+    with_edges, without = (run(model, collate(some, encode(some, *reads), ids)).logits for some in (graphs, bare))
     blind = request.node.callspec.id in ("transformer none", "mlp")
     assert torch.allclose(with_edges, without, atol=1e-5) == blind
     assert torch.allclose(with_edges[:2], without[:2], atol=1e-5)  # they had no edges before
 
 
 def test_edge_features_are_read_where_the_model_says_so(case) -> None:
-    model, graphs, encoding = case
+    model, graphs, reads = case
     awaken(model)
     if graphs.edge_attr is None:
         assert not model.reads_edges
         return
-    encodings, ids = encode(graphs, encoding), torch.arange(len(graphs))
+    encodings, ids = encode(graphs, *reads), torch.arange(len(graphs))
     other = replace(graphs, edge_attr=graphs.edge_attr.flip(0))
     same = torch.equal(*(run(model, collate(some, encodings, ids)).logits for some in (graphs, other)))
     assert same != model.reads_edges
 
 
 def test_gradients_are_finite_and_reach_every_parameter(case) -> None:
-    model, graphs, encoding = case
-    batch = collate(graphs, encode(graphs, encoding), torch.arange(len(graphs)))
+    model, graphs, reads = case
+    batch = collate(graphs, encode(graphs, *reads), torch.arange(len(graphs)))
     torch.manual_seed(0)
     out = model.train()(batch)
     (out.logits.logsumexp(1).sum() + sum(states.square().mean() for states in out.nodes)).backward()
     for name, parameter in model.named_parameters():
-        if name == "bias.table" and not encoding.spd and model.token is None:
+        if name == "bias.table" and not reads[0].spd and model.token is None:
             continue  # all pairs share one row, which is held at zero
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
@@ -230,12 +257,12 @@ def test_equal_seeds_give_equal_weights() -> None:
     "name",
     [
         *("gin virtual", "gcn", "graphormer edges", "graphormer categories", "transformer walk"),
-        *("gps edges", "sgformer edges", "polynormer edges", "nagphormer all"),
+        *("gps edges", "sgformer edges", "polynormer edges", "nagphormer all", "graphvit gine"),
     ],
 )
 def test_bf16_is_finite(name: str) -> None:
-    model, graphs, encoding = build(name)
-    batch = collate(graphs, encode(graphs, encoding), torch.arange(len(graphs)))
+    model, graphs, reads = build(name)
+    batch = collate(graphs, encode(graphs, *reads), torch.arange(len(graphs)))
     exact = run(model.eval(), batch)
     fabric = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
     fast = fabric.setup_module(model)
@@ -246,9 +273,9 @@ def test_bf16_is_finite(name: str) -> None:
 
 
 def test_a_bias_per_layer_is_that_layers_alone() -> None:
-    layered, graphs, encoding = build("graphormer layers")
+    layered, graphs, reads = build("graphormer layers")
     shared, _, _ = build("graphormer edges")
-    batch = collate(graphs, encode(graphs, encoding), torch.arange(len(graphs)))
+    batch = collate(graphs, encode(graphs, *reads), torch.arange(len(graphs)))
     tables = [layered.bias.table, layered.bias.edges.tables.weight]
     own = [shared.bias.table, shared.bias.edges.tables.weight]
     heads = own[0].size(1)

@@ -10,7 +10,7 @@ import networkx as nx
 import pytest
 import torch
 from omegaconf import OmegaConf
-from small_tasks import awaken, choices, encode, make_graphs, make_node_task, make_spec, make_task, preset
+from small_tasks import awaken, encode, make_graphs, make_node_task, make_spec, make_task, preset, students
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch_geometric.nn import GPSConv, Polynormer, SGFormer
@@ -32,7 +32,7 @@ from gnn_distill.models.representations import Representations
 from gnn_distill.models.students.nagphormer import hop_tokens
 from gnn_distill.models.students.polynormer import GlobalAttention
 
-STUDENTS = [name for name in choices("student") if name != "none"]
+STUDENTS, OF_NODES = students(), students(node_states=True)
 WIDTH = 16
 
 
@@ -44,7 +44,8 @@ def encoding_of(name: str) -> EncodingConfig:
 
 
 def batch_of(task: GraphTask, name: str) -> GraphBatch:
-    return collate(task.graphs, encode(task.graphs, encoding_of(name)), torch.arange(len(task.graphs)))
+    encodings = encode(task.graphs, encoding_of(name), preset("student", name))
+    return collate(task.graphs, encodings, torch.arange(len(task.graphs)))
 
 
 def make(name: str, spec: TaskSpec, **keys: object) -> nn.Module:
@@ -85,11 +86,11 @@ def test_twenty_graphs_are_learned_by_heart(name: str, twenty: PackedGraphs) -> 
     spec = make_spec("multiclass", node_features=features, num_outputs=2)
     labels = twenty.y[:, 0].long()
     assert 6 < labels.sum() < 14
-    batch = collate(twenty, encode(twenty, encoding_of(name)), torch.arange(20))
+    batch = collate(twenty, encode(twenty, encoding_of(name), preset("student", name)), torch.arange(20))
     assert learn(make(name, spec), batch, labels, steps=150) == 1.0
 
 
-@pytest.mark.parametrize("name", STUDENTS)
+@pytest.mark.parametrize("name", OF_NODES)
 def test_training_nodes_are_learned_by_heart(name: str) -> None:
     task = make_node_task()
     batch = replace(batch_of(task, name), labelled=task.splits.train)
@@ -109,7 +110,7 @@ def test_training_is_the_same_under_a_seed(name: str) -> None:
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
-@pytest.mark.parametrize("name", STUDENTS)
+@pytest.mark.parametrize("name", OF_NODES)
 def test_wanted_nodes_of_two_graphs_are_as_if_each_were_alone(name: str) -> None:
     task = make_node_task(setting="inductive")
     model = awaken(make(name, task.spec))

@@ -1,5 +1,5 @@
-"""Whole models on two fixed graphs: a Graphormer and a GPS by their papers' formulas, graph by graph, in numpy; all
-others by the outputs that were recorded when they agreed with the code of their authors.
+"""Whole models on two fixed graphs: a Graphormer, a GPS and a Graph ViT by their formulas, graph by graph, in numpy;
+all others by the outputs that were recorded when they agreed with the code of their authors.
 
 Weights are a formula too, in the order in which a model has them, so nothing here hangs on a random generator.
 """
@@ -19,6 +19,7 @@ from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.data.batching import collate
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.models import build_student, build_teacher
+from gnn_distill.models.embeddings import in_double
 
 # A ring of five with one chord, and a path of three beside a lonely node.
 NETWORKS = (nx.Graph([(0, 1), (1, 2), (2, 3), (3, 4), (4, 0), (1, 3)]), nx.Graph([(0, 1), (1, 2)]))
@@ -26,7 +27,8 @@ NETWORKS[1].add_node(3)
 WIDTH, HEADS, LAYERS, MAX_SPD = 8, 2, 2, 2
 SPEC = make_spec("multiclass", edges="categorical")
 ENCODING = EncodingConfig(degree=True, max_degree=4, spd=True, max_spd=MAX_SPD, rwse=3)
-NODE_ENCODING = EncodingConfig(degree=True, max_degree=4, rwse=3)
+NODE_ENCODING = EncodingConfig(degree=True, max_degree=4, max_spd=MAX_SPD, rwse=3)
+PATCHES = {"gnn_layers": LAYERS, "patch_walk": 3}
 Weights = dict[str, np.ndarray]
 
 
@@ -55,7 +57,7 @@ def with_waves(model: nn.Module) -> nn.Module:
 
 
 def student(name: str, encoding: EncodingConfig = NODE_ENCODING) -> nn.Module:
-    size = {"hidden_channels": WIDTH, "num_layers": LAYERS, "num_heads": HEADS}
+    size = {"hidden_channels": WIDTH, "num_layers": LAYERS, "num_heads": HEADS, **PATCHES}
     return with_waves(build_student(preset("student", name, **size), encoding, SPEC))
 
 
@@ -66,9 +68,8 @@ def teacher(name: str) -> nn.Module:
 def outputs(model: nn.Module, encoding: EncodingConfig) -> np.ndarray:
     """Logits of both graphs, in the precision of the weights."""
     packed, exact = graphs(), next(model.parameters()).dtype
-    packed.x, found = packed.x.to(exact), encode(packed, encoding)
-    if found.rwse is not None:
-        found.rwse = found.rwse.to(exact)
+    found = encode(packed, encoding, preset("student", "graphvit", **PATCHES))
+    packed.x, found = packed.x.to(exact), in_double(found) if exact == torch.double else found
     with torch.no_grad():
         return model(collate(packed, found, torch.arange(2))).logits.numpy()
 
@@ -119,13 +120,18 @@ def graphormer(w: Weights, network: nx.Graph) -> np.ndarray:
         return min(hops[query - 1][key - 1], MAX_SPD) if key - 1 in hops[query - 1] else unreachable
 
     rows = np.array([[entry(query, key) for key in range(len(x))] for query in range(len(x))])
+    return head(w, layer_norm(w, "norm", transformer(w, x, rows))[0])
+
+
+def transformer(w: Weights, x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """All layers, with entry `rows` of the bias table for every pair."""
     for layer in range(LAYERS):
         name = f"layers.{layer}"
         qkv = linear(w, f"{name}.attention.qkv", layer_norm(w, f"{name}.norm1", x))
         x = x + linear(w, f"{name}.attention.out", attend(qkv, lambda head: w["bias.table"][rows, head]))
         hidden = linear(w, f"{name}.ffn.0", layer_norm(w, f"{name}.norm2", x))
         x = x + linear(w, f"{name}.ffn.3", hidden * (1 + erf(hidden / np.sqrt(2))) / 2)
-    return head(w, layer_norm(w, "norm", x)[0])
+    return x
 
 
 def gps(w: Weights, network: nx.Graph) -> np.ndarray:
@@ -147,12 +153,39 @@ def gps(w: Weights, network: nx.Graph) -> np.ndarray:
     return head(w, x.mean(0))
 
 
+def graphvit(w: Weights, network: nx.Graph) -> np.ndarray:
+    nodes = inputs(w, network, "features", "node_structure")
+    parts = [sorted(part) for part in nx.community.louvain_communities(network, seed=0)]
+    cut = np.array([[sum(network.has_edge(a, b) for a in one for b in other) for other in parts] for one in parts])
+    walk = cut / np.maximum(cut.sum(1, keepdims=True), 1)
+    returns = np.stack([np.diag(np.linalg.matrix_power(walk, step)) for step in (1, 2, 3)], axis=1)
+    table, patches = w["edges.tables.weight"], []
+    for part in parts:
+        inside = sorted({*part} | {near for node in part for near in network[node]})
+        x = {node: nodes[node] for node in inside}
+        for layer in range(LAYERS):
+            heard = {node: state.copy() for node, state in x.items()}
+            for a, b in network.subgraph(inside).to_directed().edges:
+                heard[b] += np.maximum(x[a] + table[(a + b) % 4] + table[4 + (a + b) % 2], 0)
+            states = np.stack([heard[node] for node in inside])
+            hidden = np.maximum(linear(w, f"convs.{layer}.nn.0", states), 0)
+            states = np.maximum(batch_norm(w, f"norms.{layer}", linear(w, f"convs.{layer}.nn.2", hidden)), 0)
+            x = {node: x[node] + state for node, state in zip(inside, states, strict=True)}
+        patches.append(np.mean([x[node] for node in inside], axis=0))
+    hops = dict(nx.all_pairs_shortest_path_length(nx.from_numpy_array(cut)))
+    every = range(len(parts))
+    rows = np.array([[min(hops[a].get(b, MAX_SPD + 1), MAX_SPD + 1) for b in every] for a in every])
+    x = transformer(w, np.stack(patches) + linear(w, "structure.rwse", returns), rows)
+    return head(w, layer_norm(w, "norm", x).mean(0))
+
+
 def head(w: Weights, graph: np.ndarray) -> np.ndarray:
     return linear(w, "output.head.3", np.maximum(linear(w, "output.head.0", graph), 0))
 
 
 @pytest.mark.parametrize(
-    ("name", "encoding", "formula"), [("graphormer", ENCODING, graphormer), ("gps", NODE_ENCODING, gps)]
+    ("name", "encoding", "formula"),
+    [("graphormer", ENCODING, graphormer), ("gps", NODE_ENCODING, gps), ("graphvit", NODE_ENCODING, graphvit)],
 )
 def test_the_formula_of_the_paper(name: str, encoding: EncodingConfig, formula: Callable) -> None:
     model = student(name, encoding).double()
@@ -172,6 +205,7 @@ RECORDED = {  # logits of both graphs
     "sage": [0.0903848, 3.72149, 5.01655, 0.706225, 3.2936, 3.96281],
     "gps": [0.53113, -0.702054, -0.0636552, 3.25852, -0.536053, -2.62116],
     "graphormer": [0.78361, 0.854053, 0.74344, 0.723654, 0.808988, 0.757277],
+    "graphvit": [1.9782, 0.0723454, -0.577957, 2.24367, 0.175383, -0.737974],
     "nagphormer": [2.88286, 1.19474, -0.683904, 2.72285, 1.73593, 0.0299603],
     "polynormer": [1.27257, 1.44916, 1.19085, 1.35764, 1.15464, 0.804365],
     "sgformer": [0.780467, 0.510754, 0.61112, 0.726735, 0.499931, 0.653775],

@@ -6,6 +6,7 @@ from torch import nn
 from gnn_distill.config.schema.data import DatasetConfig
 from gnn_distill.config.schema.objective import AlignmentConfig, AlignmentWeights, LossConfig, LossWeights
 from gnn_distill.config.schema.run import OptimConfig, PretrainConfig, TrainConfig, TrainerConfig
+from gnn_distill.data.subgraphs.patching import patching_of
 from gnn_distill.data.task import GraphTask
 from gnn_distill.losses.task import make_task_loss
 from gnn_distill.pipeline.encodings import stored_encodings
@@ -44,5 +45,5 @@ def run_stages(runtime: Runtime, task: GraphTask, config: TrainConfig) -> tuple[
             for one, plan in zip(trained, plans, strict=True)
         ]
         kept, teacher = together(outputs, task.spec.kind), trained[0][0]
-    encodings, _ = stored_encodings(runtime, task, config.encoding)
+    encodings, _ = stored_encodings(runtime, task, config.encoding, patching_of(config.student, task.spec))
     return train_student(runtime, task, encodings, task_loss, kept, config, teacher)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from small_runs import CONFIG, run_stages
-from small_tasks import awaken, choices, encode, make_runtime, make_separate_task, preset
+from small_tasks import awaken, choices, encode, make_runtime, make_separate_task, preset, students
 from torch_geometric.data import Data
 
 from gnn_distill.config.schema.objective import BaselineConfig, MacroConfig, MicroConfig, SoftConfig
@@ -31,7 +31,7 @@ from gnn_distill.storage.run_directory import read_metrics
 from gnn_distill.training.metrics import Metrics
 
 TEACHERS = [name for name in choices("teacher") if name not in ("none", "custom", "file")]
-STUDENTS = [name for name in choices("student") if name != "none"]
+STUDENTS = students(node_states=True)
 EVERYTHING = replace(
     CONFIG,
     loss=replace(

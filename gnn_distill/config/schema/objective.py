@@ -253,13 +253,14 @@ class AlignmentConfig:
     samples: int = number(1024, low=2)
     """infonce, contrast: largest number of rows, sampled again in every step; all pairs of them are formed."""
     projection: str = choice("linear", "linear", "mlp", "none")
-    """Learned map from student to teacher width at node and graph scale, not part of the student."""
+    """Learned map from student to teacher width at node and graph scale and of patches, not part of the student."""
     channels: float = positive(1.0, high=1.0)
     """Share of the student's channels that losses of states compare, at all scales; the others stay free."""
     layers: bool = False
     """Node scale: align every student layer to its teacher layer, not only the last."""
-    source: str = choice("ego", "ego", "walk", "cluster", "fragment")
-    """Subgraph scale: ego networks, random walks, Louvain clusters, or BRICS fragments of molecules."""
+    source: str = choice("ego", "ego", "walk", "cluster", "fragment", "patch")
+    """Subgraph scale: ego networks, random walks, Louvain clusters, BRICS fragments of molecules, or the patches that
+    are the student's tokens (graphvit), whose states are compared."""
     radius: int = number(2, low=1)
     """Subgraph scale, ego: number of hops of an ego network."""
     max_members: int = number(64, low=1)

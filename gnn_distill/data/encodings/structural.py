@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -15,6 +16,9 @@ from gnn_distill.data.encodings.random_walks import random_walk_encoding
 from gnn_distill.data.encodings.shortest_paths import predecessors
 from gnn_distill.data.encodings.spectra import laplacian_eigenvectors
 from gnn_distill.data.packed import PackedGraphs, pointers
+
+if TYPE_CHECKING:
+    from gnn_distill.data.subgraphs.patches import Patches
 
 
 @dataclass
@@ -31,11 +35,13 @@ class StructuralEncodings:
     """Graph g owns pairs pair_ptr[g]:pair_ptr[g+1] of `spd` and `predecessors`."""
     rwse: Float[Tensor, "nodes steps"] | None = None
     lap_pe: Float[Tensor, "nodes vectors"] | None = None
+    patches: Patches | None = None
+    """Parts of the graphs; stored apart from encodings, which do not depend on them."""
 
     def to_tensors(self) -> dict[str, Tensor]:
-        """All fields that are not None, by name."""
+        """All fields that are not None, but for the patches, by name."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: value for name, value in values.items() if isinstance(value, Tensor)}
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor]) -> StructuralEncodings:

@@ -35,10 +35,8 @@ def brics_fragments(
     """The fragment of every atom, numbered over all molecules: pieces left when every BRICS bond is cut.
 
     BRICS (Degen et al. 2008) by RDKit, on molecules rebuilt from their features, which contain all that its rules need;
-    a molecule that RDKit refuses is one fragment.
-    Raises UserError if the graphs are not molecules.
+    a molecule that RDKit refuses is one fragment. The graphs are molecules, as `check_molecules` checks.
     """
-    check_molecules(spec)
     bonds, offset = BONDS[spec.node_features], FIRST_NUMBER[spec.node_features]
     nodes, edges = graphs.node_ptr.tolist(), graphs.edge_ptr.tolist()
     kept = []
@@ -57,13 +55,12 @@ def brics_fragments(
     return torch.from_numpy(connected_components(joined, directed=False)[1]).long()
 
 
-def check_molecules(spec: TaskSpec) -> None:
-    """Raise UserError if the graphs are not molecules."""
+def check_molecules(
+    spec: TaskSpec, setting: str = "alignment.source=fragment", others: str = "ego, walk or cluster"
+) -> None:
+    """Raise UserError, naming the setting and its other choices, if the graphs are not molecules."""
     if not spec.molecules or spec.node_features not in BONDS:
-        raise UserError(
-            f"alignment.source=fragment: {spec.name} does not contain molecules as RDKit reads them. "
-            "Choose ego, walk or cluster."
-        )
+        raise UserError(f"{setting}: {spec.name} does not contain molecules as RDKit reads them. Choose {others}.")
 
 
 def rebuild(

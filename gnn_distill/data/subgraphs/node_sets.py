@@ -1,7 +1,10 @@
 """Node sets of subgraphs, for all graphs of a data set at once: balls, random walks, communities."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,6 +13,9 @@ from scipy.sparse import csr_array, eye_array
 from torch import Tensor
 
 from gnn_distill.data.packed import PackedGraphs
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 BLOCK = 1024
 """Number of balls searched at a time, to bound the memory for large dense graphs."""
@@ -77,21 +83,27 @@ def communities(
 
     Modularity at resolution 1 of the graph without directions; nodes without edges are communities of their own.
     """
-    import networkx as nx  # imported here, as only communities need it
+    from networkx.algorithms.community import louvain_communities
 
     adjacency = joined_adjacency(graphs)
     label = np.zeros(graphs.x.size(0), dtype=np.int64)
-    nodes = graphs.node_ptr.tolist()
-    for start, stop in pairwise(nodes):
-        network = nx.Graph()
-        network.add_nodes_from(range(start, stop))
-        first, last = adjacency.indptr[start], adjacency.indptr[stop]
-        sources = np.repeat(np.arange(start, stop), np.diff(adjacency.indptr[start : stop + 1]))
-        network.add_edges_from(zip(sources.tolist(), adjacency.indices[first:last].tolist(), strict=True))
-        for number, community in enumerate(nx.community.louvain_communities(network, seed=seed)):
+    for start, stop in pairwise(graphs.node_ptr.tolist()):
+        for number, community in enumerate(louvain_communities(network_of(adjacency, start, stop), seed=seed)):
             label[list(community)] = number
         advance(1)
     return torch.from_numpy(label)
+
+
+def network_of(adjacency: csr_array, start: int, stop: int) -> nx.Graph:
+    """The graph of the nodes start:stop of a symmetric matrix, for NetworkX; edges lead to no others."""
+    import networkx as nx  # slow to import, and needed by few
+
+    network = nx.Graph()
+    network.add_nodes_from(range(start, stop))
+    first, last = adjacency.indptr[start], adjacency.indptr[stop]
+    sources = np.repeat(np.arange(start, stop), np.diff(adjacency.indptr[start : stop + 1]))
+    network.add_edges_from(zip(sources.tolist(), adjacency.indices[first:last].tolist(), strict=True))
+    return network
 
 
 def _sample(indptr: np.ndarray, indices: np.ndarray, first: int, most: int, seed: int) -> np.ndarray:

@@ -119,8 +119,9 @@ def compute_subgraphs(
         return Subgraphs(local.int(), ptr, graphs.node_ptr, centred=True)
     if source == "cluster":
         return partition(graphs, communities(graphs, seed, advance))
-    from gnn_distill.data.subgraphs.fragments import brics_fragments  # RDKit is slow to import
+    from gnn_distill.data.subgraphs.fragments import brics_fragments, check_molecules  # RDKit is slow to import
 
+    check_molecules(spec)
     return partition(graphs, brics_fragments(graphs, spec, advance))
 
 
