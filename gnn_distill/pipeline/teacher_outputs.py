@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from gnn_distill.data.batching import GraphBatch, collate, evaluation_batches
@@ -76,7 +76,7 @@ def compute_teacher_outputs(
         collated = (collate(task.graphs, encodings, picked).to(runtime.fabric.device) for picked in batches)
         outputs = read_teacher(teacher, state_source, collated, task, keep, subgraphs)
         kept = [*outputs["nodes"].values(), *(outputs[part] for part in ("graph", "subgraphs") if part in outputs)]
-        outputs["moments"] = [moments(states) for states in kept]
+        outputs["moments"] = [Moments.of(states) for states in kept]
         checkpoint.save(folder / "signals.safetensors", outputs)
 
     what = f"signals of {plan.settings.name} on {task.spec.name}"
@@ -94,7 +94,7 @@ def read_outputs(
     taught, measured = None, [Moments(*pair) for pair in state["moments"]]
     if plan.outputs.visible == "train" and level == "node":
         taught = places(task.graphs.node_ptr, ids, task.splits.train)
-        measured[: len(state["nodes"])] = (moments(states[taught]) for states in state["nodes"].values())
+        measured[: len(state["nodes"])] = (Moments.of(states[taught]) for states in state["nodes"].values())
     foreign = None
     if plan.settings.control == "shuffled":
         logits, kind, seed = state["logits"], task.spec.kind, plan.recipe.seed
@@ -189,12 +189,3 @@ def layers_kept(layers: str, num_layers: int) -> range:
     """Layers whose node states are kept, counted from 1: all, the last, or none."""
     first = {"all": 1, "last": num_layers, "none": num_layers + 1}[layers]
     return range(first, num_layers + 1)
-
-
-def moments(states: Float[Tensor, "rows channel"]) -> Moments:
-    """Mean and standard deviation of every dimension, in float64 inside."""
-    mean = states.mean(dim=0, dtype=torch.float64)
-    square = torch.zeros_like(mean)
-    for chunk in states.split(65536):
-        square += (chunk.double() - mean).square().sum(dim=0)
-    return Moments(mean.float(), (square / max(len(states), 1)).sqrt().float())

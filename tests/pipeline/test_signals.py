@@ -15,10 +15,11 @@ from gnn_distill.config.schema.run import SignalsConfig, TrainConfig, TrainerCon
 from gnn_distill.data.batching import collate
 from gnn_distill.data.task import GraphTask
 from gnn_distill.models import build_teacher
+from gnn_distill.models.layers.standardise import Moments
 from gnn_distill.pipeline.kept_outputs import TeacherOutputs
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.teacher import untrained_teacher
-from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs, moments
+from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
 from gnn_distill.pipeline.teacher_plan import plan_teacher
 from gnn_distill.storage.store import Entry
 
@@ -138,11 +139,11 @@ def test_a_torn_file_of_signals_is_made_again(runtime: Runtime, task: GraphTask)
 
 def test_moments_are_those_of_all_rows() -> None:
     states = torch.randn(70_000, 3, generator=torch.Generator().manual_seed(0)) * torch.tensor([1.0, 0.0, 1e-3]) + 1e3
-    mean, std = moments(states)
+    mean, std = Moments.of(states)
     torch.testing.assert_close(mean, states.double().mean(0).float())
     torch.testing.assert_close(std, states.double().std(0, correction=0).float(), rtol=1e-5, atol=0)
     assert std[1] == 0
-    half = moments(states.half())
+    half = Moments.of(states.half())
     torch.testing.assert_close(half.mean, mean, rtol=1e-3, atol=0)
 
 

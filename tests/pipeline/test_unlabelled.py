@@ -186,3 +186,14 @@ def test_a_run_shows_how_many_labels_there_are_and_that_it_is_transductive(
     page = run_page(tmp_path / "run")
     assert page["facts"]["Data"] == sizes
     assert any("transductive" in note for note in page["notes"])
+
+
+@pytest.mark.parametrize("given", ["regime=subgraph_states", "regime=graph_states", "loss=kd signals.give=logits"])
+def test_teachers_that_give_less_are_heard_on_graphs_without_labels(
+    given: str, gnn_distill: Callable, tmp_path: Path
+) -> None:
+    """Two of them, with shuffled states."""
+    words = (*given.split(), "teacher.ensemble=2", "teacher.control=shuffled", "signals.on=all")
+    status, _, err = gnn_distill(*SMALL, *PRESET, *words)
+    assert (status, err) == (0, "")
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["visibility"]["signals_on"] == "transductive"

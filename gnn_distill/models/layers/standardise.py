@@ -15,6 +15,15 @@ class Moments(NamedTuple):
     mean: Float[Tensor, "channel"]
     std: Float[Tensor, "channel"]
 
+    @classmethod
+    def of(cls, states: Float[Tensor, "row channel"]) -> "Moments":
+        """Those of the rows, in float64 inside."""
+        mean = states.mean(dim=0, dtype=torch.float64)
+        square = torch.zeros_like(mean)
+        for chunk in states.split(65536):
+            square += (chunk.double() - mean).square().sum(dim=0)
+        return cls(mean.float(), (square / max(len(states), 1)).sqrt().float())
+
 
 class Standardise(nn.Module):
     """(h − mean)/std per dimension; dimensions with std below 1e-5 of the median are dropped (dead ReLU units).

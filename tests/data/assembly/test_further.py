@@ -1,6 +1,5 @@
 """dataset.unlabelled: files of graphs without labels, and what of them is refused, left out or announced."""
 
-import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,7 +130,7 @@ def test_files_that_cannot_be_used_are_refused(name: str, tmp_path: Path, capsys
 
 def test_other_files_and_other_sets_are_refused(tmp_path: Path) -> None:
     dataset = DatasetConfig(source="none", name="s", unlabelled=str(tmp_path / "more.pt"))
-    (tmp_path / "more.pt").write_bytes(pickle.dumps([1]))
+    (tmp_path / "more.pt").write_bytes(b"no graphs")
     with pytest.raises(UserError, match=r"dataset\.unlabelled=.*more\.pt: cannot be read .* torch\.save"):
         with_further_graphs(make_task(), dataset)
     with pytest.raises(UserError, match=r"small nodes is one graph, .* Set dataset\.unlabelled=null\."):
