@@ -11,6 +11,8 @@ from gnn_distill.storage import checkpoint
 from gnn_distill.storage.code_hash import code_of
 from gnn_distill.storage.store import Entry
 
+NOT_ENCODINGS = ("models",)
+"""Code that encodings have nothing to do with, though a runtime announces models."""
 # Keys that only the model reads: they change no encoding.
 MODEL_KEYS = ("max_degree", "max_spd", "edge", "bias_scale", "bias_gain", "bias_per_layer")
 
@@ -26,7 +28,7 @@ def stored_encodings(runtime: Runtime, task: GraphTask, encoding: EncodingConfig
             result = compute_encodings(task.graphs, encoding, work.update)
         checkpoint.save_tensors(folder / "encodings.safetensors", result.to_tensors())
 
-    made_with = code_of([__name__]).to_key()
+    made_with = code_of([__name__], without=NOT_ENCODINGS).to_key()
     entry = runtime.entry("encodings", parts, made_with, compute, f"encodings of {task.spec.name}")
     found = checkpoint.load_tensors(entry.path / "encodings.safetensors", verify=False)
     return StructuralEncodings.from_tensors(found), entry

@@ -46,7 +46,7 @@ ROOTS = {
     "teacher": ([f"{NAME}.pipeline.teacher", f"{TEACHERS}.gin"], NOT_TEACHERS),
     "twin": ([f"{NAME}.pipeline.teacher", f"{NAME}.models.students.transformer"], NOT_TEACHERS),
     "signals": ([f"{NAME}.pipeline.teacher_outputs", f"{TEACHERS}.gin"], NOT_TEACHERS),
-    "encodings": ([f"{NAME}.pipeline.encodings"], ()),
+    "encodings": ([f"{NAME}.pipeline.encodings"], NOT_ENCODINGS),
     "structure": ([f"{NAME}.pipeline.subgraphs"], ()),
     "run": ([f"{NAME}.pipeline.run", f"{NAME}.data.sources.zinc", f"{TEACHERS}.gin"], ()),
 }
