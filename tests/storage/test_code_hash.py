@@ -18,6 +18,7 @@ from gnn_distill.storage.provenance import run_code
 
 TEACHERS = f"{NAME}.models.teachers"
 NOT_TEACHERS = ("losses.families", "models.teachers.custom", "models.probe")
+NOT_ENCODINGS = ("models",)
 
 
 def short(modules: Any) -> set[str]:
@@ -60,7 +61,7 @@ CHANGES = {
     "data.subgraphs.anchors": {"structure", "run"},
     "data.encodings.spectra": {"encodings", "structure", "run"},
     "data.loaders": {"teacher", "twin", "signals", "run"},
-    "data.batching": {*ROOTS},
+    "data.batching": {*ROOTS} - {"encodings"},
     "models.teachers.gin": {"teacher", "signals", "run"},
     "models.teachers.gat": set(),
     "models.layers.standardise": {"teacher", "twin", "signals", "run"},
