@@ -44,11 +44,15 @@ def built_with_distances(encoding: str) -> bool:
     return preset("encoding", encoding).spd
 
 
+ELSEWHERE = [("teacher", "file"), ("student", "graphvit"), ("alignment", "patch")]
+"""Choices that go with few others: which, tests of their own know."""
+
+
 def test_combinations_of_presets_are_valid(config: Callable) -> None:
     """Every choice of every group with several of the others, which turn at their own pace."""
     groups = ("loss", "teacher", "student", "alignment", "encoding")
     targets = {"custom": ["teacher.target=my_package.MyGNN"]}
-    files = {group: [name for name in choices(group) if (group, name) != ("teacher", "file")] for group in groups}
+    files = {group: [name for name in choices(group) if (group, name) not in ELSEWHERE] for group in groups}
     for number in range(2 * len(files["loss"])):
         turned = (
             (pace * number + number // len(names)) % len(names) for pace, names in enumerate(files.values(), start=1)

@@ -69,7 +69,7 @@ def test_files_of_ones_own_build_on_one_module_alone() -> None:
 
 
 def test_own_loss_is_a_term_of_the_run(folder: Path) -> None:
-    (run,) = (folder / "outputs" / "train").glob("*_typed_edges_graphormer-gin_s0")
+    (run,) = (folder / "outputs" / "train").glob("*_far_motif_small_graphormer-gin_s0")
     with (run / "metrics.csv").open() as file:
         (row,) = (row for row in csv.DictReader(file) if row["stage"] == "student")
     assert float(row["train/own_hubs"]) > 0

@@ -13,6 +13,7 @@ from torch_geometric.utils import total_influence
 from gnn_distill.analysis.hops import ByHop, Distances
 from gnn_distill.analysis.influence import Scene, at_rest, jacobian_influence, swap_influence
 from gnn_distill.analysis.states import input_encoder
+from gnn_distill.config.capabilities import capabilities_of
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.packed import PackedGraphs
@@ -21,7 +22,7 @@ from gnn_distill.models.layers.encoders import FeatureEncoder
 from gnn_distill.models.representations import Representations
 
 TEACHERS = [name for name in choices("teacher") if name not in ("none", "custom", "file")]
-STUDENTS = [name for name in choices("student") if name != "none"]
+STUDENTS = [name for name in choices("student") if name != "none" and capabilities_of(name).node_states]
 LARGER = (*NETWORKS, nx.path_graph(12), nx.cycle_graph(13))
 
 

@@ -34,9 +34,9 @@ WRONG = {
     "teacher.num_layers=null": "teacher.num_layers=null: may not be null.",
     "teacher.residual=maybe": "teacher.residual=maybe: must be true or false.",
     "dataset.name=[a,b]": "dataset.name=['a', 'b']: must be a string; quote it.",
-    "teacher=gim": "teacher=gim: unknown choice. Choices: custom, gat, gatedgcn, gcn, gin, mlp, none, "
+    "teacher=gim": "teacher=gim: unknown choice. Choices: custom, file, gat, gatedgcn, gcn, gin, mlp, none, "
     "pna, sage. Did you mean 'gin'?",
-    "teacher.name=gim": "teacher.name=gim: unknown choice. Choices: custom, gat, gatedgcn, gcn, gin, mlp, "
+    "teacher.name=gim": "teacher.name=gim: unknown choice. Choices: custom, file, gat, gatedgcn, gcn, gin, mlp, "
     "pna, sage, none. Did you mean 'gin'?",
     "teacher=null": "teacher=null: must be the name of one of the group's choices, which --help lists.",
     "~teacher.num_layers": "~teacher.num_layers: keys cannot be removed from the config. Give the key another value.",

@@ -26,12 +26,13 @@ def test_statistics_of_the_task_are_applied(role: str, name: str) -> None:
         key: (getattr(graphs, key) - torch.tensor(MEAN)) / torch.tensor(STD) for key in ("x", "edge_attr")
     })  # fmt: skip
     encoding = preset("encoding", "all", rwse=4, lap_pe=3)
-    ids, encodings = torch.arange(len(graphs)), encode(graphs, encoding)
+    config = preset(role, name, hidden_channels=8, num_heads=2) if role == "student" else preset(role, name)
+    student = config if role == "student" else None
+    ids, encodings = torch.arange(len(graphs)), encode(graphs, encoding, student)
 
     def model(spec: TaskSpec) -> nn.Module:
         torch.manual_seed(0)
-        config = preset(role, name, hidden_channels=8, num_heads=2) if role == "student" else preset(role, name)
-        return (build_student(config, encoding, spec) if role == "student" else build_teacher(config, spec)).eval()
+        return (build_student(config, encoding, spec) if student else build_teacher(config, spec)).eval()
 
     with torch.no_grad():
         told = model(scaled)(collate(graphs, encodings, ids)).logits

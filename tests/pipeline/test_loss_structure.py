@@ -174,7 +174,7 @@ def test_anchors_are_states_of_what_is_taught(level: str, on: str, tmp_path: Pat
     expected = said.graph if level == "graph" else said.nodes[-1]
     if on == "train" and level == "node":
         expected = expected[task.splits.train]
-    draw, layer = kept.shape().draw, None if level == "graph" else 2
+    draw, layer = kept.shape().draw, "graph" if level == "graph" else 2
     torch.testing.assert_close(draw(layer, 10_000), expected, rtol=1e-4, atol=1e-5)
     few = draw(layer, 5)
     assert torch.equal(few, draw(layer, 5))
