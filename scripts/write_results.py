@@ -72,7 +72,9 @@ def runs_of_cell(table: TableConfig, column: str, row: str, own: pd.DataFrame) -
             schema.register()
             sources = own.set_index("config_hash")["sources"]
             return [replace(run, sources=sources[run.config_hash]) for run in plan_cell(table, row, column, GIVEN)]
-        runs.append(PlannedRun(row, column, tuple(pair.items()), overrides, line.config_hash, line.sources, "", Path()))
+        data = " ".join(sorted(word for word in overrides if word.startswith("dataset")))
+        known_as = (line.config_hash, line.sources, data, Path())
+        runs.append(PlannedRun(row, column, tuple(pair.items()), overrides, *known_as))
     return runs
 
 
@@ -121,6 +123,12 @@ def far_motif() -> str:
         solved = f"{(values >= SOLVED).sum()} of {len(values)}"
         lines += [[config.label, spread(values, PERCENT), solved, *cells]] if len(values) else []
     return markdown(["", "mean ± std", f"{100 * SOLVED:.0f} or more", "seed 0", *map(str, seeds[1:])], lines)
+
+
+def awareness() -> str:
+    """Scores, verdicts and awareness of probed runs, below a heading of the page."""
+    text = to_markdown(table_of("structure", "awareness", "table_awareness.csv"))
+    return text.partition("\n")[2].replace("\n### ", "\n#### ")
 
 
 def before_and_after() -> str:
@@ -305,6 +313,7 @@ TABLES: dict[str, Callable[[], str]] = {
         ablation,
         far_motif,
         far_motif_small,
+        awareness,
         before_and_after,
         typed_edges,
         nci1,
