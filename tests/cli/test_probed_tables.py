@@ -28,6 +28,7 @@ def probed(folder: Path) -> dict[str, int]:
     return {f"{'-'.join(file.parent.name.split('-')[1:3])} {file.stem}": file.stat().st_mtime_ns for file in files}
 
 
+@pytest.mark.slow
 def test_a_table_probes_each_run_once_and_shows_what_was_found(gnn_distill: Callable, tmp_path: Path) -> None:
     status, _, err = gnn_distill(*PLAIN)
     assert (status, err) == (0, "")

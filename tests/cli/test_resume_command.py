@@ -405,6 +405,7 @@ FULL = (
 )
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_at_ten_points_costs_no_digit(
     gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
