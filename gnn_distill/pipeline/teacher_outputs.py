@@ -56,6 +56,8 @@ def compute_teacher_outputs(
     code, subgraphs = [__name__, *teacher_code(plan).modules], None
     if not keep.graph:
         parts["graph"] = False
+    if plan.checkpoint:  # of one that is trained it is in the teacher's own key
+        parts["max_pairs"] = plan.recipe.max_pairs
     if keep.subgraphs is not None:
         parts["subgraphs"], code = subgraphs_key(keep.subgraphs), [*code, CODE]
         subgraphs = structure.subgraphs(keep.subgraphs.source, keep.subgraphs)
