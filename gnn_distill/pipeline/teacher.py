@@ -57,8 +57,9 @@ def train_teacher(
         if plan.checkpoint:
             file = plan.settings.checkpoint or plan.settings.outputs_file
             runtime.console.say(f"It comes from {file}; it is not trained.")
-            fitted = FitResult(0, {}, [], ())
+            fitted, select = FitResult(0, {}, [], ()), "best"
         else:
+            select = plan.recipe.select
             fitted = train(runtime, model, task, encodings, task_loss, plan, folder / RUNNING)
         checkpoint.save(
             folder / "teacher.safetensors",
@@ -68,7 +69,7 @@ def train_teacher(
                 "best_epoch": fitted.best_epoch,
                 "best": fitted.best,
                 "history": fitted.history,
-                "selected": {"select": plan.recipe.select, "epochs": fitted.selected},
+                "selected": {"select": select, "epochs": fitted.selected},
             },
         )
         for file in folder.glob(f"{RUNNING}*"):  # also one that was damaged, and set aside
