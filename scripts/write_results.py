@@ -33,7 +33,7 @@ from gnn_distill.storage.provenance import RESULT_NEUTRAL
 ROOT = Path(__file__).parents[1]
 PAGE, ROWS = ROOT / "docs" / "results.md", Path("docs/results")
 GIVEN = ("tracker=none", "trainer.threads=1")
-BLOCK = re.compile(r"(<!-- rows: (\w+) -->\n)(?:.*?\n)?(<!-- end -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- rows: (\w+) -->\n)(?:.*?\n)??(<!-- end -->)", re.DOTALL)
 Line = Sequence[str]
 
 
