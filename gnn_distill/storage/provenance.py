@@ -171,10 +171,11 @@ def users_code(config: Any) -> dict[str, str]:
 
 
 def file_hash(path: str) -> str:
-    """SHA-256 of a file; `missing` if it does not exist."""
+    """SHA-256 of a file, whose path may begin with ~; `missing` if it does not exist."""
     try:
-        stat = Path(path).stat()
-        return _file_hash(path, stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        found = Path(path).expanduser()
+        stat = found.stat()
+        return _file_hash(str(found), stat.st_size, stat.st_mtime_ns, stat.st_ino)
     except OSError:
         return "missing"
 

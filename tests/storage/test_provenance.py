@@ -115,6 +115,16 @@ def test_a_run_is_known_by_what_is_in_the_files_it_names(
     assert hashed(other, "moved.csv") != before
 
 
+def test_a_file_in_the_home_folder_is_known_by_what_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    hashes = set()
+    for line in ("C,1", "C,2"):
+        (tmp_path / "molecules.csv").write_text(f"smiles,y\n{line}\n")
+        hashes.add(config_hash(config(dataset={"path": "~/molecules.csv"})))
+    assert len(hashes) == 2
+    assert hashes == hashes - {config_hash(config(dataset={"path": "~/nowhere.csv"}))}
+
+
 @pytest.mark.parametrize(
     "key", ["dataset.source", "teacher.name", "student.name", "teacher.target", "loss.own.mine.target"]
 )
