@@ -79,6 +79,38 @@ def draw_differences(table: Table, columns: Sequence[str] | None = None) -> "Fig
     return _grid(filled, draw, height=1.1 + 0.34 * len(rows))
 
 
+def draw_further(table: Table) -> "Figure | None":
+    """The mean of every row in each of the further tables, by column, with a line of one standard deviation each way.
+
+    One panel per further table; the rows of a column lie below one another. None without such tables.
+    """
+    if not table.further:
+        return None
+    further = {one.title or one.name: one for one in table.further}
+    colours, lines = _distinct_colours(table), {}
+
+    def draw(axes: "Axes", title: str) -> None:
+        for place, key in enumerate(table.columns):
+            axes.axhspan(place - 0.5, place + 0.5, color="#000000", alpha=0.04 * (place % 2), linewidth=0)
+            for row, height in zip(table.rows, np.linspace(place - 0.35, place + 0.35, len(table.rows)), strict=True):
+                cell = further[title].cells[row, key]
+                if len(cell.values):
+                    deviation = np.nan_to_num(cell.std)
+                    lines[row] = axes.errorbar(
+                        cell.mean, height, xerr=deviation, fmt="o", color=colours[row], markersize=5, linewidth=1.2
+                    )
+        _rows(axes, [column.label for column in table.columns.values()])
+        axes.set_title(plain(title), fontsize=10)
+
+    figure = _grid(list(further), draw, height=1 + (0.25 + 0.14 * len(table.rows)) * len(table.columns))
+    named = [row for row in table.rows if row in lines]
+    figure.legend(
+        [lines[row] for row in named], [short(table.rows[row]) for row in named],
+        frameon=False, loc="outside lower center", ncols=4,
+    )  # fmt: skip
+    return figure
+
+
 def draw_heat_map(means: pd.DataFrame, metric: str, lower_is_better: bool) -> "Figure":
     """A map of means, index on the y axis, columns on the x axis; darker is better, best outlined, missing empty."""
     from matplotlib import colormaps
@@ -169,6 +201,16 @@ def means_of(table: Table) -> pd.DataFrame:
 def _colour(table: Table, row: str) -> str:
     """The colour of a row: one for the teacher, grey for the reference, one for all others."""
     return {table.teacher: COLOURS["teacher"], table.reference: GREY}.get(row, COLOURS["student"])
+
+
+def _distinct_colours(table: Table) -> dict[str, str]:
+    """A colour for each row: those of the teacher and of the reference as in other figures, others one by one."""
+    from matplotlib import colormaps
+
+    students = [row for row in table.rows if row not in (table.teacher, *table.teachers, table.alone)]
+    known = {row: COLOURS["teacher"] for row in (table.teacher, *table.teachers) if row} | {table.alone: GREY}
+    others = [COLOURS["student"], *colormaps["Dark2"].colors, *colormaps["Set1"].colors]
+    return known | {row: others[number % len(others)] for number, row in enumerate(students)}
 
 
 def _rows(axes: "Axes", labels: Sequence[str]) -> None:

@@ -18,7 +18,14 @@ from gnn_distill.results.grids import grids
 from gnn_distill.results.inline import png, svg
 from gnn_distill.results.run_files import read_run
 from gnn_distill.results.spreadsheets import restored
-from gnn_distill.results.table_figures import draw_boxes, draw_cell_curves, draw_differences, draw_heat_map, means_of
+from gnn_distill.results.table_figures import (
+    draw_boxes,
+    draw_cell_curves,
+    draw_differences,
+    draw_further,
+    draw_heat_map,
+    means_of,
+)
 from gnn_distill.results.table_files import FILE, SCORES, read_table
 from gnn_distill.results.tables import Table
 from gnn_distill.storage.bounded import lies_inside, read_csv
@@ -71,8 +78,14 @@ def _command(table: Table, folder: Path) -> str:
 
 
 def write_figures(table: Table, curves: Mapping[str, "Figure"], folder: Path) -> list[Path]:
-    """Draw boxes.png, differences.png and means.png into a folder, if not empty, and the curves."""
-    drawings = {"boxes": draw_boxes(table), "differences": draw_differences(table), "means": _map(table), **curves}
+    """Draw boxes.png, differences.png, means.png and awareness.png into a folder, if not empty, and the curves."""
+    drawings = {
+        "boxes": draw_boxes(table),
+        "differences": draw_differences(table),
+        "means": _map(table),
+        "awareness": draw_further(table),
+        **curves,
+    }
     paths = []
     for name, figure in drawings.items():
         if figure is not None:
@@ -130,6 +143,8 @@ def _figures(table: Table) -> Iterator[tuple[Markup, str]]:
     """Figures per column: the values, and the differences to the reference."""
     if figure := _map(table):
         yield svg(figure, "means"), "Means; darker is better, the best is outlined."
+    if figure := draw_further(table):
+        yield svg(figure, "awareness"), "Awareness of structure: mean and standard deviation over pairs."
     for key, column in table.columns.items():
         if figure := draw_boxes(table, [key]):
             yield svg(figure, f"values of {key}"), f"{column.label}: one dot per {' and '.join(column.units)}."

@@ -27,6 +27,7 @@ from gnn_distill.results.indices import (
 from gnn_distill.results.outcomes import outcomes
 from gnn_distill.results.rendering import FORMATS, to_json
 from gnn_distill.results.runs import read_runs, write_rows
+from gnn_distill.results.table_figures import draw_further
 from gnn_distill.results.table_files import FILE, read_table
 from gnn_distill.results.tables import Table
 from gnn_distill.storage.checksums import write_json
@@ -198,3 +199,20 @@ def test_what_was_found_of_an_earlier_run_in_the_folder_does_not_count(tmp_path:
     assert indices_of(run, "aa", "2026-01-02") == {}
     (run / "probe.json").write_text("{")
     assert "student_local" not in indices_of(run, "aa", "2026-01-01")
+
+
+def test_a_figure_shows_means_and_deviations_of_every_index(table: Table) -> None:
+    figure = draw_further(table)
+    local, _ = figure.axes
+    assert [axes.get_title() for axes in figure.axes] == [one.title for one in table.further]
+    assert [label.get_text() for label in local.get_yticklabels()] == [one.label for one in table.columns.values()]
+    places = {}
+    for container in local.containers:
+        dot, _, (bar,) = container
+        (mean,), (height,) = dot.get_data()
+        places[round(height)] = [*places.get(round(height), []), (mean, np.ptp(bar.get_segments()[0][:, 0]) / 2)]
+    for place, key in enumerate(COLUMNS):
+        cells = table.further[0].of_column(key).values()
+        shown = [(cell.mean, cell.std) for cell in cells if len(cell.values)]
+        np.testing.assert_allclose(places[place], shown, atol=1e-12)
+    assert draw_further(table.further[0]) is None
