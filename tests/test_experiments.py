@@ -44,7 +44,7 @@ def built_with_distances(encoding: str) -> bool:
     return preset("encoding", encoding).spd
 
 
-ELSEWHERE = [("teacher", "file"), ("student", "graphvit"), ("alignment", "patch")]
+ELSEWHERE = [("teacher", "file"), ("student", "graphvit"), ("loss", "patches"), ("alignment", "patch")]
 """Choices that go with few others: which, tests of their own know."""
 
 

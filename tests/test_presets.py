@@ -22,7 +22,7 @@ OF_ONE_SET = ("zinc", "few_labels")
 PRESETS = [f"{group}={name}" for group in GROUPS for name in choices(group) if name not in OF_ONE_SET]
 RUNS = [(preset, data) for preset in PRESETS for data in ("mutag", "cora") if data == "mutag" or "patch" not in preset]
 RUNS += [(f"regime={name}", "mutag") for name in choices("regime")]  # some are about graphs alone
-NEEDS = {"alignment=patch": ("student=graphvit", "loss=without_micro")}
+NEEDS = {"alignment=patch": ("student=graphvit",), "loss=patches": ("student=graphvit",)}
 """Patches are taught to a student that has no states of nodes, and so learns no labels of nodes."""
 
 

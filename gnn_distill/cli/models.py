@@ -20,7 +20,7 @@ def main(cfg: DictConfig) -> None:
 def describe(group: str, choice: str, folders: list[Path]) -> tuple[str, ...]:
     """The line of a file, from its first two comment lines: a description, then `# Level: ... Reads: ...`."""
     lines = choice_file(choice, folders).read_text().splitlines()
-    comments = [line.removeprefix("#").strip() for line in lines if line.startswith("#")]
+    comments = [line.removeprefix("#").strip() for line in lines if line.startswith("#") and "@package" not in line]
     facts = dict(re.findall(r"(\w+): ([^.]+)\.", comments[1])) if len(comments) > 1 else {}
     return (
         f"{group}={choice}",

@@ -33,9 +33,9 @@ WRONG = {
     "teacher=file": "teacher.outputs_file=null: teacher=file needs one. Set teacher.outputs_file=teacher.npz.",
     "teacher=file teacher.outputs_file=no.npz": "teacher.outputs_file=no.npz: this file does not exist.",
     "teacher.outputs_file=file": "teacher.outputs_file=file: teacher=gin does not read it. Set teacher=file.",
-    "teacher=file teacher.outputs_file=file": "signals.give=nodes: teacher=file has no node states. Choose "
-    "regime=graph_states, or loss=kd signals.give=logits.",
-    "teacher=file teacher.outputs_file=file regime=graph_states teacher.control=self": "teacher.control=self: "
+    "teacher=file teacher.outputs_file=file signals.give=nodes": "signals.give=nodes: teacher=file has no "
+    "node states. Choose regime=graph_states, or loss=kd signals.give=logits.",
+    "teacher=file teacher.outputs_file=file teacher.control=self": "teacher.control=self: "
     "teacher=file has no model. Choose none or shuffled.",
     "regime=graph_states signals.layers=last": "signals.layers=last: signals.give=graphs stores no node states. "
     "Choose auto.",

@@ -37,17 +37,17 @@ WRONG = {
     "all channels. Choose linear or mlp, or set it to 1.",
     "loss=simkd alignment.channels=0.5": "alignment.reuse_head=true: the head reads all channels "
     "(alignment.channels=0.5). Set alignment.reuse_head=false.",
-    "student=graphvit": "alignment.weights.node, alignment.source, loss.micro.relation: student=graphvit has no states "
-    "of nodes, which these compare. Set alignment.weights.node=0 alignment.source=patch loss.micro.relation=0, or "
-    f"choose {OTHERS}.",
-    "experiment=patch_student loss.baseline.gcrd=0.1": "loss.baseline.gcrd: student=graphvit has no states of nodes, "
+    "student=graphvit loss=micro_macro alignment=all": "alignment.weights.node, alignment.source, loss.micro.relation: "
+    "student=graphvit has no states of nodes, which these compare. Set alignment.weights.node=0 "
+    f"alignment.source=patch loss.micro.relation=0, or choose {OTHERS}.",
+    "student=graphvit loss.baseline.gcrd=0.1": "loss.baseline.gcrd: student=graphvit has no states of nodes, "
     f"which this compares. Set loss.baseline.gcrd=0, or choose {OTHERS}.",
-    "experiment=patch_student +loss.own={mine:{target:my.loss}} alignment.reuse_head=true": "loss.own.mine.reads, "
+    "student=graphvit +loss.own={mine:{target:my.loss}} alignment.reuse_head=true": "loss.own.mine.reads, "
     "alignment.reuse_head: student=graphvit has no states of nodes, which these compare. Set "
     f"loss.own.mine.reads=graphs alignment.reuse_head=false, or choose {OTHERS}.",
     "alignment=patch": "alignment.source=patch: student=graphormer has no patches. Choose ego, walk, cluster or "
     "fragment, or student=graphvit.",
-    "experiment=patch_student teacher.control=self": "alignment.weights.subgraph=1.0: teacher.control=self: the "
+    "student=graphvit teacher.control=self": "alignment.weights.subgraph=1.0: teacher.control=self: the "
     "teacher is student=graphvit itself, without states of nodes whose mean over a patch could be matched. Set it to "
     "0.",
     "loss.soft.exits=1 student.num_layers=1": "loss.soft.exits=1.0: student.num_layers=1: there is no layer before the "

@@ -34,7 +34,7 @@ def test_a_run_teaches_what_such_a_student_can_hear(
     monkeypatch.setattr(levels, "FEWEST_GRAPHS", 20)
     words = ("probe.at_end=true", "probe.untrained=1", "probe.resamples=100", "probe.pairs=0", "probe.profile_graphs=4")
     words += ("probe.samples=1", "probe.layers=last", "probe.types=2", "dataset.num_test=20")
-    status, _, err = gnn_distill("train", "experiment=patch_student", *SMALL, *GRAPHS, *words)
+    status, _, err = gnn_distill("train", "student=graphvit", *SMALL, *GRAPHS, *words)
     assert (status, err) == (0, "")
     rows = pd.read_csv(tmp_path / "run" / "metrics.csv")
     terms = {name.removeprefix("train/") for name in rows if name.endswith(".weighted")}
@@ -73,7 +73,7 @@ def test_molecules_are_cut_as_in_training(gnn_distill: Callable, tmp_path: Path)
     table = pd.DataFrame({"smiles": SMILES * 6, "y": torch.arange(42.0).tolist()})
     table.to_csv(tmp_path / "own.csv", index=False)
     words = ("dataset=smiles", "dataset.path=own.csv", "dataset.smiles_column=smiles", "dataset.target_columns=[y]")
-    status, _, err = gnn_distill("train", "experiment=patch_student", *words, "student.patches=brics", *SMALL)
+    status, _, err = gnn_distill("train", "student=graphvit", *words, "student.patches=brics", *SMALL)
     assert (status, err) == (0, "")
     student = load(tmp_path / "run")
     assert student.patching.source == "brics"
