@@ -28,6 +28,7 @@ PACKAGES = (
     "omegaconf",
     "numpy",
     "scipy",
+    "scikit-learn",
     "safetensors",
     "rdkit",
     "wandb",
@@ -73,7 +74,7 @@ ADDED_KEYS = {
 """Keys added later, with the value that means the earlier behaviour: with it, a config keeps its hash."""
 AFTERWARDS = ("probe",)
 """Sections about what is done with a finished run: they change nothing of it."""
-RESULT_NEUTRAL = ("trainer.out_of_memory", "alone")
+RESULT_NEUTRAL = ("trainer.out_of_memory", "alone", "floors")
 """Keys that change how a result is computed, or what it is shown beside, not the result."""
 FILES = ("dataset.path", "dataset.unlabelled", "teacher.checkpoint", "teacher.outputs_file")
 """Keys that name a file of the user's: its content counts, not its path."""

@@ -1,0 +1,46 @@
+"""Morgan fingerprints of molecules: from their SMILES, or rebuilt from the features of their atoms and bonds."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from jaxtyping import Int, UInt8
+from rdkit import Chem
+from rdkit.Chem import rdFingerprintGenerator
+from rdkit.rdBase import BlockLogs
+from torch import Tensor
+
+from gnn_distill.data.assembly.molecule_overlap import MoleculeTask
+from gnn_distill.data.assembly.molecules import parse
+from gnn_distill.data.subgraphs.fragments import BONDS, rebuilt_molecules
+from gnn_distill.data.task import GraphTask
+
+RADIUS, BITS = 2, 2048
+"""ECFP4 (Rogers & Hahn 2010)."""
+
+
+def morgan_generator() -> "rdFingerprintGenerator.FingerprintGenerator64":
+    """RDKit's generator of these fingerprints."""
+    return rdFingerprintGenerator.GetMorganGenerator(radius=RADIUS, fpSize=BITS)
+
+
+def are_molecules(task: GraphTask) -> bool:
+    """Whether RDKit can read the graphs of a task with labels of graphs: by SMILES at hand, or by their features."""
+    known = isinstance(task, MoleculeTask) or (task.spec.molecules and task.spec.node_features in BONDS)
+    return task.spec.level == "graph" and known
+
+
+def fingerprints(task: GraphTask, ids: Int[Tensor, " chosen"]) -> UInt8[np.ndarray, "chosen bits"]:
+    """The fingerprint of each of the molecules `ids`; zeros where RDKit refuses it."""
+    generator, quiet = morgan_generator(), BlockLogs()
+    rows = np.zeros((len(ids), BITS), dtype=np.uint8)
+    for row, molecule in zip(rows, _molecules(task, ids), strict=True):
+        if molecule is not None:
+            row[:] = generator.GetFingerprintAsNumPy(molecule)
+    del quiet
+    return rows
+
+
+def _molecules(task: GraphTask, ids: Int[Tensor, " chosen"]) -> Iterable[Chem.Mol | None]:
+    if isinstance(task, MoleculeTask) and len(task.smiles) == len(task.graphs):
+        return (parse(task.smiles[index]) for index in ids.tolist())
+    return (molecule for molecule, _ in rebuilt_molecules(task.graphs.select(ids), task.spec))
