@@ -34,8 +34,8 @@ def title_of(source: str, name: str, path: str | None) -> str:
 
 
 def models_of(student: str, teacher: str, control: str) -> list[str]:
-    """The student, then its teacher (with control=self its twin), without those that are none."""
-    return [name for name in (student, student if control == "self" else teacher) if name != "none"]
+    """The student, then its teacher (with control=self its twin), without those that are none; floors: both are."""
+    return [name for name in (student, student if control == "self" else teacher) if name != "none"] or ["floors"]
 
 
 def folder_of_models(student: str, teacher: str, control: str) -> str:

@@ -187,7 +187,7 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     # --- summary ---
     for role in scored:
         describe_no_better(console, task.spec, role, results[role]["val"][task.spec.metric], made.floors)
-    figures = learning_curves(directory.path, task.spec.metric)
+    figures = learning_curves(directory.path, task.spec.metric) if made.models else []
     summary = summarise(runtime, config, task, made, results, seconds.total)
     notices = list(console.notices)
     directory.write_summary(summary)

@@ -60,6 +60,7 @@ def _table(content: dict[str, Any]) -> Table:
         },
         cells={(line["row"], line["column"]): _cell(content, line) for line in content["cells"]},
         teachers=frozenset(content["teachers"]),
+        floors=frozenset(content.get("floors", ())),
         ranks={row: _number(line["average_rank"]) for row, line in content["rows"].items()},
         wins={row: tuple(line["wins"]) for row, line in content["rows"].items() if line["wins"]},
         notes=tuple(content["notes"]),
@@ -75,7 +76,8 @@ def _cell(content: dict[str, Any], line: dict[str, Any]) -> Cell:
         gap = Interval(number["gap"], number["gap_low"], number["gap_high"], line["compared"])
         share = Share(number["share"], number["share_low"], number["share_high"], gap)
     absent = content["columns"][line["column"]].get("absent", ())
-    if content["reference"] not in (None, line["row"], *absent) and line["row"] not in absent:
+    left_out = (*absent, *content.get("floors", ()))
+    if content["reference"] not in (None, line["row"], *absent) and line["row"] not in left_out:
         comparison = Comparison(
             effect=Interval(number["effect"], number["effect_low"], number["effect_high"], line["compared"]),
             outcome=Outcome(line["test"], line["compared"], number["statistic"], number["p"]),
