@@ -25,8 +25,11 @@ def choice_file(choice: str, folders: Sequence[Path]) -> Path:
     return next(path for folder in folders if (path := folder / f"{choice}.yaml").is_file())
 
 
-def show(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: with colours on a terminal, as plain columns into a pipe."""
+def show(columns: Sequence[str], rows: Sequence[Sequence[str]], fold: bool = False) -> None:
+    """Print a table: with colours on a terminal, as plain columns into a pipe.
+
+    On a narrow terminal only the last column shrinks: it is cut, or with `fold` broken over several lines.
+    """
     rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     if not sys.stdout.isatty():
@@ -37,9 +40,11 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for column, width in zip(columns, widths, strict=True):
-        # On a narrow terminal only the last column shrinks.
-        table.add_column(column, no_wrap=True, min_width=None if column == columns[-1] else width)
+    for place, (column, width) in enumerate(zip(columns, widths, strict=True), start=1):
+        if place < len(columns):
+            table.add_column(column, no_wrap=True, min_width=width)
+        else:
+            table.add_column(column, no_wrap=not fold, overflow="fold" if fold else "ellipsis")
     for row in rows:
         table.add_row(*row)
     Console(markup=False, emoji=False).print(table)

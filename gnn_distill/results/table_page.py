@@ -30,6 +30,8 @@ from gnn_distill.storage.run_directory import read_metrics
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+COMPARISON = "compare"
+"""Name of the tables of `gnn-distill compare`."""
 MOST_TILES = 6
 MOST_IMAGES = 40
 """Number of further images in the folder that are shown."""
@@ -67,6 +69,8 @@ def table_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
 def _command(table: Table, folder: Path) -> str:
     """The command that made the table."""
     words = [word for word in read_run(folder).overrides if not word.startswith(("table.run=", "table.rerun="))]
+    if table.name == COMPARISON:
+        return command(["gnn-distill", "compare", *words])
     return command(["gnn-distill", "table", *(words or [f"table={table.name}"])])
 
 
