@@ -108,7 +108,6 @@ def _stored(runtime: Runtime, task: GraphTask, seed: int) -> dict[str, Float[Ten
 
 def _forest(task: GraphTask, seed: int) -> dict[str, Float[Tensor, "examples outputs"]]:
     """A random forest on Morgan fingerprints of molecules, on bags of other graphs; none where it would take long."""
-    from gnn_distill.data.assembly.fingerprints import are_molecules, fingerprints  # RDKit is slow to import
     from gnn_distill.models.floors.bags import bags
     from gnn_distill.models.floors.forests import MOST_FORESTS, forest_predictions, number_of_forests
 
@@ -116,11 +115,15 @@ def _forest(task: GraphTask, seed: int) -> dict[str, Float[Tensor, "examples out
     y, asked = task.graphs.y[fitted].numpy(), torch.cat([task.splits.val, task.splits.test])
     if not 0 < number_of_forests(y) <= MOST_FORESTS:
         return {}
-    ids, molecules = torch.cat([fitted, asked]), are_molecules(task)
-    x = fingerprints(task, ids) if molecules else bags(task.graphs.select(ids), task.spec.node_features)
+    ids, x = torch.cat([fitted, asked]), None
+    if task.spec.molecules:
+        from gnn_distill.data.assembly.fingerprints import fingerprints  # RDKit is slow to import
+
+        x = fingerprints(task, ids)
+    name = "bag_forest" if x is None else "morgan_forest"
+    x = bags(task.graphs.select(ids), task.spec.node_features) if x is None else x
     train, others = x[: len(fitted)], x[len(fitted) :]
-    predictions = forest_predictions(train, y, others, task.spec, seed, torch.get_num_threads())
-    return {"morgan_forest" if molecules else "bag_forest": predictions}
+    return {name: forest_predictions(train, y, others, task.spec, seed, torch.get_num_threads())}
 
 
 def _linear(task: GraphTask) -> dict[str, Float[Tensor, "examples outputs"]]:

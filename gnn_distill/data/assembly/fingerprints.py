@@ -1,10 +1,7 @@
 """Morgan fingerprints of molecules: from their SMILES, or rebuilt from the features of their atoms and bonds."""
 
-from collections.abc import Iterable
-
 import numpy as np
 from jaxtyping import Int, UInt8
-from rdkit import Chem
 from rdkit.Chem import rdFingerprintGenerator
 from rdkit.rdBase import BlockLogs
 from torch import Tensor
@@ -23,24 +20,21 @@ def morgan_generator() -> "rdFingerprintGenerator.FingerprintGenerator64":
     return rdFingerprintGenerator.GetMorganGenerator(radius=RADIUS, fpSize=BITS)
 
 
-def are_molecules(task: GraphTask) -> bool:
-    """Whether RDKit can read the graphs of a task with labels of graphs: by SMILES at hand, or by their features."""
-    known = isinstance(task, MoleculeTask) or (task.spec.molecules and task.spec.node_features in BONDS)
-    return task.spec.level == "graph" and known
+def fingerprints(task: GraphTask, ids: Int[Tensor, " chosen"]) -> UInt8[np.ndarray, "chosen bits"] | None:
+    """The fingerprint of each of the molecules `ids`, zeros where RDKit refuses it.
 
-
-def fingerprints(task: GraphTask, ids: Int[Tensor, " chosen"]) -> UInt8[np.ndarray, "chosen bits"]:
-    """The fingerprint of each of the molecules `ids`; zeros where RDKit refuses it."""
+    None if the SMILES are not at hand and the features do not say what RDKit needs.
+    """
+    if isinstance(task, MoleculeTask) and len(task.smiles) == len(task.graphs):
+        found = (parse(task.smiles[index]) for index in ids.tolist())
+    elif task.spec.node_features in BONDS and task.graphs.edge_attr is not None:
+        found = (molecule for molecule, _ in rebuilt_molecules(task.graphs.select(ids), task.spec))
+    else:
+        return None
     generator, quiet = morgan_generator(), BlockLogs()
     rows = np.zeros((len(ids), BITS), dtype=np.uint8)
-    for row, molecule in zip(rows, _molecules(task, ids), strict=True):
+    for row, molecule in zip(rows, found, strict=True):
         if molecule is not None:
             row[:] = generator.GetFingerprintAsNumPy(molecule)
     del quiet
     return rows
-
-
-def _molecules(task: GraphTask, ids: Int[Tensor, " chosen"]) -> Iterable[Chem.Mol | None]:
-    if isinstance(task, MoleculeTask) and len(task.smiles) == len(task.graphs):
-        return (parse(task.smiles[index]) for index in ids.tolist())
-    return (molecule for molecule, _ in rebuilt_molecules(task.graphs.select(ids), task.spec))
