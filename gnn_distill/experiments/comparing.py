@@ -17,6 +17,8 @@ from gnn_distill.experiments.cells import compose, sized
 FIRST = ("floor", "teacher", "alone")
 """Rows that are always there, in this order."""
 SPLIT = ("dataset.fold", "dataset.split_seed")
+UNASKED = ("probe.at_end=false", "probe.profiles_at_end=false")
+"""What models know of structure is another question, and takes time."""
 
 
 def compared_table(command: CompareCommand) -> TableConfig:
@@ -42,7 +44,8 @@ def compared_table(command: CompareCommand) -> TableConfig:
 def _row(row: RowConfig, given: Sequence[str]) -> RowConfig:
     """The row with the given overrides before its own, which win."""
     own = {_key(word) for word in row.overrides}
-    return replace(row, overrides=[*(word for word in given if _key(word) not in own), *row.overrides], tuned=None)
+    words = [word for word in (*UNASKED, *given) if _key(word) not in own]
+    return replace(row, overrides=[*words, *row.overrides], tuned=None)
 
 
 def _key(word: str) -> str:

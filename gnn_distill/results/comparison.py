@@ -62,7 +62,7 @@ def make_table(
                 missing=0 if row in column.absent else max(column.runs - len(of_row), 0),
                 diverged=len(of_row) - int(wide[row].count()),
                 stale=int(of_row["stale"].sum()),
-                share=_share(wide, column, row, alone, teacher),
+                share=None if row in floors else _share(wide, column, row, alone, teacher),
             )
             if reference not in (None, row) and not {row, reference} & {*column.absent, *floors}:
                 made[row, key] = _compare(wide, column, row, reference)
