@@ -1,5 +1,6 @@
 """Words without a key on the command line: rewritten to keys, command by command."""
 
+from dataclasses import fields, is_dataclass
 from itertools import takewhile
 from pathlib import Path
 
@@ -22,9 +23,21 @@ def named_places(words: list[str]) -> list[str]:
 
 
 def given_to_all(words: list[str]) -> list[str]:
-    """The words after `compare`; those that are no keys of its own, but of `train`, become given=[WORD,…]."""
-    own = ("rows=", "pairs=", "by=", "given=", "table.", "hydra", "trainer.", "pretrain.", "tracker", "paths.")
-    given = [word for word in words if "=" in word and not word.startswith(("-", *own))]
+    """The words after `compare`; those that are no keys of its own, but of `train`, become given=[WORD,…].
+
+    Files of a section, as in trainer=small, are those of `train`, but for a table and a tracker.
+    """
+    from gnn_distill.config.schema.compare import CompareCommand
+
+    sections = {field.name: is_dataclass(field.type) for field in fields(CompareCommand)}
+
+    def is_own(word: str) -> bool:
+        key = word.lstrip("+~").partition("=")[0]
+        section, dot, _ = key.partition(".")
+        whole = section in ("table", "tracker") or not sections.get(section, True)
+        return section.startswith(("-", "hydra")) or (section in sections and (dot != "" or whole))
+
+    given = [word for word in words if "=" in word and not is_own(word)]
     return [*([f"given={_listed(given)}"] if given else []), *(word for word in words if word not in given)]
 
 

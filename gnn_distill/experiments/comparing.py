@@ -30,6 +30,8 @@ def compared_table(command: CompareCommand) -> TableConfig:
         UserError: for unknown rows, or if the data set has fewer folds than pairs.
     """
     known = command.table.rows
+    if "alone" not in known:
+        raise refuse("table.rows", ", ".join(known), "no row 'alone' to compare with. Choose table=main.")
     for name in command.rows:
         if name not in known:
             raise refuse("rows", name, f"no such row. Choices: {', '.join(known)}.{suggest(name, known)}")
@@ -42,9 +44,10 @@ def compared_table(command: CompareCommand) -> TableConfig:
 
 
 def _row(row: RowConfig, given: Sequence[str]) -> RowConfig:
-    """The row with the given overrides before its own, which win."""
+    """The row with the given overrides before its own, which win; a model that it does not have needs no settings."""
     own = {_key(word) for word in row.overrides}
-    words = [word for word in (*UNASKED, *given) if _key(word) not in own]
+    without = tuple(f"{_key(word)}." for word in row.overrides if word in ("teacher=none", "student=none"))
+    words = [word for word in (*UNASKED, *given) if _key(word) not in own and not _key(word).startswith(without)]
     return replace(row, overrides=[*words, *row.overrides], tuned=None)
 
 

@@ -21,6 +21,8 @@ from gnn_distill.training.metrics import is_better
 
 MOST_GRAPHS, MOST_NODES = 5_000, 10_000
 """Labelled training examples that a floor is fitted to; a sample of them where there are more."""
+MOST_VALUES, MOST_EDGES = 200_000_000, 20_000_000
+"""Features and edges of all nodes; with more there is no floor but the constant."""
 CHUNK = 5_000
 """Nodes whose features are smoothed at a time: of wide features this is a dense matrix."""
 MODELS = tuple(f"gnn_distill.models.floors.{name}" for name in ("bags", "forests", "linear"))
@@ -53,7 +55,7 @@ def compute_floors(runtime: Runtime, task: GraphTask, config: TrainConfig) -> li
     All are fitted to labelled training examples; what there is to choose, a penalty, is chosen on validation.
     """
     test = config.trainer.test
-    found = _stored(runtime, task, config.seed) if config.floors == "quick" else {}
+    found = _stored(runtime, task, config.seed) if config.floors == "quick" and _is_quick(runtime.console, task) else {}
     return [constant_floor(task, test), *(_floor(task, name, logits, test) for name, logits in found.items())]
 
 
@@ -86,6 +88,15 @@ def _floor(task: GraphTask, name: str, logits: Float[Tensor, "examples outputs"]
     rows = zip(parts, logits.split([len(splits.val), len(splits.test)]), strict=False)
     labels = {part: task.graphs.y[getattr(splits, part)] for part in parts}
     return Floor(name, logits, {part: measured(task, values, labels[part]) for part, values in rows})
+
+
+def _is_quick(console: Console, task: GraphTask) -> bool:
+    """Whether floors take seconds: linear models read all nodes and edges at once. Says so if not."""
+    values, edges = task.graphs.x.numel(), task.graphs.edge_index.size(1)
+    if task.spec.level == "graph" or (values <= MOST_VALUES and edges <= MOST_EDGES):
+        return True
+    console.notice(f"The only floor is a constant: {values:,} features and {edges:,} edges are too many for others.")
+    return False
 
 
 def _stored(runtime: Runtime, task: GraphTask, seed: int) -> dict[str, Float[Tensor, "examples outputs"]]:

@@ -38,18 +38,19 @@ def test_words_of_train_go_to_every_run() -> None:
     assert given_to_all(words) == ["given=['dataset=esol','student=gps']", *words[1:-1]]
     assert folder_of_comparison(["dataset=esol"]) == "esol"
     assert folder_of_comparison(["dataset=esol", "seed=1"]).startswith("esol-")
-    assert named_reports(["a", "b", "report.output=c"]) == ["report.path=a", "report.beside=[b]", "report.output=c"]
-    assert named_places(["a", "last=3"]) == ["places=[a]", "last=3"]
+    assert named_reports(["a", "b", "report.output=c"]) == ["report.path='a'", "report.beside=['b']", "report.output=c"]
+    assert named_places(["a", "last=3"]) == ["places=['a']", "last=3"]
 
 
 def test_a_set_without_folds_is_compared_over_seeds() -> None:
-    table = compared(*TINY, "teacher=gat", "pairs=3", "rows=[kd,untrained]")
+    table = compared(*TINY, "teacher=gat", "teacher.num_layers=3", "pairs=3", "rows=[kd,untrained]")
     (column,) = table.columns.values()
     assert column.pairs == {"seed": [0, 1, 2]}
     assert list(table.rows) == ["floor", "teacher", "alone", "kd", "untrained"]
     assert table.reference == "alone"
     assert "teacher=none" in table.rows["alone"].overrides
     assert "teacher=gat" not in table.rows["alone"].overrides  # what a row sets itself wins
+    assert "teacher.num_layers=3" not in table.rows["alone"].overrides
     assert "teacher=gat" in table.rows["kd"].overrides
 
 

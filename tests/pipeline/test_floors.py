@@ -19,6 +19,7 @@ from gnn_distill.data.task import GraphTask, Splits
 from gnn_distill.models.floors.bags import bags
 from gnn_distill.models.floors.forests import forest_predictions, number_of_forests
 from gnn_distill.models.floors.linear import smoothing
+from gnn_distill.pipeline import floors as floors_of_runs
 from gnn_distill.pipeline.floors import best_floor, compute_floors, describe_no_better
 from gnn_distill.training.metrics import is_better
 
@@ -71,6 +72,14 @@ def test_without_reading_the_test_part_they_have_no_test_scores(tmp_path: Path) 
     config = replace(CONFIG, floors="none", trainer=replace(CONFIG.trainer, test=False))
     (floor,) = compute_floors(make_runtime(tmp_path), make_task(), config)
     assert (floor.name, list(floor.scores)) == ("constant", ["val"])
+
+
+def test_of_a_graph_that_is_too_large_the_constant_is_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floors_of_runs, "MOST_EDGES", 10)
+    runtime = make_runtime(tmp_path)
+    (floor,) = compute_floors(runtime, make_node_task(), CONFIG)
+    assert floor.name == "constant"
+    assert runtime.console.notices[0].startswith("Note: The only floor is a constant")
 
 
 def test_a_forest_learns_each_target_from_the_examples_that_have_it() -> None:
