@@ -24,7 +24,7 @@ def main(cfg: DictConfig) -> None:
         print(f"No finished runs below {', '.join(command.places)} in {Path.cwd()}.")
         return
     lines = found.head(command.last) if command.last else found
-    show(COLUMNS, [list(_cells(line)) for line in lines.itertuples()], fold=True)
+    show(COLUMNS, [list(_cells(line)) for line in lines.itertuples()], below=True)
     if left := len(found) - len(lines):
         print(f"and {left} older ones: gnn-distill runs last=0")
 

@@ -35,6 +35,8 @@ PACKAGES = (
 )
 RUN_MODULE = "gnn_distill.pipeline.run"
 """The module that makes a run: what it imports is the code of every run."""
+FLOORS_MODULE = "gnn_distill.pipeline.floors"
+"""What a run without teacher and student makes."""
 LOCATION_SECTIONS = ("paths", "tracker", "hydra")
 """Sections that say where a run is stored, not what it is."""
 ADDED_KEYS = {
@@ -125,7 +127,8 @@ def run_code(config: Any = None) -> Code:
         for key, name in named_modules(config)
         if name not in (None, "none") and "." not in name
     )
-    return code_of([RUN_MODULE, *chosen])
+    models = {_select(config, key) for key in ("teacher.name", "student.name")}
+    return code_of([RUN_MODULE, *chosen, *([FLOORS_MODULE] if models == {"none"} else [])])
 
 
 def named_modules(config: Any) -> Iterator[tuple[str, str | None]]:
