@@ -104,7 +104,8 @@ def floors() -> str:
     """By data set the constant and the floor that is best on validation, beside the models of other tables."""
     runs, lines = read_rows(ROOT / ROWS / "table_floors.csv"), []
     zinc = table_of("structure", "awareness", "table_awareness.csv", columns=["zinc"])
-    tables = {key: main_results() for key in ("nci1", "mutagenicity", "esol", "lipo", "cora", "actor")} | {"zinc": zinc}
+    main = main_results()
+    tables = dict.fromkeys(main.columns, main) | {"zinc": zinc}
     default = pd.read_csv(ROOT / ROWS / "far_motif_small.csv")
     columns = OmegaConf.merge(
         *(OmegaConf.load(CONF_DIR / "table" / f"{name}.yaml").columns for name in ("main", "floors"))
