@@ -73,13 +73,15 @@ def best_floor(floors: list[Floor], spec: TaskSpec) -> Floor:
 
 
 def describe_no_better(console: Console, spec: TaskSpec, role: str, value: float, floors: list[Floor]) -> None:
-    """Say so if a model of this validation metric is no better than the constant, or else than the best floor."""
+    """Say so, once, if a model with this validation metric does not beat the constant, or else the best floor."""
     for floor in (floors[0], best_floor(floors, spec)):
         if not floor.is_below(value, spec):
             theirs = floor.scores["val"][spec.metric]
             told = f"{spoken(value, spec.metric)}, that {spoken(theirs, spec.metric)}"
             text = f"The {role_label(role)} is no better on validation than a {role_label(floor.name)} ({told})."
-            console.notice(text + (" There is little to distil." if len(floors) == 1 else ""))
+            text += " There is little to distil." if (role, floor.name) == ("teacher", "constant") else ""
+            if f"Note: {text}" not in console.notices:
+                console.notice(text)
             return
 
 

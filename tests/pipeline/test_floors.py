@@ -152,7 +152,8 @@ def test_what_is_no_better_than_a_floor_is_told(tmp_path: Path) -> None:
     assert best is floors[1 if is_better(task.spec, forest, constant) else 0]
     describe_no_better(runtime.console, task.spec, "student", min(constant, forest) - 0.1, floors)
     assert runtime.console.notices == []
-    describe_no_better(runtime.console, task.spec, "teacher", constant, floors[:1])
+    for known in (floors[:1], floors):  # before the student is trained, and at the end
+        describe_no_better(runtime.console, task.spec, "teacher", constant, known)
     describe_no_better(runtime.console, task.spec, "student", float("nan"), floors)
     assert [notice.partition(" (")[0] for notice in runtime.console.notices] == [
         "Note: The teacher is no better on validation than a constant prediction",
