@@ -96,6 +96,8 @@ def make_and_show(
     figures = publish(folder, made, rows, values)
     terminal = RichConsole()
     terminal.print(to_rich(made)) if terminal.is_terminal else print(to_markdown(made))
+    for text in verdict:
+        console.say(text)
     console.say(f"Files: {folder}")
     mirror(cfg, table, made, folder, figures, console)
     print_gaps(console, table, known, absent, stopped, unprobed)

@@ -68,9 +68,11 @@ def table_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
 
 def _command(table: Table, folder: Path) -> str:
     """The command that made the table."""
-    words = [word for word in read_run(folder).overrides if not word.startswith(("table.run=", "table.rerun="))]
+    run = read_run(folder)
+    words = [word for word in run.overrides if not word.startswith(("table.run=", "table.rerun="))]
     if table.name == COMPARISON:
-        return command(["gnn-distill", "compare", *words])
+        own = [word for word in words if not word.startswith("given=")]
+        return command(["gnn-distill", "compare", *run.config.get("given", ()), *own])
     return command(["gnn-distill", "table", *(words or [f"table={table.name}"])])
 
 

@@ -36,6 +36,7 @@ def _size(made: Comparison, column: Column) -> str:
     effect = made.effect
     number = Format.of(column.metric, [effect.mean])
     low, high = (number(bound, sign=True) for bound in (effect.low, effect.high))
+    bounds = f" [{low}, {high}]" if math.isfinite(effect.low) else ""
     metric = metric_label(column.metric).removesuffix(" (%)")
     unit = f"points of {metric}" if column.metric in PERCENT else f"{metric}, positive is better"
-    return f"{number(effect.mean, sign=True)} {unit} [{low}, {high}]"
+    return f"{number(effect.mean, sign=True)} {unit}{bounds}"
