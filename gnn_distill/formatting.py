@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 METRIC_LABELS = {
     "accuracy": "accuracy",
@@ -27,6 +27,16 @@ DECIMALS = {
 """Digits after the point of quantities that are no metric of a task, and whose size says nothing of their precision."""
 ROLES = {"teacher": "teacher", "alone": "student alone", "student": "student"}
 """The models of a run, by their keys in its files, as they are called where they are shown."""
+FLOORS = {
+    "constant": "constant prediction",
+    "morgan_forest": "random forest on Morgan fingerprints",
+    "bag_forest": "random forest on a bag of features",
+    "features": "linear model on features",
+    "smoothed": "linear model on smoothed features",
+}
+"""What costs nothing, by its key in the files of a run."""
+ALPHA = 0.05
+"""Above this p two models of a run are called no different."""
 MOST_DECIMALS = 6
 NOTHING = "–"
 """Shown in place of a missing number."""
@@ -34,7 +44,7 @@ NOTHING = "–"
 
 def role_label(role: str) -> str:
     """How a model is called where it is shown: `student alone`; of several teachers, after the first, `teacher 2`."""
-    return ROLES.get(role, role.replace("_", " "))
+    return ROLES.get(role, FLOORS.get(role, role.replace("_", " ")))
 
 
 def metric_label(metric: str) -> str:
@@ -83,6 +93,34 @@ def shown(value: float | None, metric: str = "") -> str:
 def p_value(p: float) -> str:
     """`p 0.031`, `p < 0.001`."""
     return f"p {NOTHING}" if math.isnan(p) else "p < 0.001" if p < 0.001 else f"p {p:.3f}"
+
+
+def bounds(low: float | None, high: float | None, number: Format) -> str:
+    """`[68.6, 97.1]`; empty without bounds."""
+    if low is None or high is None or not math.isfinite(low + high):
+        return ""
+    return f"[{number(low)}, {number(high)}]"
+
+
+def describe_difference(found: Mapping[str, Any], metric: str, unit: str) -> str:
+    """`student ahead of teacher by 10.5 [−5.3, 26.3], 2 of 19 graphs (3 right against 1), p 0.625: not shown`.
+
+    found: a difference as in summary.json. What p does not show is called so.
+    """
+    ahead = found["value"] or 0.0
+    number = Format.of(metric, [ahead])
+    low, high = found["low"], found["high"]
+    if ahead < 0:
+        low, high = (None, None) if low is None else (-high, -low)
+    order = "level with" if ahead == 0 else "ahead of" if ahead > 0 else "behind"
+    text = f"{role_label(found['first'])} {order} {role_label(found['second'])}"
+    text += f" by {number(abs(ahead))} {bounds(low, high, number)}".rstrip() if ahead else ""
+    if found["first_only"] is not None:
+        more, less = found["first_only"], found["second_only"]
+        text += f", {abs(more - less)} of {found['n']:,} {unit}s ({more} right that it has wrong, {less} the reverse)"
+    p = math.nan if found["p"] is None else found["p"]
+    shown = "" if p <= ALPHA else ": no difference shown"
+    return f"{text}, {p_value(p)}{shown}"
 
 
 def part_sizes(sizes: Mapping[str, int]) -> str:

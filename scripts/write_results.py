@@ -22,7 +22,7 @@ from gnn_distill.config.schema.probe import ExamineSettings
 from gnn_distill.config.schema.table import TableConfig
 from gnn_distill.experiments.cells import PlannedRun, cell_overrides, plan_cell, sized
 from gnn_distill.experiments.tuned import describe_overlap, describe_tuned, pairs_of
-from gnn_distill.formatting import Format
+from gnn_distill.formatting import Format, metric_label, role_label
 from gnn_distill.results.indices import has_indices
 from gnn_distill.results.rendering import to_markdown
 from gnn_distill.results.runs import read_rows
@@ -43,16 +43,20 @@ def page() -> str:
         return BLOCK.sub(lambda found: f"{found[1]}\n{TABLES[found[2]]().strip()}\n\n{found[3]}", PAGE.read_text())
 
 
-def table_of(name: str, size: str, *files: str, columns: Sequence[str] | None = None) -> Table:
+def table_of(
+    name: str, size: str, *files: str, columns: Sequence[str] | None = None, beside: Sequence[str] = ()
+) -> Table:
     """A table of conf/table with the rows of the first of `files`, with one thread a run, as its own command makes it.
 
     From the other files it notes other results of the same runs. Rows of probed runs also give what these found.
+    beside: files of floors, whose rows are the table's own, too; without any the table has no floors.
     """
     config = OmegaConf.merge(TableConfig(size=size), OmegaConf.load(CONF_DIR / "table" / f"{name}.yaml"))
     table = sized(OmegaConf.to_object(config))
-    table = replace(table, columns={key: table.columns[key] for key in columns or table.columns})
-    found = pd.concat([read_rows(ROOT / ROWS / file).assign(file=str(ROWS / file)) for file in files])
-    own = found[found["file"] == str(ROWS / files[0])]
+    rows = {key: row for key, row in table.rows.items() if beside or row.role != "floor"}
+    table = replace(table, rows=rows, columns={key: table.columns[key] for key in columns or table.columns})
+    found = pd.concat([read_rows(ROOT / ROWS / file).assign(file=str(ROWS / file)) for file in (*files, *beside)])
+    own = found[found["file"].isin([str(ROWS / file) for file in (files[0], *beside)])]
     runs = [run for cell in product(table.columns, table.rows) for run in runs_of_cell(table, *cell, own)]
     probe = ExamineSettings() if has_indices(own) else None
     return filled(table, runs, found, list(describe_tuned(table)), list(describe_overlap(table)), probe)[0]
@@ -86,8 +90,44 @@ def words_of(overrides: Iterable[str]) -> frozenset[tuple[str, str]]:
 
 def main_table() -> str:
     """Everything that the command prints, below a heading of the page."""
-    text = to_markdown(table_of("main", "measured", "table_main.csv", "table_main_before.csv", "table_nci1.csv"))
+    text = to_markdown(main_results())
     return text.partition("\n")[2].replace("\n### ", "\n#### ")
+
+
+def main_results() -> Table:
+    """The main table with its floors."""
+    files = ("table_main.csv", "table_main_before.csv", "table_nci1.csv")
+    return table_of("main", "measured", *files, beside=["table_floors.csv"])
+
+
+def floors() -> str:
+    """By data set the constant and the floor that is best on validation, beside the models of other tables."""
+    runs, lines = read_rows(ROOT / ROWS / "table_floors.csv"), []
+    zinc = table_of("structure", "awareness", "table_awareness.csv", columns=["zinc"])
+    main = main_results()
+    tables = dict.fromkeys(main.columns, main) | {"zinc": zinc}
+    default = pd.read_csv(ROOT / ROWS / "far_motif_small.csv")
+    columns = OmegaConf.merge(
+        *(OmegaConf.load(CONF_DIR / "table" / f"{name}.yaml").columns for name in ("main", "floors"))
+    )
+    for key in OmegaConf.load(CONF_DIR / "table" / "floors.yaml").sizes.measured.columns:
+        where = set(columns[key].overrides)
+        mine = runs[[where <= set(text.split()) for text in runs["overrides"]]]
+        metric = mine["metric"].iloc[0]
+        number = Format.of(metric, [mine["floor_test"].mean()])
+        if key in tables:
+            others = [tables[key].cells[row, key].values for row in ("teacher", "alone", "full")]
+        else:
+            others = [default[f"{role} test"] for role in ("teacher", "alone", "student")]
+        names = " or ".join(dict.fromkeys(map(role_label, mine["floor"])))
+        lines.append(
+            [
+                f"{columns[key].label}, {metric_label(metric)} {'↑' if mine['higher_is_better'].iloc[0] else '↓'}",
+                *(number(mine["constant_test"].mean()), spread(mine["floor_test"], number), names),
+                *(spread(values, number) for values in others),
+            ]
+        )
+    return markdown(["", "constant", "floor", "which", "GNN teacher", "student alone", "full method"], lines)
 
 
 def ablation() -> str:
@@ -310,6 +350,7 @@ TABLES: dict[str, Callable[[], str]] = {
     one.__name__: one
     for one in (
         main_table,
+        floors,
         ablation,
         far_motif,
         far_motif_small,

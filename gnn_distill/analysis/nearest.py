@@ -3,19 +3,16 @@
 from collections.abc import Iterable
 
 from rdkit import Chem, DataStructs
-from rdkit.Chem import rdFingerprintGenerator
 
+from gnn_distill.data.assembly.fingerprints import morgan_generator
 from gnn_distill.data.assembly.molecules import parse
-
-RADIUS, BITS = 2, 2048
-"""Of Morgan fingerprints (ECFP4; Rogers & Hahn 2010)."""
 
 
 class TrainingMolecules:
     """Fingerprints of training molecules."""
 
     def __init__(self, smiles: Iterable[str]) -> None:
-        self._generator = rdFingerprintGenerator.GetMorganGenerator(radius=RADIUS, fpSize=BITS)
+        self._generator = morgan_generator()
         read = (parse(text) for text in dict.fromkeys(smiles))
         self._known = [self._generator.GetFingerprint(molecule) for molecule in read if molecule is not None]
 

@@ -28,12 +28,14 @@ COMMANDS = {
     "train": "Pretrain a teacher, distil it into a student, evaluate both; resume=FOLDER continues a stopped run.",
     "datasets": "List the data sets: task, metric, size, and whether the files are here.",
     "models": "List the teachers, students and encodings: what each is, and what it reads.",
+    "compare": "Does distillation help? The student with and without its teacher: compare dataset=... [rows= pairs=].",
     "table": "Run what a results table still lacks, and render it.",
     "tune": "Tune the methods of a table on validation, with equal budgets (needs the extra tune).",
     "separate": "Count the pairs of graphs that a model tells apart (SR25, graph8c, BREC).",
     "predict": "Predict a file of molecules or graphs: predict RUN ... INPUT -o OUT.csv.",
     "probe": "Ask the models of finished runs what they know of structure: probe FOLDER ...",
-    "report": "Write a run, a table or a sweep as one HTML page: report FOLDER.",
+    "runs": "List finished runs.",
+    "report": "Write a run, a table or a sweep as one HTML page, or runs side by side: report FOLDER ...",
     "store": "Manage the store that runs share (trained teachers, …): store list, verify or prune.",
 }
 
@@ -82,7 +84,7 @@ def dispatch() -> None:
             sys.exit(2)
 
 
-LONG = ("train", "table", "tune", "separate", "predict", "probe")
+LONG = ("train", "compare", "table", "tune", "separate", "predict", "probe")
 """Commands that continue when the reader of their output is gone."""
 
 
@@ -238,6 +240,6 @@ def complete() -> None:
     program, *words = os.environ["COMP_LINE"].split(" ")
     if len(words) > 1 and words[0] in COMMANDS:
         os.environ["COMP_LINE"] = " ".join([program, *words[1:]])
-        run(words[0])
+        run("train" if words[0] == "compare" else words[0])
     else:
         print(*COMMANDS)

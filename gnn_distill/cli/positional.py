@@ -1,17 +1,44 @@
 """Words without a key on the command line: rewritten to keys, command by command."""
 
+from dataclasses import fields, is_dataclass
 from itertools import takewhile
 from pathlib import Path
 
 from gnn_distill.config.quoting import for_hydra
 
 
-def named_path(words: list[str]) -> list[str]:
-    """The words after `report`; a path in front becomes report.path=PATH."""
-    match words:
-        case [path, *rest] if _is_path(path):
-            return [f"report.path={for_hydra(path)}", *rest]
-    return words
+def named_reports(words: list[str]) -> list[str]:
+    """The words after `report`; of paths in front the first becomes report.path=PATH, others report.beside=[PATH,…]."""
+    first, *beside = list(takewhile(_is_path, words)) or [""]
+    if not first:
+        return words
+    rest = words[1 + len(beside) :]
+    return [f"report.path={for_hydra(first)}", *([f"report.beside={_listed(beside)}"] if beside else []), *rest]
+
+
+def named_places(words: list[str]) -> list[str]:
+    """The words after `runs`; paths in front become places=[PATH,…]."""
+    paths = list(takewhile(_is_path, words))
+    return [*([f"places={_listed(paths)}"] if paths else []), *words[len(paths) :]]
+
+
+def given_to_all(words: list[str]) -> list[str]:
+    """The words after `compare`; those that are no keys of its own, but of `train`, become given=[WORD,…].
+
+    Files of a section, as in trainer=small, are those of `train`, but for a table and a tracker.
+    """
+    from gnn_distill.config.schema.compare import CompareCommand
+
+    sections = {field.name: is_dataclass(field.type) for field in fields(CompareCommand)}
+
+    def is_own(word: str) -> bool:
+        key = word.lstrip("+~").partition("=")[0]
+        section, dot, _ = key.partition(".")
+        whole = section in ("table", "tracker") or not sections.get(section, True)
+        return section.startswith(("-", "hydra")) or (section in sections and (dot != "" or whole))
+
+    given = [word for word in words if "=" in word and not is_own(word)]
+    return [*([f"given={_listed(given)}"] if given else []), *(word for word in words if word not in given)]
 
 
 def named_action(words: list[str]) -> list[str]:
@@ -58,5 +85,12 @@ def _listed(paths: list[str]) -> str:
     return f"[{','.join(map(for_hydra, paths))}]"
 
 
-POSITIONAL = {"report": named_path, "store": named_action, "probe": named_runs, "predict": named_files}
+POSITIONAL = {
+    "compare": given_to_all,
+    "predict": named_files,
+    "probe": named_runs,
+    "report": named_reports,
+    "runs": named_places,
+    "store": named_action,
+}
 """For commands that take a word without a key: the function that rewrites their words."""

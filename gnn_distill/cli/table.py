@@ -2,7 +2,8 @@
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -48,7 +49,17 @@ State = dict[PlannedRun, str]
 def main(cfg: DictConfig) -> None:
     """Plan the runs, make the missing ones, and write the table to Hydra's output folder."""
     command: TableCommand = OmegaConf.to_object(cfg)
-    table = sized(command.table)
+    make_and_show(cfg, command, sized(command.table))
+
+
+def make_and_show(
+    cfg: DictConfig, command: TableCommand, table: TableConfig, judge: Callable[[Table], list[str]] = lambda table: []
+) -> None:
+    """Make what `table` lacks, write it and print it. judge: sentences that say what it shows, the first of its notes.
+
+    Raises:
+        UserError: as `print_gaps`.
+    """
     # Hydra is queried before the runs: some launchers leave it with the last run's settings.
     hydra, folder = HydraConfig.get().overrides, Path(HydraConfig.get().runtime.output_dir)
     console = Console(sys.stdout)  # bound now: the runs' own output goes to their logs
@@ -80,11 +91,15 @@ def main(cfg: DictConfig) -> None:
 
     asked = command.probe if table.probe else None
     made, rows, values = filled(table, runs, found, remarks, limits, asked)
+    verdict = judge(made)
+    made = replace(made, notes=(*verdict, *made.notes))
     figures = publish(folder, made, rows, values)
     terminal = RichConsole()
     terminal.print(to_rich(made)) if terminal.is_terminal else print(to_markdown(made))
+    for text in verdict:
+        console.say(text)
     console.say(f"Files: {folder}")
-    mirror(cfg, made, folder, figures, console)
+    mirror(cfg, table, made, folder, figures, console)
     print_gaps(console, table, known, absent, stopped, unprobed)
 
 
@@ -127,11 +142,13 @@ def to_make(table: TableConfig, known: State) -> list[PlannedRun]:
     return [*{run.config_hash: run for run in reversed(chosen)}.values()][::-1]
 
 
-def mirror(cfg: DictConfig, table: Table, folder: Path, figures: Sequence[Path], console: Console) -> None:
+def mirror(
+    cfg: DictConfig, table: TableConfig, made: Table, folder: Path, figures: Sequence[Path], console: Console
+) -> None:
     """Send the table and its figures to the runs' tracker, into their group."""
-    name, size = cfg.table.name, cfg.table.size
-    tracker = start_tracker(cfg, folder, f"table {name} {size}", group=name, warn=console.warn)
-    tracker.table("table", table.frame())
+    title = f"table {table.name} {table.size}"
+    tracker = start_tracker(cfg, folder, title, group=table.name, warn=console.warn)
+    tracker.table("table", made.frame())
     for figure in figures:
         tracker.image(figure.stem, figure)
     if hint := tracker.finish():

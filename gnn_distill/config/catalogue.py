@@ -25,8 +25,11 @@ def choice_file(choice: str, folders: Sequence[Path]) -> Path:
     return next(path for folder in folders if (path := folder / f"{choice}.yaml").is_file())
 
 
-def show(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table: with colours on a terminal, as plain columns into a pipe."""
+def show(columns: Sequence[str], rows: Sequence[Sequence[str]], below: bool = False) -> None:
+    """Print a table: with colours on a terminal, as plain columns into a pipe.
+
+    On a narrow terminal the last column is cut, or with `below` stands on a line of its own, under the others.
+    """
     rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     if not sys.stdout.isatty():
@@ -36,10 +39,20 @@ def show(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    console = Console(markup=False, emoji=False, highlight=False)
+    apart = below and sum(widths) + 2 * len(widths) > console.width
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for column, width in zip(columns, widths, strict=True):
+    for column, width in zip(columns[:-1], widths, strict=False):
         # On a narrow terminal only the last column shrinks.
-        table.add_column(column, no_wrap=True, min_width=None if column == columns[-1] else width)
+        table.add_column(column, no_wrap=True, min_width=width)
+    if not apart:
+        table.add_column(columns[-1], no_wrap=True)
     for row in rows:
-        table.add_row(*row)
-    Console(markup=False, emoji=False).print(table)
+        table.add_row(*(row[:-1] if apart else row))
+    if not apart:
+        console.print(table)
+        return
+    head, *lines = console.render_lines(table, pad=False)
+    for line, last in zip([head, *lines], [columns[-1], *(row[-1] for row in rows)], strict=True):
+        console.print(*(segment.text for segment in line), sep="", style="bold" if line is head else None)
+        console.print(f"  {last}", style="dim", soft_wrap=True)

@@ -1,5 +1,7 @@
 """Names of a run: on the console, in the tracker, and of its folder."""
 
+import hashlib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,8 +36,16 @@ def title_of(source: str, name: str, path: str | None) -> str:
 
 
 def models_of(student: str, teacher: str, control: str) -> list[str]:
-    """The student, then its teacher (with control=self its twin), without those that are none."""
-    return [name for name in (student, student if control == "self" else teacher) if name != "none"]
+    """The student, then its teacher (with control=self its twin), without those that are none; floors: both are."""
+    return [name for name in (student, student if control == "self" else teacher) if name != "none"] or ["floors"]
+
+
+def folder_of_comparison(given: list[str]) -> str:
+    """`esol`, with other words than the data set also a hash of them: `${comparison:…}` of conf/compare.yaml."""
+    words = dict(word.partition("=")[::2] for word in given)
+    name = words.pop("dataset", "default")
+    digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:8]
+    return f"{name}-{digest}" if words else name
 
 
 def folder_of_models(student: str, teacher: str, control: str) -> str:

@@ -77,9 +77,11 @@ def something_is_learned(cfg: DictConfig) -> None:
         raise UserError(
             "all of loss.weights and alignment.weights are 0: nothing would be learned. Set one of them above 0."
         )
-    if cfg.teacher.name == cfg.student.name == "none":
+    if cfg.teacher.name == cfg.student.name == cfg.floors == "none":
         raise refuse(
-            "student.name", "none", "teacher=none as well: there is nothing to train. Choose a teacher or a student."
+            "student.name",
+            "none",
+            "teacher=none as well: there is nothing to train. Choose a teacher or a student, or floors=quick alone.",
         )
     if cfg.teacher.name == "none" and not loss.weights.task:
         raise refuse(

@@ -57,7 +57,8 @@ def to_probe(runs: Iterable[PlannedRun], rows: pd.DataFrame, table: TableConfig)
     """
     runs = list(runs)
     beside, folders = beside_students(runs, rows, table), rows.set_index("config_hash")["path"]
-    needed = {run.config_hash: run for run in reversed(runs) if run.config_hash not in beside}
+    models = [run for run in runs if table.rows[run.row].role != "floor"]
+    needed = {run.config_hash: run for run in reversed(models) if run.config_hash not in beside}
     return {run: Path(folders[digest]) for digest, run in reversed(needed.items()) if folders.get(digest, "")}
 
 
@@ -105,7 +106,7 @@ def index_scores(runs: Sequence[PlannedRun], rows: pd.DataFrame, table: TableCon
     """
     shown, found = rows_shown(runs, rows, table), {}
     for key, quantity in QUANTITIES.items():
-        values = {f"{role}_test": shown[f"{role}_{key}"] for role in ROLES}
+        values = {f"{role}_test": shown[f"{role}_{key}"] for role in ROLES} | {"floor_test": float("nan")}
         changed = shown.assign(metric=quantity.metric, higher_is_better=True, constant_test=float("nan"), **values)
         found[key] = scores(runs, changed, table).dropna(subset="value")
     return found

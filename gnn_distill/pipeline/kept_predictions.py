@@ -19,8 +19,11 @@ from gnn_distill.results import spreadsheets
 from gnn_distill.storage.bounded import read_csv
 from gnn_distill.storage.files import replace_file
 from gnn_distill.storage.run_directory import PREDICTIONS, REPEAT_RUN, verify_run
+from gnn_distill.training.uncertainty import Uncertainty, estimate
 
 PARTS = ("val", "test")
+COMPARED = (("student", "teacher"), ("student", "alone"), ("student", "floor"), ("teacher", "floor"))
+"""Models whose difference is tested."""
 MOST_ROWS = 100_000
 """A part with which the file would become longer is left out."""
 DIGITS = "%.10g"
@@ -56,6 +59,25 @@ class KeptPredictions:
             yield
         finally:
             hook.remove()
+
+    def add(self, role: str, logits: Float[Tensor, "examples outputs"], test: bool = True) -> None:
+        """Keep the outputs of a model for all validation and then, with `test`, all test examples."""
+        splits = self.task.splits
+        ids = torch.cat([splits.val, splits.test])
+        ids, logits = (values if test else values[: len(splits.val)] for values in (ids, logits))
+        kept = self._logits[role] = torch.full((len(self._part), self.task.spec.num_outputs), torch.nan)
+        kept[ids] = logits.float()
+        self._known[ids] = True
+
+    def uncertainty(self, part: str) -> Uncertainty:
+        """Intervals of the models that were recorded, and tests of their differences, on one part."""
+        task, graphs = self.task, self.task.graphs
+        ids = ((self._part == PARTS.index(part)) & self._known).nonzero().flatten()
+        owner = None
+        if task.spec.level == "node" and task.split_by_graph:
+            owner = torch.searchsorted(graphs.node_ptr, ids, right=True) - 1
+        logits = {role: values[ids] for role, values in self._logits.items()}
+        return estimate(task.spec, part, logits, graphs.y[ids], COMPARED, owner)
 
     def write(self, path: Path) -> None:
         """Write split, id, the label of every target and, by role, probabilities or values in original units.

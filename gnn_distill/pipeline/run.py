@@ -2,13 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
-from torch import nn
 
-from gnn_distill.config.capabilities import capabilities_of
 from gnn_distill.config.naming import run_name, teacher_roles
 from gnn_distill.config.quoting import report_command, resume_command
 from gnn_distill.config.schema.encoding import EncodingConfig
@@ -23,8 +20,9 @@ from gnn_distill.interruption import Interrupted, Interruption
 from gnn_distill.losses.task import make_task_loss
 from gnn_distill.models.ensemble import as_one
 from gnn_distill.pipeline.ensemble import together
-from gnn_distill.pipeline.evaluate import evaluate_splits
+from gnn_distill.pipeline.evaluate import measuring
 from gnn_distill.pipeline.finished_run import FinishedRun
+from gnn_distill.pipeline.floors import best_floor, by_floor, compute_floors, constant_floor, describe_no_better
 from gnn_distill.pipeline.kept_predictions import KeptPredictions
 from gnn_distill.pipeline.patches import stored_inputs
 from gnn_distill.pipeline.probe import probe_run
@@ -112,6 +110,8 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
         plans = plan_teachers(config, task)
     print_data(runtime, task, run_name(config))
 
+    measure = measuring(runtime, task, task_loss, config, plans[0], made.encodings)
+
     # --- 1 teacher, or several ---
     if has_teacher:
         with seconds.of("teacher"):
@@ -123,6 +123,9 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
                     runtime, task, made.encodings["teacher"], task_loss, plan
                 )
             made.models["teacher"] = as_one(list(made.teachers.values()), task.spec.kind)
+            if has_student and plans[0].scored:
+                value = measure("teacher", made.models["teacher"], "val")["val"][task.spec.metric]
+                describe_no_better(console, task.spec, "teacher", value, [constant_floor(task)])
 
     # --- 2 signals ---
     if has_teacher and has_student:
@@ -157,21 +160,18 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
             )
 
     # --- 4 evaluate ---
-    can = {"teacher": plans[0].can, "student": capabilities_of(config.student.name)}
-    can["alone"] = can["student"]
-    trainers = {"teacher": replace(config.trainer, max_pairs=plans[0].recipe.max_pairs)}
-
-    def measure(role: str, model: nn.Module) -> dict[str, dict[str, float]]:
-        trainer, mini_batches = trainers.get(role, config.trainer), can[role].mini_batches
-        return evaluate_splits(runtime, model, task, made.encodings[role], task_loss, trainer, mini_batches)
-
+    with seconds.of("floors"):
+        made.floors = compute_floors(runtime, task, config)
     with seconds.of("evaluation"):
         results, predictions = {}, KeptPredictions(task)
         scored = [role for role in ROLES if role in made.models and (role != "teacher" or plans[0].scored)]
         for role in scored:
             with predictions.recording(role, made.models[role]):
                 results[role] = measure(role, made.models[role])
+        if config.floors != "none":
+            predictions.add("floor", best_floor(made.floors, task.spec).logits, config.trainer.test)
         predictions.write(directory.path / PREDICTIONS)
+        made.uncertainty = predictions.uncertainty("test" if config.trainer.test else "val")
         if len(made.teachers) > 1:
             made.each = [
                 {"name": plan.name, "seed": plan.recipe.seed, **measure("teacher", made.teachers[plan.role])}
@@ -185,7 +185,9 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
         checkpoint.save(directory.path / ALONE, {"model": made.models["alone"].state_dict()})
 
     # --- summary ---
-    figures = learning_curves(directory.path, task.spec.metric)
+    for role in scored:
+        describe_no_better(console, task.spec, role, results[role]["val"][task.spec.metric], made.floors)
+    figures = learning_curves(directory.path, task.spec.metric) if made.models else []
     summary = summarise(runtime, config, task, made, results, seconds.total)
     notices = list(console.notices)
     directory.write_summary(summary)
@@ -193,12 +195,13 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     for path in figures:
         tracker.image(path.stem, path)
     print_each_teacher(console, task.spec.metric, made.each)
-    console.result_table(task.spec, results, directory.path)
+    console.result_table(task.spec, by_floor(made.floors, config) | results, directory.path, made.uncertainty)
     if hint := tracker.finish():
         console.say(f"Weights & Biases: {hint}")
     if console.notices != notices:  # the tracker's last words
         directory.write_summary(summary | {"notices": console.notices})
     examine(FinishedRun(directory.path, config, summary), task, console)
+    results = results or by_floor([best_floor(made.floors, task.spec)], config)
     return list(results.values())[-1]["val"][task.spec.metric]
 
 

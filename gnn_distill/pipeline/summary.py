@@ -10,9 +10,10 @@ from gnn_distill.config.naming import run_name
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.encodings.structural import StructuralEncodings
-from gnn_distill.data.task import GraphTask
+from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.models import count_parameters
 from gnn_distill.pipeline.evaluate import constant_scores
+from gnn_distill.pipeline.floors import Floor, best_floor, by_floor
 from gnn_distill.pipeline.kept_outputs import TeacherOutputs
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.storage import checkpoint
@@ -20,6 +21,7 @@ from gnn_distill.storage.provenance import environment
 from gnn_distill.storage.store import Entry
 from gnn_distill.training.console import Results
 from gnn_distill.training.loop import FitResult
+from gnn_distill.training.uncertainty import Uncertainty
 
 
 @dataclass
@@ -38,6 +40,10 @@ class Made:
     """The student's training; None: there is no student."""
     alone: FitResult | None = None
     """That of the same student from labels alone; None: it is not asked for."""
+    floors: list[Floor] = field(default_factory=list)
+    """What costs nothing; the constant comes first."""
+    uncertainty: Uncertainty | None = None
+    """Intervals and tests of the part whose metrics are the result."""
     each: list[dict[str, Any]] = field(default_factory=list)
     """Of several teachers, what each is and its own metrics by split."""
 
@@ -51,6 +57,8 @@ def summarise(
         **results,
         **({"teachers": made.each} if made.each else {}),
         "constant": constant_scores(task, config.trainer.test),
+        **describe_floors(made.floors, config, spec),
+        "uncertainty": made.uncertainty.as_json(),
         "name": run_name(config),
         "dataset": spec.name,
         "classes": spec.classes,
@@ -89,6 +97,14 @@ def summarise(
         "parameters": {role: count_parameters(model) for role, model in made.models.items()},
         "environment": environment(runtime.fabric.device, config),
     }
+
+
+def describe_floors(floors: list[Floor], config: TrainConfig, spec: TaskSpec) -> dict[str, Any]:
+    """Metrics of all floors, and of the one that is best on validation."""
+    if config.floors == "none":
+        return {}
+    best = best_floor(floors, spec)
+    return {"floor": {"name": best.name, **best.scores}, "floors": by_floor(floors, config)}
 
 
 def split_sizes(task: GraphTask) -> dict[str, int]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from gnn_distill.config.schema.table import TableConfig
 
 BETTER, WORSE = "*", "†"
+BESIDE = ("teacher", "floor")
+"""Roles of rows that are no methods, and not ranked."""
 Cells = dict[tuple[str, str], Cell]
 
 
@@ -44,6 +46,7 @@ def make_table(
     reference, alone, teacher = (
         name if name in rows else None for name in (config.reference, config.alone, config.teacher)
     )
+    teachers, floors = (frozenset(key for key, row in config.rows.items() if row.role == role) for role in BESIDE)
     columns: dict[str, Column] = {}
     cells: Cells = {}
     made: dict[tuple[str, str], tuple[Interval, Outcome]] = {}
@@ -59,13 +62,12 @@ def make_table(
                 missing=0 if row in column.absent else max(column.runs - len(of_row), 0),
                 diverged=len(of_row) - int(wide[row].count()),
                 stale=int(of_row["stale"].sum()),
-                share=_share(wide, column, row, alone, teacher),
+                share=None if row in floors else _share(wide, column, row, alone, teacher),
             )
-            if reference not in (None, row) and not {row, reference} & {*column.absent}:
+            if reference not in (None, row) and not {row, reference} & {*column.absent, *floors}:
                 made[row, key] = _compare(wide, column, row, reference)
     cells |= _compared(cells, made, config.alpha)
-    teachers = frozenset(key for key, row in config.rows.items() if row.role == "teacher")
-    ranked = [row for row in rows if row not in teachers]
+    ranked = [row for row in rows if row not in teachers | floors]
     cells |= _flagged(cells, columns, ranked)
     table = Table(
         name=config.name,
@@ -77,9 +79,14 @@ def make_table(
         alone=alone,
         teacher=teacher,
         teachers=teachers,
+        floors=floors,
         alpha=config.alpha,
         ranks=_ranks(cells, columns, ranked).reindex(rows).to_dict(),
-        wins={row: _wins(cells, columns, row, config.alpha) for row in rows if reference not in (None, row)},
+        wins={
+            row: _wins(cells, columns, row, config.alpha)
+            for row in rows
+            if reference not in (None, row) and row not in floors
+        },
     )
     no_reference = (
         [f"There is no row {config.reference} to compare with."] if config.reference and not reference else []

@@ -24,7 +24,7 @@ def explanations(table: "Table") -> Iterator[str]:
     """How to read the table."""
     yield f"Mean ± standard deviation (ddof=1) of the test metric, over {_by_column(table, _pairing)}."
     lost = any(cell.missing or cell.diverged for cell in table.cells.values())
-    rivals = ("students" if table.teachers else "rows") + (" with the most pairs" if lost else "")
+    rivals = ("students" if table.teachers | table.floors else "rows") + (" with the most pairs" if lost else "")
     yield f"Bold: best; underlined: second, of the {rivals}."
     if table.comparisons:
         yield from about_comparisons(table)
@@ -75,6 +75,7 @@ def warnings(table: "Table") -> Iterator[str]:
                 f"{column.label}: no row is significantly better than a constant prediction, which scores {constant}: "
                 "nothing was learned, and no row is marked as best."
             )
+        yield from about_floors(table, key, column)
         yield from about_tests(table, key, column)
         yield from _about_gap(table, key, column)
     empty = [table.columns[key].label for key in table.columns if _has_hole(table, key)]
@@ -118,6 +119,20 @@ def _counts(table: "Table", attribute: str) -> Iterator[str]:
             yield f"{column.label}: {', '.join(shown)}"
 
 
+def about_floors(table: "Table", key: str, column: "Column") -> Iterator[str]:
+    """A note for each floor that methods are not ahead of, by their means."""
+    cells = table.of_column(key)
+    for floor in (row for row in table.rows if row in table.floors and len(cells[row].values)):
+        behind = [
+            table.rows[row]
+            for row, cell in cells.items()
+            if row not in table.floors and len(cell.values) and column.sign * (cell.mean - cells[floor].mean) <= 0
+        ]
+        if behind:
+            value, label = Format.of(column.metric, [cells[floor].mean])(cells[floor].mean), table.rows[floor]
+            yield f"{column.label}: not ahead of {label} ({value}), which costs nothing: {', '.join(behind)}."
+
+
 def about_tests(table: "Table", key: str, column: "Column") -> Iterator[str]:
     """What limits the tests of a column: too few pairs, or differences that are all equal."""
     if not (comparisons := table.comparisons_in(key)):
@@ -159,7 +174,7 @@ def _about_gap(table: "Table", key: str, column: "Column") -> Iterator[str]:
 def _has_hole(table: "Table", key: str) -> bool:
     """Whether a row with scores in other columns has none in this one."""
     seen = [row for row in table.rows if any(len(table.cells[row, other].values) for other in table.columns)]
-    return any(not len(table.cells[row, key].values) for row in seen if row not in table.teachers)
+    return any(not len(table.cells[row, key].values) for row in seen if row not in table.teachers | table.floors)
 
 
 def _count(number: int, thing: str) -> str:

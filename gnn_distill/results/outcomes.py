@@ -38,7 +38,7 @@ def verdicts(tables: tuple[Table, ...]) -> Iterator[tuple[str, dict[str, str]]]:
         return
     first = ranges[0]
     for row in first.rows:
-        if row not in (first.reference, *first.teachers):
+        if row not in (first.reference, *first.teachers, *first.floors):
             yield row, {table.name: counted(outcomes(table, row)) for table in ranges}
 
 

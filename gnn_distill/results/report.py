@@ -10,6 +10,7 @@ from gnn_distill.config.schema.report import ReportConfig
 from gnn_distill.errors import UserError, printable, reading_foreign, refuse
 from gnn_distill.results.run_files import is_run
 from gnn_distill.results.run_page import run_page
+from gnn_distill.results.side_page import side_page
 from gnn_distill.results.sweep_page import sweep_page
 from gnn_distill.results.sweeps import is_sweep
 from gnn_distill.results.table_files import is_table
@@ -17,17 +18,19 @@ from gnn_distill.results.table_page import table_page
 from gnn_distill.storage.files import replace_file
 from gnn_distill.storage.privacy import for_page
 
-FILE = "report.html"
+FILE, SIDE_BY_SIDE = "report.html", "runs.html"
 
 
 def write_report(path: Path | str, config: ReportConfig | None = None) -> Path:
     """Write the page about the run, table or sweep in a folder; returns its path, by default report.html there.
 
+    Of several runs, side by side, it is runs.html in the current folder.
+
     Raises:
         UserError: if the folder is none of these, or the file cannot be written.
     """
     config = config or ReportConfig()
-    folder, file = Path(path), Path(config.output) if config.output else Path(path) / FILE
+    folder, file = Path(path), Path(config.output or (SIDE_BY_SIDE if config.beside else Path(path) / FILE))
     html = render(folder, config)
     try:
         replace_file(file, html)
@@ -37,10 +40,12 @@ def write_report(path: Path | str, config: ReportConfig | None = None) -> Path:
 
 
 def render(folder: Path, config: ReportConfig) -> str:
-    """The page about the run, table or sweep in `folder`."""
+    """The page about the run, table or sweep in `folder`, or about that run and those beside it."""
     if not folder.is_dir():
         raise refuse("report.path", folder, "no such folder. Name the folder of a run, a table or a sweep.")
     with reading_foreign(f"report.path={folder}", "Its files are damaged, or were written by another program."):
+        if config.beside:
+            return fill("runs.html", side_page([folder, *map(Path, config.beside)]))
         if is_table(folder):
             return fill("table.html", table_page(folder, config))
         if is_run(folder):

@@ -15,6 +15,7 @@ from gnn_distill.results.inline import svg
 from gnn_distill.results.probe_page import run_section
 from gnn_distill.results.profile_page import profile_section
 from gnn_distill.results.run_files import CONFIG, CONFIGURED, Run, read_run
+from gnn_distill.results.run_trust import differences, floors, intervals, lead_in_words
 from gnn_distill.storage.bounded import MOST_YAML, read_bytes
 from gnn_distill.storage.privacy import command
 from gnn_distill.storage.run_directory import SUMMARY
@@ -42,6 +43,9 @@ def run_page(folder: Path) -> dict[str, Any]:
         "notes": list(_notes(run)),
         "metrics": [metric_label(metric) for metric in _metrics(run)],
         "results": _results(run),
+        "floors": list(floors(run, _metrics(run))),
+        "intervals": list(intervals(run)),
+        "differences": list(differences(run)),
         "curves": list(_curves(run)),
         "terms": _terms(run),
         "term_curves": list(_term_curves(run)),
@@ -69,7 +73,7 @@ def _tiles(run: Run) -> Iterator[dict[str, str]]:
         yield {
             "name": "student ahead by" if lead >= 0 else "teacher ahead by",
             "value": shown(abs(lead), run.metric),
-            "what": f"{metric_label(run.metric)}, {'lower' if lower else 'higher'} is better",
+            "what": lead_in_words(run) or f"{metric_label(run.metric)}, {'lower' if lower else 'higher'} is better",
             "kind": "lead",
         }
 
@@ -152,7 +156,8 @@ def _notes(run: Run) -> Iterator[str]:
 
 def _metrics(run: Run) -> list[str]:
     """All metrics that were measured, the primary one first."""
-    names = [name for role in SHOWN for split in run.summary.get(role, {}).values() for name in split]
+    measured = [*(run.summary.get(role, {}) for role in SHOWN), *run.summary.get("floors", {}).values()]
+    names = [name for scores in measured for split in scores.values() for name in split]
     return sorted(dict.fromkeys(names), key=lambda name: name != run.metric)
 
 

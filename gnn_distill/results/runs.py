@@ -18,19 +18,19 @@ from gnn_distill.storage.run_directory import SUMMARY, read_summary, verify_run
 OVERRIDES = ".hydra/overrides.yaml"
 RUNS = "runs.csv"
 """The rows of a table's runs, in its folder."""
-ADDED = ("constant_test", "data")
-"""Columns that older CSV files lack: the test score of the best constant prediction, and the fingerprint of the
-data."""
+ADDED = ("constant_test", "floor_test", "floor", "data")
+"""Columns that older CSV files lack: the test scores of the best constant prediction and of the best floor, which floor
+that is, and the fingerprint of the data."""
 PLACED = ("path", "file")
 """Where a row was found: the folder of its run, or the CSV file; not written to CSV files."""
 ROLES, PARTS = ("teacher", "student"), ("train", "val", "test")
 NUMBERS = (
     *("seed", "fold", "split_seed", "n_train", "n_val", "n_test"),
     *(f"{role}_{part}" for role in ROLES for part in PARTS),
-    *("constant_test", "best_epoch", "epochs", "seconds_total", "threads", *INDEX_NUMBERS),
+    *("constant_test", "floor_test", "best_epoch", "epochs", "seconds_total", "threads", *INDEX_NUMBERS),
 )
 TEXTS = (
-    *("config_hash", "name", "dataset", "metric", "higher_is_better", "level", "split", "data"),
+    *("config_hash", "name", "dataset", "metric", "higher_is_better", "level", "split", "floor", "data"),
     *("version", "sources", "commit", "torch", "torch_geometric", "python", "device", "finished", "overrides", *PLACED),
     *INDEX_TEXTS,
 )
@@ -96,7 +96,8 @@ def row_of(run: Path) -> dict[str, Any] | None:
             **{"split": split["kind"], "fold": split["fold"], "split_seed": split["split_seed"]},
             **{f"n_{part}": split["sizes"][part] for part in PARTS},
             **scores,
-            "constant_test": summary.get("constant", {}).get("test", {}).get(metric),
+            **{f"{what}_test": summary.get(what, {}).get("test", {}).get(metric) for what in ("constant", "floor")},
+            "floor": summary.get("floor", {}).get("name"),
             "seconds_total": round(sum(summary["seconds"].values()), 1),
             **{key: code.get(key) for key in ("version", "sources", "commit")},
             **{key: packages.get(key) for key in ("torch", "torch_geometric")},

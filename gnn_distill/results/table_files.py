@@ -60,6 +60,7 @@ def _table(content: dict[str, Any]) -> Table:
         },
         cells={(line["row"], line["column"]): _cell(content, line) for line in content["cells"]},
         teachers=frozenset(content["teachers"]),
+        floors=frozenset(content.get("floors", ())),
         ranks={row: _number(line["average_rank"]) for row, line in content["rows"].items()},
         wins={row: tuple(line["wins"]) for row, line in content["rows"].items() if line["wins"]},
         notes=tuple(content["notes"]),
@@ -71,11 +72,13 @@ def _table(content: dict[str, Any]) -> Table:
 def _cell(content: dict[str, Any], line: dict[str, Any]) -> Cell:
     number = {name: _number(value) for name, value in line.items() if value is None or isinstance(value, int | float)}
     share = comparison = None
-    if None not in (content["alone"], content["teacher"]) and line["row"] not in (content["alone"], content["teacher"]):
+    floors, ends = content.get("floors", ()), (content["alone"], content["teacher"])
+    if None not in ends and line["row"] not in (*ends, *floors):
         gap = Interval(number["gap"], number["gap_low"], number["gap_high"], line["compared"])
         share = Share(number["share"], number["share_low"], number["share_high"], gap)
     absent = content["columns"][line["column"]].get("absent", ())
-    if content["reference"] not in (None, line["row"], *absent) and line["row"] not in absent:
+    left_out = (*absent, *floors)
+    if content["reference"] not in (None, line["row"], *absent) and line["row"] not in left_out:
         comparison = Comparison(
             effect=Interval(number["effect"], number["effect_low"], number["effect_high"], line["compared"]),
             outcome=Outcome(line["test"], line["compared"], number["statistic"], number["p"]),

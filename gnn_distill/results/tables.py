@@ -104,6 +104,8 @@ class Table:
     """Rows that define the gap; None if they are not in the table."""
     teachers: frozenset[str]
     """Rows that show a teacher: they are not ranked, and are neither best nor second."""
+    floors: frozenset[str]
+    """Rows that show what costs nothing: neither ranked nor compared with the reference."""
     alpha: float
     ranks: dict[str, float]
     """By row, the average over columns."""
@@ -133,9 +135,9 @@ class Table:
 
     def comparisons_in(self, key: str) -> int:
         """Number of comparisons of a column."""
-        absent = self.columns[key].absent
+        absent = {*self.columns[key].absent}
         compared = self.reference is not None and self.reference not in absent
-        return len(self.rows) - len(absent) - 1 if compared else 0
+        return len({*self.rows} - absent - self.floors) - 1 if compared else 0
 
     def of_column(self, key: str) -> dict[str, Cell]:
         """The cells of a column by row."""
@@ -160,6 +162,7 @@ class Table:
                 "alone": self.alone,
                 "teacher": self.teacher,
                 "teachers": sorted(self.teachers),
+                **({"floors": sorted(self.floors)} if self.floors else {}),
                 "alpha": self.alpha,
                 "rows": rows,
                 "columns": {key: asdict(column) for key, column in self.columns.items()},

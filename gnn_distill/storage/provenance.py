@@ -28,12 +28,15 @@ PACKAGES = (
     "omegaconf",
     "numpy",
     "scipy",
+    "scikit-learn",
     "safetensors",
     "rdkit",
     "wandb",
 )
 RUN_MODULE = "gnn_distill.pipeline.run"
 """The module that makes a run: what it imports is the code of every run."""
+FLOORS_MODULE = "gnn_distill.pipeline.floors"
+"""What a run without teacher and student makes."""
 LOCATION_SECTIONS = ("paths", "tracker", "hydra")
 """Sections that say where a run is stored, not what it is."""
 ADDED_KEYS = {
@@ -73,7 +76,7 @@ ADDED_KEYS = {
 """Keys added later, with the value that means the earlier behaviour: with it, a config keeps its hash."""
 AFTERWARDS = ("probe",)
 """Sections about what is done with a finished run: they change nothing of it."""
-RESULT_NEUTRAL = ("trainer.out_of_memory", "alone")
+RESULT_NEUTRAL = ("trainer.out_of_memory", "alone", "floors")
 """Keys that change how a result is computed, or what it is shown beside, not the result."""
 FILES = ("dataset.path", "dataset.unlabelled", "teacher.checkpoint", "teacher.outputs_file")
 """Keys that name a file of the user's: its content counts, not its path."""
@@ -124,7 +127,8 @@ def run_code(config: Any = None) -> Code:
         for key, name in named_modules(config)
         if name not in (None, "none") and "." not in name
     )
-    return code_of([RUN_MODULE, *chosen])
+    models = {_select(config, key) for key in ("teacher.name", "student.name")}
+    return code_of([RUN_MODULE, *chosen, *([FLOORS_MODULE] if models == {"none"} else [])])
 
 
 def named_modules(config: Any) -> Iterator[tuple[str, str | None]]:

@@ -42,6 +42,7 @@ FORMATS = {
     "targets.safetensors": Format(),
     "probes.safetensors": Format(),
     "probe.json": Format(),
+    "floors.safetensors": Format(),
 }
 CONTENTS = {
     "teachers": "teacher.safetensors",
@@ -51,6 +52,7 @@ CONTENTS = {
     "patches": "patches.safetensors",
     "targets": "targets.safetensors",
     "probes": "probes.safetensors",
+    "floors": "floors.safetensors",
 }
 """For each kind of store entry, the file that holds its content."""
 

@@ -3,7 +3,7 @@
 import io
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -12,13 +12,14 @@ from rich import console as rich_console
 from rich.table import Table
 
 from gnn_distill.errors import printable
-from gnn_distill.formatting import ROLES, Format, metric_label
+from gnn_distill.formatting import ROLES, Format, bounds, describe_difference, metric_label, role_label
 from gnn_distill.training.progress import BarProgress, LineProgress, Work
 from gnn_distill.training.terminal import UnfailingStream
 
 if TYPE_CHECKING:
     from gnn_distill.data.task import TaskSpec
     from gnn_distill.storage.run_directory import RunDirectory
+    from gnn_distill.training.uncertainty import Uncertainty
 
 Results = Mapping[str, Mapping[str, Mapping[str, float]]]
 """Metrics by role and split, as in summary.json: {"student": {"val": {"accuracy": 0.8}, "test": {...}}}."""
@@ -88,15 +89,17 @@ class Console:
         """A context manager whose `update(done, total)` is called as often as one likes; short work is not shown."""
         return Work(self._rich, self._print, description)
 
-    def result_table(self, spec: "TaskSpec", results: Results, run_dir: Path) -> None:
-        """The primary metric by role and split, who is ahead by how much, and where the files are."""
+    def result_table(
+        self, spec: "TaskSpec", results: Results, run_dir: Path, uncertainty: "Uncertainty | None" = None
+    ) -> None:
+        """The primary metric by model and split, who is ahead by how much and how surely, and where the files are."""
         splits = [split for split in ("val", "test") if any(split in role for role in results.values())]
         values = {
             role: [splits_of.get(split, {}).get(spec.metric, float("nan")) for split in splits]
             for role, splits_of in results.items()
         }
         number = Format.of(spec.metric, [value for row in values.values() for value in row], digits=4)
-        rows = {ROLES[role]: [number(value) for value in row] for role, row in values.items()}
+        rows = {role_label(role): [number(value) for value in row] for role, row in values.items()}
         if {"teacher", "student"} <= values.keys():
             rows |= _leads(values["teacher"], values["student"], number, spec.higher_is_better)
         if "alone" in values:
@@ -109,10 +112,13 @@ class Console:
         table.add_column("")
         for split in splits:
             table.add_column(f"{split} {metric_label(spec.metric)}", justify="right")
+        floors = [role_label(role) for role in values if role not in ROLES]
         for role, row in rows.items():
-            table.add_row(role, *row, end_section=role == "student")
+            table.add_row(role, *row, end_section=role in ("student", *floors[-1:]))
         self._rich.print(table)
         self._write(_plain_text(table))
+        for text in _describe_uncertainty(spec, uncertainty) if uncertainty else ():
+            self._print(text)
         if spec.note:
             self._print(f"{spec.name}: {spec.note}", "dim")
         self._print(f"Files: {run_dir}")
@@ -143,6 +149,19 @@ class Console:
         # A tracker warns from a thread of its own: its warning is written with what the run remembers next.
         if self._directory is not None and threading.get_ident() == self._thread:
             self._directory.remember(notices=self.notices)
+
+
+def _describe_uncertainty(spec: "TaskSpec", found: "Uncertainty") -> Iterator[str]:
+    """The intervals in a line, and a line for each difference between two models."""
+    values = [bound for one in found.intervals.values() for bound in (one.low, one.high)]
+    number = Format.of(spec.metric, values)
+    shown = {role_label(name): bounds(one.low, one.high, number) for name, one in found.intervals.items()}
+    if told := ", ".join(f"{name} {interval}" for name, interval in shown.items() if interval):
+        n = max(one.n for one in found.intervals.values())
+        yield f"95 % intervals over {n:,} {found.split} {found.unit}s: {told}"
+    for difference in found.differences:
+        text = describe_difference(vars(difference), spec.metric, found.unit)
+        yield f"{text[0].upper()}{text[1:]}"
 
 
 def _leads(

@@ -3,14 +3,16 @@
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
-from gnn_distill.config.naming import folder_of_models, title_of
+from gnn_distill.config.naming import folder_of_comparison, folder_of_models, title_of
 from gnn_distill.config.schema import (
+    compare,
     data,
     node_graphs,
     predict,
     probe,
     report,
     run,
+    runs,
     separate,
     store,
     structure_data,
@@ -33,6 +35,8 @@ SCHEMAS = {
     "datasets": run.DatasetsConfig,
     "models": run.ModelsConfig,
     "table": table.TableCommand,
+    "compare": compare.CompareCommand,
+    "runs": runs.RunsCommand,
     "tune": tune.TuneCommand,
     "separate": separate.SeparateCommand,
     "predict": predict.PredictCommand,
@@ -47,6 +51,7 @@ def register() -> None:
     """Register every schema, and every resolver, that the YAML files of `conf/` use."""
     OmegaConf.register_new_resolver("models", folder_of_models, replace=True)
     OmegaConf.register_new_resolver("title", title_of, replace=True)
+    OmegaConf.register_new_resolver("comparison", folder_of_comparison, replace=True)
     # Hydra copies its sources whenever it composes a config or lists a group, and with them this singleton of all
     # schemas: 25 ms each time. Whatever it reads from it, it copies anyway.
     ConfigStore.__deepcopy__ = lambda store, memo: store

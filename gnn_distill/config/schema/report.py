@@ -1,6 +1,6 @@
 """Config keys of `gnn-distill report`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
@@ -13,8 +13,10 @@ class ReportConfig:
 
     path: str = MISSING
     """Folder of a run, a table or a sweep; `gnn-distill report FOLDER` sets it."""
+    beside: list[str] = field(default_factory=list)
+    """Folders of further runs, shown side by side with that of report.path; `gnn-distill report A B ...` sets it."""
     output: str | None = None
-    """HTML file to write; null: report.html in that folder."""
+    """HTML file to write; null: report.html in that folder, of several runs runs.html in the current one."""
     metric: str | None = None
     """Sweep: metric to plot; null: the data set's primary metric."""
     x: str | None = None

@@ -163,6 +163,8 @@ class TrainConfig:
     """Shortcuts for trying things out, and diagnostics."""
     alone: bool = False
     """Also train the same student from labels alone, to show what its teacher gives; no effect where it has none."""
+    floors: str = choice("quick", "quick", "none")
+    """What costs nothing, for comparison: quick: a random forest, of nodes linear models; none: a constant only."""
     experiment: str | None = None
     """Name of the experiment file, for grouping in the tracker."""
     seed: int = number(0, low=0, high=2**32 - 1)

@@ -18,8 +18,8 @@ class RowConfig:
     """Name in the table; null: its key."""
     overrides: list[str] = field(default_factory=list)
     """Overrides of the config of `train`."""
-    role: str = choice("student", "student", "teacher")
-    """Whose metric is shown."""
+    role: str = choice("student", "student", "teacher", "floor")
+    """Whose metric is shown; floor: that of the best on validation of what costs nothing."""
     tuned: str | None = None
     """Method whose tuned settings it uses: conf/tuned/<column>/<tuned>.yaml, if that file exists."""
     columns: list[str] = field(default_factory=list)

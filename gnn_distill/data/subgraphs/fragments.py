@@ -1,6 +1,6 @@
 """Fragments of molecules: the pieces into which retrosynthetic rules cut them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -37,16 +37,11 @@ def brics_fragments(
     BRICS (Degen et al. 2008) by RDKit, on molecules rebuilt from their features, which contain all that its rules need;
     a molecule that RDKit refuses is one fragment. The graphs are molecules, as `check_molecules` checks.
     """
-    bonds, offset = BONDS[spec.node_features], FIRST_NUMBER[spec.node_features]
-    nodes, edges = graphs.node_ptr.tolist(), graphs.edge_ptr.tolist()
-    kept = []
+    starts, kept = graphs.node_ptr.tolist(), []
     quiet = BlockLogs()  # RDKit reports what it refuses
-    for graph, (first, last) in enumerate(pairwise(edges)):
-        ends = graphs.edge_index[:, first:last].T.tolist()
-        kinds = [bonds[code] if code < len(bonds) else None for code in graphs.edge_attr[first:last, 0].tolist()]
-        atoms = graphs.x[nodes[graph] : nodes[graph + 1]].tolist()
-        cut = brics_bonds(rebuild(atoms, ends, kinds, offset))
-        kept += [(nodes[graph] + a, nodes[graph] + b) for a, b in ends if (a, b) not in cut and (b, a) not in cut]
+    for first, (molecule, ends) in zip(starts, rebuilt_molecules(graphs, spec), strict=False):
+        cut = brics_bonds(molecule)
+        kept += [(first + a, first + b) for a, b in ends if (a, b) not in cut and (b, a) not in cut]
         advance(1)
     del quiet
     source, target = np.array(kept, dtype=np.int64).reshape(-1, 2).T
@@ -61,6 +56,16 @@ def check_molecules(
     """Raise UserError, naming the setting and its other choices, if the graphs are not molecules."""
     if not spec.molecules or spec.node_features not in BONDS:
         raise UserError(f"{setting}: {spec.name} does not contain molecules as RDKit reads them. Choose {others}.")
+
+
+def rebuilt_molecules(graphs: PackedGraphs, spec: TaskSpec) -> Iterator[tuple[Chem.Mol | None, list[list[int]]]]:
+    """Every molecule, rebuilt from its features (None if RDKit refuses it), and the ends of its edges."""
+    bonds, offset = BONDS[spec.node_features], FIRST_NUMBER[spec.node_features]
+    nodes, edges = graphs.node_ptr.tolist(), graphs.edge_ptr.tolist()
+    for (begin, end), (first, last) in zip(pairwise(nodes), pairwise(edges), strict=True):
+        ends = graphs.edge_index[:, first:last].T.tolist()
+        kinds = [bonds[code] if code < len(bonds) else None for code in graphs.edge_attr[first:last, 0].tolist()]
+        yield rebuild(graphs.x[begin:end].tolist(), ends, kinds, offset), ends
 
 
 def rebuild(

@@ -1,0 +1,42 @@
+"""Whether distillation helped, in words: the first notes of a comparison."""
+
+import math
+from collections.abc import Iterator
+
+from gnn_distill.formatting import PERCENT, Format, metric_label, p_value
+from gnn_distill.results.footnotes import TESTS
+from gnn_distill.results.tables import Column, Comparison, Table
+
+
+def verdicts_of(table: Table) -> list[str]:
+    """For every taught student of every column: helped, hurt or no difference shown, by how much, and by which test."""
+    beside = {*table.teachers, *table.floors, table.reference}
+    rows = [row for row in table.rows if row not in beside]
+    return [text for key in table.columns for row in rows for text in _verdict(table, row, key)]
+
+
+def _verdict(table: Table, row: str, key: str) -> Iterator[str]:
+    made, column = table.cells[row, key].comparison, table.columns[key]
+    if made is None or not made.effect.n:
+        return
+    label, reference = table.rows[row], table.rows[table.reference]
+    if math.isnan(made.outcome.p):
+        yield f"{column.label}: no test of {label} against {reference} is possible ({made.effect.n} pairs)."
+        return
+    found = {"*": "helped", "†": "hurt"}.get(made.mark, "neither helped nor hurt as far as this shows")
+    pairs, family = f"{made.effect.n} {column.units[0]}s", table.comparisons_in(key)
+    yield (
+        f"{column.label}: distillation {found}. {label} − {reference}: {_size(made, column)}, {p_value(made.p_holm)} "
+        f"({TESTS[column.test]}, {pairs}, Holm over {family} comparisons)."
+    )
+
+
+def _size(made: Comparison, column: Column) -> str:
+    """`+7.0 points of accuracy [2.1, 11.9]`, positive where the row is better."""
+    effect = made.effect
+    number = Format.of(column.metric, [effect.mean])
+    low, high = (number(bound, sign=True) for bound in (effect.low, effect.high))
+    bounds = f" [{low}, {high}]" if math.isfinite(effect.low) else ""
+    metric = metric_label(column.metric).removesuffix(" (%)")
+    unit = f"points of {metric}" if column.metric in PERCENT else f"{metric}, positive is better"
+    return f"{number(effect.mean, sign=True)} {unit}{bounds}"
