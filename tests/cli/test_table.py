@@ -15,6 +15,7 @@ from small_tables import SMALL, summaries
 from gnn_distill.cli.main import CONF_DIR
 from gnn_distill.config import schema
 from gnn_distill.experiments import cells
+from gnn_distill.experiments.composing import Composer
 from gnn_distill.experiments.studies import write_settings
 from gnn_distill.results.runs import read_runs
 from gnn_distill.storage.checksums import write_json
@@ -29,7 +30,8 @@ def test_a_student_alone_is_a_row_of_its_own_whatever_a_data_set_brings(monkeypa
     schema.register()
     with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         alone, of_a_table = (
-            cells.compose(["dataset=far_motif_small", *given], "here").alone for given in ([], cells.given_to_runs([]))
+            Composer().validated(["dataset=far_motif_small", *given], "here").alone
+            for given in ([], cells.given_to_runs([]))
         )
     assert (alone, of_a_table) == (True, False)
 
