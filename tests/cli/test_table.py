@@ -1,5 +1,6 @@
 """`gnn-distill table`: what is planned, what is made, and what is not made again."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from small_tables import SMALL, summaries
 
 from gnn_distill.cli.main import CONF_DIR
 from gnn_distill.config import schema
+from gnn_distill.config.hydra_errors import LAUNCHERS
 from gnn_distill.experiments import cells
 from gnn_distill.experiments.composing import Composer
 from gnn_distill.experiments.studies import write_settings
@@ -237,6 +239,19 @@ def test_mistakes_are_named(words: list[str], said: str, gnn_distill: Callable, 
     assert status == 1
     assert said in err
     assert "Traceback" not in err
+    assert not (tmp_path / "outputs" / "cells").exists()
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_a_launcher_that_is_not_installed_names_its_extra(name: str, gnn_distill: Callable, tmp_path: Path) -> None:
+    extra = LAUNCHERS[name]
+    if importlib.util.find_spec(f"hydra_plugins.hydra_{extra}_launcher"):
+        pytest.skip(f"hydra-{extra}-launcher is installed")
+    for words in (["table", "table.size=smoke"], ["train", "-m", "seed=0,1"]):
+        status, _, err = gnn_distill(*words, f"hydra/launcher={name}")
+        assert status == 1
+        assert f"hydra/launcher={name}: this launcher is not installed. pip install 'gnn-distill[{extra}]'" in err
+        assert (f"-c constraints-{extra}.txt" if extra == "ray" else "-c constraints.txt") in err
     assert not (tmp_path / "outputs" / "cells").exists()
 
 
