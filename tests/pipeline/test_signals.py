@@ -155,8 +155,10 @@ def test_moments_of_blocks_are_those_of_two_passes(rows: int) -> None:
         states = (torch.randn(rows, 9, generator=torch.Generator().manual_seed(rows)) * scale + shift).to(dtype)
         mean, std = Moments.of(states)
         exact = states.double()
-        torch.testing.assert_close(mean, exact.mean(0).float(), rtol=1e-6, atol=0)
-        torch.testing.assert_close(std, exact.std(0, correction=0).float(), rtol=1e-6, atol=1e-12)
+        spread, middle = exact.std(0, correction=0), exact.mean(0)
+        torch.testing.assert_close(std, spread.float(), rtol=1e-6, atol=1e-12)
+        # A mean is read as a share of the spread; in single precision it has its own rounding, too.
+        assert ((mean - middle).abs() <= 1e-6 * spread + 1e-7 * middle.abs()).all()
 
 
 def test_outputs_written_to_maps_are_the_same(
