@@ -29,6 +29,7 @@ PARTS = {
     "losses": "a step of every objective, compared with plain training",
     "memory": "peak memory with a teacher and without",
     "startup": "time from the command to the first training step",
+    "graph_scale": "batches, the teacher's outputs and memory by number of graphs, up to half a million",
     "scaling": "throughput by nodes per graph, batch size and number of graphs",
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A table on a SLURM cluster: `gnn-distill table` waits here while every run is a job of its own.
 #
-#   pip install -c constraints.txt -e ".[launchers]"
+#   pip install -c constraints.txt -e ".[submitit]"
 #   sbatch scripts/slurm_table.sh main
 #
 # Started again after a time-out, it repeats no finished run. Put the store and the data where all nodes can read them.

@@ -20,6 +20,7 @@ from gnn_distill.cli.table import filled
 from gnn_distill.config import schema
 from gnn_distill.config.schema.probe import ExamineSettings
 from gnn_distill.config.schema.table import TableConfig
+from gnn_distill.experiments.cell_settings import CellSettings
 from gnn_distill.experiments.cells import PlannedRun, cell_overrides, plan_cell, sized
 from gnn_distill.experiments.tuned import describe_overlap, describe_tuned, pairs_of
 from gnn_distill.formatting import Format, metric_label, role_label
@@ -75,7 +76,8 @@ def runs_of_cell(table: TableConfig, column: str, row: str, own: pd.DataFrame) -
         if line is None:
             schema.register()
             sources = own.set_index("config_hash")["sources"]
-            return [replace(run, sources=sources[run.config_hash]) for run in plan_cell(table, row, column, GIVEN)]
+            planned = plan_cell(table, row, column, GIVEN, CellSettings())
+            return [replace(run, sources=sources[run.config_hash]) for run in planned]
         data = " ".join(sorted(word for word in overrides if word.startswith("dataset")))
         known_as = (line.config_hash, line.sources, data, Path())
         runs.append(PlannedRun(row, column, tuple(pair.items()), overrides, *known_as))

@@ -5,25 +5,30 @@ import zipfile
 from itertools import chain
 from pathlib import Path
 
+import pytest
 import yaml
 
 from gnn_distill import __version__
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
 
 
 def test_one_version():
     assert PROJECT["version"] == __version__
 
 
-def test_every_dependency_is_pinned_in_the_constraints():
+@pytest.mark.parametrize(
+    ("constraints", "extras"), [("constraints.txt", {*EXTRAS} - {"ray"}), ("constraints-ray.txt", {"ray"})]
+)
+def test_every_dependency_is_pinned_in_the_constraints(constraints: str, extras: set[str]):
     from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
-    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    lines = [line for line in (ROOT / constraints).read_text().splitlines() if not line.startswith("#")]
     pins = {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
-    for line in chain(PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()):
+    for line in chain(PROJECT["dependencies"], *(EXTRAS[extra] for extra in sorted(extras))):
         requirement = Requirement(line)
         assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)])
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import Field, fields, is_dataclass
+from functools import cache
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -58,14 +59,17 @@ def check_folders_of_table(table: DictConfig) -> None:
 
 def _check_section(section: DictConfig, prefix: str) -> None:
     """Check every key of a section, and of the sections below it, against their dataclasses."""
-    schema = {field.name: field for field in fields(OmegaConf.get_type(section))}
-    for name in section:
+    schema = _fields_of(OmegaConf.get_type(section))
+    for name, found in section.items_ex(resolve=False):
         key = f"{prefix}{name}"
         if key == "hydra":  # Hydra's own section exists until the job starts
             continue
         if name not in schema:
             hint = suggest(name, schema)
             raise UserError(f"{key}: unknown key.{hint} Keys here: {', '.join(schema)}.")
+        if not OmegaConf.is_config(found) and found != "???" and "${" not in str(found):  # most: no need to look it up
+            _check_value(key, found, schema[name])
+            continue
         if OmegaConf.is_missing(section, name):
             raise UserError(f"{key} has no value. Give it one: {key}=…{_choices_of(key)}")
         try:
@@ -79,6 +83,11 @@ def _check_section(section: DictConfig, prefix: str) -> None:
                 _check_section(value[item], f"{key}.{item}.")
         else:
             _check_value(key, value, schema[name])
+
+
+@cache
+def _fields_of(schema: type) -> dict[str, Field]:
+    return {field.name: field for field in fields(schema)}
 
 
 def _choices_of(key: str) -> str:

@@ -29,6 +29,8 @@ NO_SECTION = re.compile(r"\b(?!NoneType)\w+ is not a subclass of \w+Config")
 """OmegaConf's words for a value where a section of the schema belongs."""
 FOREIGN_SET = re.compile(r"In 'dataset/(\w+)': Could not override")
 """Hydra's words for a data set that chooses presets of `train`, in a command without them."""
+LAUNCHERS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm": "submitit", "ray": "ray"}
+"""Launchers that are no part of Hydra, each with the extra of this package that brings it."""
 SHOWN = 5
 """Failed jobs of a sweep that a message lists."""
 
@@ -135,9 +137,16 @@ def _override(error: BaseException) -> str | None:
 
 def _unknown_choice(path: str, options: list[str]) -> str:
     group, _, name = path.rpartition("/")
+    if group == "hydra/launcher" and name in LAUNCHERS:
+        extra = LAUNCHERS[name]
+        pins = "constraints-ray.txt" if extra == "ray" else "constraints.txt"
+        return (
+            f"{group}={name}: this launcher is not installed. pip install 'gnn-distill[{extra}]', or in a checkout: "
+            f"pip install -c {pins} -e '.[{extra}]'"
+        )
     message = f"{group}={name}: unknown choice. Choices: {', '.join(options)}.{suggest(name, options)}"
-    plugins = " More come with plug-ins: pip install 'gnn-distill[launchers]'" if group == "hydra/launcher" else ""
-    return message + plugins
+    more = f" Others can be installed: {', '.join(LAUNCHERS)}." if group == "hydra/launcher" else ""
+    return message + more
 
 
 def _unknown_key(override: str | None, cause: OmegaConfBaseException) -> str:

@@ -190,9 +190,9 @@ def _folders_can_be_used(cfg: DictConfig) -> None:
     # A complete data folder may be read-only; every run writes to the store.
     _check_folder("paths.data", Path(paths.data), must_write=not Path(paths.data).exists())
     _check_folder("paths.store", Path(paths.store), must_write=True)
-    if paths.mirror is not None and not Path(paths.mirror).is_dir():
+    if (mirror := paths.mirror) is not None and not Path(mirror).is_dir():
         raise refuse(
-            "paths.mirror", paths.mirror, "this folder does not exist. Correct it (or the variable "
+            "paths.mirror", mirror, "this folder does not exist. Correct it (or the variable "
             "GNN_DISTILL_MIRROR), or use no mirror: paths.mirror=null."
         )  # fmt: skip
 

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from omegaconf import DictConfig, OmegaConf
 
-from gnn_distill.config.check import validate
 from gnn_distill.config.quoting import for_hydra
 from gnn_distill.config.schema.table import TableConfig
 from gnn_distill.errors import UserError, suggest
+from gnn_distill.experiments.cell_settings import CellSettings
 from gnn_distill.experiments.tuned import pair_name, pairs_of, tuned_file
 from gnn_distill.results.runs import newest, of_other_data
 from gnn_distill.storage.files import is_held
@@ -81,18 +80,22 @@ def plan(table: TableConfig, given: Sequence[str] = ()) -> list[PlannedRun]:
     Needs a running Hydra, with whose search path it composes the runs' configs.
     Raises UserError if a cell's overrides give an invalid config.
     """
+    settings = CellSettings(Path(table.folder) / table.name)
     cells = {
-        (row, column): plan_cell(table, row, column, given)
+        (row, column): plan_cell(table, row, column, given, settings)
         for column in table.columns
         for row, method in table.rows.items()
         if method.is_in(column)
     }
+    settings.write()
     longest = max(map(len, cells.values()), default=0)
     return [runs[index] for index in range(longest) for runs in cells.values() if index < len(runs)]
 
 
-def plan_cell(table: TableConfig, row: str, column: str, given: Sequence[str] = ()) -> list[PlannedRun]:
-    """The runs of a cell: its config is composed once per set of overrides, then each pair is set in it."""
+def plan_cell(
+    table: TableConfig, row: str, column: str, given: Sequence[str], settings: CellSettings
+) -> list[PlannedRun]:
+    """The runs of a cell, in the order of its pairs."""
     pairs = table.columns[column].pairs
     if not all([pairs, *pairs.values()]):
         raise UserError(f"table.columns.{column}.pairs is empty. Give it values: {{seed: [0, 1, 2]}}.")
@@ -100,16 +103,11 @@ def plan_cell(table: TableConfig, row: str, column: str, given: Sequence[str] = 
         if key not in PAIR_KEYS:
             raise UserError(f"table.columns.{column}.pairs: unknown key {key}. Choices: {', '.join(PAIR_KEYS)}.")
     runs: list[PlannedRun] = []
-    composed: dict[tuple[str, ...], tuple[DictConfig, str]] = {}
     for pair in pairs_of(table.columns[column]):
-        overrides = (*cell_overrides(table, row, column, given, pair),)
-        if overrides not in composed:
-            config = compose(overrides, f"row {row}, column {column}")
-            composed[overrides] = config, code_version(config)["sources"]
-        config, sources = composed[overrides]
-        for key, value in pair.items():
-            OmegaConf.update(config, key, value)
-        digest, data = config_hash(config), config_hash(OmegaConf.create({"dataset": config.dataset}))
+        overrides = cell_overrides(table, row, column, given, pair)
+        config = settings.of(overrides, pair, f"row {row}, column {column}")
+        sources, digest = code_version(config)["sources"], config_hash(config)
+        data = config_hash({"dataset": config["dataset"]})
         folder = Path(table.cells) / f"{column}-{row}-{pair_name(pair)}-{digest[:8]}-{sources[:6]}"
         texts = (*overrides, *(f"{key}={value}" for key, value in pair.items()))
         runs.append(PlannedRun(row, column, tuple(pair.items()), texts, digest, sources, data, folder))
@@ -147,21 +145,6 @@ def given_to_runs(overrides: Sequence[str]) -> list[str]:
 def given_to_launcher(overrides: Sequence[str]) -> list[str]:
     """The overrides of a command that configure Hydra's launcher."""
     return [text for text in overrides if text.lstrip("+").startswith(("hydra/launcher", "hydra.launcher"))]
-
-
-def compose(overrides: Sequence[str], where: str) -> DictConfig:
-    """The validated config of `train` with these overrides; errors begin with `where`."""
-    import hydra
-
-    from gnn_distill.config.hydra_errors import explain
-
-    try:
-        return validate(hydra.compose("train", overrides=list(overrides)))
-    except Exception as stop:
-        error = explain(stop)
-        if error is None:
-            raise
-        raise UserError(f"{where}: {error}") from stop
 
 
 def counted_rows(runs: Iterable[PlannedRun], found: pd.DataFrame, table: TableConfig) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from gnn_distill.pipeline.teacher import NOT_TEACHERS, teacher_code, untrained_t
 from gnn_distill.pipeline.teacher_attention import Attention
 from gnn_distill.pipeline.teacher_plan import OutputsPlan, TeacherPlan
 from gnn_distill.storage import checkpoint
+from gnn_distill.storage.blocks import zeros
 from gnn_distill.storage.code_hash import code_of
 from gnn_distill.storage.store import Entry
 
@@ -76,7 +77,7 @@ def compute_teacher_outputs(
         else:
             batches = list(ids.split(1))
         collated = (collate(task.graphs, encodings, picked).to(runtime.fabric.device) for picked in batches)
-        outputs = read_teacher(teacher, state_source, collated, task, keep, subgraphs)
+        outputs = read_teacher(teacher, state_source, collated, task, keep, folder, subgraphs)
         kept = [*outputs["nodes"].values(), *(outputs[part] for part in ("graph", "subgraphs") if part in outputs)]
         outputs["moments"] = [Moments.of(states) for states in kept]
         checkpoint.save(folder / "signals.safetensors", outputs)
@@ -136,11 +137,13 @@ def read_teacher(
     batches: Iterable[GraphBatch],
     task: GraphTask,
     keep: OutputsPlan,
+    folder: Path,
     subgraphs: "Subgraphs | None" = None,
 ) -> dict:
     """Logits of `teacher` and states of `state_source`, in the order in which the taught graphs are packed.
 
-    Of the states only what is kept is read. `subgraphs`: over which means of the last node states are kept.
+    Of the states only what is kept is read; large ones are written to maps of files in `folder`, batch by batch.
+    `subgraphs`: over which means of the last node states are kept.
     Raises UserError where attention or node states are kept of a model that has none.
     """
     row, node_ptr = layout(task, keep.visible)
@@ -154,7 +157,7 @@ def read_teacher(
 
     def put(target: dict, key: str | int, length: int, rows: Tensor, values: Tensor, dtype: torch.dtype) -> None:
         if key not in target:
-            target[key] = torch.zeros(length, *values.shape[1:], dtype=dtype)
+            target[key] = zeros(folder, (length, *values.shape[1:]), dtype)
         target[key][rows] = values.to("cpu", dtype)
 
     for batch in batches:

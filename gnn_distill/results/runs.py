@@ -1,5 +1,6 @@
 """Finished runs as rows of a data frame: from run directories, and from CSV files of such rows."""
 
+import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pandas as pd
 from gnn_distill.errors import UserError
 from gnn_distill.results import spreadsheets
 from gnn_distill.results.indices import INDEX_COLUMNS, INDEX_NUMBERS, INDEX_TEXTS, has_indices
-from gnn_distill.storage.bounded import lies_inside, read_yaml
+from gnn_distill.storage.bounded import lies_inside, read_texts
 from gnn_distill.storage.checksums import Damaged, OtherVersion
 from gnn_distill.storage.files import replace_file
 from gnn_distill.storage.provenance import LOCATION_SECTIONS
@@ -65,11 +66,14 @@ def read_runs(places: Iterable[Path | str], warn: Callable[[str], None] = lambda
 
     rows: list[dict[str, Any]] = []
     frames: list[pd.DataFrame] = []
+    seen: set[Path] = set()  # a place may be inside another one
     for place in map(Path, places):
         if place.is_dir():
-            rows += [found for file in sorted(place.rglob(SUMMARY)) if (found := row(file.parent)) is not None]
-            files = [file for file in sorted(place.rglob("*.csv")) if lies_inside(file, place)]
-            frames += [frame for file in files if (frame := read_rows(file)) is not None]
+            files = [*sorted(place.rglob(SUMMARY)), *sorted(place.rglob("*.csv"))]
+            files = [file for file in files if (real := file.absolute()) not in seen and not seen.add(real)]
+            rows += [found for file in files if file.name == SUMMARY and (found := row(file.parent)) is not None]
+            tables = [file for file in files if file.name != SUMMARY and lies_inside(file, place)]
+            frames += [frame for file in tables if (frame := read_rows(file)) is not None]
         elif place.suffix == ".csv" and place.is_file():
             frame = read_rows(place)
             if frame is None:
@@ -114,9 +118,10 @@ def row_of(run: Path) -> dict[str, Any] | None:
 def read_rows(file: Path) -> pd.DataFrame | None:
     """The rows of a CSV file; None if it holds something else."""
     try:
-        if not {*REQUIRED} <= {*pd.read_csv(file, nrows=0).columns}:
-            return None
-    except (OSError, ValueError):
+        with open(file, encoding="utf-8", newline="") as opened:  # most are metrics of a run
+            if not {*REQUIRED} <= {*next(csv.reader(opened), [])}:
+                return None
+    except (OSError, ValueError, csv.Error):
         return None
     frame = pd.read_csv(file, dtype=dict.fromkeys(TEXTS, "string"), keep_default_na=False, na_values=[""])
     return _typed(spreadsheets.restored(frame).assign(path="", file=str(file)).reindex(columns=list(COLUMNS)))
@@ -191,10 +196,10 @@ def _typed(frame: pd.DataFrame) -> pd.DataFrame:
 def _overrides(run: Path) -> list[str]:
     try:
         verify_run(run, OVERRIDES)
-        texts = read_yaml(run / OVERRIDES, run)
+        texts = read_texts(run / OVERRIDES, run)
     except UserError:
         return []
-    return [text for text in texts if isinstance(text, str) and not text.lstrip("+~").startswith(LOCATION_SECTIONS)]
+    return [text for text in texts if not text.lstrip("+~").startswith(LOCATION_SECTIONS)]
 
 
 def origin(runs: pd.DataFrame) -> list[str]:

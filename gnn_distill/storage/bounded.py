@@ -106,8 +106,28 @@ def read_yaml(path: Path, folder: Path | None = None, remedy: str = REMEDY) -> "
 
     Raises Damaged.
     """
-    import yaml
     from omegaconf import OmegaConf
+
+    with _yaml_text(path, folder, remedy) as text:
+        return OmegaConf.load(io.StringIO(text))
+
+
+def read_texts(path: Path, folder: Path | None = None, remedy: str = REMEDY) -> list[str]:
+    """The strings of a YAML file that is a list, such as overrides; a tenth of the time of `read_yaml`.
+
+    Raises Damaged.
+    """
+    import yaml
+
+    with _yaml_text(path, folder, remedy) as text:
+        found = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return [item for item in found if isinstance(item, str)] if isinstance(found, list) else []
+
+
+@contextmanager
+def _yaml_text(path: Path, folder: Path | None, remedy: str) -> Iterator[str]:
+    """The text of a YAML file within the limits; what goes wrong with it there is Damaged."""
+    import yaml
 
     try:
         text = read_bytes(path, MOST_YAML, folder, remedy).decode()
@@ -119,7 +139,7 @@ def read_yaml(path: Path, folder: Path | None = None, remedy: str = REMEDY) -> "
             if depth > MAX_DEPTH or count > MOST_NODES:
                 limits = f"the limits are {MAX_DEPTH} levels and {MOST_NODES:,} values"
                 raise Damaged(path, f"it is nested too deeply or too long: {limits}", remedy)
-        return OmegaConf.load(io.StringIO(text))
+        yield text
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         message = " ".join(str(error).split())[:200]
         raise Damaged(path, f"it is not YAML as a run writes it ({type(error).__name__}: {message})", remedy) from error

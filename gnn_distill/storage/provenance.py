@@ -5,6 +5,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from functools import cache, lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -137,13 +138,13 @@ def named_modules(config: Any) -> Iterator[tuple[str, str | None]]:
     yield from (("teacher.name", name) for name in _select(config, "teacher.also") or ())
 
 
-def config_hash(cfg: DictConfig) -> str:
+def config_hash(cfg: DictConfig | Mapping[str, Any]) -> str:
     """Sixteen hex digits of the SHA-256 of what a run is: its resolved config, and the files and modules it names.
 
     LOCATION_SECTIONS, AFTERWARDS, RESULT_NEUTRAL and ADDED_KEYS at their earlier value are left out. Files count by
     their content, modules by their source and that of what they import; none of it is executed.
     """
-    values = OmegaConf.to_container(cfg, resolve=True)
+    values = OmegaConf.to_container(cfg, resolve=True) if OmegaConf.is_config(cfg) else deepcopy(cfg)
     kept = {key: value for key, value in values.items() if key not in (*LOCATION_SECTIONS, *AFTERWARDS)}
     for key in (*RESULT_NEUTRAL, *ADDED_KEYS):
         section, _, name = key.rpartition(".")

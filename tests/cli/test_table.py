@@ -1,5 +1,6 @@
 """`gnn-distill table`: what is planned, what is made, and what is not made again."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from small_tables import SMALL, summaries
 
 from gnn_distill.cli.main import CONF_DIR
 from gnn_distill.config import schema
+from gnn_distill.config.hydra_errors import LAUNCHERS
 from gnn_distill.experiments import cells
+from gnn_distill.experiments.composing import Composer
 from gnn_distill.experiments.studies import write_settings
 from gnn_distill.results.runs import read_runs
 from gnn_distill.storage.checksums import write_json
@@ -29,7 +32,8 @@ def test_a_student_alone_is_a_row_of_its_own_whatever_a_data_set_brings(monkeypa
     schema.register()
     with initialize_config_dir(str(CONF_DIR), version_base="1.3"):
         alone, of_a_table = (
-            cells.compose(["dataset=far_motif_small", *given], "here").alone for given in ([], cells.given_to_runs([]))
+            Composer().validated(["dataset=far_motif_small", *given], "here").alone
+            for given in ([], cells.given_to_runs([]))
         )
     assert (alone, of_a_table) == (True, False)
 
@@ -226,7 +230,7 @@ def test_the_table_and_its_runs_are_one_group(gnn_distill: Callable, monkeypatch
         (["table.rows.kd.overrides=['loss.weights.sof=1']"], "row kd, column typed_edges: loss.weights.sof"),
         (["+table.sizes.smoke.pairs.epochs=[1]"], "unknown key epochs. Choices: seed, dataset.fold"),
         (["table=mian"], "table=mian"),
-        (["hydra/launcher=slurm"], "More come with plug-ins: pip install 'gnn-distill[launchers]'"),
+        (["hydra/launcher=slurm"], "Others can be installed: joblib, submitit_local, submitit_slurm, ray."),
         (["table.rerun=all"], "table.rerun=all: unknown choice. Choices: none, failed, stale"),
     ],
 )
@@ -235,6 +239,19 @@ def test_mistakes_are_named(words: list[str], said: str, gnn_distill: Callable, 
     assert status == 1
     assert said in err
     assert "Traceback" not in err
+    assert not (tmp_path / "outputs" / "cells").exists()
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_a_launcher_that_is_not_installed_names_its_extra(name: str, gnn_distill: Callable, tmp_path: Path) -> None:
+    extra = LAUNCHERS[name]
+    if importlib.util.find_spec(f"hydra_plugins.hydra_{extra}_launcher"):
+        pytest.skip(f"hydra-{extra}-launcher is installed")
+    for words in (["table", "table.size=smoke"], ["train", "-m", "seed=0,1"]):
+        status, _, err = gnn_distill(*words, f"hydra/launcher={name}")
+        assert status == 1
+        assert f"hydra/launcher={name}: this launcher is not installed. pip install 'gnn-distill[{extra}]'" in err
+        assert (f"-c constraints-{extra}.txt" if extra == "ray" else "-c constraints.txt") in err
     assert not (tmp_path / "outputs" / "cells").exists()
 
 

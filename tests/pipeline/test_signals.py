@@ -15,12 +15,13 @@ from gnn_distill.config.schema.run import SignalsConfig, TrainConfig, TrainerCon
 from gnn_distill.data.batching import collate
 from gnn_distill.data.task import GraphTask
 from gnn_distill.models import build_teacher
-from gnn_distill.models.layers.standardise import Moments
+from gnn_distill.models.layers.standardise import BLOCK, Moments
 from gnn_distill.pipeline.kept_outputs import TeacherOutputs
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.teacher import untrained_teacher
 from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
 from gnn_distill.pipeline.teacher_plan import plan_teacher
+from gnn_distill.storage import blocks
 from gnn_distill.storage.store import Entry
 
 LAYERS = 3
@@ -145,6 +146,32 @@ def test_moments_are_those_of_all_rows() -> None:
     assert std[1] == 0
     half = Moments.of(states.half())
     torch.testing.assert_close(half.mean, mean, rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("rows", [1, BLOCK - 1, BLOCK, 2 * BLOCK + 1])
+def test_moments_of_blocks_are_those_of_two_passes(rows: int) -> None:
+    scale, shift = torch.logspace(-4, 4, 9), torch.linspace(-30, 30, 9)
+    for dtype in (torch.float16, torch.float32, torch.float64):
+        states = (torch.randn(rows, 9, generator=torch.Generator().manual_seed(rows)) * scale + shift).to(dtype)
+        mean, std = Moments.of(states)
+        exact = states.double()
+        spread, middle = exact.std(0, correction=0), exact.mean(0)
+        torch.testing.assert_close(std, spread.float(), rtol=1e-6, atol=1e-12)
+        # A mean is read as a share of the spread; in single precision it has its own rounding, too.
+        assert ((mean - middle).abs() <= 1e-6 * spread + 1e-7 * middle.abs()).all()
+
+
+def test_outputs_written_to_maps_are_the_same(
+    runtime: Runtime, task: GraphTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, before, _ = collect(runtime, task, make_config())
+    monkeypatch.setattr(blocks, "LARGE", 0)
+    _, mapped, entry = collect(make_runtime(tmp_path / "other"), task, make_config())
+    assert not entry.found
+    assert sorted(file.name for file in entry.path.iterdir()) == ["key.json", "signals.safetensors"]
+    assert torch.equal(mapped.logits, before.logits)
+    assert torch.equal(mapped.graph, before.graph)
+    assert all(torch.equal(mapped.nodes[layer], before.nodes[layer]) for layer in before.nodes)
 
 
 def test_the_shape_tells_moments_of_the_training_graphs(runtime: Runtime, task: GraphTask) -> None:

@@ -8,6 +8,9 @@ from torch import Tensor, nn
 
 from gnn_distill.errors import UserError
 
+BLOCK = 2048
+"""Rows whose moments are computed at once: they stay in the cache."""
+
 
 class Moments(NamedTuple):
     """Mean and standard deviation per dimension, over the training units."""
@@ -17,12 +20,22 @@ class Moments(NamedTuple):
 
     @classmethod
     def of(cls, states: Float[Tensor, "row channel"]) -> "Moments":
-        """Those of the rows, in float64 inside."""
-        mean = states.mean(dim=0, dtype=torch.float64)
-        square = torch.zeros_like(mean)
-        for chunk in states.split(65536):
-            square += (chunk.double() - mean).square().sum(dim=0)
-        return cls(mean.float(), (square / max(len(states), 1)).sqrt().float())
+        """Those of the rows, read once, block by block: blocks of n and m rows are joined by Chan et al. (1979),
+
+        mean = mean_n + δ·m/(n + m), square = square_n + square_m + δ²·n·m/(n + m), δ = mean_m − mean_n.
+        """
+        mean = square = torch.zeros(states.shape[1:], dtype=torch.float64)
+        count = 0
+        for block in states.split(BLOCK):
+            rows = block if block.dtype == torch.float64 else block.float()
+            near = rows.mean(dim=0)
+            rest = rows - near  # small numbers, whose sums single precision holds
+            shift, size = rest.sum(dim=0).double() / len(rows), len(rows)
+            delta = near.double() + shift - mean
+            square = square + rest.square().sum(dim=0).double() - size * shift**2
+            square = square + delta**2 * (count * size / max(count + size, 1))
+            mean, count = mean + delta * (size / max(count + size, 1)), count + size
+        return cls(mean.float(), (square.clamp(min=0) / max(count, 1)).sqrt().float())
 
 
 class Standardise(nn.Module):
