@@ -34,6 +34,7 @@ COMMANDS = {
     "predict": "Predict a file of molecules or graphs: predict RUN ... INPUT -o OUT.csv.",
     "probe": "Ask the models of finished runs what they know of structure: probe FOLDER ...",
     "report": "Write a run, a table or a sweep as one HTML page: report FOLDER.",
+    "convert": "Write one large graph as a folder of memory maps: convert INPUT -o FOLDER.",
     "store": "Manage the store that runs share (trained teachers, …): store list, verify or prune.",
 }
 
@@ -82,7 +83,7 @@ def dispatch() -> None:
             sys.exit(2)
 
 
-LONG = ("train", "table", "tune", "separate", "predict", "probe")
+LONG = ("train", "table", "tune", "separate", "predict", "probe", "convert")
 """Commands that continue when the reader of their output is gone."""
 
 

@@ -50,6 +50,11 @@ def named_files(words: list[str]) -> list[str]:
     return [*([f"runs={_listed(paths)}"] if paths else []), *output, *rest]
 
 
+def named_input(words: list[str]) -> list[str]:
+    """The words after `convert`: as after `predict`, but the only path in front is the input."""
+    return [f"input={word[6:-1]}" if word.startswith("runs=[") else word for word in named_files(words)]
+
+
 def _is_path(word: str) -> bool:
     return not word.startswith("-") and ("=" not in word or Path(word).exists())
 
@@ -58,5 +63,11 @@ def _listed(paths: list[str]) -> str:
     return f"[{','.join(map(for_hydra, paths))}]"
 
 
-POSITIONAL = {"report": named_path, "store": named_action, "probe": named_runs, "predict": named_files}
+POSITIONAL = {
+    "report": named_path,
+    "store": named_action,
+    "probe": named_runs,
+    "predict": named_files,
+    "convert": named_input,
+}
 """For commands that take a word without a key: the function that rewrites their words."""

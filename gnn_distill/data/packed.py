@@ -59,6 +59,11 @@ class PackedGraphs:
         """Edges between rows of `x`, as in PyG's batches."""
         return self.edge_index + torch.repeat_interleave(self.node_ptr[:-1], self.num_edges)
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that determines the graphs, by name."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, Tensor)}
+
     def nodes_of(self, ids: Int[Tensor, " chosen"]) -> Int[Tensor, " rows"]:
         """The nodes of the examples `ids`: those of these graphs, or at node level `ids` themselves."""
         return ids if self.level == "node" else gather_ranges(self.node_ptr, ids)

@@ -1,5 +1,6 @@
 """Stage 4: metrics of the selected models; the only place that reads the test split."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,6 +13,7 @@ from gnn_distill.losses.task import TaskLoss
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.training.loop import evaluate
 from gnn_distill.training.metrics import Metrics
+from gnn_distill.training.part_loader import PartLoader, Sampling
 
 if TYPE_CHECKING:
     from gnn_distill.data.encodings.structural import StructuralEncodings
@@ -25,24 +27,31 @@ def evaluate_splits(
     task_loss: TaskLoss,
     trainer: TrainerConfig,
     mini_batches: bool = False,
+    sampling: Sampling | None = None,
 ) -> dict[str, dict[str, float]]:
     """Metrics by split: train, val and, once and last, test (unless trainer.test is false).
 
-    mini_batches: whether trainer.batch_nodes applies here too, as for a student that gains by it.
+    mini_batches: whether trainer.batch_nodes applies here too, as for a student that gains by it; sampling: how one
+    large graph is read in parts.
     """
-    loader = make_loader(
-        task,
-        encodings,
-        batch_size=trainer.batch_size,
-        max_pairs=trainer.max_pairs,
-        seed=0,
-        batch_nodes=trainer.batch_nodes if mini_batches else 0,
-        device=runtime.fabric.device,
-    )
-    task_loss = task_loss.to(runtime.fabric.device)
+    device = runtime.fabric.device
+    if sampling:
+        loader = PartLoader(task, encodings, sampling, seed=0, device=device)
+        batches_of = partial(loader.eval_batches, model=model)
+    else:
+        batches_of = make_loader(
+            task,
+            encodings,
+            batch_size=trainer.batch_size,
+            max_pairs=trainer.max_pairs,
+            seed=0,
+            batch_nodes=trainer.batch_nodes if mini_batches else 0,
+            device=device,
+        ).eval_batches
+    task_loss = task_loss.to(device)
     scores = {}
     for split in ["train", "val", *(["test"] if trainer.test else [])]:
-        scores[split] = evaluate(model, loader.eval_batches(split), task.spec, task_loss)
+        scores[split] = evaluate(model, batches_of(split), task.spec, task_loss)
         del scores[split]["loss"]
     return scores
 

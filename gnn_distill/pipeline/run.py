@@ -25,6 +25,7 @@ from gnn_distill.models.ensemble import as_one
 from gnn_distill.pipeline.ensemble import together
 from gnn_distill.pipeline.evaluate import evaluate_splits
 from gnn_distill.pipeline.finished_run import FinishedRun
+from gnn_distill.pipeline.hops import with_hops
 from gnn_distill.pipeline.kept_predictions import KeptPredictions
 from gnn_distill.pipeline.patches import stored_inputs
 from gnn_distill.pipeline.probe import probe_run
@@ -46,6 +47,7 @@ from gnn_distill.storage.run_lock import holding
 from gnn_distill.storage.settings import Settings
 from gnn_distill.storage.store import Entry, Store
 from gnn_distill.training.console import Console
+from gnn_distill.training.part_loader import sampling_of
 from gnn_distill.training.tracking import start_tracker
 
 TRANSDUCTIVE = (
@@ -141,9 +143,10 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     # --- 3 student ---
     if has_student:
         with seconds.of("encodings"):
-            made.encodings["student"], made.entries["encodings"] = stored_inputs(
+            found, made.entries["encodings"] = stored_inputs(
                 runtime, task, config.encoding, patching_of(config.student, task.spec)
             )
+            made.encodings["student"] = with_hops(runtime, task, found, config)
         print_reused(console, made.entries, config.paths.store)
         with seconds.of("student", earlier=lambda: made.fitted.earlier):
             made.models["student"], made.fitted = train_student(
@@ -163,7 +166,8 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
 
     def measure(role: str, model: nn.Module) -> dict[str, dict[str, float]]:
         trainer, mini_batches = trainers.get(role, config.trainer), can[role].mini_batches
-        return evaluate_splits(runtime, model, task, made.encodings[role], task_loss, trainer, mini_batches)
+        sampling = plans[0].recipe.sampling if role == "teacher" else sampling_of(config.trainer)
+        return evaluate_splits(runtime, model, task, made.encodings[role], task_loss, trainer, mini_batches, sampling)
 
     with seconds.of("evaluation"):
         results, predictions = {}, KeptPredictions(task)

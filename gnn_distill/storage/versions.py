@@ -42,6 +42,8 @@ FORMATS = {
     "targets.safetensors": Format(),
     "probes.safetensors": Format(),
     "probe.json": Format(),
+    "nodes.json": Format(),
+    "hops.json": Format(),
 }
 CONTENTS = {
     "teachers": "teacher.safetensors",
@@ -51,6 +53,7 @@ CONTENTS = {
     "patches": "patches.safetensors",
     "targets": "targets.safetensors",
     "probes": "probes.safetensors",
+    "hops": "hops.json",
 }
 """For each kind of store entry, the file that holds its content."""
 

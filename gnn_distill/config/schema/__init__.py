@@ -5,6 +5,7 @@ from omegaconf import MISSING, OmegaConf
 
 from gnn_distill.config.naming import folder_of_models, title_of
 from gnn_distill.config.schema import (
+    convert,
     data,
     node_graphs,
     predict,
@@ -38,6 +39,7 @@ SCHEMAS = {
     "predict": predict.PredictCommand,
     "probe": probe.ProbeCommand,
     "report": report.ReportCommand,
+    "convert": convert.ConvertCommand,
     "store": store.StoreCommand,
     **_data_sets(),
 }
