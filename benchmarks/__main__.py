@@ -29,6 +29,7 @@ PARTS = {
     "losses": "a step of every objective, compared with plain training",
     "memory": "peak memory with a teacher and without",
     "startup": "time from the command to the first training step",
+    "node_scale": "CPU time and memory of a whole run on one large graph on disk, by its number of nodes",
     "scaling": "throughput by nodes per graph, batch size and number of graphs",
 }
 

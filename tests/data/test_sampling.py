@@ -22,7 +22,9 @@ def pairs(nodes: np.ndarray, source: np.ndarray, target: np.ndarray) -> list[tup
 
 
 def test_rows_are_the_edges_into_each_node():
-    found = {(int(source), node) for node in range(40) for source in EDGES.source[EDGES.ptr[node] : EDGES.ptr[node + 1]]}
+    found = {
+        (int(source), node) for node in range(40) for source in EDGES.source[EDGES.ptr[node] : EDGES.ptr[node + 1]]
+    }
     assert found == PAIRS
     assert [(int(TASK.graphs.edge_index[0, column])) for column in EDGES.edge] == EDGES.source.tolist()
 
