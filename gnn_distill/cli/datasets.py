@@ -46,7 +46,7 @@ def files(config: DictConfig, paths: "PathsConfig") -> str:
     if "." in config.source:
         return ""
     if config.source not in FOLDERS:
-        return "your file" if "path" in config else "generated"
+        return "your file" if "path" in {*config} else "generated"  # the key itself: its value is missing
     if OmegaConf.is_missing(config, "name"):
         return "by name"
     folder = folder_of(config.source, config.name)

@@ -48,8 +48,10 @@ def student_reads_parts(cfg: DictConfig) -> None:
                 f"encoding.{key}", encoding[key], f"trainer.sampler={sampler}: {NOT_IN_PARTS}. Set encoding=none."
             )
     can = capabilities_of(name)
-    if can.reads_hops and (encoding.degree or encoding.rwse or encoding.lap_pe):
-        raise refuse("encoding", "not none", f"student={name} reads stored hops of features alone. Set encoding=none.")
+    for key in ("degree", "rwse", "lap_pe"):
+        if can.reads_hops and encoding[key]:
+            why = f"trainer.sampler={sampler}: student={name} reads stored hops of features alone. Set encoding=none."
+            raise refuse(f"encoding.{key}", encoding[key], why)
     if sampler == "neighbor" and can.dense_pairs:
         others = students_who(dense_pairs=False)
         raise refuse(
@@ -60,11 +62,13 @@ def student_reads_parts(cfg: DictConfig) -> None:
 
 def terms_read_parts(cfg: DictConfig) -> None:
     """What is known early of terms that read whole graphs; others say so when they are made."""
-    sampler = cfg.trainer.sampler
-    if sampler != "full" and "none" not in (cfg.student.name, cfg.teacher.name) and cfg.alignment.weights.subgraph:
+    sampler, align = cfg.trainer.sampler, cfg.alignment
+    if sampler == "full" or "none" in (cfg.student.name, cfg.teacher.name):
+        return
+    if align.weights.subgraph and align.source != "ego":  # means over ego networks are walks within a batch
         raise refuse(
-            "alignment.weights.subgraph", cfg.alignment.weights.subgraph,
-            f"trainer.sampler={sampler}: {NOT_IN_PARTS}. Set it to 0, or choose alignment=node.",
+            "alignment.source", align.source,
+            f"trainer.sampler={sampler}: {NOT_IN_PARTS}. Choose alignment=node, or alignment.source=ego.",
         )  # fmt: skip
 
 
