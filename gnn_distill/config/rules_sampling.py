@@ -17,12 +17,16 @@ def _teachers(cfg: DictConfig) -> tuple[str, str]:
 
 
 def parts_have_a_size(cfg: DictConfig) -> None:
-    """Neighbourhoods need a number of seeds, and random or METIS parts more than one part."""
+    """Neighbourhoods need a number of seeds and a fan-out for each layer; other parts must be more than one."""
     for key, sampler in (("trainer.sampler", cfg.trainer.sampler), _teachers(cfg)):
         if sampler == "neighbor" and not cfg.trainer.batch_nodes:
             raise refuse("trainer.batch_nodes", 0, f"{key}=neighbor needs a number of nodes per batch. Set 1024.")
         if sampler in ("random", "cluster") and cfg.trainer.parts < 2:
             raise refuse("trainer.parts", cfg.trainer.parts, f"{key}={sampler} needs two parts or more.")
+    layers, fanout = cfg.teacher.num_layers, list(cfg.trainer.fanout)
+    if _teachers(cfg)[1] == "neighbor" and len(fanout) != layers:
+        why = f"needs a number for each of the teacher's layers, teacher.num_layers={layers}."
+        raise refuse("trainer.fanout", fanout, why)
 
 
 def teacher_runs_layer_by_layer(cfg: DictConfig) -> None:

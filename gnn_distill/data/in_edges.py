@@ -7,12 +7,12 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 
 from gnn_distill.data.packed import PackedGraphs, pointers
 
-BLOCK = 1 << 22
-"""Edges that are looked at at once."""
+ROWS = 1 << 16
+"""Nodes whose edges are looked at at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,21 +38,14 @@ class InEdges:
         return len(self.ptr) - 1
 
     @cached_property
-    def loops(self) -> Bool[np.ndarray, " nodes"]:
-        """Whether a node has an edge to itself."""
-        found = np.zeros(len(self), dtype=bool)
-        for start in range(0, len(self.source), BLOCK):
-            source = self.source[start : start + BLOCK]
-            target = np.searchsorted(self.ptr, np.arange(start, start + len(source)), side="right") - 1
-            found[target[source == target]] = True
-        return found
-
-    @cached_property
     def degree(self) -> Int[np.ndarray, " nodes"]:
         """Number of edges into every node, loops left out; parallel edges count."""
         degree = np.diff(self.ptr).astype(np.int32)
-        for node in np.flatnonzero(self.loops):  # few
-            degree[node] -= np.count_nonzero(self.source[self.ptr[node] : self.ptr[node + 1]] == node)
+        for low in range(0, len(self), ROWS):
+            ptr = self.ptr[low : low + ROWS + 1]
+            target = np.repeat(np.arange(low, low + len(ptr) - 1), np.diff(ptr))
+            loops = target[self.source[ptr[0] : ptr[-1]] == target]
+            degree[low : low + len(ptr) - 1] -= np.bincount(loops - low, minlength=len(ptr) - 1).astype(np.int32)
         return degree
 
 

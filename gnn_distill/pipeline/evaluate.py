@@ -13,7 +13,7 @@ from gnn_distill.losses.task import TaskLoss
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.training.loop import evaluate
 from gnn_distill.training.metrics import Metrics
-from gnn_distill.training.part_loader import PartLoader, Sampling
+from gnn_distill.training.part_loader import PartLoader, sampling_of
 
 if TYPE_CHECKING:
     from gnn_distill.data.encodings.structural import StructuralEncodings
@@ -27,15 +27,13 @@ def evaluate_splits(
     task_loss: TaskLoss,
     trainer: TrainerConfig,
     mini_batches: bool = False,
-    sampling: Sampling | None = None,
 ) -> dict[str, dict[str, float]]:
     """Metrics by split: train, val and, once and last, test (unless trainer.test is false).
 
-    mini_batches: whether trainer.batch_nodes applies here too, as for a student that gains by it; sampling: how one
-    large graph is read in parts.
+    mini_batches: whether trainer.batch_nodes applies here too, as for a student that gains by it.
     """
     device = runtime.fabric.device
-    if sampling:
+    if sampling := sampling_of(trainer):
         loader = PartLoader(task, encodings, sampling, seed=0, device=device)
         batches_of = partial(loader.eval_batches, model=model)
     else:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -47,7 +46,6 @@ from gnn_distill.storage.run_lock import holding
 from gnn_distill.storage.settings import Settings
 from gnn_distill.storage.store import Entry, Store
 from gnn_distill.training.console import Console
-from gnn_distill.training.part_loader import sampling_of
 from gnn_distill.training.tracking import start_tracker
 
 TRANSDUCTIVE = (
@@ -162,12 +160,11 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     # --- 4 evaluate ---
     can = {"teacher": plans[0].can, "student": capabilities_of(config.student.name)}
     can["alone"] = can["student"]
-    trainers = {"teacher": replace(config.trainer, max_pairs=plans[0].recipe.max_pairs)}
+    trainers = {"teacher": plans[0].recipe.trainer(config.trainer)}
 
     def measure(role: str, model: nn.Module) -> dict[str, dict[str, float]]:
         trainer, mini_batches = trainers.get(role, config.trainer), can[role].mini_batches
-        sampling = plans[0].recipe.sampling if role == "teacher" else sampling_of(config.trainer)
-        return evaluate_splits(runtime, model, task, made.encodings[role], task_loss, trainer, mini_batches, sampling)
+        return evaluate_splits(runtime, model, task, made.encodings[role], task_loss, trainer, mini_batches)
 
     with seconds.of("evaluation"):
         results, predictions = {}, KeptPredictions(task)

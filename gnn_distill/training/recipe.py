@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from gnn_distill.config.capabilities import Capabilities, capabilities_of
-from gnn_distill.config.schema.run import OptimConfig, TrainConfig
+from gnn_distill.config.schema.run import OptimConfig, TrainConfig, TrainerConfig
 from gnn_distill.data.loaders import Loader, make_loader
 from gnn_distill.data.task import GraphTask
 from gnn_distill.training.part_loader import PartLoader, Sampling, sampling_of
@@ -58,6 +58,11 @@ class Recipe:
             max_pairs=self.max_pairs // parts,
             sampling=self.sampling and self.sampling.split(parts),
         )
+
+    def trainer(self, trainer: TrainerConfig) -> TrainerConfig:
+        """The settings by which a model of this recipe is evaluated, where the others are those of `trainer`."""
+        sampler = self.sampling.sampler if self.sampling else "full"
+        return replace(trainer, max_pairs=self.max_pairs, sampler=sampler)
 
     def loader(self, task: GraphTask, encodings: "StructuralEncodings | None", device: torch.device) -> Loader:
         """The batches of a task, on `device`. Raises UserError where one graph alone exceeds `max_pairs`."""

@@ -22,6 +22,7 @@ WORDS = ("train", "dataset=cora", "teacher=sage", "student=nagphormer", "alignme
         (["trainer.sampler=neighbor", "student=gps", "encoding=none"], "forms all pairs of a neighbourhood"),
         (["trainer.sampler=random", "student=graphormer"], "encoding.spd=True: trainer.sampler=random"),
         (["trainer.sampler=random", "alignment=subgraph", "alignment.source=cluster"], "alignment.source=cluster"),
+        (["trainer.sampler=neighbor", "teacher.num_layers=3"], "the teacher's layers, teacher.num_layers=3"),
         (["trainer.sampler=metis"], "Choices: full, neighbor, random, cluster"),
         (["trainer.fanout=[10,0]"], "trainer.fanout"),
     ],

@@ -7,6 +7,7 @@ import pytest
 import torch
 from small_tasks import make_node_task
 
+from gnn_distill.data import in_edges
 from gnn_distill.data.adjacency import adjacency
 from gnn_distill.data.in_edges import InEdges
 from gnn_distill.data.part_batches import sparse_rows
@@ -29,10 +30,10 @@ def test_rows_are_the_edges_into_each_node():
     assert [(int(TASK.graphs.edge_index[0, column])) for column in EDGES.edge] == EDGES.source.tolist()
 
 
-def test_loops_are_counted_apart():
-    graph = InEdges(np.array([0, 2, 3, 3]), np.array([0, 1, 1], dtype=np.int32))
-    assert graph.loops.tolist() == [True, True, False]
-    assert graph.degree.tolist() == [1, 0, 0]
+def test_degrees_leave_loops_out(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(in_edges, "ROWS", 2)
+    graph = InEdges(np.array([0, 2, 3, 3, 6, 7]), np.array([0, 1, 1, 3, 0, 3, 0], dtype=np.int32))
+    assert graph.degree.tolist() == [1, 0, 0, 1, 1]
 
 
 def test_few_neighbours_are_all_taken_and_of_many_as_many_as_asked_for():

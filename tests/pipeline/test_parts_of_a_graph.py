@@ -100,9 +100,7 @@ def test_evaluation_is_exact_for_teachers_and_for_students_with_hops(tmp_path: P
     for model, given in ((teacher, None), (student, encodings)):
         predictions = KeptPredictions(task)
         with predictions.recording("teacher", model):
-            found = evaluate_splits(
-                runtime, model, task, given, loss, CONFIG.trainer, sampling=sampling_of(CONFIG.trainer)
-            )
+            found = evaluate_splits(runtime, model, task, given, loss, CONFIG.trainer)
         right = evaluate_splits(runtime, model, task, None, loss, TrainerConfig())
         for split, scores in right.items():
             assert found[split] == pytest.approx(scores, abs=1e-5)
@@ -119,9 +117,7 @@ def test_other_students_are_trained_and_evaluated_on_random_parts(tmp_path: Path
     _, kept = taught(tmp_path, task, config)
     model, fitted = train_student(runtime, task, StructuralEncodings(), loss, kept, config)
     assert fitted.epochs == 2
-    scores = [
-        evaluate_splits(runtime, model, task, None, loss, trainer, sampling=sampling_of(trainer)) for _ in range(2)
-    ]
+    scores = [evaluate_splits(runtime, model, task, None, loss, trainer) for _ in range(2)]
     assert scores[0] == scores[1]
 
 

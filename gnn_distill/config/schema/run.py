@@ -38,7 +38,7 @@ class TrainerConfig:
     batch_size: int = number(64, low=1)
     """Graphs per batch."""
     batch_nodes: int = number(0, low=0)
-    """One large graph: nodes per batch, for students that benefit (nagphormer); 0: all in every step."""
+    """One large graph: nodes per batch, with sampler=neighbor, or for students that benefit (nagphormer); 0: all."""
     sampler: str = choice("full", "full", "neighbor", "random", "cluster")
     """How one large graph is read: full: as a whole; neighbor: batch_nodes nodes with sampled neighbours; random: in
     random parts, drawn anew in every epoch; cluster: in parts with few edges between them (METIS)."""

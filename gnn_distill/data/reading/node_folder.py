@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from gnn_distill.data.in_edges import BLOCK, InEdges
+from gnn_distill.data.in_edges import ROWS, InEdges
 from gnn_distill.errors import UserError
 from gnn_distill.storage.checksums import read_json, write_json
 from gnn_distill.storage.files import fingerprint
 
 DESCRIPTION = "nodes.json"
 ARRAYS = ("x", "in_ptr", "in_source", "y", "part")
-ROWS = 1 << 16
-"""Nodes that are looked at at once."""
+BLOCK = 1 << 22
+"""Edges that are looked at at once."""
 RANGE = 1 << 26
 """Edges that are sorted at once: half a gigabyte of keys."""
 REMEDY = "Convert it again: gnn-distill convert INPUT -o FOLDER."

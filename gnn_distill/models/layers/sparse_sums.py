@@ -4,8 +4,15 @@ A product with it stores no message of every edge: the same sums, in a different
 """
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.nn import GCNConv, GINConv, SAGEConv
+
+
+def product(matrix: Float[Tensor, "node node"], x: Float[Tensor, "node channel"]) -> Float[Tensor, "node channel"]:
+    """matrix · x in single precision, whatever the precision around it: CPUs have no sparse product in bf16."""
+    with torch.autocast(x.device.type, enabled=False):
+        return matrix @ x.float()
 
 
 class MatrixGCNConv(GCNConv):
@@ -14,7 +21,7 @@ class MatrixGCNConv(GCNConv):
     def forward(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None = None) -> Tensor:
         if edge_index.layout == torch.strided:
             return super().forward(x, edge_index, edge_weight)
-        return edge_index @ self.lin(x) + self.bias
+        return product(edge_index, self.lin(x)) + self.bias
 
 
 class MatrixSAGEConv(SAGEConv):
@@ -23,7 +30,7 @@ class MatrixSAGEConv(SAGEConv):
     def forward(self, x: Tensor, edge_index: Tensor, *others: None) -> Tensor:
         if edge_index.layout == torch.strided:
             return super().forward(x, edge_index, *others)
-        return self.lin_l(edge_index @ x) + self.lin_r(x)
+        return self.lin_l(product(edge_index, x)) + self.lin_r(x)
 
 
 class MatrixGINConv(GINConv):
@@ -32,4 +39,4 @@ class MatrixGINConv(GINConv):
     def forward(self, x: Tensor, edge_index: Tensor, *others: None) -> Tensor:
         if edge_index.layout == torch.strided:
             return super().forward(x, edge_index, *others)
-        return self.nn((1 + self.eps) * x + edge_index @ x)
+        return self.nn((1 + self.eps) * x + product(edge_index, x))
