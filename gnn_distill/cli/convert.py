@@ -9,6 +9,7 @@ from gnn_distill.config.schema.convert import ConvertCommand
 from gnn_distill.data.reading.node_folder import open_node_folder, write_node_folder
 from gnn_distill.data.reading.node_inputs import read_node_input
 from gnn_distill.errors import refuse
+from gnn_distill.storage.files import writing
 from gnn_distill.training.console import Console
 
 
@@ -22,7 +23,8 @@ def main(cfg: DictConfig) -> None:
     path, folder, console = Path(command.input).expanduser(), Path(command.output).expanduser(), Console(sys.stdout)
     if folder.exists():
         raise refuse("output", folder, "exists already. Name a new folder.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
     write_node_folder(folder, read_node_input(path, folder.parent), path.stem, command.undirected)
     about = open_node_folder(folder, f"output={folder}").about
     counts = ", ".join(f"{about[key]:,} {key}" for key in ("nodes", "edges", "features", "classes"))

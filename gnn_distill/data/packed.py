@@ -134,10 +134,11 @@ def pointers(lengths: Int[Tensor, " ranges"]) -> Int[Tensor, " ranges+1"]:
 
 
 def map_tensors(record: T, function: Callable[[Tensor], Tensor]) -> T:
-    """A dataclass with `function` applied to each of its tensors, and to those of dataclasses in it."""
+    """A dataclass with `function` applied to each of its tensors, and to those of tuples and dataclasses in it."""
     values = {field.name: getattr(record, field.name) for field in fields(record)}
     mapped = {name: function(value) for name, value in values.items() if isinstance(value, Tensor)}
     mapped |= {name: map_tensors(value, function) for name, value in values.items() if is_dataclass(value)}
+    mapped |= {name: tuple(map(function, value)) for name, value in values.items() if isinstance(value, tuple)}
     return replace(record, **mapped)
 
 

@@ -10,7 +10,7 @@ from small_tasks import make_node_task
 from gnn_distill.data import in_edges
 from gnn_distill.data.adjacency import adjacency
 from gnn_distill.data.in_edges import InEdges
-from gnn_distill.data.part_batches import sparse_rows
+from gnn_distill.data.part_batches import PartBatches, sparse_rows
 from gnn_distill.data.sampling import ALL, CSRSampler, cluster_parts, neighbourhoods, random_parts
 
 TASK = make_node_task()
@@ -121,3 +121,8 @@ def test_rows_of_sparse_features():
     x = torch.randn(9, 5).relu()
     rows = torch.tensor([3, 3, 0, 8])
     assert torch.equal(sparse_rows(x.to_sparse_csr(), rows).to_dense(), x[rows])
+
+
+def test_known_states_go_to_the_device_with_their_batch():
+    batch = PartBatches(TASK, None).rows(np.array([3, 1]), (torch.ones(2, 4),)).to("meta")
+    assert (batch.states[0].device.type, batch.node_rows.device.type) == ("meta", "meta")

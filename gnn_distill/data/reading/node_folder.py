@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from gnn_distill.data.in_edges import ROWS, InEdges
 from gnn_distill.errors import UserError
 from gnn_distill.storage.checksums import read_json, write_json
-from gnn_distill.storage.files import fingerprint
+from gnn_distill.storage.files import fingerprint, writing
 
 DESCRIPTION = "nodes.json"
 ARRAYS = ("x", "in_ptr", "in_source", "y", "part")
@@ -64,11 +64,16 @@ def write_node_folder(folder: Path, arrays: NodeArrays, name: str, undirected: b
     are held in memory. Raises UserError, and leaves nothing, for what cannot be learned: features that are not
     finite, edges to unknown nodes, classes with gaps.
     """
-    nodes = len(arrays.y)
     _check_labels(name, arrays)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    with writing(folder):
+        partial.mkdir(parents=True)
+        _write(folder, partial, arrays, name, undirected)
+
+
+def _write(folder: Path, partial: Path, arrays: NodeArrays, name: str, undirected: bool) -> None:
+    nodes = len(arrays.y)
     try:
         x = _create(partial, "x", np.float32, arrays.x.shape)
         for start in range(0, nodes, ROWS):

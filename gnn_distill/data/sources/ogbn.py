@@ -5,6 +5,8 @@ The benchmark measures both by accuracy, as here.
 
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
+
 from gnn_distill.data.assembly.mapped_nodes import assemble_mapped
 from gnn_distill.data.assembly.node_splits import SEEDED
 from gnn_distill.data.assembly.splits import check_split_name
@@ -13,6 +15,7 @@ from gnn_distill.data.reading.node_folder import DESCRIPTION, open_node_folder, 
 from gnn_distill.data.reading.ogb_files import EDGES, read_ogb
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
+from gnn_distill.storage.files import writing
 
 if TYPE_CHECKING:
     from gnn_distill.config.schema.data import OGBNConfig, PathsConfig
@@ -38,6 +41,10 @@ def load(dataset: "OGBNConfig", paths: "PathsConfig") -> GraphTask:
                 f"dataset.name={name}: its files were not found. Download the set from {URL}, and put its folders raw "
                 f"and split into {data_root(paths) / home} (paths.data), or into {home} of the mirror."
             )
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        write_node_folder(folder, read_ogb(raw.parents[1], folder.parent), name, dataset.undirected)
+        with writing(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(folder.with_suffix(".lock")).acquire()
+        with lock:
+            if not (folder / DESCRIPTION).is_file():  # another run may have made it meanwhile
+                write_node_folder(folder, read_ogb(raw.parents[1], folder.parent), name, dataset.undirected)
     return assemble_mapped(dataset, open_node_folder(folder, str(folder)))
