@@ -36,6 +36,10 @@ def teacher_runs_layer_by_layer(cfg: DictConfig) -> None:
         return
     if cfg.teacher.control == "self":
         raise refuse("teacher.control", "self", f"a twin is not run layer by layer, as {key} needs. Set it to full.")
+    micro = cfg.loss.micro
+    if micro.attention_target == "gat" and cfg.loss.weights.micro * micro.attention:
+        why = f"the attention of a teacher that is read in parts ({key}={sampler}) is not kept. Choose propagation."
+        raise refuse("loss.micro.attention_target", "gat", why)
     if cfg.teacher.ensemble > 1 or cfg.teacher.also:
         several = f"teacher.ensemble={cfg.teacher.ensemble}" if cfg.teacher.ensemble > 1 else "teacher.also"
         raise refuse(key, sampler, f"reads a graph for one teacher; {several} has several. Set it to full.")

@@ -66,8 +66,6 @@ def compute_teacher_outputs(
         subgraphs = structure.subgraphs(keep.subgraphs.source, keep.subgraphs)
     if plan.recipe.sampling:
         parts["maps"] = True
-        if keep.attention:
-            raise UserError("loss.micro.attention_target=gat: trainer.sampler=full alone keeps a GAT's attention.")
     made_with = code_of(code, without=NOT_TEACHERS).to_key()
     made_with["numerics"] = runtime.numerics
     ids = taught_graphs(task, keep.visible)

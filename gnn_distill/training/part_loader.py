@@ -74,7 +74,8 @@ class PartLoader:
         self.taught, self.device = taught, torch.device(device)
         self.parts = PartBatches(task, encodings)
         self.reads_hops = encodings is not None and encodings.hops is not None
-        self._clusters: list[Nodes] = []
+        self._clusters: dict[int, list[Nodes]] = {}
+        """By the first node of a graph."""
         self._known: tuple[tempfile.TemporaryDirectory, Tensor] | None = None
 
     def train(self, epoch: int, extra: Extra = no_extra) -> Iterator[tuple[float, GraphBatch, Any]]:
@@ -142,10 +143,12 @@ class PartLoader:
         """The parts of an epoch: random ones are drawn anew, clusters come in another order."""
         if self.sampling.sampler == "random":
             return random_parts(nodes, self.sampling.parts, (self.seed if epoch else FIXED, epoch))
-        if not self._clusters or int(self._clusters[0].min()) != int(nodes[0]):
-            self._clusters = cluster_parts(self.parts.edges, nodes, self.sampling.parts)
-        order = np.random.default_rng((self.seed, epoch)).permutation(len(self._clusters))
-        return [self._clusters[number] for number in order]
+        first = int(nodes[0])
+        if first not in self._clusters:
+            self._clusters[first] = cluster_parts(self.parts.edges, nodes, self.sampling.parts)
+        clusters = self._clusters[first]
+        order = np.random.default_rng((self.seed, epoch)).permutation(len(clusters))
+        return [clusters[number] for number in order]
 
     def _inferred(self, model: GNN, wanted: Nodes, nodes: Nodes) -> Iterator[GraphBatch]:
         """Rows with their exact last states."""

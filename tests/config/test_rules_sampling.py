@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+GAT = ("loss.micro.attention_target=gat", "loss.micro.attention=1")
 WORDS = ("train", "dataset=cora", "teacher=sage", "student=nagphormer", "alignment=node", "trainer.batch_nodes=64")
 
 
@@ -18,6 +19,10 @@ WORDS = ("train", "dataset=cora", "teacher=sage", "student=nagphormer", "alignme
         (["trainer.sampler=random", "trainer.parts=1"], "trainer.parts=1: trainer.sampler=random needs"),
         (["trainer.sampler=random", "teacher.control=self"], "a twin is not run layer by layer"),
         (["trainer.sampler=neighbor", "teacher.ensemble=2"], "teacher.ensemble=2 has several"),
+        (
+            ["pretrain.sampler=neighbor", "teacher=gat", "student=gps", "encoding=none", *GAT],
+            "loss.micro.attention_target=gat: the attention of a teacher",
+        ),
         (["trainer.sampler=neighbor", "encoding=walk"], "reads stored hops of features alone"),
         (["trainer.sampler=neighbor", "student=gps", "encoding=none"], "forms all pairs of a neighbourhood"),
         (["trainer.sampler=random", "student=graphormer"], "encoding.spd=True: trainer.sampler=random"),

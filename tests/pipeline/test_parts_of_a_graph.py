@@ -1,6 +1,7 @@
 """One large graph in parts: teachers are inferred exactly, students hear them at the nodes of their batches."""
 
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -48,9 +49,15 @@ def taught(
     return teacher, compute_teacher_outputs(runtime, task, None, teacher, entry, plan_teacher(config, task))[0]
 
 
-@pytest.mark.parametrize("setting", ["transductive", "inductive"])
-@pytest.mark.parametrize("on", ["auto", "train"])
-@pytest.mark.parametrize("control", ["none", "untrained", "shuffled"])
+@pytest.mark.parametrize(
+    ("setting", "on", "control"),
+    [
+        ("transductive", "auto", "none"),
+        ("inductive", "train", "none"),
+        ("transductive", "train", "shuffled"),
+        ("inductive", "auto", "untrained"),
+    ],
+)
 def test_what_is_inferred_block_by_block_is_what_one_pass_gives(tmp_path: Path, setting: str, on: str, control: str):
     task = make_node_task(setting=setting)
     signals = SignalsConfig(on=on)
@@ -70,8 +77,13 @@ def test_what_is_inferred_block_by_block_is_what_one_pass_gives(tmp_path: Path, 
         torch.testing.assert_close(one.std, other.std, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("sampler", ["neighbor", "random"])
-@pytest.mark.parametrize("on", ["auto", "train"])
+NEEDS_METIS = pytest.mark.skipif(find_spec("pymetis") is None, reason="needs the extra cluster (pymetis)")
+
+
+@pytest.mark.parametrize(
+    ("sampler", "on"),
+    [("neighbor", "auto"), ("random", "train"), pytest.param("cluster", "auto", marks=NEEDS_METIS)],
+)
 def test_batches_hear_the_teacher_at_their_own_nodes(tmp_path: Path, sampler: str, on: str):
     task = make_node_task()
     config = replace(CONFIG, signals=SignalsConfig(on=on, dtype="float16"))
@@ -107,7 +119,9 @@ def test_evaluation_is_exact_for_teachers_and_for_students_with_hops(tmp_path: P
         assert predictions._logits["teacher"][task.splits.test].isfinite().all()
 
 
-@pytest.mark.parametrize("name", ["sgformer", "polynormer", "gps"])
+@pytest.mark.parametrize(
+    "name", ["sgformer", *(pytest.param(name, marks=pytest.mark.slow) for name in ("polynormer", "gps"))]
+)
 def test_other_students_are_trained_and_evaluated_on_random_parts(tmp_path: Path, name: str):
     task, loss = make_node_task(), make_task_loss(make_node_task(), CONFIG.task)
     trainer = TrainerConfig(max_epochs=2, sampler="random", parts=3)
