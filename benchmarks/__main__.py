@@ -30,6 +30,7 @@ PARTS = {
     "memory": "peak memory with a teacher and without",
     "startup": "time from the command to the first training step",
     "graph_scale": "batches, the teacher's outputs and memory by number of graphs, up to half a million",
+    "node_scale": "CPU time and memory of a whole run on one large graph on disk, by its number of nodes",
     "scaling": "throughput by nodes per graph, batch size and number of graphs",
 }
 

@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.config.catalogue import choice_file, choices, group_folders, show
 from gnn_distill.config.schema import SCHEMAS
-from gnn_distill.config.schema.data import DatasetConfig, SmilesConfig
+from gnn_distill.config.schema.data import DatasetConfig
 from gnn_distill.data.reading.mirror import FOLDERS, data_root, folder_of, mirror_root
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def files(config: DictConfig, paths: "PathsConfig") -> str:
     if "." in config.source:
         return ""
     if config.source not in FOLDERS:
-        return "your file" if issubclass(OmegaConf.get_type(config), SmilesConfig) else "generated"
+        return "your file" if "path" in {*config} else "generated"  # the key itself: its value is missing
     if OmegaConf.is_missing(config, "name"):
         return "by name"
     folder = folder_of(config.source, config.name)

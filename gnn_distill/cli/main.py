@@ -36,6 +36,7 @@ COMMANDS = {
     "probe": "Ask the models of finished runs what they know of structure: probe FOLDER ...",
     "runs": "List finished runs.",
     "report": "Write a run, a table or a sweep as one HTML page, or runs side by side: report FOLDER ...",
+    "convert": "Write one large graph as a folder of memory maps: convert INPUT -o FOLDER.",
     "store": "Manage the store that runs share (trained teachers, …): store list, verify or prune.",
 }
 
@@ -84,7 +85,7 @@ def dispatch() -> None:
             sys.exit(2)
 
 
-LONG = ("train", "compare", "table", "tune", "separate", "predict", "probe")
+LONG = ("train", "compare", "table", "tune", "separate", "predict", "probe", "convert")
 """Commands that continue when the reader of their output is gone."""
 
 

@@ -77,6 +77,11 @@ def named_files(words: list[str]) -> list[str]:
     return [*([f"runs={_listed(paths)}"] if paths else []), *output, *rest]
 
 
+def named_input(words: list[str]) -> list[str]:
+    """The words after `convert`: as after `predict`, but the only path in front is the input."""
+    return [f"input={word[6:-1]}" if word.startswith("runs=[") else word for word in named_files(words)]
+
+
 def _is_path(word: str) -> bool:
     return not word.startswith("-") and ("=" not in word or Path(word).exists())
 
@@ -87,6 +92,7 @@ def _listed(paths: list[str]) -> str:
 
 POSITIONAL = {
     "compare": given_to_all,
+    "convert": named_input,
     "predict": named_files,
     "probe": named_runs,
     "report": named_reports,

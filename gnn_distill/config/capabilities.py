@@ -33,6 +33,8 @@ class Capabilities:
     """Its matrix products have the shapes of padded batches, which repeat, so a kernel per shape pays off."""
     node_states: bool = True
     """It returns a state for every node, which node-level tasks and most terms of the objective need."""
+    reads_hops: bool = False
+    """Of edges it reads only features summed over hops, which are stored once where a graph comes in parts."""
     reads_patches: bool = False
     """Its tokens are parts of the graph, made as student.patches says, and it returns their states."""
 

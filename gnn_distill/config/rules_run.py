@@ -12,6 +12,7 @@ from gnn_distill.config.node_families import sources
 from gnn_distill.config.plugins import MODULES, check_module_path, names_of_modules
 from gnn_distill.config.rules_given import teacher_of_a_file_is_complete
 from gnn_distill.config.rules_objective import OBJECTIVE_RULES
+from gnn_distill.config.rules_sampling import SAMPLING_RULES
 from gnn_distill.config.rules_separate import SEPARATE_RULES, has_labels
 from gnn_distill.config.rules_teachers import TEACHERS_RULES
 from gnn_distill.config.schema.data import SAVED_GRAPHS, SMILES_LINES, SMILES_TABLE, SmilesConfig
@@ -253,6 +254,7 @@ TRAIN_RULES: Iterable[Callable[[DictConfig], None]] = (
     _encoding_fits_student,
     _student_has_the_chosen_parts,
     *OBJECTIVE_RULES,
+    *SAMPLING_RULES,
     _gradients_can_be_measured,
     _folders_can_be_used,
     _accelerator_is_here,

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
+from gnn_distill.data.adjacency import adjacency
 from gnn_distill.data.packed import PackedGraphs, gather_ranges, map_tensors, pointers
 from gnn_distill.errors import UserError
 
@@ -53,6 +54,12 @@ class GraphBatch:
     """Node level: the nodes whose states and outputs are used; None: all."""
     labelled: Int[Tensor, " examples"] | None = None
     """The rows (graphs; at node level nodes among `outputs`) whose labels count; None: all."""
+    degree: Int[Tensor, " nodes"] | None = None
+    """A part of one large graph: in-degrees in the whole, loops left out; None: the batch has all edges."""
+    states: tuple[Tensor, ...] = ()
+    """Node states of the rows, where layer-wise inference has found them: the model has only its head to apply."""
+    hops: Float[Tensor, "nodes hops features+1"] | None = None
+    """Features after 1, 2, … hops, Â^k·x, and Â^k·1 behind them, for students that read nothing else of edges."""
 
     @property
     def num_examples(self) -> int:
@@ -99,6 +106,21 @@ class GraphBatch:
         index = joined.coalesce().indices()
         weights = 1.0 / torch.bincount(index[0], minlength=rows)[index[0]]
         return torch.sparse_coo_tensor(index, weights, (rows, rows), is_coalesced=True, check_invariants=False)
+
+    def adjacency(self, kind: str) -> Float[Tensor, "node node"]:
+        """The sums over neighbours of a convolution as one sparse CSR matrix, row i for the edges into node i.
+
+        sum: Σ_j h_j; mean: Σ_j h_j / d_i; gcn: Σ_{j or i} h_j / √(d̃_i·d̃_j), d̃ = d + 1, without loops of the graph.
+        Of a part of a graph with k_i of d_i edges, sum and gcn weigh each by d_i / k_i and have the whole graph's d, so
+        that they estimate its sums without bias, and are exact at nodes with all their edges.
+        """
+        if kind not in self._adjacency:
+            self._adjacency[kind] = adjacency(kind, self.edge_index, len(self.node_rows), self.degree)
+        return self._adjacency[kind]
+
+    @cached_property
+    def _adjacency(self) -> dict[str, Tensor]:
+        return {}
 
     @property
     def num_graphs(self) -> int:

@@ -1,14 +1,14 @@
 """Loaders of the batches of one task, for one stage of training."""
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from gnn_distill.data.batching import GraphBatch, check_budget, collate, evaluation_batches
 from gnn_distill.data.prefetch import prefetched
@@ -36,6 +36,9 @@ class Loader(Protocol):
 
     def eval_batches(self, split: str) -> Iterator[GraphBatch]:
         """All examples of a split, the same on every call."""
+
+    def validation(self, model: nn.Module) -> Iterable[GraphBatch]:
+        """The batches of the validation split, for `model` as it is whenever they are read."""
 
 
 def make_loader(
@@ -111,6 +114,10 @@ class GraphLoader:
         for picked in chosen[: self.limit_batches or None]:
             yield self._sent(self._batch(picked, split, "train"))
 
+    def validation(self, model: nn.Module) -> Iterable[GraphBatch]:
+        """Collated once."""
+        return list(self.eval_batches("val"))
+
     def _batch(self, ids: Int[Tensor, " graphs"], split: str, taught: str) -> GraphBatch:
         """Graphs as a batch whose rows, or whose labelled ones, are those in the split."""
         batch = collate(self.task.graphs, self.encodings, ids)
@@ -178,12 +185,7 @@ class NodeLoader:
         others = labelled.new_empty(0)
         if self.taught == "all":
             others = torch.ones(num_nodes, dtype=torch.bool).index_fill_(0, labelled.cpu(), False).nonzero().squeeze(1)
-        random = np.random.default_rng((self.seed, epoch))
-        shares = [
-            ids.cpu()[torch.from_numpy(random.permutation(len(ids)))].tensor_split(parts) for ids in (labelled, others)
-        ]
-        # The larger parts of one kind are combined with the smaller of the other, so that batches are equal.
-        chosen = list(zip(shares[0], reversed(shares[1]), strict=True))[: self.limit_batches or None]
+        chosen = shares(labelled.cpu(), others.cpu(), parts, (self.seed, epoch))[: self.limit_batches or None]
         for index, (examples, more) in enumerate(chosen):
             batch = restrict(graphs, torch.cat([examples, more]).to(self.device))
             batch = replace(batch, labelled=torch.arange(len(examples), device=self.device))
@@ -194,6 +196,10 @@ class NodeLoader:
         graphs, nodes = self._graphs_of(split)
         for picked in nodes.split(self.batch_nodes or len(nodes))[: self.limit_batches or None]:
             yield restrict(graphs, picked)
+
+    def validation(self, model: nn.Module) -> Iterable[GraphBatch]:
+        """Made once."""
+        return list(self.eval_batches("val"))
 
     def _extra(self, extra: Extra, batch: GraphBatch) -> Any:
         found = extra(batch)
@@ -211,6 +217,16 @@ class NodeLoader:
             self._graphs[key] = graphs.to(self.device)
         graphs = self._graphs[key]
         return graphs, torch.searchsorted(graphs.node_rows, rows.to(self.device))
+
+
+def shares(
+    labelled: Int[Tensor, " examples"], others: Int[Tensor, " nodes"], parts: int, seed: tuple[int, int]
+) -> list[tuple[Tensor, Tensor]]:
+    """Both kinds of nodes in a random order, cut into as many parts, each with its share of both."""
+    random = np.random.default_rng(seed)
+    cut = [ids[torch.from_numpy(random.permutation(len(ids)))].tensor_split(parts) for ids in (labelled, others)]
+    # The larger parts of one kind are combined with the smaller of the other, so that batches are equal.
+    return list(zip(cut[0], reversed(cut[1]), strict=True))
 
 
 def sparse_where_worth(x: Tensor) -> Tensor:

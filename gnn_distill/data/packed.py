@@ -59,6 +59,11 @@ class PackedGraphs:
         """Edges between rows of `x`, as in PyG's batches."""
         return self.edge_index + torch.repeat_interleave(self.node_ptr[:-1], self.num_edges)
 
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything that determines the graphs, by name."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, Tensor)}
+
     def nodes_of(self, ids: Int[Tensor, " chosen"]) -> Int[Tensor, " rows"]:
         """The nodes of the examples `ids`: those of these graphs, or at node level `ids` themselves."""
         return ids if self.level == "node" else gather_ranges(self.node_ptr, ids)
@@ -129,10 +134,11 @@ def pointers(lengths: Int[Tensor, " ranges"]) -> Int[Tensor, " ranges+1"]:
 
 
 def map_tensors(record: T, function: Callable[[Tensor], Tensor]) -> T:
-    """A dataclass with `function` applied to each of its tensors, and to those of dataclasses in it."""
+    """A dataclass with `function` applied to each of its tensors, and to those of tuples and dataclasses in it."""
     values = {field.name: getattr(record, field.name) for field in fields(record)}
     mapped = {name: function(value) for name, value in values.items() if isinstance(value, Tensor)}
     mapped |= {name: map_tensors(value, function) for name, value in values.items() if is_dataclass(value)}
+    mapped |= {name: tuple(map(function, value)) for name, value in values.items() if isinstance(value, tuple)}
     return replace(record, **mapped)
 
 

@@ -119,6 +119,11 @@ class Splits:
     unlabelled: Tensor | None = None
     """Further training examples whose labels are hidden, or were never there; `train` are those with a label."""
 
+    def tensors(self) -> dict[str, Tensor]:
+        """The ids of every part, by name."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, Tensor)}
+
     @property
     def training(self) -> Tensor:
         """All training examples, with and without a label, sorted."""
@@ -195,11 +200,9 @@ class GraphTask:
             del learned["name"]
         digest = hashlib.sha256(json.dumps(learned, sort_keys=True).encode())
         for part in (self.graphs, self.splits):
-            for item in fields(part):
-                value = getattr(part, item.name)
-                if isinstance(value, Tensor):
-                    digest.update(f"{item.name}{tuple(value.shape)}{value.dtype}".encode())
-                    digest.update(value.contiguous().cpu().numpy())
+            for name, value in part.tensors().items():
+                digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
+                digest.update(value.contiguous().cpu().numpy())
         return digest.hexdigest()
 
 

@@ -178,9 +178,15 @@ class Projectors(nn.Module):
 
 
 def median_distance(
-    states: Float[Tensor, "node channel"], node_ptr: Int[Tensor, "graphs+1"], pairs: int = 20_000, seed: int = 0
+    states: Float[Tensor, "node channel"],
+    node_ptr: Int[Tensor, "graphs+1"],
+    pairs: int = 20_000,
+    seed: int = 0,
+    prepare: Callable[[Tensor], Tensor] = lambda rows: rows,
 ) -> float:
     """Median of ‖h_i − h_j‖ over random pairs of different nodes of a graph; at least 1e-6, the unit of bandwidths.
+
+    prepare: applied to the rows of these pairs alone.
 
     Graphs of one node have no pair; 1 where no graph has one.
     """
@@ -196,4 +202,5 @@ def median_distance(
     # A step of 1 to n − 1 around the graph never comes back to the same node.
     step = 1 + (torch.rand(pairs, generator=random, dtype=torch.float64) * (size - 1)).long()
     other = start + (one - start + step) % size
-    return max(float((states[one].float() - states[other].float()).norm(dim=-1).median()), 1e-6)
+    difference = prepare(states[one]).float() - prepare(states[other]).float()
+    return max(float(difference.norm(dim=-1).median()), 1e-6)

@@ -38,11 +38,24 @@ class GNN(nn.Module):
     - jumping_knowledge (Xu et al. 2018): the last state, which head and readout read, is the concatenation,
       maximum or sum of all layers' states.
     - rwse, lap_pe: linear maps of structural encodings, added to the input.
+    - matrix: a kind of `GraphBatch.adjacency` that the convolution takes in place of edges, in batches that are parts
+      of a graph.
     - input_dropout: dropout of features; for categorical features, of the channels of their embeddings.
     """
 
-    def __init__(self, config: TeacherConfig, spec: TaskSpec, conv: Callable[[], nn.Module], uses_edges: bool) -> None:
+    updates_edges = False
+    """Whether edges have states that change from layer to layer."""
+
+    def __init__(
+        self,
+        config: TeacherConfig,
+        spec: TaskSpec,
+        conv: Callable[[], nn.Module],
+        uses_edges: bool,
+        matrix: str | None = None,
+    ) -> None:
         super().__init__()
+        self.matrix = matrix
         channels, layers = config.hidden_channels, config.num_layers
         self.residual = config.residual
         self.join = JUMPS[config.jumping_knowledge]
@@ -71,23 +84,38 @@ class GNN(nn.Module):
         return self.edge_encoder is not None
 
     def forward(self, batch: GraphBatch) -> Representations:
-        x = self.structure(self.encode_nodes(batch.x), batch)
-        edges = self.encode_edges(batch)
+        if batch.states:
+            return self.output(batch.states, batch, already_rows=True)
+        x = self.initial(batch)
+        edges, between = self.encode_edges(batch), self.between(batch)
         virtual = None if self.virtual is None else self.virtual.expand(batch.num_graphs, -1)
         states, more = [], {}
-        for layer, norm in enumerate(self.norms):
+        for layer in range(len(self.norms)):
             if virtual is not None:
                 x = x + virtual[batch.batch]
-            out, edges, more = self.convolve(layer, x, batch.edge_index, edges)
-            out = self.dropout(norm(out).relu())
-            x = x + out if self.residual else out
-            if self.ffns:
-                x = self.ffns[layer](x)
+            out, edges, more = self.convolve(layer, x, between, edges)
+            x = self.update(layer, x, out)
             states.append(x)
             if virtual is not None and layer < len(self.norms) - 1:
                 pooled = readout(self.pooling, x, batch.batch, batch.num_graphs)
                 virtual = virtual + self.virtual_mlps[layer](virtual + pooled)
         return self.output([*states[:-1], self.join(states)], batch, **more)
+
+    def initial(self, batch: GraphBatch) -> Tensor:
+        """h^0 [node, channel]."""
+        return self.structure(self.encode_nodes(batch.x), batch)
+
+    def between(self, batch: GraphBatch) -> Tensor:
+        """What convolutions read of edges: of a part of a graph a sparse matrix, where they take one."""
+        if batch.degree is None or self.matrix is None:
+            return batch.edge_index
+        return batch.adjacency(self.matrix)
+
+    def update(self, layer: int, x: Tensor, out: Tensor) -> Tensor:
+        """h^l from h^{l-1} and its convolution, row by row."""
+        out = self.dropout(self.norms[layer](out).relu())
+        x = x + out if self.residual else out
+        return self.ffns[layer](x) if self.ffns else x
 
     def encode_nodes(self, x: Tensor) -> Tensor:
         """Hidden states [node, channel] from the features."""
@@ -107,7 +135,10 @@ class GNN(nn.Module):
     def convolve(
         self, layer: int, x: Tensor, edge_index: Tensor, edges: Tensor | None
     ) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:
-        """New node states, the edge states for the next layer, and further fields of Representations."""
+        """New node states, the edge states for the next layer, and further fields of Representations.
+
+        edge_index: or the sparse matrix `matrix`.
+        """
         return self.convs[layer](x, edge_index, edges), edges, {}
 
 

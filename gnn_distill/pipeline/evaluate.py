@@ -1,7 +1,7 @@
 """Stage 4: metrics of the selected models; the only place that reads the test split."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +16,7 @@ from gnn_distill.losses.task import TaskLoss
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.training.loop import evaluate
 from gnn_distill.training.metrics import Metrics
+from gnn_distill.training.part_loader import PartLoader, sampling_of
 
 if TYPE_CHECKING:
     from gnn_distill.data.encodings.structural import StructuralEncodings
@@ -36,7 +37,7 @@ def measuring(
     """A function (role, model, only="") that measures a model with the settings and encodings of its role."""
     student = capabilities_of(config.student.name)
     can = {"teacher": plan.can, "alone": student, "student": student}
-    trainers = {"teacher": replace(config.trainer, max_pairs=plan.recipe.max_pairs)}
+    trainers = {"teacher": plan.recipe.trainer(config.trainer)}
 
     def measure(role: str, model: nn.Module, only: str = "") -> Scores:
         trainer, mini_batches = trainers.get(role, config.trainer), can[role].mini_batches
@@ -59,19 +60,24 @@ def evaluate_splits(
 
     mini_batches: whether trainer.batch_nodes applies here too, as for a student that gains by it.
     """
-    loader = make_loader(
-        task,
-        encodings,
-        batch_size=trainer.batch_size,
-        max_pairs=trainer.max_pairs,
-        seed=0,
-        batch_nodes=trainer.batch_nodes if mini_batches else 0,
-        device=runtime.fabric.device,
-    )
-    task_loss = task_loss.to(runtime.fabric.device)
+    device = runtime.fabric.device
+    if sampling := sampling_of(trainer):
+        loader = PartLoader(task, encodings, sampling, seed=0, device=device)
+        batches_of = partial(loader.eval_batches, model=model)
+    else:
+        batches_of = make_loader(
+            task,
+            encodings,
+            batch_size=trainer.batch_size,
+            max_pairs=trainer.max_pairs,
+            seed=0,
+            batch_nodes=trainer.batch_nodes if mini_batches else 0,
+            device=device,
+        ).eval_batches
+    task_loss = task_loss.to(device)
     scores = {}
     for split in [only] if only else ["train", "val", *(["test"] if trainer.test else [])]:
-        scores[split] = evaluate(model, loader.eval_batches(split), task.spec, task_loss)
+        scores[split] = evaluate(model, batches_of(split), task.spec, task_loss)
         del scores[split]["loss"]
     return scores
 

@@ -7,7 +7,6 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from gnn_distill.data.batching import GraphBatch
-from gnn_distill.data.packed import gather_ranges
 from gnn_distill.losses.projectors import TeacherShape, median_distance
 from gnn_distill.losses.term import Requires, TeacherRows
 from gnn_distill.models.layers.standardise import Moments
@@ -22,6 +21,8 @@ class TeacherOutputs:
 
     row: Int[Tensor, " all_graphs"]
     """Row of every graph of the data set, or -1."""
+    starts: Int[Tensor, " all_graphs"]
+    """The first node of every graph among those of the data set."""
     node_ptr: Int[Tensor, " rows+1"]
     logits: Float[Tensor, "examples output"]
     """One row per graph, or per node at node level."""
@@ -48,10 +49,11 @@ class TeacherOutputs:
 
     def rows(self, batch: GraphBatch, requires: Requires | None = None) -> TeacherRows:
         """The rows of a batch, in its order: of what is kept what is required, or all (None)."""
-        rows = self.row[batch.graph_ids.cpu()]
-        nodes = gather_ranges(self.node_ptr, rows)
-        if batch.outputs is not None:
-            nodes = nodes[batch.outputs.cpu()]
+        graphs = batch.graph_ids.cpu()
+        rows = self.row[graphs]
+        # Found by the nodes' own numbers: of a large graph only those of the batch are touched.
+        graph_of = batch.wanted(batch.batch).cpu()
+        nodes = batch.wanted(batch.node_rows).cpu() + (self.node_ptr[rows] - self.starts[graphs])[graph_of]
         if requires is None:
             given = {part: getattr(self, part) is not None for part in ("graph", "subgraphs", "attention")}
             requires = Requires(frozenset(self.nodes), logits=True, **given)
@@ -77,7 +79,7 @@ class TeacherOutputs:
             states, ptr = self.nodes[self.num_layers][picked], self.node_ptr
             if self.taught is not None:  # of each graph the nodes that are taught
                 ptr = torch.searchsorted(self.taught, ptr)
-            return median_distance(standardise(states), ptr)
+            return median_distance(states, ptr, prepare=standardise)
 
         subgraphs = moments_of.get("subgraphs")
         return TeacherShape(self.num_layers, nodes, moments_of.get("graph"), self.draw, median, subgraphs)

@@ -23,6 +23,7 @@ from gnn_distill.pipeline.ensemble import together
 from gnn_distill.pipeline.evaluate import measuring
 from gnn_distill.pipeline.finished_run import FinishedRun
 from gnn_distill.pipeline.floors import best_floor, by_floor, compute_floors, constant_floor, describe_no_better
+from gnn_distill.pipeline.hops import with_hops
 from gnn_distill.pipeline.kept_predictions import KeptPredictions
 from gnn_distill.pipeline.patches import stored_inputs
 from gnn_distill.pipeline.probe import probe_run
@@ -144,9 +145,10 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     # --- 3 student ---
     if has_student:
         with seconds.of("encodings"):
-            made.encodings["student"], made.entries["encodings"] = stored_inputs(
+            found, made.entries["encodings"] = stored_inputs(
                 runtime, task, config.encoding, patching_of(config.student, task.spec)
             )
+            made.encodings["student"] = with_hops(runtime, task, found, config)
         print_reused(console, made.entries, config.paths.store)
         with seconds.of("student", earlier=lambda: made.fitted.earlier):
             made.models["student"], made.fitted = train_student(

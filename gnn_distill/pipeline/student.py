@@ -23,7 +23,7 @@ from gnn_distill.pipeline.fitting import run_fit
 from gnn_distill.pipeline.kept_outputs import TeacherOutputs
 from gnn_distill.pipeline.out_of_memory import fit_within_memory
 from gnn_distill.pipeline.runtime import Runtime, seed_stage
-from gnn_distill.pipeline.subgraphs import StoredStructure, with_distances
+from gnn_distill.pipeline.subgraphs import NoStructure, StoredStructure, with_distances
 from gnn_distill.training.checkpointer import Checkpointer
 from gnn_distill.training.loop import FitResult
 from gnn_distill.training.recipe import student_recipe
@@ -56,7 +56,8 @@ def train_student(
         smaller = recipe.split(parts)
         return run_fit(runtime, role, student, objective, task, encodings, smaller, checkpointer, rows)
 
-    halve = config.trainer.out_of_memory == "halve" and (task.split_by_graph or recipe.batch_nodes > 0)
+    in_parts = task.split_by_graph or recipe.batch_nodes > 0 or recipe.sampling is not None
+    halve = config.trainer.out_of_memory == "halve" and in_parts
     return student, fit_within_memory(attempt, checkpointer, halve, runtime.console)
 
 
@@ -79,6 +80,8 @@ def student_and_objective(
     runtime.announce(role, config.student.name, student, task.spec)
     widths = StudentShape.of(student, config.alignment.channels)
     structure = StoredStructure(runtime, task, taught_nodes(outputs))
+    if config.trainer.sampler != "full":
+        structure = NoStructure(config.trainer.sampler)
     further = [other.shape() for other in outputs.further] if outputs else []
     return student, Objective(task_loss, config.loss, config.alignment, shape, widths, structure, further)
 
@@ -134,6 +137,8 @@ def check_student(task: GraphTask, config: TrainConfig) -> None:
         check_molecules(task.spec, "student.patches=brics", "louvain or bisection")
     build_student(config.student, config.encoding, task.spec)
     sizes, most = task.graphs.num_nodes, config.trainer.max_pairs
+    if config.trainer.sampler in ("random", "cluster") and not task.split_by_graph:
+        sizes = -(-sizes // config.trainer.parts)
     if task.split_by_graph:
         check_budget(sizes, most, called=task.called)
     elif can.dense_pairs:

@@ -15,6 +15,7 @@ from gnn_distill.data.encodings.structural import StructuralEncodings
 from gnn_distill.data.subgraphs.anchors import Anchors, sample_anchors
 from gnn_distill.data.subgraphs.subgraphs import Subgraphs, compute_subgraphs, compute_walks
 from gnn_distill.data.task import GraphTask, taught_graphs
+from gnn_distill.errors import UserError, refuse
 from gnn_distill.pipeline.encodings import stored_encodings
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.storage import checkpoint
@@ -72,6 +73,30 @@ class StoredStructure:
         title = f"{what} of {self.task.spec.name}"
         entry = self.runtime.entry("structure", parts, code_of([__name__]).to_key(), compute, title)
         return checkpoint.load_tensors(entry.path / "structure.safetensors", verify=False)
+
+
+class NoStructure:
+    """In place of `StoredStructure` where one large graph comes in parts: what terms ask for is of whole graphs."""
+
+    def __init__(self, sampler: str) -> None:
+        self.sampler = sampler
+
+    def subgraphs(self, source: str, align: AlignmentConfig) -> Subgraphs:
+        """Raises UserError."""
+        raise self._refusal("subgraphs of whole graphs", "the weights of subgraphs and clusters to 0")
+
+    def walks(self, length: int) -> Int32[Tensor, "nodes steps"]:
+        """Raises UserError."""
+        raise self._refusal("walks on whole graphs", "loss.baseline.mugsi_path=0")
+
+    def anchors(self, count: int) -> Anchors:
+        """Raises UserError."""
+        raise self._refusal("distances in whole graphs", "loss.macro.distance_profile=0")
+
+    def _refusal(self, what: str, remedy: str) -> UserError:
+        return refuse(
+            "trainer.sampler", self.sampler, f"a term of the loss reads {what}, which are not there. Set {remedy}."
+        )
 
 
 def with_distances(runtime: Runtime, task: GraphTask, encodings: StructuralEncodings) -> StructuralEncodings:

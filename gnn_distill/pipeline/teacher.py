@@ -13,6 +13,7 @@ from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.task import TaskLoss
+from gnn_distill.models.layerwise import check_layerwise
 from gnn_distill.models.pretrained import load_pretrained, pretrained
 from gnn_distill.pipeline.fitting import run_fit
 from gnn_distill.pipeline.runtime import Runtime, seed_stage
@@ -47,6 +48,8 @@ def train_teacher(
     """
     seed_stage(plan.recipe.seed)
     model = plan.build(task.spec)
+    if plan.recipe.sampling:
+        check_layerwise(model, plan.name)
     runtime.announce(plan.role, plan.name, model, task.spec)
     if pretrained(plan.settings):
         load_pretrained(model, plan.settings)
@@ -116,6 +119,7 @@ def store_key(task: GraphTask, plan: TeacherPlan) -> dict[str, Any]:
     if plan.checkpoint:
         return parts
     selection = {} if recipe.select == "best" else {"select": [recipe.select, recipe.average_epochs]}
+    sampling = {"sampling": asdict(recipe.sampling)} if recipe.sampling else {}
     return parts | {
         "optim": asdict(recipe.optim),
         "epochs": recipe.max_epochs,
@@ -125,6 +129,7 @@ def store_key(task: GraphTask, plan: TeacherPlan) -> dict[str, Any]:
         "nonfinite": recipe.nonfinite,
         "seed": recipe.seed,
         **selection,
+        **sampling,
     }
 
 

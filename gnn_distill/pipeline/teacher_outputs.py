@@ -12,8 +12,9 @@ from gnn_distill.data.batching import GraphBatch, collate, evaluation_batches
 from gnn_distill.data.packed import gather_ranges, pointers
 from gnn_distill.data.task import GraphTask, taught_graphs
 from gnn_distill.errors import UserError
-from gnn_distill.models.layers.standardise import Moments
+from gnn_distill.models.layers.standardise import Moments, moments_of_rows
 from gnn_distill.pipeline.kept_outputs import TeacherOutputs
+from gnn_distill.pipeline.layerwise_outputs import infer_outputs, open_maps
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.shuffled_teacher import foreign_graphs, foreign_nodes
 from gnn_distill.pipeline.subgraph_means import CODE, read_means, subgraphs_key, taught_subgraph_ptr
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from gnn_distill.data.encodings.structural import StructuralEncodings
     from gnn_distill.data.subgraphs.subgraphs import Subgraphs
     from gnn_distill.losses.graph_lookups import Structure
+
+SIGNALS = "signals.safetensors"
 
 
 def compute_teacher_outputs(
@@ -62,6 +65,8 @@ def compute_teacher_outputs(
     if keep.subgraphs is not None:
         parts["subgraphs"], code = subgraphs_key(keep.subgraphs), [*code, CODE]
         subgraphs = structure.subgraphs(keep.subgraphs.source, keep.subgraphs)
+    if plan.recipe.sampling:
+        parts["maps"] = True
     made_with = code_of(code, without=NOT_TEACHERS).to_key()
     made_with["numerics"] = runtime.numerics
     ids = taught_graphs(task, keep.visible)
@@ -72,6 +77,11 @@ def compute_teacher_outputs(
         state_source = teacher
         if untrained:
             state_source = runtime.fabric.to_device(untrained_teacher(plan, task.spec))
+        if plan.recipe.sampling:
+            layers = layers_kept(keep.layers, len(teacher.state_channels))
+            found = infer_outputs(teacher, state_source, task, encodings, keep, layers, folder)
+            checkpoint.save(folder / SIGNALS, found)
+            return
         if task.split_by_graph:
             batches = evaluation_batches(task.graphs.num_nodes, ids, 256, plan.recipe.max_pairs)
         else:
@@ -80,11 +90,11 @@ def compute_teacher_outputs(
         outputs = read_teacher(teacher, state_source, collated, task, keep, folder, subgraphs)
         kept = [*outputs["nodes"].values(), *(outputs[part] for part in ("graph", "subgraphs") if part in outputs)]
         outputs["moments"] = [Moments.of(states) for states in kept]
-        checkpoint.save(folder / "signals.safetensors", outputs)
+        checkpoint.save(folder / SIGNALS, outputs)
 
     what = f"signals of {plan.settings.name} on {task.spec.name}"
     entry = runtime.entry("signals", parts, made_with, compute, what)
-    return read_outputs(entry.path / "signals.safetensors", task, plan, subgraphs), entry
+    return read_outputs(entry.path / SIGNALS, task, plan, subgraphs), entry
 
 
 def read_outputs(
@@ -92,12 +102,15 @@ def read_outputs(
 ) -> TeacherOutputs:
     """What `compute_teacher_outputs` has written, as far as the student is taught it and with the control's states."""
     state = checkpoint.load(file, verify=False)
+    if "layers" in state:
+        state = open_maps(state, file.parent)
     row, node_ptr = layout(task, plan.outputs.visible)
     ids, level = taught_graphs(task, plan.outputs.visible), task.spec.level
     taught, measured = None, [Moments(*pair) for pair in state["moments"]]
     if plan.outputs.visible == "train" and level == "node":
         taught = places(task.graphs.node_ptr, ids, task.splits.train)
-        measured[: len(state["nodes"])] = (Moments.of(states[taught]) for states in state["nodes"].values())
+        of_taught = moments_of_rows if "layers" in state else lambda states, rows: Moments.of(states[rows])
+        measured[: len(state["nodes"])] = (of_taught(states, taught) for states in state["nodes"].values())
     foreign = None
     if plan.settings.control == "shuffled":
         logits, kind, seed = state["logits"], task.spec.kind, plan.recipe.seed
@@ -113,7 +126,8 @@ def read_outputs(
     if subgraphs is not None:
         means = read_means(state, subgraphs, ids, task.spec.kind, plan.settings.control, plan.recipe.seed)
     kept = (state["logits"], state.get("graph"), state["nodes"], state["num_layers"], measured)
-    return TeacherOutputs(row, node_ptr, *kept, level, plan.outputs.visible, taught, foreign, attention, means)
+    starts = task.graphs.node_ptr[:-1]
+    return TeacherOutputs(row, starts, node_ptr, *kept, level, plan.outputs.visible, taught, foreign, attention, means)
 
 
 def places(

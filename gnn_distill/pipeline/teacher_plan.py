@@ -23,6 +23,7 @@ from gnn_distill.models import build_student, build_teacher
 from gnn_distill.models.gnn_backbone import teacher_encoding
 from gnn_distill.models.known_outputs import check_known_outputs, read_known_outputs
 from gnn_distill.models.pretrained import checkpoint_hash
+from gnn_distill.training.part_loader import sampling_of
 from gnn_distill.training.recipe import Recipe, shapes_repeat, student_recipe
 
 SEED_STEP = 1_000_003
@@ -126,10 +127,11 @@ def _gnn(config: TrainConfig, task: GraphTask, role: str) -> TeacherPlan:
             max_epochs=pretrain.max_epochs,
             batch_size=pretrain.batch_size,
             batch_nodes=0,  # a GNN reads the whole graph in every step, whatever rows count
+            sampling=sampling_of(config.trainer, pretrain.sampler),
             select=pretrain.select,
             average_epochs=pretrain.average_epochs,
             **own,
-            repeats_shapes=shapes_repeat(task, GNN_CAPABILITIES),
+            repeats_shapes=shapes_repeat(task, GNN_CAPABILITIES, pretrain.sampler or config.trainer.sampler),
         ),
         labels=config.task,
         checkpoint=checkpoint_hash(teacher),

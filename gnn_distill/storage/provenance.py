@@ -73,6 +73,10 @@ ADDED_KEYS = {
     "teacher.also": [],
     "signals.give": "nodes",
     "teacher.outputs_file": None,
+    "trainer.sampler": "full",
+    "trainer.fanout": [10, 10],
+    "trainer.parts": 10,
+    "pretrain.sampler": None,
 }
 """Keys added later, with the value that means the earlier behaviour: with it, a config keeps its hash."""
 AFTERWARDS = ("probe",)
@@ -81,6 +85,8 @@ RESULT_NEUTRAL = ("trainer.out_of_memory", "alone", "floors")
 """Keys that change how a result is computed, or what it is shown beside, not the result."""
 FILES = ("dataset.path", "dataset.unlabelled", "teacher.checkpoint", "teacher.outputs_file")
 """Keys that name a file of the user's: its content counts, not its path."""
+NODES = "nodes.json"
+"""In a node folder the file with the hashes of all others."""
 
 
 def environment(device: Any = "cpu", config: Any = None) -> dict[str, Any]:
@@ -176,11 +182,15 @@ def users_code(config: Any) -> dict[str, str]:
 
 
 def file_hash(path: str) -> str:
-    """SHA-256 of a file, whose path may begin with ~; `missing` if it does not exist."""
+    """SHA-256 of a file, of a node folder of what lists its files' hashes; `missing` if it does not exist.
+
+    A path may begin with ~.
+    """
     try:
         found = Path(path).expanduser()
-        stat = found.stat()
-        return _file_hash(str(found), stat.st_size, stat.st_mtime_ns, stat.st_ino)
+        file = found / NODES if found.is_dir() else found
+        stat = file.stat()
+        return _file_hash(str(file), stat.st_size, stat.st_mtime_ns, stat.st_ino)
     except OSError:
         return "missing"
 

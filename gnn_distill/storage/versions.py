@@ -43,6 +43,8 @@ FORMATS = {
     "probes.safetensors": Format(),
     "probe.json": Format(),
     "floors.safetensors": Format(),
+    "nodes.json": Format(),
+    "hops.json": Format(),
 }
 CONTENTS = {
     "teachers": "teacher.safetensors",
@@ -53,6 +55,7 @@ CONTENTS = {
     "targets": "targets.safetensors",
     "probes": "probes.safetensors",
     "floors": "floors.safetensors",
+    "hops": "hops.json",
 }
 """For each kind of store entry, the file that holds its content."""
 

@@ -102,7 +102,7 @@ def fit(
     model, optimizer = fabric.setup(model, optimizer)
     parameters = [parameter for parameter in plain.parameters() if parameter.requires_grad]
     attention = (layers,) if (layers := objective.requires.attention_layers) else ()
-    validation = list(loader.eval_batches("val"))
+    validation = loader.validation(plain)
     state = {"epoch": 0, "history": [], "best": {}, "best_epoch": 0, "ended": False}
     selection = Selection(recipe.select, recipe.average_epochs)
     precision = fabric.strategy.precision

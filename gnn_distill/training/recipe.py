@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from gnn_distill.config.capabilities import Capabilities, capabilities_of
-from gnn_distill.config.schema.run import OptimConfig, TrainConfig
+from gnn_distill.config.schema.run import OptimConfig, TrainConfig, TrainerConfig
 from gnn_distill.data.loaders import Loader, make_loader
 from gnn_distill.data.task import GraphTask
+from gnn_distill.training.part_loader import PartLoader, Sampling, sampling_of
 
 if TYPE_CHECKING:
     from gnn_distill.data.encodings.structural import StructuralEncodings
@@ -41,6 +42,8 @@ class Recipe:
     taught: str = "train"
     """What is in a batch: examples with a training label (train), all that training sees (all), or, at graph level,
     those of validation and test, too (transductive)."""
+    sampling: Sampling | None = None
+    """How one large graph is read in parts; None: as a whole, or it is many graphs."""
     repeats_shapes: bool = False
     """Whether batches have so few shapes that a kernel for each pays."""
     log_gradients: bool = False
@@ -53,10 +56,18 @@ class Recipe:
             batch_size=-(-self.batch_size // parts),
             batch_nodes=self.batch_nodes // parts,
             max_pairs=self.max_pairs // parts,
+            sampling=self.sampling and self.sampling.split(parts),
         )
+
+    def trainer(self, trainer: TrainerConfig) -> TrainerConfig:
+        """The settings by which a model of this recipe is evaluated, where the others are those of `trainer`."""
+        sampler = self.sampling.sampler if self.sampling else "full"
+        return replace(trainer, max_pairs=self.max_pairs, sampler=sampler)
 
     def loader(self, task: GraphTask, encodings: "StructuralEncodings | None", device: torch.device) -> Loader:
         """The batches of a task, on `device`. Raises UserError where one graph alone exceeds `max_pairs`."""
+        if self.sampling:
+            return PartLoader(task, encodings, self.sampling, self.seed, self.limit_batches, self.taught, device)
         return make_loader(
             task,
             encodings,
@@ -85,10 +96,13 @@ def student_recipe(config: TrainConfig, task: GraphTask) -> Recipe:
         nonfinite=trainer.nonfinite,
         select=trainer.select,
         average_epochs=trainer.average_epochs,
-        repeats_shapes=shapes_repeat(task, capabilities_of(config.student.name)),
+        sampling=sampling_of(trainer),
+        repeats_shapes=shapes_repeat(task, capabilities_of(config.student.name), trainer.sampler),
     )
 
 
-def shapes_repeat(task: GraphTask, can: Capabilities) -> bool:
+def shapes_repeat(task: GraphTask, can: Capabilities, sampler: str = "full") -> bool:
     """Whether batches have so few shapes that a kernel for each pays."""
-    return not task.split_by_graph or can.few_shapes
+    if sampler == "full":
+        return not task.split_by_graph or can.few_shapes
+    return can.reads_hops and sampler == "neighbor"

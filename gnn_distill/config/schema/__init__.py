@@ -11,6 +11,7 @@ from omegaconf import MISSING, OmegaConf
 from gnn_distill.config.naming import folder_of_comparison, folder_of_models, title_of
 from gnn_distill.config.schema import (
     compare,
+    convert,
     data,
     node_graphs,
     predict,
@@ -47,6 +48,7 @@ SCHEMAS = {
     "predict": predict.PredictCommand,
     "probe": probe.ProbeCommand,
     "report": report.ReportCommand,
+    "convert": convert.ConvertCommand,
     "store": store.StoreCommand,
     **_data_sets(),
 }

@@ -1,9 +1,28 @@
-"""Config keys of generated sets of graphs whose nodes have labels."""
+"""Config keys of generated sets of graphs whose nodes have labels, and of one graph that stays on disk."""
 
 from dataclasses import dataclass, field
 
-from gnn_distill.config.schema.data import DatasetConfig
+from omegaconf import MISSING
+
+from gnn_distill.config.schema.data import DatasetConfig, NodeDatasetConfig
 from gnn_distill.config.schema.fields import choice, number
+
+
+@dataclass
+class NodeFolderConfig(NodeDatasetConfig):
+    """Your own large graph, as a folder that `gnn-distill convert` has written; split=auto is the one in it."""
+
+    source: str = "node_folder"
+    name: str = "nodes"
+    path: str = MISSING
+    """The node folder."""
+
+
+@dataclass
+class OGBNConfig(NodeDatasetConfig):
+    """ogbn-arxiv or ogbn-products, from the files of the Open Graph Benchmark; split=published is the set's own."""
+
+    source: str = "ogbn"
 
 
 @dataclass

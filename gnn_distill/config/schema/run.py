@@ -38,7 +38,14 @@ class TrainerConfig:
     batch_size: int = number(64, low=1)
     """Graphs per batch."""
     batch_nodes: int = number(0, low=0)
-    """One large graph: nodes per batch, for students that benefit (nagphormer); 0: all in every step."""
+    """One large graph: nodes per batch, with sampler=neighbor, or for students that benefit (nagphormer); 0: all."""
+    sampler: str = choice("full", "full", "neighbor", "random", "cluster")
+    """How one large graph is read: full: as a whole; neighbor: batch_nodes nodes with sampled neighbours; random: in
+    random parts, drawn anew in every epoch; cluster: in parts with few edges between them (METIS)."""
+    fanout: list[int] = field(default_factory=lambda: [10, 10], metadata={"low": 1})
+    """sampler=neighbor: neighbours that are drawn of a node, for each hop; one number per layer of the teacher."""
+    parts: int = number(10, low=1)
+    """sampler=random or cluster: number of parts, each of which is a batch."""
     max_pairs: int = number(4_000_000, low=1)
     """Memory budget: largest number of padded node pairs (graphs x nodes^2) per batch; larger batches are split."""
     patience: int = number(0, low=0)
@@ -77,6 +84,8 @@ class PretrainConfig:
     """The teacher that is kept: of the best epoch on validation, of the last epoch, or the mean of the last ones'."""
     average_epochs: int = number(3, low=2)
     """select=average: number of epochs at the end whose weights are averaged."""
+    sampler: str | None = choice(None, "full", "neighbor", "random", "cluster")
+    """How the teacher reads one large graph, as trainer.sampler; null: what that says."""
     nonfinite: str | None = choice(None, "stop", "skip")
     """When a step's loss or gradient is not finite, as trainer.nonfinite; null: what that says."""
     optim: OptimConfig = section(OptimConfig)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gnn_distill.data.assembly.graphs import graphs_with
 from gnn_distill.data.assembly.input_pipeline import InputPipeline
+from gnn_distill.data.in_edges import MappedGraph
 from gnn_distill.data.packed import PackedGraphs, gather_ranges
 from gnn_distill.data.task import GraphTask, taught_graphs
 
@@ -31,6 +32,8 @@ class Seen:
     def in_training(cls, task: GraphTask, visible: str = "train") -> "Seen":
         """The contents of the graphs that training sees, as in `taught_graphs`."""
         graphs, ids = task.graphs, taught_graphs(task, visible)
+        if isinstance(graphs, MappedGraph):
+            return cls(kinds=graphs.kinds)
         nodes, edges = gather_ranges(graphs.node_ptr, ids), gather_ranges(graphs.edge_ptr, ids)
         kinds = edge_kinds(graphs.global_edge_index[:, edges], len(graphs.x))
         return cls(

@@ -35,6 +35,8 @@ class StructuralEncodings:
     """Graph g owns pairs pair_ptr[g]:pair_ptr[g+1] of `spd` and `predecessors`."""
     rwse: Float[Tensor, "nodes steps"] | None = None
     lap_pe: Float[Tensor, "nodes vectors"] | None = None
+    hops: Float[Tensor, "nodes hops features+1"] | None = None
+    """As in `GraphBatch`; stored apart from encodings, as a memory map."""
     patches: Patches | None = None
     """Parts of the graphs; stored apart from encodings, which do not depend on them."""
 

@@ -35,6 +35,7 @@ FOLDERS = {
     "gnn_benchmark": "GNNBenchmarkDataset/{name}",
     "planetoid": "Planetoid/{name}",
     "coauthor": "Coauthor/{name}",
+    "ogbn": "OGB/{lower}",
     **{source: family.folder for source, family in FAMILIES.items()},
 }
 """By source: the folder of a set, both below the data folder and below the mirror; its raw files are in raw/."""

@@ -49,6 +49,13 @@ class FeatureEncoder(nn.Module):
             return self.linear(self.scaled(x))
         return self.tables(x + self.offsets).sum(dim=1)
 
+    def of_sums(self, sums: Float[Tensor, "*row column+1"]) -> Float[Tensor, "*row channel"]:
+        """Σ w·(W·x + b) from Σ w·x and, as the last column, Σ w; continuous features."""
+        values, total = sums[..., :-1].float(), sums[..., -1:].float()
+        if self.standardised:
+            values = (values - total * self.mean) / self.std
+        return F.linear(values, self.linear.weight) + total * self.linear.bias
+
     def distinct(self, x: Tensor) -> tuple[Tensor, Int[Tensor, " row"]]:
         """The distinct rows, and the index of each row of `x` among them; continuous features are not compared."""
         if self.tables is None or not self.countable:

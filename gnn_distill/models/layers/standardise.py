@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from gnn_distill.errors import UserError
@@ -36,6 +36,34 @@ class Moments(NamedTuple):
             square = square + delta**2 * (count * size / max(count + size, 1))
             mean, count = mean + delta * (size / max(count + size, 1)), count + size
         return cls(mean.float(), (square.clamp(min=0) / max(count, 1)).sqrt().float())
+
+
+class RunningMoments:
+    """Moments of rows that come in blocks, each read once (Chan et al. 1983), in float64 inside."""
+
+    def __init__(self) -> None:
+        self.count, self.mean, self.square = 0, torch.zeros((), dtype=torch.double), torch.zeros((), dtype=torch.double)
+
+    def add(self, rows: Float[Tensor, "row channel"]) -> None:
+        """Read a block."""
+        rows = rows.double()
+        count, mean = len(rows), rows.mean(dim=0)
+        total, step = self.count + count, mean - self.mean
+        self.square = self.square + (rows - mean).square().sum(dim=0) + step.square() * (self.count * count / total)
+        self.mean = self.mean + step * (count / total)
+        self.count = total
+
+    def result(self) -> Moments:
+        """Those of all rows so far."""
+        return Moments(self.mean.float(), (self.square / max(self.count, 1)).sqrt().float())
+
+
+def moments_of_rows(states: Float[Tensor, "row channel"], rows: Int[Tensor, " picked"]) -> Moments:
+    """Those of some rows of a memory map, read in blocks."""
+    running = RunningMoments()
+    for block in rows.split(65536):
+        running.add(states[block])
+    return running.result()
 
 
 class Standardise(nn.Module):

@@ -16,7 +16,7 @@ from gnn_distill.models.representations import Representations
 from gnn_distill.models.transformer_backbone import TransformerLayer
 
 CAPABILITIES = Capabilities(
-    dense_pairs=False, attends_pairs=False, reads_bias=False, has_token=False, mini_batches=True
+    dense_pairs=False, attends_pairs=False, reads_bias=False, has_token=False, mini_batches=True, reads_hops=True
 )
 
 
@@ -27,9 +27,10 @@ class NAGphormer(nn.Module):
     after the last one the readout. A node needs only its own tokens, so that any part of a graph's nodes can be a
     batch. Ours differs from the source: hops are computed from the projected features and their encodings, in every
     step, so that nothing of hops × nodes × features is ever stored, and encodings are trained with the rest:
-    Â^k·(X·W + b), where the source, which joins the encodings to X, has Â^k·X·W + b; α does not read z_i^0, whose
-    contribution is equal for all k and cancels in the softmax; and the source's head has a hidden layer of half the
-    width at node level, too.
+    Â^k·(X·W + b), where the source, which joins the encodings to X, has Â^k·X·W + b; in parts of a large graph the same
+    is computed from stored Â^k·X and Â^k·1, without encodings, and with a dropout of its own for every hop; α does not
+    read z_i^0, whose contribution is equal for all k and cancels in the softmax; and the source's head has a hidden
+    layer of half the width at node level, too.
     """
 
     reads_edges = False
@@ -51,7 +52,11 @@ class NAGphormer(nn.Module):
     def forward(self, batch: GraphBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
         """Representations of a batch; nodes do not attend to nodes, so there are no attention logits."""
         h = self.dropout(self.structure(self.features(batch.x), batch))
-        tokens = hop_tokens(h, batch, self.hops)
+        if batch.hops is None:
+            tokens = hop_tokens(h, batch, self.hops)
+        else:
+            further = self.dropout(self.features.of_sums(batch.wanted(batch.hops)))
+            tokens = torch.cat([batch.wanted(h).unsqueeze(1), further], dim=1)
         states = []
         for layer in self.layers:
             tokens, _ = layer(tokens, None)

@@ -24,6 +24,8 @@ class GatedGCN(GNN):
     as in the code of GPS, and not after; C has no bias, since A and B have; the last edge states are not computed.
     """
 
+    updates_edges = True
+
     def __init__(self, config: TeacherConfig, spec: TaskSpec) -> None:
         channels = config.hidden_channels
         super().__init__(config, spec, lambda: GatedGCNConv(channels), uses_edges=True)

@@ -7,6 +7,7 @@ from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.gnn_backbone import GNN
 from gnn_distill.models.layers.norms import BatchNorm
+from gnn_distill.models.layers.sparse_sums import MatrixGINConv
 
 
 def build(config: TeacherConfig, spec: TaskSpec) -> GNN:
@@ -18,6 +19,6 @@ def build(config: TeacherConfig, spec: TaskSpec) -> GNN:
         mlp = nn.Sequential(
             nn.Linear(channels, channels), BatchNorm(channels), nn.ReLU(), nn.Linear(channels, channels)
         )
-        return (GINEConv if edges else GINConv)(mlp, train_eps=config.train_eps)
+        return (GINEConv if edges else MatrixGINConv)(mlp, train_eps=config.train_eps)
 
-    return GNN(config, spec, conv, uses_edges=True)
+    return GNN(config, spec, conv, uses_edges=True, matrix=None if edges else "sum")
