@@ -20,42 +20,38 @@ class Moments(NamedTuple):
 
     @classmethod
     def of(cls, states: Float[Tensor, "row channel"]) -> "Moments":
-        """Those of the rows, read once, block by block: blocks of n and m rows are joined by Chan et al. (1979),
-
-        mean = mean_n + δ·m/(n + m), square = square_n + square_m + δ²·n·m/(n + m), δ = mean_m − mean_n.
-        """
-        mean = square = torch.zeros(states.shape[1:], dtype=torch.float64)
-        count = 0
-        for block in states.split(BLOCK):
-            rows = block if block.dtype == torch.float64 else block.float()
-            near = rows.mean(dim=0)
-            rest = rows - near  # small numbers, whose sums single precision holds
-            shift, size = rest.sum(dim=0).double() / len(rows), len(rows)
-            delta = near.double() + shift - mean
-            square = square + rest.square().sum(dim=0).double() - size * shift**2
-            square = square + delta**2 * (count * size / max(count + size, 1))
-            mean, count = mean + delta * (size / max(count + size, 1)), count + size
-        return cls(mean.float(), (square.clamp(min=0) / max(count, 1)).sqrt().float())
+        """Those of the rows, each read once."""
+        running = RunningMoments()
+        running.add(states)
+        return running.result()
 
 
 class RunningMoments:
-    """Moments of rows that come in blocks, each read once (Chan et al. 1983), in float64 inside."""
+    """Moments of rows that come one part after another: parts of n and m rows are joined by Chan et al. (1979),
+
+    mean = mean_n + δ·m/(n + m), square = square_n + square_m + δ²·n·m/(n + m), δ = mean_m − mean_n.
+    """
 
     def __init__(self) -> None:
-        self.count, self.mean, self.square = 0, torch.zeros((), dtype=torch.double), torch.zeros((), dtype=torch.double)
+        self.count = 0
+        self.mean = self.square = torch.zeros((), dtype=torch.double)
 
     def add(self, rows: Float[Tensor, "row channel"]) -> None:
-        """Read a block."""
-        rows = rows.double()
-        count, mean = len(rows), rows.mean(dim=0)
-        total, step = self.count + count, mean - self.mean
-        self.square = self.square + (rows - mean).square().sum(dim=0) + step.square() * (self.count * count / total)
-        self.mean = self.mean + step * (count / total)
-        self.count = total
+        """Read rows, block by block."""
+        for block in rows.split(BLOCK):
+            block = block if block.dtype == torch.double else block.float()
+            near, size = block.mean(dim=0), len(block)
+            rest = block - near  # small numbers, whose sums single precision holds
+            shift = rest.sum(dim=0).double() / size
+            delta, total = near.double() + shift - self.mean, max(self.count + size, 1)
+            square = rest.square().sum(dim=0).double() - size * shift**2
+            self.square = self.square + square + delta**2 * (self.count * size / total)
+            self.mean = self.mean + delta * (size / total)
+            self.count += size
 
     def result(self) -> Moments:
         """Those of all rows so far."""
-        return Moments(self.mean.float(), (self.square / max(self.count, 1)).sqrt().float())
+        return Moments(self.mean.float(), (self.square.clamp(min=0) / max(self.count, 1)).sqrt().float())
 
 
 def moments_of_rows(states: Float[Tensor, "row channel"], rows: Int[Tensor, " picked"]) -> Moments:
