@@ -55,13 +55,16 @@ def join(backend: str) -> None:
     _groups["world"] = distributed.group.WORLD
 
 
-def leave() -> None:
-    """The end of what `join` began."""
+def leave() -> bool:
+    """The end of what `join` began, once all are here; whether this is the first process, or was the only one."""
     from torch import distributed
 
+    first = is_first()
     if _groups:
+        wait()
         _groups.clear()
         distributed.destroy_process_group()
+    return first
 
 
 def any_of(*flags: bool) -> list[bool]:
@@ -109,8 +112,23 @@ def total(values: "Tensor") -> "Tensor":
     from torch import distributed
 
     values = values.detach().clone()
-    distributed.all_reduce(values, group=_groups["rows"])
+    distributed.all_reduce(values, group=_groups["control" if values.device.type == "cpu" else "rows"])
     return values
+
+
+def rows_of_all(rows: "Tensor") -> "Tensor":
+    """The rows of all processes, on the CPU, one process after the other; without a gradient."""
+    if not _groups:
+        return rows
+    import torch
+    from torch import distributed
+
+    counts = counts_of(len(rows))
+    padded = rows.new_zeros(max(counts), *rows.shape[1:])
+    padded[: len(rows)] = rows
+    parts = [torch.empty_like(padded) for _ in counts]
+    distributed.all_gather(parts, padded, group=_groups["control"])
+    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
 
 
 def gather(rows: "Tensor", counts: list[int]) -> list["Tensor"]:

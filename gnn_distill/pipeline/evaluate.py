@@ -38,11 +38,12 @@ def evaluate_splits(
         seed=0,
         batch_nodes=trainer.batch_nodes if mini_batches else 0,
         device=runtime.fabric.device,
+        shared=True,
     )
     task_loss = task_loss.to(runtime.fabric.device)
     scores = {}
     for split in ["train", "val", *(["test"] if trainer.test else [])]:
-        scores[split] = evaluate(model, loader.eval_batches(split), task.spec, task_loss)
+        scores[split] = evaluate(model, loader.eval_batches(split), task.spec, task_loss, shared=True)
         del scores[split]["loss"]
     return scores
 

@@ -1,13 +1,15 @@
 """One run, from data to summary: train the teacher, distil it into the student, evaluate both. Read this first."""
 
+import io
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
+from gnn_distill import ranks
 from gnn_distill.config.capabilities import capabilities_of
 from gnn_distill.config.naming import run_name, teacher_roles
 from gnn_distill.config.quoting import report_command, resume_command
@@ -18,14 +20,16 @@ from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.subgraphs.patching import patching_of
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.formatting import METRIC_LABELS, ROLES, part_sizes, role_label, spoken
+from gnn_distill.formatting import ROLES
 from gnn_distill.interruption import Interrupted, Interruption
 from gnn_distill.losses.task import make_task_loss
 from gnn_distill.models.ensemble import as_one
 from gnn_distill.pipeline.ensemble import together
 from gnn_distill.pipeline.evaluate import evaluate_splits
 from gnn_distill.pipeline.finished_run import FinishedRun
+from gnn_distill.pipeline.fitting import check_ranks
 from gnn_distill.pipeline.kept_predictions import KeptPredictions
+from gnn_distill.pipeline.messages import print_data, print_each_teacher, print_reused
 from gnn_distill.pipeline.patches import stored_inputs
 from gnn_distill.pipeline.probe import probe_run
 from gnn_distill.pipeline.profile import profile_run
@@ -41,12 +45,12 @@ from gnn_distill.results.figures import learning_curves
 from gnn_distill.storage import checkpoint
 from gnn_distill.storage.provenance import config_hash, environment
 from gnn_distill.storage.resume import Seconds, start_or_resume
-from gnn_distill.storage.run_directory import ALONE, PREDICTIONS, RUN, SPLIT, RunDirectory, write_failure
+from gnn_distill.storage.run_directory import ALONE, PREDICTIONS, RUN, SPLIT, ReadDirectory, RunDirectory, write_failure
 from gnn_distill.storage.run_lock import holding
 from gnn_distill.storage.settings import Settings
-from gnn_distill.storage.store import Entry, Store
+from gnn_distill.storage.store import Store
 from gnn_distill.training.console import Console
-from gnn_distill.training.tracking import start_tracker
+from gnn_distill.training.tracking import Tracker, start_tracker
 
 TRANSDUCTIVE = (
     "signals.on=all: the student hears its teacher on graphs of validation and test, too (their inputs, not their "
@@ -62,11 +66,13 @@ def train_in(folder: Path, cfg: DictConfig, resume: bool = False) -> float:
     Raises:
         Interrupted: once a signal has come; what was finished is on disk.
     """
-    console = Console()
-    with Interruption() as interruption, holding(folder):
+    first = ranks.is_first()
+    console = Console() if first else Console(io.StringIO())
+    with Interruption() as interruption, holding(folder) if first else nullcontext():
         interruption.stop_if_asked()
         try:
-            return make_run(cfg, folder, resume, console, interruption)
+            with as_interrupted():
+                return make_run(cfg, folder, resume, console, interruption)
         except Interrupted as signal:
             if (folder / RUN).exists():
                 console.warn(f"Stopped by {signal}. Resume with: {resume_command(folder)}", lasting=False)
@@ -77,18 +83,23 @@ def train_in(folder: Path, cfg: DictConfig, resume: bool = False) -> float:
 def make_run(cfg: DictConfig, folder: Path, resume: bool, console: Console, interruption: Interruption) -> float:
     """Set up what all stages share, and run them."""
     config: TrainConfig = OmegaConf.to_object(cfg)
-    directory = RunDirectory(folder, resume)
+    directory = RunDirectory(folder, resume) if ranks.is_first() else None
+    facts = ranks.from_first(lambda: directory.facts)
+    directory = directory or ReadDirectory(folder, facts)
     fabric = make_fabric(config.trainer, threads=directory.facts.get("began_on", {}).get("threads", 0))
-    start_or_resume(directory, config_hash(cfg), Settings.of_job(cfg), environment(fabric.device, config), console.warn)
-    console.keep(directory)
-    tracker = start_tracker(
-        cfg, directory.path, run_name(config), config.experiment or config.dataset.name, warn=console.warn,
-        run_id=directory.facts["id"], resumed=directory.facts["resumed"] > 0,
-        stages=[*ROLES, *teacher_roles(config.teacher)[1:]],
-    )  # fmt: skip
+    tracker = Tracker()
+    if ranks.is_first():
+        now = environment(fabric.device, config)
+        start_or_resume(directory, config_hash(cfg), Settings.of_job(cfg), now, console.warn)
+        console.keep(directory)
+        tracker = start_tracker(
+            cfg, directory.path, run_name(config), config.experiment or config.dataset.name, warn=console.warn,
+            run_id=directory.facts["id"], resumed=directory.facts["resumed"] > 0,
+            stages=[*ROLES, *teacher_roles(config.teacher)[1:]],
+        )  # fmt: skip
     with keeping_failure(directory, console):
         try:
-            store = Store(config.paths.store, console.notice, maker=directory.facts["id"])
+            store = Store(config.paths.store, console.notice, maker=directory.facts.get("id", ""))
             return run_stages(Runtime(fabric, store, console, directory, tracker, interruption), config)
         except Interrupted:
             tracker.finish(5.0)
@@ -104,11 +115,14 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
 
     # --- data ---
     with seconds.of("data"):
-        task = load_task(config.dataset, config.paths)
+        with ranks.first_alone():  # the others find what it has downloaded
+            task = load_task(config.dataset, config.paths)
         check_data(directory, task)
-        write_split(directory, task)
+        if ranks.is_first():
+            write_split(directory, task)
         task_loss = make_task_loss(task, config.task)
         check_student(task, config)  # before hours are spent on a teacher
+        check_ranks(task, config, runtime.fabric.device)
         plans = plan_teachers(config, task)
     print_data(runtime, task, run_name(config))
 
@@ -171,12 +185,14 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
         for role in scored:
             with predictions.recording(role, made.models[role]):
                 results[role] = measure(role, made.models[role])
-        predictions.write(directory.path / PREDICTIONS)
         if len(made.teachers) > 1:
             made.each = [
                 {"name": plan.name, "seed": plan.recipe.seed, **measure("teacher", made.teachers[plan.role])}
                 for plan in plans
             ]
+    if not ranks.leave():
+        return list(results.values())[-1]["val"][task.spec.metric]
+    predictions.write(directory.path / PREDICTIONS)
     if has_student:
         seen = Seen.in_training(task, taught_nodes(made.outputs))
         save_student(directory.path, made.models["student"], task.spec, config, task.pipeline, seen)
@@ -214,6 +230,17 @@ def keeping_failure(directory: RunDirectory, console: Console) -> Iterator[None]
         raise
 
 
+@contextmanager
+def as_interrupted() -> Iterator[None]:
+    """Within it an error that another process of the run has ended stops this one, too: the run can be resumed."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not ranks.is_loss_of_another(error):
+            raise
+        raise Interrupted("the end of another process of this run") from error
+
+
 def check_data(directory: RunDirectory, task: GraphTask) -> None:
     """Raise UserError where a resumed run finds other data than it started with."""
     if directory.facts.setdefault("data", task.fingerprint) != task.fingerprint:
@@ -228,31 +255,6 @@ def write_split(directory: RunDirectory, task: GraphTask) -> None:
     checkpoint.save_tensors(directory.path / SPLIT, parts)
 
 
-def print_data(runtime: Runtime, task: GraphTask, title: str) -> None:
-    """The size of each part, the device, and what the user should know of the data."""
-    sizes = part_sizes(split_sizes(task))
-    runtime.console.stage(title, f"{sizes} {task.spec.level}s, on {runtime.fabric.device}")
-    for notice in task.notices:
-        runtime.console.notice(notice)
-
-
-def print_reused(console: Console, entries: dict[str, Entry], store: str) -> None:
-    """Which teacher, signals and encodings were found in the store, and how much the signals take on disk."""
-    found = [kind for kind, entry in entries.items() if entry.reused]
-    if found:
-        console.say(f"Found in {store}: {', '.join(found)}")
-    for kind, entry in entries.items():
-        if kind.startswith("signals"):
-            console.say(f"Teacher {role_label(kind)}: {megabytes(entry.path):.1f} MB in {entry.path}")
-
-
-def print_each_teacher(console: Console, metric: str, each: list[dict]) -> None:
-    """Of several teachers, whose mean is the teacher of the table below: each one's own score on validation."""
-    if each:
-        scores = (f"{one['name']} {spoken(one['val'][metric], metric)}" for one in each)
-        console.say(f"Each teacher alone, validation {METRIC_LABELS.get(metric, metric)}: {', '.join(scores)}")
-
-
 def examine(run: FinishedRun, task: GraphTask, console: Console) -> None:
     """Probes and profiles of the finished models, as far as they are asked for at the end of a run."""
     config, probe = run.config, run.config.probe
@@ -261,8 +263,3 @@ def examine(run: FinishedRun, task: GraphTask, console: Console) -> None:
     if probe.profiles_at_end or (probe.at_end and probe.profiles):
         profile_run(run, probe, config.paths, console, own_modules=True, task=task)
         console.say(f"What reaches a node, from how far: {report_command(run.folder)}")
-
-
-def megabytes(folder: Path) -> float:
-    """Size of a folder's files."""
-    return sum(file.stat().st_size for file in folder.iterdir()) / 1e6

@@ -5,6 +5,7 @@ from functools import partial
 
 from torch import nn
 
+from gnn_distill import ranks
 from gnn_distill.config.capabilities import capabilities_of, students_who
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.data.batching import check_budget
@@ -57,6 +58,7 @@ def train_student(
         return run_fit(runtime, role, student, objective, task, encodings, smaller, checkpointer, rows)
 
     halve = config.trainer.out_of_memory == "halve" and (task.split_by_graph or recipe.batch_nodes > 0)
+    halve = halve and ranks.size() == 1  # one process would run out alone
     return student, fit_within_memory(attempt, checkpointer, halve, runtime.console)
 
 

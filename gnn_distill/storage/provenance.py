@@ -69,6 +69,8 @@ ADDED_KEYS = {
     "teacher.also": [],
     "signals.give": "nodes",
     "teacher.outputs_file": None,
+    "trainer.devices": "1",
+    "trainer.num_nodes": 1,
 }
 """Keys added later, with the value that means the earlier behaviour: with it, a config keeps its hash."""
 AFTERWARDS = ("probe",)

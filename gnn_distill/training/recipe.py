@@ -56,7 +56,10 @@ class Recipe:
         )
 
     def loader(self, task: GraphTask, encodings: "StructuralEncodings | None", device: torch.device) -> Loader:
-        """The batches of a task, on `device`. Raises UserError where one graph alone exceeds `max_pairs`."""
+        """The batches of a task, or a process's share of them, on `device`.
+
+        Raises UserError where one graph alone exceeds `max_pairs`.
+        """
         return make_loader(
             task,
             encodings,
@@ -67,6 +70,7 @@ class Recipe:
             batch_nodes=self.batch_nodes,
             taught=self.taught,
             device=device,
+            shared=True,
         )
 
 
