@@ -112,36 +112,23 @@ def total(values: "Tensor") -> "Tensor":
     from torch import distributed
 
     values = values.detach().clone()
-    distributed.all_reduce(values, group=_groups["control" if values.device.type == "cpu" else "rows"])
+    distributed.all_reduce(values, group=_group(values))
     return values
 
 
-def rows_of_all(rows: "Tensor") -> "Tensor":
-    """The rows of all processes, on the CPU, one process after the other; without a gradient."""
+def rows_of_all(rows: "Tensor", counts: list[int] | None = None) -> "Tensor":
+    """The rows of all processes, one process after the other, without a gradient; `counts`: how many are whose."""
     if not _groups:
         return rows
     import torch
     from torch import distributed
 
-    counts = counts_of(len(rows))
+    counts = counts or counts_of(len(rows))
     padded = rows.new_zeros(max(counts), *rows.shape[1:])
-    padded[: len(rows)] = rows
+    padded[: len(rows)] = rows.detach()
     parts = [torch.empty_like(padded) for _ in counts]
-    distributed.all_gather(parts, padded, group=_groups["control"])
+    distributed.all_gather(parts, padded, group=_group(rows))
     return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
-
-
-def gather(rows: "Tensor", counts: list[int]) -> list["Tensor"]:
-    """The rows of each process, `counts` of them; a gradient goes back to where they come from.
-
-    rows: [counts[rank], channels]. That of a row is the sum of what the same loss gives it in all processes.
-    """
-    from torch.distributed.nn.functional import all_gather
-    from torch.nn import functional as F
-
-    padded = F.pad(rows, (0, 0, 0, max(counts) - len(rows))).contiguous()
-    parts = all_gather(padded, _groups["rows"])
-    return [part[:count] for part, count in zip(parts, counts, strict=True)]
 
 
 def counts_of(count: int) -> list[int]:
@@ -153,6 +140,10 @@ def counts_of(count: int) -> list[int]:
     counts[rank()] = count
     distributed.all_reduce(counts, group=_groups["control"])
     return counts.tolist()
+
+
+def _group(values: "Tensor") -> Any:
+    return _groups["control" if values.device.type == "cpu" else "rows"]
 
 
 def is_loss_of_another(error: BaseException) -> bool:

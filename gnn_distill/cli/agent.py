@@ -1,4 +1,4 @@
-"""The processes of a run that was started as one: torchrun's own agent starts them, and ends all of them if one ends."""
+"""The processes of a run that was started as one: torchrun's own agent starts them, and ends all if one ends."""
 
 import logging
 import os
@@ -57,7 +57,7 @@ def train_with_ranks(count: int, folder: Path, threads: int | None, resume: bool
 
 
 def _run(count: int, arguments: list[str]) -> list[int]:
-    """Run Python with these arguments in `count` processes; the exit codes of those that failed, negative of signals."""
+    """Run Python with these arguments in `count` processes; exit codes of those that failed, negative of signals."""
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch

@@ -1,4 +1,4 @@
-"""Several processes for one run: which a launcher has started, whether the config asks for as many, and how they meet."""
+"""Several processes for one run: which a launcher started, whether the config asks for as many, how they meet."""
 
 import os
 from typing import TYPE_CHECKING, NamedTuple
@@ -51,8 +51,8 @@ def refuse_sweep() -> None:
     """Raise UserError if a launcher started several processes: each would make the whole sweep."""
     if (found := launched()) and found.size > 1:
         raise UserError(
-            f"{found.size_name}={found.size}: a launcher started several processes, and each would make the whole sweep. "
-            "Start a sweep without a launcher; trainer.devices then starts the processes of each run."
+            f"{found.size_name}={found.size}: a launcher started several processes, and each would make the whole "
+            "sweep. Start a sweep without a launcher; trainer.devices then starts the processes of each run."
         )
 
 
@@ -76,16 +76,16 @@ def processes_to_start(trainer: "TrainerConfig") -> int:
         raise UserError(
             f"{found.size_name}={found.size}: a launcher started {found.size} processes, and "
             f"trainer.devices={trainer.devices} on trainer.num_nodes={trainer.num_nodes} are "
-            f"{int(trainer.devices) * trainer.num_nodes}. Set trainer.devices to the number of processes on a machine, or "
-            "auto; or start as many as that, with torchrun --nproc-per-node or srun --ntasks-per-node. If there is only "
-            "one process, unset the variable."
+            f"{int(trainer.devices) * trainer.num_nodes}. Set trainer.devices to the number of processes on a machine, "
+            "or auto; or start as many as that, with torchrun --nproc-per-node or srun --ntasks-per-node. If there is "
+            "only one process, unset the variable."
         )
     if found.size % trainer.num_nodes:
         raise refuse("trainer.num_nodes", trainer.num_nodes, f"must divide {found.size_name}={found.size}.")
     if found.size > 1 and (found.size_name in MPI or (found.size_name == "WORLD_SIZE" and "RANK" not in os.environ)):
         raise UserError(
-            f"{found.size_name}={found.size}: the processes of a run meet by what torchrun or srun tell them. Start them "
-            "with one of these."
+            f"{found.size_name}={found.size}: the processes of a run meet by what torchrun or srun tell them. Start "
+            "them with one of these."
         )
     return 1
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gnn_distill import __version__, ranks
-from gnn_distill.cli.launchers import is_follower
+from gnn_distill.cli.launchers import is_follower, launched
 from gnn_distill.cli.positional import POSITIONAL
 from gnn_distill.errors import UserError, printable, suggest
 from gnn_distill.interruption import Interrupted, Interruption
@@ -65,6 +65,9 @@ def dispatch() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (it stays open)
         if hasattr(getattr(sys, name), "reconfigure"):
             getattr(sys, name).reconfigure(errors="backslashreplace")  # a terminal without such characters gets escapes
+    if (found := launched()) and found.size > 1:
+        # Of sleeping terms PyTorch would warn that they might be awake, in all processes and from C++.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     match sys.argv[1:]:
         case [] | ["-h" | "--help", *_]:
             print(usage())

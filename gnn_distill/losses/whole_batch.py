@@ -6,6 +6,7 @@ DistributedDataParallel takes, is the gradient of one process.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -87,7 +88,20 @@ def _ordered(states: Tensor, batch: GraphBatch) -> tuple[Tensor, Int[Tensor, "ro
 def _all(rows: Tensor, counts: list[int]) -> Tensor:
     """The rows of all processes, one process after the other."""
     rows = rows[: counts[ranks.rank()]]
-    return torch.cat(ranks.gather(rows, counts)) if any(counts) else rows
+    return _Gather.apply(rows, counts) if any(counts) else rows
+
+
+class _Gather(torch.autograd.Function):
+    """The rows of all processes; a row's gradient is the sum of what the same loss gives it in all of them."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, counts: list[int]) -> Tensor:
+        ctx.counts = counts
+        return ranks.rows_of_all(rows, counts)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return ranks.total(gradient).split(ctx.counts)[ranks.rank()], None
 
 
 def _places(batch: GraphBatch, rows: int) -> Int[Tensor, "row"]:

@@ -1,5 +1,6 @@
 """One training step up to the loss: the model's outputs and the objective, which several processes compute as one."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -99,7 +100,9 @@ def set_up(fabric: Fabric, step: Step, optimizer: Optimizer) -> tuple[nn.Module,
     """The step, its model for evaluation, and the optimizer, on the device; all processes compute the step as one."""
     if ranks.size() == 1:
         return step, *fabric.setup(step.model, optimizer)
-    together = fabric.strategy.setup_module(fabric.to_device(step))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")  # what is new is newer than 2.8
+        together = fabric.strategy.setup_module(fabric.to_device(step))
     return together, step.in_precision, fabric.setup_optimizers(optimizer)
 
 
