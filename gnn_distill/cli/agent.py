@@ -33,14 +33,10 @@ def train_with_ranks(count: int, folder: Path, threads: int | None, resume: bool
         Interrupted: once a signal has come, or a process was killed: the run can be resumed.
         UserError: in a sweep, with what a failed run has left as its error; a run alone has printed it.
     """
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = str(threads) if threads else before or str(max(1, usable_cpus() // count))
-    try:
+    each = str(threads or os.environ.get("OMP_NUM_THREADS") or max(1, usable_cpus() // count))
+    # Hydra's variable is set for this process's errors alone: the others set it themselves.
+    with _environment(OMP_NUM_THREADS=each, HYDRA_FULL_ERROR=None, TORCH_CPP_LOG_LEVEL="ERROR"):
         codes = _run(count, ["-m", "gnn_distill", "train", *_words(folder, resume)])
-    finally:
-        os.environ.pop("OMP_NUM_THREADS")
-        if before is not None:
-            os.environ["OMP_NUM_THREADS"] = before
     if any(code > 0 and code != Interrupted.exit_code for code in codes):
         if HydraConfig.get().mode == RunMode.MULTIRUN and (folder / FAILED).exists():
             raise UserError(read_plain_json(folder / FAILED, folder)["error"])
@@ -83,6 +79,20 @@ def _words(folder: Path, resume: bool) -> list[str]:
         return [f"resume={folder}", *(word for word in words if word.lstrip("+~").startswith(given))]
     folders = [source.path for source in job.runtime.config_sources if source.provider == "command-line"]
     return [*(f"--config-dir={own}" for own in folders), *words, f"hydra.run.dir={for_hydra(folder)}"]
+
+
+@contextmanager
+def _environment(**variables: str | None) -> Iterator[None]:
+    """Variables of the environment within it; None: not set."""
+    before = dict(os.environ)
+    os.environ |= {name: value for name, value in variables.items() if value is not None}
+    for name in [name for name, value in variables.items() if value is None]:
+        os.environ.pop(name, None)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ |= before
 
 
 @contextmanager

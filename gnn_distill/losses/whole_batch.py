@@ -44,7 +44,7 @@ def whole_mean(value: Float[Tensor, ""], units: int | Tensor, batch: GraphBatch)
 def whole_rows(student: Tensor, states: Tensor, batch: GraphBatch) -> Sides:
     """Both sides' rows of all processes, with gradients, in the order in which one process would have them.
 
-    Rows that belong to neither graphs nor nodes come process by process.
+    Rows of anything but graphs, nodes and patches come process by process.
     """
     if batch.share is None:
         return student, states
@@ -106,6 +106,7 @@ class _Gather(torch.autograd.Function):
 
 def _places(batch: GraphBatch, rows: int) -> Int[Tensor, "row"]:
     """For each row the place of its graph in the whole batch, whose graphs the processes have in turn."""
-    graphs, nodes = torch.arange(batch.num_graphs, device=batch.ptr.device), batch.wanted(batch.batch)
-    found = next((owner for owner in (graphs, nodes) if len(owner) == rows), graphs.new_zeros(rows))
+    graphs = torch.arange(batch.num_graphs, device=batch.ptr.device)
+    owners = [graphs, batch.wanted(batch.batch), *([batch.patches.graph.batch] if batch.patches else [])]
+    found = next((owner for owner in owners if len(owner) == rows), graphs.new_zeros(rows))
     return ranks.rank() + ranks.size() * found

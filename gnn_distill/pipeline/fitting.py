@@ -99,7 +99,7 @@ def synchronised(model: nn.Module, device: torch.device, stage: str) -> nn.Modul
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)
     role = "student" if stage in ("student", "alone") else "teacher"
     raise UserError(
-        f"{role}.norm: the {role} has batch norms, whose statistics several processes (trainer.devices={ranks.size()}) "
-        f"can take together on CUDA devices alone. Set {role}.norm=layer or {role}.norm=none; choose another {role} if "
-        "it has some of its own, as teacher=gin, whose layers hold one each; or set trainer.devices=1."
+        f"trainer.devices={ranks.size()}: the {role} has batch norms, whose statistics several processes can take "
+        f"together on CUDA devices alone. Set {role}.norm=layer or {role}.norm=none, and choose another {role} if it "
+        "has some of its own, as the layers of teacher=gin have; or set trainer.devices=1."
     )

@@ -87,9 +87,15 @@ def cases() -> Iterator[tuple[str, RankCase]]:
         yield f"own, {level}", RankCase(only(own=own), NONE, level)
         for samples in (5, 1000):
             few = AlignmentConfig(weights=AlignmentWeights(contrast=1.0), samples=samples)
-            yield f"{samples} samples, {level}", RankCase(only(baseline=BaselineConfig(gcrd=1, samples=samples)), few, level)
+            yield (
+                f"{samples} samples, {level}",
+                RankCase(only(baseline=BaselineConfig(gcrd=1, samples=samples)), few, level),
+            )
         attention = MicroConfig(relation=0.0, attention=1.0, attention_samples=7)
-        yield f"attention of few, {level}", RankCase(LossConfig(weights=LossWeights(0, 0, 1, 0), micro=attention), NONE, level)
+        yield (
+            f"attention of few, {level}",
+            RankCase(LossConfig(weights=LossWeights(0, 0, 1, 0), micro=attention), NONE, level),
+        )
     few = MacroConfig(samples=6)
     yield "relation of few nodes", RankCase(LossConfig(weights=LossWeights(0, 0, 0, 1), macro=few), NONE, "separate")
     yield "one graph for two", RankCase(LossConfig(weights=everything), scales, batch_size=1)
@@ -136,7 +142,9 @@ def gradients(case: RankCase) -> tuple[dict[str, float], Tensor]:
     task = the_task(case.level, case.kind)
     outputs = teacher_outputs(task)
     student = student_of(case, task, outputs)
-    patches = preset("student", "graphvit", patches="bisection", num_patches=3) if case.align.source == "patch" else None
+    patches = (
+        preset("student", "graphvit", patches="bisection", num_patches=3) if case.align.source == "patch" else None
+    )
     encodings = encode(task.graphs, EncodingConfig(spd=True), patches)
     size = {"batch_size": case.batch_size, "max_pairs": 10**6, "seed": 0, "taught": "all"}
     loader = make_loader(task, encodings, **size, shared=True)
@@ -144,7 +152,9 @@ def gradients(case: RankCase) -> tuple[dict[str, float], Tensor]:
     widths, task_loss = StudentShape.of(student, 1.0), TaskLoss(task.spec, split_by_graph=True)
     objective = Objective(task_loss, case.loss, case.align, outputs.shape(), widths, structure)
     fabric = make_fabric(TrainerConfig(accelerator="cpu", threads=1))
-    parameters = [parameter for parameter in (*student.parameters(), *objective.parameters()) if parameter.requires_grad]
+    parameters = [
+        parameter for parameter in (*student.parameters(), *objective.parameters()) if parameter.requires_grad
+    ]
     optimizer = torch.optim.SGD(parameters, lr=0.0)
     draws = OwnDraws(0, fabric.device)
     draws.start(1)

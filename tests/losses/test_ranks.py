@@ -21,7 +21,10 @@ def of_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     script = Path(__file__).with_name("rank_gradients.py")
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+        "OMP_NUM_THREADS": "1",
+    }
     started = [
         subprocess.Popen([sys.executable, script, str(rank), str(SIZE), str(port), folder], env=environment)
         for rank in range(SIZE)
