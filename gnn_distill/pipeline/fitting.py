@@ -75,12 +75,21 @@ def run_fit(
 
 
 def check_ranks(task: GraphTask, config: TrainConfig, device: torch.device) -> None:
-    """Raise UserError unless several processes, if there are any, can share the batches and train the student."""
-    if ranks.size() == 1:
+    """Raise UserError unless there are as many processes as asked for, and they can share the batches of this task.
+
+    Tables and tuning make a run in the process that they have.
+    """
+    trainer, size = config.trainer, ranks.size()
+    if trainer.devices != "auto" and int(trainer.devices) * trainer.num_nodes != size:
+        raise UserError(
+            f"trainer.devices={trainer.devices}: here {size} makes a run. Start it with gnn-distill train, alone or in a "
+            "sweep (-m), or set trainer.devices=1."
+        )
+    if size == 1:
         return
     if not task.split_by_graph:
         raise UserError(
-            f"trainer.devices={ranks.size()}: {task.spec.name} is one graph, all of which every step reads, and "
+            f"trainer.devices={size}: {task.spec.name} is one graph, all of which every step reads, and "
             "several processes share the graphs of a batch. Set trainer.devices=1."
         )
     if config.student.name != "none":
