@@ -82,7 +82,7 @@ def check_ranks(task: GraphTask, config: TrainConfig, device: torch.device) -> N
     trainer, size = config.trainer, ranks.size()
     if trainer.devices != "auto" and int(trainer.devices) * trainer.num_nodes != size:
         raise UserError(
-            f"trainer.devices={trainer.devices}: here {size} makes a run. Start it with gnn-distill train, alone or in a "
+            f"trainer.devices={trainer.devices}: here a run has {size}. Start it with gnn-distill train, alone or in a "
             "sweep (-m), or set trainer.devices=1."
         )
     if size == 1:
