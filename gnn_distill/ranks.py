@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PATIENCE = timedelta(days=30)
 """How long processes wait for one that is busy alone, with encodings say; one that has ended is noticed at once."""
-LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Connection refused", "gloo", "NCCL")
+LOST = (
+    *("Connection closed by peer", "Connection reset by peer", "Broken pipe", "Connection refused"),
+    *("Socket Timeout", "remote process exit"),
+)
 """Words in errors of a process whose partner has ended."""
 _groups: dict[str, Any] = {}
 

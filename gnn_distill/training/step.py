@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from gnn_distill.losses.gradients import blamed, compare_gradients
 from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.term import TeacherRows
 from gnn_distill.models.representations import Representations
+from gnn_distill.training.randomness import random_states, restore_random_states
 
 
 class Step(nn.Module):
@@ -103,6 +105,8 @@ def set_up(fabric: Fabric, step: Step, optimizer: Optimizer) -> tuple[nn.Module,
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`broadcast_buffers` is deprecated")  # what is new is newer than 2.8
         together = fabric.strategy.setup_module(fabric.to_device(step))
+    # The first process may have drawn what the others found: terms draw the same in all of them from here on.
+    restore_random_states(ranks.from_first(partial(random_states, fabric.device)), fabric.device)
     return together, step.in_precision, fabric.setup_optimizers(optimizer)
 
 
