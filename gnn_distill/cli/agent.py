@@ -37,14 +37,14 @@ def train_with_ranks(count: int, folder: Path, threads: int | None, resume: bool
     # Hydra's variable is set for this process's errors alone: the others set it themselves.
     with _environment(OMP_NUM_THREADS=each, HYDRA_FULL_ERROR=None, TORCH_CPP_LOG_LEVEL="ERROR"):
         codes = _run(count, ["-m", "gnn_distill", "train", *_words(folder, resume)])
-    if any(code > 0 and code != Interrupted.exit_code for code in codes):
+    if any(code > 0 and code != Interrupted.exit_code for code in codes.values()):
         if HydraConfig.get().mode == RunMode.MULTIRUN and (folder / FAILED).exists():
             raise UserError(read_plain_json(folder / FAILED, folder)["error"])
         raise SystemExit(1)
     if codes:
         stopped = Interrupted("the end of one of its processes")
         stopped.announced = True  # by the first process, or by the line below
-        if not any(code == Interrupted.exit_code for code in codes):
+        if codes.get(0, 0) < 0:
             print(f"gnn-distill train: a process of this run was killed. Resume with: {resume_command(folder)}")
         raise stopped
     summary = read_summary(folder)
@@ -52,8 +52,11 @@ def train_with_ranks(count: int, folder: Path, threads: int | None, resume: bool
     return summary[role]["val"][summary["metric"]]
 
 
-def _run(count: int, arguments: list[str]) -> list[int]:
-    """Run Python with these arguments in `count` processes; exit codes of those that failed, negative of signals."""
+def _run(count: int, arguments: list[str]) -> dict[int, int]:
+    """Run Python with these arguments in `count` processes; by rank, exit codes of the first that failed.
+
+    Those of signals are negative.
+    """
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
@@ -64,10 +67,10 @@ def _run(count: int, arguments: list[str]) -> list[int]:
         try:
             elastic_launch(config, sys.executable)(*arguments)
         except ChildFailedError as error:
-            return [failure.exitcode for failure in error.failures.values()]
+            return {rank: failure.exitcode for rank, failure in error.failures.items()}
         except SignalException:
-            return [Interrupted.exit_code]
-    return []
+            return {0: Interrupted.exit_code}
+    return {}
 
 
 def _words(folder: Path, resume: bool) -> list[str]:

@@ -71,8 +71,7 @@ def train_in(folder: Path, cfg: DictConfig, resume: bool = False) -> float:
     with Interruption() as interruption, holding(folder) if first else nullcontext():
         interruption.stop_if_asked()
         try:
-            with as_interrupted():
-                return make_run(cfg, folder, resume, console, interruption)
+            return make_run(cfg, folder, resume, console, interruption)
         except Interrupted as signal:
             if (folder / RUN).exists():
                 console.warn(f"Stopped by {signal}. Resume with: {resume_command(folder)}", lasting=False)
@@ -100,7 +99,8 @@ def make_run(cfg: DictConfig, folder: Path, resume: bool, console: Console, inte
     with keeping_failure(directory, console):
         try:
             store = Store(config.paths.store, console.notice, maker=directory.facts.get("id", ""))
-            return run_stages(Runtime(fabric, store, console, directory, tracker, interruption), config)
+            with as_interrupted():
+                return run_stages(Runtime(fabric, store, console, directory, tracker, interruption), config)
         except Interrupted:
             tracker.finish(5.0)
             raise

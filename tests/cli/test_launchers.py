@@ -130,7 +130,7 @@ class TestAgent:
         monkeypatch.setattr(agent.HydraConfig, "get", lambda: job)
         job.runtime = {"config_sources": [vars(source)]}
 
-    def made(self, monkeypatch: pytest.MonkeyPatch, codes: list[int], resume: bool = False) -> list[str]:
+    def made(self, monkeypatch: pytest.MonkeyPatch, codes: dict[int, int], resume: bool = False) -> list[str]:
         """The words of each process, if they end with these exit codes."""
         called = []
         monkeypatch.setattr(agent, "_run", lambda count, words: called.append((count, words)) or codes)
@@ -143,15 +143,31 @@ class TestAgent:
     def test_their_command_line_is_that_of_the_job(self, monkeypatch: pytest.MonkeyPatch) -> None:
         before = dict(os.environ)
         words = ["--config-dir=own", "seed=1", "paths.store=s", "tracker=none", "hydra.run.dir='a run'"]
-        assert self.made(monkeypatch, []) == ["-m", "gnn_distill", "train", *words]
+        assert self.made(monkeypatch, {}) == ["-m", "gnn_distill", "train", *words]
         words = ["resume=a run", "paths.store=s", "tracker=none"]
-        assert self.made(monkeypatch, [], resume=True) == ["-m", "gnn_distill", "train", *words]
+        assert self.made(monkeypatch, {}, resume=True) == ["-m", "gnn_distill", "train", *words]
         assert dict(os.environ) == before
 
-    @pytest.mark.parametrize(("codes", "code"), [([1], 1), ([75, 1], 1), ([-9], 75), ([75], 75), ([-15, 75], 75)])
+    @pytest.mark.parametrize(
+        ("codes", "code", "tells"),
+        [
+            ({1: 1}, 1, False),
+            ({0: 75, 1: 1}, 1, False),
+            ({1: -9}, 75, False),  # the first process says how to resume
+            ({0: -9}, 75, True),
+            ({0: 75}, 75, False),
+            ({0: -15, 1: 75}, 75, True),
+        ],
+    )
     def test_an_error_ends_the_run_and_a_signal_stops_it(
-        self, codes: list[int], code: int, monkeypatch: pytest.MonkeyPatch
+        self,
+        codes: dict[int, int],
+        code: int,
+        tells: bool,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture,
     ) -> None:
         with pytest.raises((SystemExit, Interrupted)) as stop:
             self.made(monkeypatch, codes)
         assert (stop.value.code if isinstance(stop.value, SystemExit) else stop.value.exit_code) == code
+        assert ("Resume with: gnn-distill train resume=" in capsys.readouterr().out) == tells
