@@ -10,7 +10,6 @@ from gnn_distill import ranks
 from gnn_distill.cli.agent import train_with_ranks
 from gnn_distill.cli.launchers import processes_to_start
 from gnn_distill.interruption import working_for
-from gnn_distill.pipeline.run import train_in
 
 
 def main(cfg: DictConfig, resume: bool = False) -> float:
@@ -18,6 +17,8 @@ def main(cfg: DictConfig, resume: bool = False) -> float:
     folder = Path(HydraConfig.get().runtime.output_dir)
     if (count := processes_to_start(cfg.trainer)) > 1:
         return train_with_ranks(count, folder, cfg.trainer.threads, resume)
+    from gnn_distill.pipeline.run import train_in  # slow to import, for nothing where other processes train
+
     if ranks.size() == 1:
         return train_in(folder, cfg, resume)
     with working_for(os.getppid()):  # it does not outlive the agent that started it
