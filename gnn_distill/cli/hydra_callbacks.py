@@ -27,6 +27,10 @@ def as_exit() -> Iterator[None]:
         yield
     except (UserError, OSError) as error:
         raise SystemExit(1) from error
+    except RuntimeError as error:
+        if not ranks.is_loss_of_another(error):
+            raise
+        raise SystemExit(1) from None  # the first process has said why
 
 
 class Check(Callback):
@@ -52,7 +56,8 @@ class Preflight(Check):
             if processes_to_start(config.trainer) == 1:
                 meet(config.trainer)
         self._claim(config, "run")
-        folder = ranks.from_first(lambda: config.hydra.run.dir)
+        with as_exit():
+            folder = ranks.from_first(lambda: config.hydra.run.dir)
         OmegaConf.update(config, "hydra.run.dir", folder)
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:

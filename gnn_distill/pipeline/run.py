@@ -71,7 +71,8 @@ def train_in(folder: Path, cfg: DictConfig, resume: bool = False) -> float:
     with Interruption() as interruption, holding(folder) if first else nullcontext():
         interruption.stop_if_asked()
         try:
-            return make_run(cfg, folder, resume, console, interruption)
+            with as_interrupted():
+                return make_run(cfg, folder, resume, console, interruption)
         except Interrupted as signal:
             if (folder / RUN).exists():
                 console.warn(f"Stopped by {signal}. Resume with: {resume_command(folder)}", lasting=False)

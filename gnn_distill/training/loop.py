@@ -150,7 +150,9 @@ def fit(
                 optimizer.zero_grad(set_to_none=True)
                 if skips:
                     continue
-                raise divergence(epoch, log, plain_step.blamed(batch, teacher), optim, checkpointer)
+                # Each of several processes might look for the cause in another place, and wait there for the others.
+                what = plain_step.blamed(batch, teacher) if ranks.size() == 1 else log.not_finite(-1)
+                raise divergence(epoch, log, what, optim, checkpointer)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         skipped = log.unsound()

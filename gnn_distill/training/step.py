@@ -45,9 +45,7 @@ class Step(nn.Module):
         return *self.objective(out, batch, teacher, progress, self._parameters_of_model), gradients
 
     def blamed(self, batch: GraphBatch, teacher: TeacherRows | None) -> list[str]:
-        """What of a step is not finite; of several processes, which may differ in it, nothing is said."""
-        if ranks.size() > 1:
-            return ["the loss or a gradient, of some process"]
+        """What of a step is not finite, found by computing it again."""
         return list(blamed(self.objective.terms, self.outputs(batch), batch, teacher, self._parameters_of_model))
 
     def outputs(self, batch: GraphBatch) -> Representations:
