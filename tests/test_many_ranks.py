@@ -118,8 +118,8 @@ def test_a_process_that_ends_ends_all_and_the_run_is_resumed(
     all_of_them = processes_of(process.pid)
     os.kill(all_of_them[rank], number)
     killed = time.monotonic()
-    text, _ = process.communicate(timeout=60)
-    assert time.monotonic() - killed < 10, text
+    text, _ = process.communicate(timeout=PATIENCE)
+    assert time.monotonic() - killed < 10 * max(1.0, os.getloadavg()[0] / os.cpu_count()), text
     assert process.returncode == 75, text
     assert text.count("Resume with: gnn-distill train resume=") == 1
     assert not any(Path(f"/proc/{child}").exists() for child in all_of_them.values())
@@ -133,7 +133,7 @@ def test_a_signal_to_the_launcher_stops_its_processes(tmp_path: Path) -> None:
     once_recorded(process, tmp_path / "run", "teacher", 1)
     all_of_them = processes_of(process.pid)
     process.send_signal(signal.SIGINT)
-    text, _ = process.communicate(timeout=60)
+    text, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 75, text
     assert text.count("Resume with: ") == 1
     assert not any(Path(f"/proc/{child}").exists() for child in all_of_them.values())

@@ -43,8 +43,8 @@ def train_with_ranks(count: int, folder: Path, threads: int | None, resume: bool
         raise SystemExit(1)
     if codes:
         stopped = Interrupted("the end of one of its processes")
-        stopped.announced = True  # by the first process, or by the line below
-        if codes.get(0, 0) < 0:
+        stopped.announced = True  # by the first process, unless it was killed: SIGTERM may end it after its last word
+        if codes.get(0, 0) < 0 and codes[0] != -signal.SIGTERM:
             print(f"gnn-distill train: a process of this run was killed. Resume with: {resume_command(folder)}")
         raise stopped
     summary = read_summary(folder)

@@ -9,7 +9,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from gnn_distill.cli import agent
-from gnn_distill.cli.launchers import MPI, launched, meet, processes_to_start
+from gnn_distill.cli.launchers import MPI, is_follower, launched, meet, processes_to_start
+from gnn_distill.config.rules_run import _devices_can_be_counted
 from gnn_distill.config.schema.run import TrainerConfig
 from gnn_distill.errors import UserError
 from gnn_distill.interruption import Interrupted
@@ -55,17 +56,29 @@ def set_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], None]:
 def test_other_numbers_than_the_config_says_are_refused_by_the_first(
     words: tuple[str, ...], gnn_distill: Callable, set_by: Callable, tmp_path: Path
 ) -> None:
-    for variables in SEVERAL.values():
-        set_by(variables)
-        status, out, err = gnn_distill("train", *words, "hydra.run.dir=run", "hydra.sweep.dir=sweep", "tracker=none")
-        size, value = next(iter(variables.items()))
-        assert (status, out) == (1, "")
-        assert err.startswith(f"gnn-distill train: {size}={value}: a launcher started ")
-        assert err.count("\n") == 1
-        if rank := next((name for name in variables if name.endswith(("RANK", "PROCID"))), ""):
-            set_by(variables | {rank: "1"})
-            assert gnn_distill("train", *words, "hydra.run.dir=run", "hydra.sweep.dir=sweep") == (1, "", "")
+    words = ("train", *words, "hydra.run.dir=run", "hydra.sweep.dir=sweep", "tracker=none")
+    set_by(SEVERAL["torchrun"])
+    status, out, err = gnn_distill(*words)
+    assert (status, out) == (1, "")
+    assert err.startswith("gnn-distill train: WORLD_SIZE=2: a launcher started ")
+    assert err.count("\n") == 1
+    set_by(SEVERAL["torchrun"] | {"RANK": "1"})
+    assert gnn_distill(*words) == (1, "", "")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("variables", SEVERAL.values(), ids=SEVERAL)
+def test_every_launcher_is_known(variables: dict[str, str], set_by: Callable) -> None:
+    set_by(variables)
+    size, value = next(iter(variables.items()))
+    with pytest.raises(
+        UserError, match=f"^{size}={value}: a launcher started {value} processes, and trainer.devices=1 on"
+    ):
+        processes_to_start(TrainerConfig())
+    assert not is_follower()
+    for rank in (name for name in variables if name.endswith(("RANK", "PROCID")) and name != "LOCAL_RANK"):
+        set_by(variables | {rank: "1"})
+        assert is_follower()
 
 
 def test_processes_that_cannot_meet_are_refused(gnn_distill: Callable, set_by: Callable) -> None:
@@ -112,11 +125,9 @@ def test_processes_of_srun_meet_as_those_of_torchrun(set_by: Callable, monkeypat
 
 
 @pytest.mark.parametrize("devices", ["0", "two", "-1", "1.5"])
-def test_devices_are_counted(devices: str, gnn_distill: Callable, set_by: Callable) -> None:
-    set_by({})
-    status, _, err = gnn_distill("train", f"trainer.devices={devices}", "tracker=none")
-    assert status == 1
-    assert f"trainer.devices={devices}: must be auto or a whole number, at least 1." in err
+def test_devices_are_counted(devices: str) -> None:
+    with pytest.raises(UserError, match=f"trainer.devices={devices}: must be auto or a whole number, at least 1."):
+        _devices_can_be_counted(OmegaConf.create({"trainer": {"devices": devices}}))
 
 
 class TestAgent:
@@ -156,7 +167,8 @@ class TestAgent:
             ({1: -9}, 75, False),  # the first process says how to resume
             ({0: -9}, 75, True),
             ({0: 75}, 75, False),
-            ({0: -15, 1: 75}, 75, True),
+            ({0: -15, 1: -9}, 75, False),  # ended by the agent, after its last word
+            ({0: -11, 1: 75}, 75, True),
         ],
     )
     def test_an_error_ends_the_run_and_a_signal_stops_it(
