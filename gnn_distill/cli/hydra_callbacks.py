@@ -1,5 +1,7 @@
 """Hydra callbacks: before the run directory is made, and after a sweep."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,8 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
+from gnn_distill import ranks
+from gnn_distill.cli.launchers import meet, processes_to_start, refuse_sweep
 from gnn_distill.config.check import validate
 from gnn_distill.config.quoting import for_hydra
 from gnn_distill.errors import UserError, refuse
@@ -16,31 +20,50 @@ NUMBERED = "${hydra.job.num}"
 """hydra.sweep.subdir of conf/train.yaml."""
 
 
+@contextmanager
+def as_exit() -> Iterator[None]:
+    """Errors within it end the command: Hydra turns any other exception of a callback into a warning, and continues."""
+    try:
+        yield
+    except (UserError, OSError) as error:
+        raise SystemExit(1) from error
+    except RuntimeError as error:
+        if not ranks.is_loss_of_another(error):
+            raise
+        raise SystemExit(1) from None  # the first process has said why
+
+
 class Check(Callback):
     """Check the config before a folder is made for it."""
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Single runs."""
-        try:
+        with as_exit():
             validate(config)
-        except UserError as error:
-            # Hydra turns any other exception of a callback into a warning, and continues.
-            raise SystemExit(1) from error
 
 
 class Preflight(Check):
     """Check the config, and claim the run directory, so that no two runs share one: Hydra names it by the second.
 
-    Each job of a sweep is checked when it starts.
+    Each job of a sweep is checked when it starts. Several processes of one run meet first, and have the folder of the
+    first of them.
     """
 
     def on_run_start(self, config: DictConfig, **_: Any) -> None:
         """Single runs."""
         super().on_run_start(config)
+        with as_exit():
+            if processes_to_start(config.trainer) == 1:
+                meet(config.trainer)
         self._claim(config, "run")
+        with as_exit():
+            folder = ranks.from_first(lambda: config.hydra.run.dir)
+        OmegaConf.update(config, "hydra.run.dir", folder)
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Sweeps."""
+        with as_exit():
+            refuse_sweep()
         self._claim(config, "sweep")
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
@@ -50,10 +73,9 @@ class Preflight(Check):
         print_sweep(Path(config.hydra.sweep.dir))
 
     def _claim(self, config: DictConfig, mode: str) -> None:
-        try:
-            claim(config, mode)
-        except (UserError, OSError) as error:
-            raise SystemExit(1) from error
+        with as_exit():
+            if ranks.is_first():
+                claim(config, mode)
 
 
 def claim(config: DictConfig, mode: str) -> None:

@@ -4,14 +4,15 @@ import errno
 import gc
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from gnn_distill import __version__
-from gnn_distill.cli.launchers import refuse_several_processes
+from gnn_distill import __version__, ranks
+from gnn_distill.cli.launchers import is_follower, launched
 from gnn_distill.cli.positional import POSITIONAL
 from gnn_distill.errors import UserError, printable, suggest
 from gnn_distill.interruption import Interrupted, Interruption
@@ -67,6 +68,9 @@ def dispatch() -> None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 (it stays open)
         if hasattr(getattr(sys, name), "reconfigure"):
             getattr(sys, name).reconfigure(errors="backslashreplace")  # a terminal without such characters gets escapes
+    if (found := launched()) and found.size > 1:
+        # Of sleeping terms PyTorch would warn that they might be awake, in all processes and from C++.
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     match sys.argv[1:]:
         case [] | ["-h" | "--help", *_]:
             print(usage())
@@ -85,6 +89,8 @@ def dispatch() -> None:
             sys.exit(2)
 
 
+PATIENCE_WITH_FIRST = 2.0
+"""Seconds until a process prints an error that none but it may have."""
 LONG = ("train", "compare", "table", "tune", "separate", "predict", "probe", "convert")
 """Commands that continue when the reader of their output is gone."""
 
@@ -103,11 +109,11 @@ def resume(words: list[str]) -> None:
     with error_boundary("train"):
         from gnn_distill.storage.resume import Resumption
 
-        refuse_several_processes()
         try:
             stopped = Resumption.from_argv(words)
             if stopped.finished:
-                print(f"{stopped.folder}: this run is finished; there is nothing left to do.")
+                if not is_follower():
+                    print(f"{stopped.folder}: this run is finished; there is nothing left to do.")
                 return
             sys.argv[1:] = stopped.argv()
         except UserError as error:
@@ -122,8 +128,6 @@ def run(command: str, stopped: "Resumption | None" = None) -> None:
 
         from gnn_distill.config import schema
 
-        if command == "train":
-            refuse_several_processes()
         schema.register()
         app = hydra.main(config_path=str(CONF_DIR), config_name=command, version_base="1.3")(
             make_task(command, stopped)
@@ -157,13 +161,21 @@ def error_boundary(command: str) -> Iterator[None]:
             raise
         if full_trace:
             raise error from stop
-        print(printable(f"gnn-distill {command}: {error}"), file=sys.stderr)
+        if not (command == "train" and is_follower() and is_told_by_first()):
+            print(printable(f"gnn-distill {command}: {error}"), file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+def is_told_by_first() -> bool:
+    """Whether the first process of a run prints an error of this one: then its launcher ends this one meanwhile."""
+    if ranks.size() > 1:
+        time.sleep(PATIENCE_WITH_FIRST)
+    return ranks.size() == 1
 
 
 def end_by(signal: Interrupted, command: str) -> NoReturn:
     """Exit with a signal's code; with a message, unless the run has printed one (a table's run prints to its log)."""
-    if not signal.announced or command != "train":
+    if command != "train" or not (signal.announced or is_follower()):
         print(f"gnn-distill {command}: stopped by {signal}. Start the same command again to continue.", file=sys.stderr)
     sys.exit(signal.exit_code)
 

@@ -209,6 +209,12 @@ def _check_folder(key: str, path: Path, must_write: bool) -> None:
     raise refuse(key, path, f"this folder cannot be written to: {why}. Choose another: {key}=…")
 
 
+def _devices_can_be_counted(cfg: DictConfig) -> None:
+    devices = cfg.trainer.devices
+    if devices != "auto" and not (devices.isdecimal() and int(devices)):
+        raise refuse("trainer.devices", devices, "must be auto or a whole number, at least 1.")
+
+
 def _accelerator_is_here(cfg: DictConfig) -> None:
     accelerator = cfg.trainer.accelerator
     if accelerator in ("auto", "cpu"):
@@ -257,5 +263,6 @@ TRAIN_RULES: Iterable[Callable[[DictConfig], None]] = (
     *SAMPLING_RULES,
     _gradients_can_be_measured,
     _folders_can_be_used,
+    _devices_can_be_counted,
     _accelerator_is_here,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
@@ -18,6 +18,17 @@ from gnn_distill.errors import UserError
 if TYPE_CHECKING:
     from gnn_distill.data.encodings.structural import StructuralEncodings
     from gnn_distill.data.subgraphs.patches import PatchBatch
+
+
+class Share(NamedTuple):
+    """Which part of a batch this process has, where several make one run."""
+
+    ids: Int[Tensor, " graphs"]
+    """The graphs of the whole batch, of which each process has every so many-th."""
+    empty: bool
+    """Whether none of it counts: there are fewer graphs than processes, and one is here for the sake of the form."""
+    collate: Callable[[], GraphBatch]
+    """Makes the whole batch."""
 
 
 @dataclass
@@ -60,6 +71,8 @@ class GraphBatch:
     """Node states of the rows, where layer-wise inference has found them: the model has only its head to apply."""
     hops: Float[Tensor, "nodes hops features+1"] | None = None
     """Features after 1, 2, … hops, Â^k·x, and Â^k·1 behind them, for students that read nothing else of edges."""
+    share: Share | None = None
+    """Of several processes: of which batch these graphs are this one's share; None: they are all there are."""
 
     @property
     def num_examples(self) -> int:
@@ -73,6 +86,11 @@ class GraphBatch:
     def examples(self, rows: Tensor) -> Tensor:
         """The rows whose labels count."""
         return rows if self.labelled is None else rows[self.labelled]
+
+    @cached_property
+    def whole(self) -> GraphBatch:
+        """The batch of which this is a share, with the rows of all processes in the order of one."""
+        return self if self.share is None else self.share.collate()
 
     @cached_property
     def row_of(self) -> Int[Tensor, " nodes"]:

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
-from gnn_distill.data.batching import GraphBatch, check_budget, collate, evaluation_batches
+from gnn_distill import ranks
+from gnn_distill.data.batching import GraphBatch, Share, check_budget, collate, evaluation_batches
 from gnn_distill.data.prefetch import prefetched
 from gnn_distill.data.sampler import BatchSampler
 from gnn_distill.data.task import GraphTask, taught_graphs
@@ -52,15 +53,16 @@ def make_loader(
     batch_nodes: int = 0,
     taught: str = "train",
     device: torch.device | str = "cpu",
+    shared: bool = False,
 ) -> Loader:
     """The loader for a task, of many graphs or of one, with batches on `device`.
 
-    batch_nodes: of one graph; taught: as the loaders have it.
+    batch_nodes: of one graph; taught, shared: as the loaders have it.
 
     Raises UserError if a single graph exceeds the budget of `max_pairs` padded node pairs.
     """
     if task.split_by_graph:
-        return GraphLoader(task, encodings, batch_size, max_pairs, seed, limit_batches, device, taught)
+        return GraphLoader(task, encodings, batch_size, max_pairs, seed, limit_batches, device, taught, shared)
     return NodeLoader(task, encodings, batch_nodes, seed, limit_batches, taught, device)
 
 
@@ -70,6 +72,8 @@ class GraphLoader:
     taught: whether training reads only graphs with a label, and at node level only their labelled nodes (train); all
     training graphs with all their nodes (all); or also those of validation and test (transductive). Whatever is read,
     only labels of the training split count, and all others are NaN; every batch has its share of labelled graphs.
+    shared: whether each of the processes of a run has its share of every batch, graphs of all sizes alike; the batches
+    are those of one process.
     """
 
     def __init__(
@@ -82,8 +86,10 @@ class GraphLoader:
         limit_batches: int = 0,
         device: torch.device | str = "cpu",
         taught: str = "train",
+        shared: bool = False,
     ) -> None:
         self.task, self.encodings, self.device, self.taught = task, encodings, torch.device(device), taught
+        self._rank, self._ranks = (ranks.rank(), ranks.size()) if shared else (0, 1)
         self.batch_size, self.max_pairs, self.limit_batches = batch_size, max_pairs, limit_batches
         self._sizes = task.graphs.num_nodes
         check_budget(self._sizes, max_pairs, called=task.called)
@@ -103,7 +109,7 @@ class GraphLoader:
 
         def loaded() -> Iterator[tuple[float, GraphBatch, Any]]:
             for index, ids in enumerate(chosen):
-                batch = self._batch(ids, "train", self.taught)
+                batch = self._batch(ids, "train", self.taught) if self._ranks == 1 else self._share(ids)
                 yield index / len(chosen), *(self._sent(what) for what in (batch, extra(batch)))
 
         return prefetched(loaded()) if self.device.type == "cuda" else loaded()
@@ -112,7 +118,14 @@ class GraphLoader:
         """All graphs of a split, sorted by size."""
         chosen = evaluation_batches(self._sizes, self._ids[split], 2 * self.batch_size, self.max_pairs)
         for picked in chosen[: self.limit_batches or None]:
-            yield self._sent(self._batch(picked, split, "train"))
+            if len(picked := picked[self._rank :: self._ranks]):
+                yield self._sent(self._batch(picked, split, "train"))
+
+    def _share(self, ids: Int[Tensor, " graphs"]) -> GraphBatch:
+        """This process's part of a training batch, which is sorted by size."""
+        own = ids[self._rank :: self._ranks]
+        share = Share(ids, not len(own), lambda: self._sent(self._batch(ids, "train", self.taught)))
+        return replace(self._batch(own if len(own) else ids[:1], "train", self.taught), share=share)
 
     def validation(self, model: nn.Module) -> Iterable[GraphBatch]:
         """Collated once."""

@@ -14,7 +14,6 @@ from gnn_distill.losses.contrast import contrast
 from gnn_distill.losses.prepare import prepare, unit
 from gnn_distill.losses.projectors import Projectors
 from gnn_distill.losses.rows import (
-    MeanLoss,
     PooledRows,
     RowLoss,
     Rows,
@@ -22,10 +21,10 @@ from gnn_distill.losses.rows import (
     head_rows,
     node_rows,
     patch_rows,
-    sample_rows,
     subgraph_rows,
 )
-from gnn_distill.losses.term import Term
+from gnn_distill.losses.term import MeanLoss, Term
+from gnn_distill.losses.whole_batch import each_row, sample_rows
 from gnn_distill.models.layers.projection import States
 
 
@@ -71,6 +70,8 @@ def infonce(student: States, teacher: States, temperature: float = 0.1) -> Float
 
 
 MEASURES = {"mse": align_mse, "cosine": align_cosine, "cka": align_cka}
+OF_EACH_ROW = ("mse", "cosine")
+"""Measures that are means over rows, each for itself; the others relate the rows of a batch."""
 CONTRASTS = {"infonce": infonce, "contrast": contrast}
 """Measures that form all pairs of rows."""
 
@@ -83,9 +84,10 @@ def teacher_layer(student_layer: int, student_layers: int, teacher_layers: int) 
 def alignment_terms(projectors: Projectors, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
     """`align_node`, `align_subgraph`, `align_graph` and `align_contrast`."""
     measure, ramp = measure_of(align), loss.schedule.align
+    units = each_row if align.measure in OF_EACH_ROW else None
     for scale, rows_of in (("node", _node_rows), ("subgraph", _subgraph_rows), ("graph", _graph_rows)):
         if weight := getattr(align.weights, scale):
-            losses = [RowLoss(rows, measure) for rows in rows_of(projectors, align)]
+            losses = [RowLoss(rows, measure, units=units) for rows in rows_of(projectors, align)]
             yield Term(f"align_{scale}", weight, ramp, MeanLoss(losses))
     if weight := align.weights.contrast:
         rows = node_rows(projectors, "align_contrast", align.projection, samples=align.samples)

@@ -15,6 +15,7 @@ from gnn_distill.losses.attention_targets import AttentionTargets, SampledTarget
 from gnn_distill.losses.prepare import at_least_single, pad, unit
 from gnn_distill.losses.projectors import Projectors, Target
 from gnn_distill.losses.term import Requires, TeacherRows
+from gnn_distill.losses.whole_batch import whole_mean
 from gnn_distill.models.representations import Representations
 
 Mask = Bool[Tensor, "graph node"]
@@ -130,7 +131,7 @@ class AttentionLoss:
             heads = self.micro.attention_heads or max(1, logits.size(1) // 2)
             near = support if self.micro.attention_form == "shape" else None
             values.append(attention_distillation(logits, target, targets.mask, near, heads))
-        return torch.stack(values).mean()
+        return whole_mean(torch.stack(values).mean(), targets.mask.sum(), batch)
 
 
 class BatchTargets:

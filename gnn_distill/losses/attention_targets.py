@@ -14,8 +14,8 @@ from gnn_distill.data.batching import GraphBatch
 from gnn_distill.losses.graph_lookups import LastValue
 from gnn_distill.losses.prepare import at_least_single, unit
 from gnn_distill.losses.projectors import Target
-from gnn_distill.losses.rows import sample_rows
 from gnn_distill.losses.term import TeacherRows
+from gnn_distill.losses.whole_batch import sample_of_whole
 
 Edges = Int[Tensor, "2 edge"]
 Chosen = Int[Tensor, "query"]
@@ -97,7 +97,7 @@ class SampledTargets:
         device, target_kind = batch.ptr.device, self.micro.attention_target
         nodes = torch.arange(len(batch.node_rows), device=device)
         outputs, place = batch.wanted(nodes), batch.dense_index - batch.batch * batch.max_nodes
-        picked = sample_rows(len(outputs), self.micro.attention_samples, device)
+        picked = sample_of_whole(batch, len(outputs), self.micro.attention_samples, device)
         queries = outputs[picked]
         if target_kind == "gat":
             steps = steps_from(batch.row_edges, len(outputs), teacher.edge_attention, teacher.self_attention)

@@ -6,17 +6,22 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from gnn_distill import ranks
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.losses.term import TeacherRows, Term
 from gnn_distill.models.representations import Representations
 
 
 def gradient(loss: Float[Tensor, ""], parameters: Sequence[Tensor]) -> Float[Tensor, "parameter"]:
-    """∇_θ loss as one vector, 0 where the loss does not reach. The graph is kept, and no `.grad` is written."""
+    """∇_θ loss as one vector, 0 where the loss does not reach. The graph is kept, and no `.grad` is written.
+
+    Of several processes it is that of all of them.
+    """
     if not loss.requires_grad:
         return torch.cat([torch.zeros_like(parameter).flatten() for parameter in parameters])
     parts = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True, materialize_grads=True)
-    return torch.cat([part.flatten() for part in parts])
+    own = torch.cat([part.flatten() for part in parts])
+    return own if ranks.size() == 1 else ranks.total(own) / ranks.size()
 
 
 def compare_gradients(

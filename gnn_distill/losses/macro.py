@@ -19,6 +19,7 @@ from gnn_distill.losses.prepare import pad, prepare, unit
 from gnn_distill.losses.projectors import Projectors
 from gnn_distill.losses.rows import BatchLoss, RowLoss, graph_rows, node_rows
 from gnn_distill.losses.term import Requires, Term
+from gnn_distill.losses.whole_batch import each_graph, each_row
 
 GraphStates = Float[Tensor, "graph channel"]
 Padded = Float[Tensor, "graph node channel"]
@@ -137,7 +138,7 @@ def _anchor_loss(projectors: Projectors, macro: MacroConfig, align: AlignmentCon
     rows = graph_rows(projectors, name, macro.projection, align, macro.among, samples=samples)
     target = projectors.target("graph" if projectors.level == "graph" else projectors.last)
     anchors = target.standardise(projectors.teacher.draw(target.states, macro.num_anchors))
-    return RowLoss(rows, projectors.hold(name, ToAnchors(anchors, macro.anchor_temperature)))
+    return RowLoss(rows, projectors.hold(name, ToAnchors(anchors, macro.anchor_temperature)), units=each_row)
 
 
 def _profile_loss(projectors: Projectors, macro: MacroConfig) -> BatchLoss:
@@ -147,8 +148,11 @@ def _profile_loss(projectors: Projectors, macro: MacroConfig) -> BatchLoss:
     def within_graphs(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
         return distance_profile(*_padded(student, teacher, batch), batch.spd, batch.row_mask, macro.buckets)
 
+    def with_pairs(student: Tensor, batch: GraphBatch) -> Tensor:
+        return (batch.row_mask.sum(dim=1) >= 2).sum()
+
     if projectors.split_by_graph:
-        return BatchLoss(rows, within_graphs, Requires(distances=True))
+        return BatchLoss(rows, within_graphs, Requires(distances=True), units=with_pairs)
     anchors_of = LastValue(projectors.structure.anchors(macro.anchors).of)
 
     def between_anchors(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
@@ -172,7 +176,7 @@ def _distribution_loss(projectors: Projectors, macro: MacroConfig) -> BatchLoss:
         mask = _full_mask(student[:, 0])
         return distribution(student.unsqueeze(0), teacher.unsqueeze(0), mask, sigmas.to(student.device))
 
-    return BatchLoss(rows, within_graphs if projectors.split_by_graph else between_samples)
+    return BatchLoss(rows, within_graphs, units=each_graph) if not samples else BatchLoss(rows, between_samples)
 
 
 def _samples(projectors: Projectors, macro: MacroConfig) -> int:

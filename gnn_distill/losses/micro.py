@@ -1,6 +1,7 @@
 """Micro terms: local neighbourhoods in the student's and the teacher's states. That on attention: attention.py."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
@@ -61,11 +62,15 @@ def micro_terms(projectors: Projectors, loss: LossConfig, align: AlignmentConfig
     def edge(student: NodeStates, teacher: NodeStates, batch: GraphBatch) -> Float[Tensor, ""]:
         return edge_difference(student, teacher, batch.row_edges)
 
+    def with_neighbours(least: int, student: NodeStates, batch: GraphBatch) -> Tensor:
+        target = batch.row_edges[1, batch.row_edges[0] != batch.row_edges[1]]
+        return (torch.bincount(target, minlength=len(student)) >= least).sum()
+
     if weight := loss.weights.micro * micro.relation:
         rows = node_rows(projectors, "micro_relation", micro.projection)
-        yield Term("micro_relation", weight, ramp, BatchLoss(rows, relation))
+        yield Term("micro_relation", weight, ramp, BatchLoss(rows, relation, units=partial(with_neighbours, 2)))
     if weight := loss.weights.micro * micro.attention:
         yield Term("micro_attention", weight, ramp, AttentionLoss(projectors, micro))
     if weight := loss.weights.micro * micro.edge:
         rows = node_rows(projectors, "micro_edge", micro.projection)
-        yield Term("micro_edge", weight, ramp, BatchLoss(rows, edge))
+        yield Term("micro_edge", weight, ramp, BatchLoss(rows, edge, units=partial(with_neighbours, 1)))

@@ -2,11 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import or_
 from typing import Protocol
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -16,10 +13,9 @@ from gnn_distill.losses.prepare import class_means
 from gnn_distill.losses.projectors import Projectors, Target
 from gnn_distill.losses.task import TaskLoss
 from gnn_distill.losses.term import Requires, TeacherRows
+from gnn_distill.losses.whole_batch import Sides, Units, sample_rows, whole_examples, whole_mean, whole_rows
 from gnn_distill.models.layers.standardise import Standardise
 from gnn_distill.models.representations import Representations
-
-Sides = tuple[Float[Tensor, "row student_channel"], Float[Tensor, "row teacher_channel"]]
 
 
 class Rows(Protocol):
@@ -39,6 +35,8 @@ class RowLoss:
     formula: Callable[..., Float[Tensor, ""]]
     extra: Requires = field(default_factory=Requires)
     """What the formula itself reads."""
+    units: Units | None = None
+    """Of what the formula is a mean; None: it relates rows to one another, and takes those of the whole batch."""
 
     @property
     def requires(self) -> Requires:
@@ -46,9 +44,11 @@ class RowLoss:
 
     def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Float[Tensor, ""]:
         student, states = self.rows(out, batch, teacher)
-        if not len(student):  # prototypes of classes, in a batch without labels
-            return out.logits.sum() * 0.0
-        return self._loss(student, states, batch)
+        if self.units is None and not _of_whole(self.rows):
+            student, states = whole_rows(student, states, batch)
+        # There are no prototypes of classes in a batch without labels.
+        value = self._loss(student, states, batch) if len(student) else out.logits.sum() * 0.0
+        return value if self.units is None else whole_mean(value, self.units(student, batch), batch)
 
     def _loss(self, student: Tensor, states: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
         return self.formula(student, states)
@@ -58,21 +58,7 @@ class BatchLoss(RowLoss):
     """A loss of both sides' rows and of the graphs they belong to: formula(student, teacher, batch)."""
 
     def _loss(self, student: Tensor, states: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
-        return self.formula(student, states, batch)
-
-
-@dataclass(frozen=True)
-class MeanLoss:
-    """The mean of several losses, such as those of several layers."""
-
-    losses: list[RowLoss]
-
-    @property
-    def requires(self) -> Requires:
-        return reduce(or_, (loss.requires for loss in self.losses))
-
-    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Float[Tensor, ""]:
-        return torch.stack([loss(out, batch, teacher) for loss in self.losses]).mean()
+        return self.formula(student, states, batch.whole if self.units is None else batch)
 
 
 class LogitRows:
@@ -105,6 +91,7 @@ class StateRows:
         student = (out.graph if self.layer is None else out.nodes[self.layer - 1])[:, : self.channels]
         states = self.target.read(teacher)
         if self.samples:
+            student, states = whole_rows(student, states, batch)
             picked = sample_rows(len(student), self.samples, student.device)
             student, states = student[picked], states[picked]
         return self.project(student), states
@@ -186,7 +173,7 @@ class PatchRows:
 
 @dataclass(frozen=True)
 class ClassRows:
-    """Means of both sides' rows over the labelled examples of each class."""
+    """Means of both sides' rows over the labelled examples of each class, of all processes' share of the batch."""
 
     rows: Rows
     task_loss: TaskLoss
@@ -198,7 +185,13 @@ class ClassRows:
     def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Sides:
         label = self.task_loss.classes(batch.examples(batch.y))
         student, states = (batch.examples(rows) for rows in self.rows(out, batch, teacher))
+        student, states, label = whole_examples(student, states, label, batch)
         return class_means(student, label), class_means(states, label)
+
+
+def _of_whole(rows: Rows) -> bool:
+    """Whether these are the rows of all processes of a run, where several have a share of the batch."""
+    return isinstance(rows, ClassRows) or getattr(rows, "samples", 0) > 0
 
 
 def node_rows(
@@ -268,8 +261,3 @@ def head_rows(projectors: Projectors, raw: bool = False) -> HeadRows:
     """Last node states of a student that predicts by its teacher's head; raw: in the teacher's own units."""
     standardise = projectors.standardiser(projectors.last) if raw else None
     return HeadRows(projectors.target(projectors.last, raw), standardise)
-
-
-def sample_rows(rows: int, most: int, device: torch.device) -> Tensor:
-    """At most `most` of `rows` rows, at random."""
-    return torch.randperm(rows, device=device)[:most]

@@ -11,8 +11,8 @@ from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.cpu import Linear
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.losses.projectors import Projectors
-from gnn_distill.losses.rows import BatchLoss, LogitRows, MeanLoss, Sides
-from gnn_distill.losses.term import Requires, TeacherRows, Term
+from gnn_distill.losses.rows import BatchLoss, LogitRows, Sides
+from gnn_distill.losses.term import MeanLoss, Requires, TeacherRows, Term
 from gnn_distill.models.layers.heads import readout
 from gnn_distill.models.representations import Representations
 
@@ -90,11 +90,15 @@ def soft_terms(projectors: Projectors, loss: LossConfig, align: AlignmentConfig)
         counted = ~task.known(batch).isnan() if soft.mask_missing else None
         return soft_binary(student, teacher, soft.temperature, counted)
 
+    def taught(student: Logits, batch: GraphBatch) -> int | Tensor:
+        masked = task.kind == "binary" or task.kind == "multilabel"
+        return (~task.known(batch).isnan()).sum() if masked and soft.mask_missing else len(student)
+
     if weight := loss.weights.soft:
-        yield Term("soft", weight, loss.schedule.soft, BatchLoss(LogitRows(), soft_targets))
+        yield Term("soft", weight, loss.schedule.soft, BatchLoss(LogitRows(), soft_targets, units=taught))
     if weight := loss.weights.soft * soft.exits:
         exits = [_exit(projectors, layer) for layer in range(1, len(projectors.student.states))]
-        losses = [BatchLoss(rows, soft_targets) for rows in exits]
+        losses = [BatchLoss(rows, soft_targets, units=taught) for rows in exits]
         yield Term("soft_exits", weight, loss.schedule.soft, MeanLoss(losses))
 
 

@@ -12,6 +12,7 @@ from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.errors import UserError
 from gnn_distill.losses.term import Requires
+from gnn_distill.losses.whole_batch import whole_mean
 from gnn_distill.models.representations import Representations
 
 
@@ -91,7 +92,8 @@ class TaskLoss(nn.Module):
 
     def forward(self, out: Representations, batch: GraphBatch, teacher: object = None) -> Tensor:
         logits, y = batch.examples(out.logits), self.target(batch.examples(batch.y))
-        return supervised_loss(self.kind, logits, y, self.pos_weight, self.label_smoothing, self.absolute)
+        value = supervised_loss(self.kind, logits, y, self.pos_weight, self.label_smoothing, self.absolute)
+        return whole_mean(value, (~y.isnan()).sum() if batch.share else 0, batch)
 
 
 def make_task_loss(task: GraphTask, config: TaskConfig) -> TaskLoss:

@@ -113,6 +113,21 @@ class Term:
 
 
 @dataclass(frozen=True)
+class MeanLoss:
+    """The mean of several losses, such as those of several layers."""
+
+    losses: Sequence[Loss]
+
+    @property
+    def requires(self) -> Requires:
+        """What any of them reads."""
+        return reduce(or_, (loss.requires for loss in self.losses))
+
+    def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Float[Tensor, ""]:
+        return torch.stack([loss(out, batch, teacher) for loss in self.losses]).mean()
+
+
+@dataclass(frozen=True)
 class MeanOverTeachers:
     """The mean of the same loss of each of several teachers, with a map of its own for each."""
 

@@ -73,11 +73,12 @@ def evaluate_splits(
             seed=0,
             batch_nodes=trainer.batch_nodes if mini_batches else 0,
             device=device,
+            shared=True,
         ).eval_batches
     task_loss = task_loss.to(device)
     scores = {}
     for split in [only] if only else ["train", "val", *(["test"] if trainer.test else [])]:
-        scores[split] = evaluate(model, batches_of(split), task.spec, task_loss)
+        scores[split] = evaluate(model, batches_of(split), task.spec, task_loss, shared=True)
         del scores[split]["loss"]
     return scores
 

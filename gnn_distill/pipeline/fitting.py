@@ -3,15 +3,20 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import torch
 from torch import nn
 
+from gnn_distill import ranks
+from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.cpu import products_by_onednn
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.loaders import no_extra
 from gnn_distill.data.task import GraphTask
+from gnn_distill.errors import UserError
 from gnn_distill.formatting import role_label
 from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.term import TeacherRows
+from gnn_distill.models import build_student
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.training.checkpointer import Checkpointer
 from gnn_distill.training.loop import FitResult, Recorder, fit
@@ -56,8 +61,9 @@ def run_fit(
 ) -> FitResult:
     """Fit a stage's model to its objective, or resume the fit from `checkpointer`; signals wait for an epoch's end.
 
-    Raises what `fit` does.
+    Raises what `fit` and `synchronised` do.
     """
+    model = synchronised(model, runtime.fabric.device, stage)
     loader = recipe.loader(task, encodings, runtime.fabric.device)
     with (
         runtime.console.progress(recipe.max_epochs, role_label(stage)) as bar,
@@ -66,3 +72,43 @@ def run_fit(
     ):
         recorder = StageRecorder(runtime, stage, bar)
         return fit(runtime.fabric, model, objective, loader, recipe, checkpointer, recorder, teacher_rows)
+
+
+def check_ranks(task: GraphTask, config: TrainConfig, device: torch.device) -> None:
+    """Raise UserError unless there are as many processes as asked for, and they can share the batches of this task.
+
+    Tables and tuning make a run in the process that they have.
+    """
+    trainer, size = config.trainer, ranks.size()
+    if trainer.devices != "auto" and int(trainer.devices) * trainer.num_nodes != size:
+        raise UserError(
+            f"trainer.devices={trainer.devices}: here a run has {size}. Start it with gnn-distill train, alone or in a "
+            "sweep (-m), or set trainer.devices=1."
+        )
+    if size == 1:
+        return
+    if not task.split_by_graph:
+        raise UserError(
+            f"trainer.devices={size}: {task.spec.name} is one graph, all of which every step reads, and "
+            "several processes share the graphs of a batch. Set trainer.devices=1."
+        )
+    if config.student.name != "none":
+        synchronised(build_student(config.student, config.encoding, task.spec), device, "student")
+
+
+def synchronised(model: nn.Module, device: torch.device, stage: str) -> nn.Module:
+    """The model; where several processes train it, the statistics of its batch norms are those of all of them.
+
+    Raises:
+        UserError: on a CPU, where PyTorch cannot take them together.
+    """
+    if ranks.size() == 1 or not any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in model.modules()):
+        return model
+    if device.type == "cuda":
+        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    role = "student" if stage in ("student", "alone") else "teacher"
+    raise UserError(
+        f"trainer.devices={ranks.size()}: the {role} has batch norms, whose statistics several processes can take "
+        f"together on CUDA devices alone. Set {role}.norm=layer or {role}.norm=none, and choose another {role} if it "
+        "has some of its own, as the layers of teacher=gin have; or set trainer.devices=1."
+    )

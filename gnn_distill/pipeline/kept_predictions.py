@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from gnn_distill import ranks
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.errors import UserError, printable
 from gnn_distill.models.readable import readable
@@ -44,7 +45,8 @@ class KeptPredictions:
     def recording(self, role: str, model: nn.Module) -> Iterator[None]:
         """Within it the outputs of `model` for examples of both parts are kept as those of `role`."""
         size = (len(self._part), self.task.spec.num_outputs)
-        kept = self._logits[role] = torch.full(size, torch.nan)
+        kept, own = torch.full(size, torch.nan), torch.zeros(len(self._part), dtype=torch.bool)
+        self._logits[role] = kept
 
         def keep(_: nn.Module, given: tuple[Any, ...], out: Any) -> None:
             batch = given[0]
@@ -52,13 +54,18 @@ class KeptPredictions:
             ids, logits = (batch.examples(values).detach().cpu() for values in (ids, out.logits))
             wanted = self._part[ids] >= 0
             kept[ids[wanted]] = logits[wanted].float()
-            self._known[ids[wanted]] = True
+            own[ids[wanted]] = True
 
         hook = model.register_forward_hook(keep)
         try:
             yield
         finally:
             hook.remove()
+        ids = own.nonzero().flatten()
+        if ranks.size() > 1:  # each example was evaluated by one of the processes
+            ids, logits = ranks.rows_of_all(ids), ranks.rows_of_all(kept[ids])
+            kept[ids] = logits
+        self._known[ids] = True
 
     def add(self, role: str, logits: Float[Tensor, "examples outputs"], test: bool = True) -> None:
         """Keep the outputs of a model for all validation and then, with `test`, all test examples."""

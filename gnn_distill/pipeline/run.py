@@ -1,11 +1,13 @@
 """One run, from data to summary: train the teacher, distil it into the student, evaluate both. Read this first."""
 
+import io
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
+from gnn_distill import ranks
 from gnn_distill.config.naming import run_name, teacher_roles
 from gnn_distill.config.quoting import report_command, resume_command
 from gnn_distill.config.schema.encoding import EncodingConfig
@@ -15,16 +17,18 @@ from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.subgraphs.patching import patching_of
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError
-from gnn_distill.formatting import METRIC_LABELS, ROLES, part_sizes, role_label, spoken
+from gnn_distill.formatting import ROLES
 from gnn_distill.interruption import Interrupted, Interruption
 from gnn_distill.losses.task import make_task_loss
 from gnn_distill.models.ensemble import as_one
 from gnn_distill.pipeline.ensemble import together
 from gnn_distill.pipeline.evaluate import measuring
 from gnn_distill.pipeline.finished_run import FinishedRun
+from gnn_distill.pipeline.fitting import check_ranks
 from gnn_distill.pipeline.floors import best_floor, by_floor, compute_floors, constant_floor, describe_no_better
 from gnn_distill.pipeline.hops import with_hops
 from gnn_distill.pipeline.kept_predictions import KeptPredictions
+from gnn_distill.pipeline.messages import print_data, print_each_teacher, print_reused
 from gnn_distill.pipeline.patches import stored_inputs
 from gnn_distill.pipeline.probe import probe_run
 from gnn_distill.pipeline.profile import profile_run
@@ -40,12 +44,12 @@ from gnn_distill.results.figures import learning_curves
 from gnn_distill.storage import checkpoint
 from gnn_distill.storage.provenance import config_hash, environment
 from gnn_distill.storage.resume import Seconds, start_or_resume
-from gnn_distill.storage.run_directory import ALONE, PREDICTIONS, RUN, SPLIT, RunDirectory, write_failure
+from gnn_distill.storage.run_directory import ALONE, PREDICTIONS, RUN, SPLIT, ReadDirectory, RunDirectory, write_failure
 from gnn_distill.storage.run_lock import holding
 from gnn_distill.storage.settings import Settings
-from gnn_distill.storage.store import Entry, Store
+from gnn_distill.storage.store import Store
 from gnn_distill.training.console import Console
-from gnn_distill.training.tracking import start_tracker
+from gnn_distill.training.tracking import Tracker, start_tracker
 
 TRANSDUCTIVE = (
     "signals.on=all: the student hears its teacher on graphs of validation and test, too (their inputs, not their "
@@ -61,11 +65,13 @@ def train_in(folder: Path, cfg: DictConfig, resume: bool = False) -> float:
     Raises:
         Interrupted: once a signal has come; what was finished is on disk.
     """
-    console = Console()
-    with Interruption() as interruption, holding(folder):
+    first = ranks.is_first()
+    console = Console() if first else Console(io.StringIO())
+    with Interruption() as interruption, holding(folder) if first else nullcontext():
         interruption.stop_if_asked()
         try:
-            return make_run(cfg, folder, resume, console, interruption)
+            with as_interrupted():
+                return make_run(cfg, folder, resume, console, interruption)
         except Interrupted as signal:
             if (folder / RUN).exists():
                 console.warn(f"Stopped by {signal}. Resume with: {resume_command(folder)}", lasting=False)
@@ -76,19 +82,25 @@ def train_in(folder: Path, cfg: DictConfig, resume: bool = False) -> float:
 def make_run(cfg: DictConfig, folder: Path, resume: bool, console: Console, interruption: Interruption) -> float:
     """Set up what all stages share, and run them."""
     config: TrainConfig = OmegaConf.to_object(cfg)
-    directory = RunDirectory(folder, resume)
+    directory = RunDirectory(folder, resume) if ranks.is_first() else None
+    facts = ranks.from_first(lambda: directory.facts)
+    directory = directory or ReadDirectory(folder, facts)
     fabric = make_fabric(config.trainer, threads=directory.facts.get("began_on", {}).get("threads", 0))
-    start_or_resume(directory, config_hash(cfg), Settings.of_job(cfg), environment(fabric.device, config), console.warn)
-    console.keep(directory)
-    tracker = start_tracker(
-        cfg, directory.path, run_name(config), config.experiment or config.dataset.name, warn=console.warn,
-        run_id=directory.facts["id"], resumed=directory.facts["resumed"] > 0,
-        stages=[*ROLES, *teacher_roles(config.teacher)[1:]],
-    )  # fmt: skip
+    tracker = Tracker()
+    if ranks.is_first():
+        now = environment(fabric.device, config)
+        start_or_resume(directory, config_hash(cfg), Settings.of_job(cfg), now, console.warn)
+        console.keep(directory)
+        tracker = start_tracker(
+            cfg, directory.path, run_name(config), config.experiment or config.dataset.name, warn=console.warn,
+            run_id=directory.facts["id"], resumed=directory.facts["resumed"] > 0,
+            stages=[*ROLES, *teacher_roles(config.teacher)[1:]],
+        )  # fmt: skip
     with keeping_failure(directory, console):
         try:
-            store = Store(config.paths.store, console.notice, maker=directory.facts["id"])
-            return run_stages(Runtime(fabric, store, console, directory, tracker, interruption), config)
+            store = Store(config.paths.store, console.notice, maker=directory.facts.get("id", ""))
+            with as_interrupted():
+                return run_stages(Runtime(fabric, store, console, directory, tracker, interruption), config)
         except Interrupted:
             tracker.finish(5.0)
             raise
@@ -103,11 +115,14 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
 
     # --- data ---
     with seconds.of("data"):
-        task = load_task(config.dataset, config.paths)
+        with ranks.first_alone():  # the others find what it has downloaded
+            task = load_task(config.dataset, config.paths)
         check_data(directory, task)
-        write_split(directory, task)
+        if ranks.is_first():
+            write_split(directory, task)
         task_loss = make_task_loss(task, config.task)
         check_student(task, config)  # before hours are spent on a teacher
+        check_ranks(task, config, runtime.fabric.device)
         plans = plan_teachers(config, task)
     print_data(runtime, task, run_name(config))
 
@@ -170,15 +185,19 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
         for role in scored:
             with predictions.recording(role, made.models[role]):
                 results[role] = measure(role, made.models[role])
-        if config.floors != "none":
-            predictions.add("floor", best_floor(made.floors, task.spec).logits, config.trainer.test)
-        predictions.write(directory.path / PREDICTIONS)
-        made.uncertainty = predictions.uncertainty("test" if config.trainer.test else "val")
         if len(made.teachers) > 1:
             made.each = [
                 {"name": plan.name, "seed": plan.recipe.seed, **measure("teacher", made.teachers[plan.role])}
                 for plan in plans
             ]
+    last = list((results or by_floor([best_floor(made.floors, task.spec)], config)).values())[-1]
+    value = last["val"][task.spec.metric]
+    if not ranks.leave():
+        return value
+    if config.floors != "none":
+        predictions.add("floor", best_floor(made.floors, task.spec).logits, config.trainer.test)
+    predictions.write(directory.path / PREDICTIONS)
+    made.uncertainty = predictions.uncertainty("test" if config.trainer.test else "val")
     if has_student:
         seen = Seen.in_training(task, taught_nodes(made.outputs))
         save_student(directory.path, made.models["student"], task.spec, config, task.pipeline, seen)
@@ -203,8 +222,7 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     if console.notices != notices:  # the tracker's last words
         directory.write_summary(summary | {"notices": console.notices})
     examine(FinishedRun(directory.path, config, summary), task, console)
-    results = results or by_floor([best_floor(made.floors, task.spec)], config)
-    return list(results.values())[-1]["val"][task.spec.metric]
+    return value
 
 
 @contextmanager
@@ -217,6 +235,17 @@ def keeping_failure(directory: RunDirectory, console: Console) -> Iterator[None]
         with suppress(UserError):  # the disk may be what has failed
             write_failure(directory.path, error)
         raise
+
+
+@contextmanager
+def as_interrupted() -> Iterator[None]:
+    """Within it an error that another process of the run has ended stops this one, too: the run can be resumed."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not ranks.is_loss_of_another(error):
+            raise
+        raise Interrupted("the end of another process of this run") from error
 
 
 def check_data(directory: RunDirectory, task: GraphTask) -> None:
@@ -233,31 +262,6 @@ def write_split(directory: RunDirectory, task: GraphTask) -> None:
     checkpoint.save_tensors(directory.path / SPLIT, parts)
 
 
-def print_data(runtime: Runtime, task: GraphTask, title: str) -> None:
-    """The size of each part, the device, and what the user should know of the data."""
-    sizes = part_sizes(split_sizes(task))
-    runtime.console.stage(title, f"{sizes} {task.spec.level}s, on {runtime.fabric.device}")
-    for notice in task.notices:
-        runtime.console.notice(notice)
-
-
-def print_reused(console: Console, entries: dict[str, Entry], store: str) -> None:
-    """Which teacher, signals and encodings were found in the store, and how much the signals take on disk."""
-    found = [kind for kind, entry in entries.items() if entry.reused]
-    if found:
-        console.say(f"Found in {store}: {', '.join(found)}")
-    for kind, entry in entries.items():
-        if kind.startswith("signals"):
-            console.say(f"Teacher {role_label(kind)}: {megabytes(entry.path):.1f} MB in {entry.path}")
-
-
-def print_each_teacher(console: Console, metric: str, each: list[dict]) -> None:
-    """Of several teachers, whose mean is the teacher of the table below: each one's own score on validation."""
-    if each:
-        scores = (f"{one['name']} {spoken(one['val'][metric], metric)}" for one in each)
-        console.say(f"Each teacher alone, validation {METRIC_LABELS.get(metric, metric)}: {', '.join(scores)}")
-
-
 def examine(run: FinishedRun, task: GraphTask, console: Console) -> None:
     """Probes and profiles of the finished models, as far as they are asked for at the end of a run."""
     config, probe = run.config, run.config.probe
@@ -266,8 +270,3 @@ def examine(run: FinishedRun, task: GraphTask, console: Console) -> None:
     if probe.profiles_at_end or (probe.at_end and probe.profiles):
         profile_run(run, probe, config.paths, console, own_modules=True, task=task)
         console.say(f"What reaches a node, from how far: {report_command(run.folder)}")
-
-
-def megabytes(folder: Path) -> float:
-    """Size of a folder's files."""
-    return sum(file.stat().st_size for file in folder.iterdir()) / 1e6

@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric, seed_everything
-from lightning_fabric.plugins.environments import LightningEnvironment
+from lightning_fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
+from lightning_fabric.strategies import DDPStrategy
 from torch import nn
 
+from gnn_distill import ranks
 from gnn_distill.config.schema.run import TrainerConfig
 from gnn_distill.cpu import default_threads, keep_freed_memory, onednn_is_faster, usable_cpus
 from gnn_distill.data.task import TaskSpec
@@ -44,16 +46,42 @@ class Runtime:
             "threads": torch.get_num_threads(),
             "torch": torch.__version__,
             **({"products": "oneDNN"} if onednn_is_faster() else {}),
+            **({"ranks": ranks.size()} if ranks.size() > 1 else {}),
         }
 
     def entry(
-        self, kind: str, parts: dict[str, Any], made_with: dict[str, Any], make: Callable[[Path], None], what: str
+        self,
+        kind: str,
+        parts: dict[str, Any],
+        made_with: dict[str, Any],
+        make: Callable[[Path], None],
+        what: str,
+        together: bool = False,
     ) -> Entry:
         """The store's entry for `parts`, `made_with` code, packages and numerics that are part of its key.
 
         A resumed run keeps the entry that it started with, though another would be made now: its teacher does not
-        change while its student learns.
+        change while its student learns. Of several processes the first alone asks the store, and makes what is missing;
+        `together`: all of them call `make` then, and the first one writes.
         """
+        told = False
+
+        def made_by_all(folder: Path) -> None:
+            nonlocal told
+            told = True
+            make(ranks.from_first(lambda: folder))
+
+        entry = None
+        if ranks.is_first():
+            entry = self._entry_of_first(kind, parts, made_with, made_by_all if together else make, what)
+        # The others are told of a folder or, where the entry was found, of none.
+        if together and not told and (folder := ranks.from_first(lambda: None)) is not None:
+            make(folder)
+        return ranks.from_first(lambda: entry)
+
+    def _entry_of_first(
+        self, kind: str, parts: dict[str, Any], made_with: dict[str, Any], make: Callable[[Path], None], what: str
+    ) -> Entry:
         started_with = self.directory.facts.setdefault("entries", {})
         same, now = content_key({"kind": kind, **parts}), entry_key(kind, parts | {"made_with": made_with})
         before = started_with.get(same, "")
@@ -84,9 +112,9 @@ class Runtime:
 
 
 def make_fabric(trainer: TrainerConfig, threads: int = 0) -> Fabric:
-    """One device in the chosen precision, deterministic, with the chosen number of CPU threads.
+    """This process's device in the chosen precision, deterministic, with the chosen number of CPU threads.
 
-    Where none is chosen, it is `threads`, with which the run started, if this process may use as many.
+    Where no number is chosen, it is `threads`, with which the run started, if this process may use as many.
     """
     fallback = threads if 0 < threads <= usable_cpus() else default_threads()
     torch.set_num_threads(trainer.threads or fallback)
@@ -97,9 +125,15 @@ def make_fabric(trainer: TrainerConfig, threads: int = 0) -> Fabric:
     if trainer.precision == "16-mixed" and not torch.cuda.is_available():
         raise UserError("trainer.precision=16-mixed: needs a CUDA device. Choose 32-true or bf16-mixed.")
     keep_freed_memory()
-    # Fabric would look for SLURM, and refuse what a job may start, although this is one process.
-    alone = LightningEnvironment()
-    fabric = Fabric(accelerator=trainer.accelerator, devices=1, precision=trainer.precision, plugins=alone)
+    chosen = {"accelerator": trainer.accelerator, "precision": trainer.precision}
+    if ranks.size() > 1:
+        # A term whose weight is 0 leaves its projection without a gradient, in all processes alike.
+        together = DDPStrategy(find_unused_parameters=True, broadcast_buffers=False)
+        each = {"devices": ranks.size() // trainer.num_nodes, "num_nodes": trainer.num_nodes}
+        fabric = Fabric(**chosen, **each, strategy=together, plugins=TorchElasticEnvironment())
+    else:
+        # Fabric would look for SLURM, and refuse what a job may start, although this is one process.
+        fabric = Fabric(**chosen, devices=1, plugins=LightningEnvironment())
     fabric.launch()
     return fabric
 

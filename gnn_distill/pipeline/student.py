@@ -5,6 +5,7 @@ from functools import partial
 
 from torch import nn
 
+from gnn_distill import ranks
 from gnn_distill.config.capabilities import capabilities_of, students_who
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.data.batching import check_budget
@@ -58,6 +59,7 @@ def train_student(
 
     in_parts = task.split_by_graph or recipe.batch_nodes > 0 or recipe.sampling is not None
     halve = config.trainer.out_of_memory == "halve" and in_parts
+    halve = halve and ranks.size() == 1  # one process would run out alone
     return student, fit_within_memory(attempt, checkpointer, halve, runtime.console)
 
 

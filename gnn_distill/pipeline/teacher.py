@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from gnn_distill import ranks
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.data.task import GraphTask, TaskSpec
@@ -64,6 +65,8 @@ def train_teacher(
         else:
             select = plan.recipe.select
             fitted = train(runtime, model, task, encodings, task_loss, plan, folder / RUNNING)
+        if not ranks.is_first():
+            return
         checkpoint.save(
             folder / "teacher.safetensors",
             {
@@ -83,13 +86,14 @@ def train_teacher(
         made_with["numerics"] = runtime.numerics
     if not all(name.startswith(f"{NAME}.") for name in plan.modules):
         made_with["behaviour"] = behaviour(model, plan, task.spec)
-    entry = runtime.entry("teachers", parts, made_with, make, f"{plan.name} teacher of {task.spec.name}")
+    entry = runtime.entry("teachers", parts, made_with, make, f"{plan.name} teacher of {task.spec.name}", together=True)
     state = checkpoint.load(entry.path / "teacher.safetensors", verify=False)
     model.load_state_dict(state["model"])
     if entry.found:  # a run's record is whole, whoever trained its teacher
         for row in state["history"]:
             runtime.record(plan.role, row)
-    checkpoint.save(runtime.directory.checkpoints / f"{plan.role}.safetensors", state)
+    if ranks.is_first():
+        checkpoint.save(runtime.directory.checkpoints / f"{plan.role}.safetensors", state)
     return runtime.fabric.to_device(model.eval().requires_grad_(False)), entry
 
 
@@ -107,7 +111,8 @@ def train(
     try:
         checkpointer.load()
     except (Damaged, OlderVersion) as error:  # a store repairs itself
-        runtime.console.notice(f"{error} It has been renamed to {set_aside(running).name}.")
+        aside = ranks.from_first(lambda: set_aside(running).name)
+        runtime.console.notice(f"{error} It has been renamed to {aside}.")
     labels_alone = Objective(task_loss, LossConfig(), AlignmentConfig())
     return run_fit(runtime, plan.role, model, labels_alone, task, encodings, plan.recipe, checkpointer)
 

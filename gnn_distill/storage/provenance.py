@@ -77,6 +77,8 @@ ADDED_KEYS = {
     "trainer.fanout": [10, 10],
     "trainer.parts": 10,
     "pretrain.sampler": None,
+    "trainer.devices": "1",
+    "trainer.num_nodes": 1,
 }
 """Keys added later, with the value that means the earlier behaviour: with it, a config keeps its hash."""
 AFTERWARDS = ("probe",)

@@ -128,6 +128,28 @@ class RunDirectory:
         write_json(self.path / SUMMARY, strict(summary))
 
 
+class ReadDirectory(RunDirectory):
+    """The run directory of a process that makes a run together with the one that writes it: nothing is written."""
+
+    def __init__(self, path: Path, facts: dict[str, Any]) -> None:
+        self.path, self.checkpoints, self.figures = path, path / "checkpoints", path / "figures"
+        self.last, self.console_log = self.checkpoints / "last.safetensors", path / CONSOLE
+        self.facts, self.recorded = facts, set()
+
+    def remember(self, **facts: Any) -> None:
+        """Nothing goes to run.json."""
+        self.facts |= facts
+
+    def append_metrics(self, row: Mapping[str, Any]) -> None:
+        """Nothing goes to metrics.csv."""
+
+    def forget(self, stage: str) -> None:
+        """There is nothing to drop."""
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """No summary.json."""
+
+
 def write_failure(run_dir: Path, error: BaseException) -> None:
     """Write failed.json: the message of an error, and, unless a user caused it, the last lines of its traceback."""
     failure = {"error": str(error)}

@@ -10,22 +10,22 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from gnn_distill import ranks
 from gnn_distill.config.schema.run import OptimConfig
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.loaders import Loader, no_extra
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
-from gnn_distill.losses.gradients import blamed, compare_gradients
 from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.task import TaskLoss
 from gnn_distill.losses.term import TeacherRows
-from gnn_distill.models.representations import Representations
 from gnn_distill.training.checkpointer import Checkpointer
 from gnn_distill.training.epoch_log import EpochLog
 from gnn_distill.training.metrics import Metrics, is_better
 from gnn_distill.training.randomness import random_states, restore_random_states
 from gnn_distill.training.recipe import Recipe
 from gnn_distill.training.selection import Selection
+from gnn_distill.training.step import OwnDraws, Step, set_up
 
 
 @dataclass
@@ -97,26 +97,20 @@ def fit(
     """
     # --- set-up ---
     spec, plain, device, optim, max_epochs = loader.task.spec, model, fabric.device, recipe.optim, recipe.max_epochs
+    precision, draws = fabric.strategy.precision, OwnDraws(recipe.seed, device)
     objective.to(device)
     optimizer = plain_optimizer = make_optimizer([model, objective], optim, fabric)
-    model, optimizer = fabric.setup(model, optimizer)
-    parameters = [parameter for parameter in plain.parameters() if parameter.requires_grad]
-    attention = (layers,) if (layers := objective.requires.attention_layers) else ()
+    plain_step = Step(model, objective, precision, draws)
+    step, model, optimizer = set_up(fabric, plain_step, optimizer)
     validation = loader.validation(plain)
     state = {"epoch": 0, "history": [], "best": {}, "best_epoch": 0, "ended": False}
     selection = Selection(recipe.select, recipe.average_epochs)
-    precision = fabric.strategy.precision
     stateful = {"model": plain, "objective": objective, "optimizer": plain_optimizer, "precision": precision}
     # The scaler of float16 lets gradients overflow, and leaves such steps out by itself.
     watched = precision.precision != "16-mixed"
     skips = recipe.nonfinite == "skip"
     # A look costs nothing on a CPU; a GPU would have to be waited for, and is asked when the epoch ends.
     at_once = device.type == "cpu" or skips
-
-    def outputs(batch: GraphBatch) -> Representations:
-        """The model's, without Fabric's guard against backward passes other than its own: terms have theirs."""
-        with precision.forward_context():
-            return precision.convert_output(plain(batch, *attention))
 
     def whole() -> dict[str, Any]:
         parts = {name: part.state_dict() for name, part in stateful.items()} | selection.state_dict()
@@ -137,6 +131,7 @@ def fit(
     for epoch in range(resumed + 1, 1 if state["ended"] else max_epochs + 1):
         # --- train ---
         model.train()
+        draws.start(epoch)
         epoch_started, log = time.perf_counter(), EpochLog()
         gradients: dict[str, float] = {}
         for share, batch, teacher in loader.train(epoch, teacher_rows):
@@ -145,19 +140,19 @@ def fit(
             rate = optim.lr * rate_factor(optim, progress, max_epochs)
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            out = outputs(batch)
-            if recipe.log_gradients and not gradients:
-                gradients = compare_gradients(objective.terms, out, batch, teacher, parameters)
-            total, terms, weights = objective(out, batch, teacher, progress, parameters)
+            compare = recipe.log_gradients and not gradients
+            total, terms, weights, compared = step(batch, teacher, progress, compare)
+            gradients = compared or gradients
             fabric.backward(total)
             norm = fabric.clip_gradients(model, optimizer, max_norm=optim.clip or math.inf, error_if_nonfinite=False)
             log.add(batch, total.detach(), terms, weights, norm if watched else torch.zeros(()))
-            if at_once and not log.sound():
+            if at_once and ranks.any_of(not log.sound())[0]:
                 optimizer.zero_grad(set_to_none=True)
                 if skips:
                     continue
-                what = blamed(objective.terms, outputs(batch), batch, teacher, parameters)
-                raise divergence(epoch, log, list(what), optim, checkpointer)
+                # Each of several processes might look for the cause in another place, and wait there for the others.
+                what = plain_step.blamed(batch, teacher) if ranks.size() == 1 else log.not_finite(-1)
+                raise divergence(epoch, log, what, optim, checkpointer)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         skipped = log.unsound()
@@ -165,7 +160,7 @@ def fit(
             raise divergence(epoch, log, log.not_finite(skipped[0]), optim, checkpointer)
 
         # --- validate, record, save ---
-        scores = evaluate(model, validation, spec, objective.task_loss)
+        scores = evaluate(model, validation, spec, objective.task_loss, True)
         measured = prefixed("train", log.means() | gradients) | prefixed("val", scores)
         if skipped:
             measured["train/skipped"] = len(skipped)
@@ -199,8 +194,13 @@ def divergence(epoch: int, log: EpochLog, what: list[str], optim: OptimConfig, c
 
 
 @torch.inference_mode()
-def evaluate(model: nn.Module, batches: Iterable[GraphBatch], spec: TaskSpec, task_loss: TaskLoss) -> dict[str, float]:
-    """Metrics of a split, primary first, in original units, and its task loss."""
+def evaluate(
+    model: nn.Module, batches: Iterable[GraphBatch], spec: TaskSpec, task_loss: TaskLoss, shared: bool = False
+) -> dict[str, float]:
+    """Metrics of a split, primary first, in original units, and its task loss.
+
+    shared: whether the split is that of all processes, each of which has some of the batches' graphs.
+    """
     model.eval()
     metrics = Metrics(spec)
     loss, examples = 0.0, 0
@@ -209,6 +209,9 @@ def evaluate(model: nn.Module, batches: Iterable[GraphBatch], spec: TaskSpec, ta
         metrics.update(batch.examples(out.logits), batch.examples(batch.y))
         loss = loss + task_loss(out, batch) * batch.num_examples
         examples += batch.num_examples
+    if shared and ranks.size() > 1:
+        metrics.gather()
+        loss, examples = ranks.total(torch.tensor([float(loss), examples], dtype=torch.double)).tolist()
     return {**metrics.compute(), "loss": float(loss) / examples}
 
 

@@ -14,6 +14,7 @@ from torchmetrics.functional.classification import (
     multiclass_recall,
 )
 
+from gnn_distill import ranks
 from gnn_distill.data.task import METRICS, TaskSpec
 
 
@@ -33,6 +34,13 @@ class Metrics:
         """Add a batch: the model's outputs (regression: standardised), and labels in original units."""
         self.logits.append(logits.detach().float().cpu())
         self.y.append(y.detach().cpu())
+
+    def gather(self) -> None:
+        """Take what all processes of a run have collected."""
+        spec = self.spec
+        logits = torch.cat(self.logits or [torch.empty(0, spec.num_outputs)])
+        y = torch.cat([*self.y, torch.empty(0, spec.num_targets)]).double()
+        self.logits, self.y = [ranks.rows_of_all(logits)], [ranks.rows_of_all(y)]
 
     def compute(self) -> dict[str, float]:
         """All metrics of the task's kind, the primary one first."""

@@ -65,7 +65,10 @@ class Recipe:
         return replace(trainer, max_pairs=self.max_pairs, sampler=sampler)
 
     def loader(self, task: GraphTask, encodings: "StructuralEncodings | None", device: torch.device) -> Loader:
-        """The batches of a task, on `device`. Raises UserError where one graph alone exceeds `max_pairs`."""
+        """The batches of a task, or a process's share of them, on `device`.
+
+        Raises UserError where one graph alone exceeds `max_pairs`.
+        """
         if self.sampling:
             return PartLoader(task, encodings, self.sampling, self.seed, self.limit_batches, self.taught, device)
         return make_loader(
@@ -78,6 +81,7 @@ class Recipe:
             batch_nodes=self.batch_nodes,
             taught=self.taught,
             device=device,
+            shared=True,
         )
 
 

@@ -56,6 +56,10 @@ class TrainerConfig:
     """select=average: number of epochs at the end whose weights are averaged."""
     accelerator: str = choice("auto", "auto", "cpu", "cuda", "mps")
     """Device to train on."""
+    devices: str = "1"
+    """Processes of a run on each machine, with a device and a share of every batch each; auto: one for each GPU."""
+    num_nodes: int = number(1, low=1)
+    """Machines of a run, on each of which torchrun or srun starts `devices` processes."""
     precision: str = choice("32-true", "32-true", "bf16-mixed", "16-mixed")
     """Number format, as Lightning Fabric names it."""
     nonfinite: str = choice("stop", "stop", "skip")

@@ -37,6 +37,7 @@ from gnn_distill.losses.rows import (
     subgraph_rows,
 )
 from gnn_distill.losses.term import Loss, Term
+from gnn_distill.losses.whole_batch import each_graph, each_row
 
 BETWEEN_GRAPHS = {
     "sp": similarity_preserving,
@@ -70,7 +71,7 @@ def _between_graphs(name: str, projectors: Projectors, config: BaselineConfig, a
     samples = config.rkd_samples if name.startswith("rkd") else config.samples
     among = "classes" if name == "mugsi_graph" else "nodes"
     rows = graph_rows(projectors, f"baseline_{name}", kind, align, among, raw=True, samples=samples)
-    return RowLoss(rows, BETWEEN_GRAPHS[name])
+    return RowLoss(rows, BETWEEN_GRAPHS[name], units=each_row if name == "mugsi_graph" else None)
 
 
 def _raw(projectors: Projectors, samples: int = 0) -> StateRows:
@@ -81,22 +82,25 @@ def _raw(projectors: Projectors, samples: int = 0) -> StateRows:
 def _fitnet(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Loss:
     """Of a student that predicts by its teacher's head, the states that it hands to that head."""
     if align.reuse_head:
-        return RowLoss(head_rows(projectors, raw=True), align_mse)
-    return RowLoss(node_rows(projectors, "baseline_fitnet", config.projection, raw=True), align_mse)
+        return RowLoss(head_rows(projectors, raw=True), align_mse, units=each_row)
+    return RowLoss(node_rows(projectors, "baseline_fitnet", config.projection, raw=True), align_mse, units=each_row)
 
 
 def _at(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Loss:
     def at(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
         return attention_transfer(student, teacher, batch.wanted(batch.batch), batch.num_graphs)
 
-    return BatchLoss(_raw(projectors), at)
+    return BatchLoss(_raw(projectors), at, units=each_graph)
 
 
 def _lsp(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Loss:
     def local_structure(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
         return lsp(student, teacher, batch.row_edges, config.kernel, config.bandwidth)
 
-    return BatchLoss(_raw(projectors), local_structure)
+    def edges(student: Tensor, batch: GraphBatch) -> Tensor:
+        return (batch.row_edges[0] != batch.row_edges[1]).sum()
+
+    return BatchLoss(_raw(projectors), local_structure, units=edges)
 
 
 def _gsp(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Loss:
@@ -118,7 +122,9 @@ def _mugsi_cluster(projectors: Projectors, config: BaselineConfig, align: Alignm
         index, mask = places(batch)
         return mugsi_clusters(pad(student, index, mask), pad(teacher, index, mask), mask)
 
-    return BatchLoss(means, within_graphs) if projectors.level == "graph" else RowLoss(means, _clusters_of_one_graph)
+    if projectors.level == "node":
+        return RowLoss(means, _clusters_of_one_graph)
+    return BatchLoss(means, within_graphs, units=each_graph)
 
 
 def _clusters_of_one_graph(student: Tensor, teacher: Tensor) -> Float[Tensor, ""]:
@@ -132,7 +138,10 @@ def _mugsi_path(projectors: Projectors, config: BaselineConfig, align: Alignment
     def paths(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
         return mugsi_paths(student, teacher, walks_of(batch))
 
-    return BatchLoss(_raw(projectors), paths)
+    def walks(student: Tensor, batch: GraphBatch) -> int:
+        return len(walks_of(batch))
+
+    return BatchLoss(_raw(projectors), paths, units=walks)
 
 
 BETWEEN_NODES = {

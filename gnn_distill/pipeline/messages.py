@@ -1,0 +1,40 @@
+"""What a run says of its data, of what it found in the store, and of each of several teachers."""
+
+from pathlib import Path
+
+from gnn_distill.data.task import GraphTask
+from gnn_distill.formatting import METRIC_LABELS, part_sizes, role_label, spoken
+from gnn_distill.pipeline.runtime import Runtime
+from gnn_distill.pipeline.summary import split_sizes
+from gnn_distill.storage.store import Entry
+from gnn_distill.training.console import Console
+
+
+def print_data(runtime: Runtime, task: GraphTask, title: str) -> None:
+    """The size of each part, the device, and what the user should know of the data."""
+    sizes = part_sizes(split_sizes(task))
+    runtime.console.stage(title, f"{sizes} {task.spec.level}s, on {runtime.fabric.device}")
+    for notice in task.notices:
+        runtime.console.notice(notice)
+
+
+def print_reused(console: Console, entries: dict[str, Entry], store: str) -> None:
+    """Which teacher, signals and encodings were found in the store, and how much the signals take on disk."""
+    found = [kind for kind, entry in entries.items() if entry.reused]
+    if found:
+        console.say(f"Found in {store}: {', '.join(found)}")
+    for kind, entry in entries.items():
+        if kind.startswith("signals"):
+            console.say(f"Teacher {role_label(kind)}: {megabytes(entry.path):.1f} MB in {entry.path}")
+
+
+def print_each_teacher(console: Console, metric: str, each: list[dict]) -> None:
+    """Of several teachers, whose mean is the teacher of the table below: each one's own score on validation."""
+    if each:
+        scores = (f"{one['name']} {spoken(one['val'][metric], metric)}" for one in each)
+        console.say(f"Each teacher alone, validation {METRIC_LABELS.get(metric, metric)}: {', '.join(scores)}")
+
+
+def megabytes(folder: Path) -> float:
+    """Size of a folder's files."""
+    return sum(file.stat().st_size for file in folder.iterdir()) / 1e6
