@@ -12,7 +12,8 @@ from benchmarks.options import Options, Report
 from benchmarks.own import make_runtime
 from benchmarks.processes import Remote, remotes, resident
 from gnn_distill.config.schema.run import TrainConfig
-from gnn_distill.data.batching import collate, evaluation_batches
+from gnn_distill.data.batching import collate
+from gnn_distill.data.budget import evaluation_batches
 from gnn_distill.data.packed import PackedGraphs, pointers
 from gnn_distill.data.task import GraphTask, Splits
 from gnn_distill.models import build_teacher

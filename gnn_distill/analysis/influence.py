@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from gnn_distill.analysis.hops import ByHop, Distances
 from gnn_distill.analysis.states import input_encoder
-from gnn_distill.data.batching import GraphBatch, collate, evaluation_batches
+from gnn_distill.data.batching import GraphBatch, collate
+from gnn_distill.data.budget import evaluation_batches
 from gnn_distill.data.encodings.structural import StructuralEncodings
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.models.layers.encoders import FeatureEncoder

@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gnn_distill.config.schema.encoding import EncodingConfig
-from gnn_distill.data.batching import collate, evaluation_batches
+from gnn_distill.data.batching import collate
+from gnn_distill.data.budget import evaluation_batches
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.subgraphs.patches import compute_inputs
 from gnn_distill.data.subgraphs.patching import Patching

@@ -11,7 +11,8 @@ from jaxtyping import Bool, Int
 from torch import Tensor, nn
 
 from gnn_distill import ranks
-from gnn_distill.data.batching import GraphBatch, Share, check_budget, collate, evaluation_batches
+from gnn_distill.data.batching import GraphBatch, Share, collate
+from gnn_distill.data.budget import check_budget, evaluation_batches
 from gnn_distill.data.prefetch import prefetched
 from gnn_distill.data.sampler import BatchSampler
 from gnn_distill.data.task import GraphTask, taught_graphs

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from gnn_distill.data.batching import by_size, cut_to_budget
+from gnn_distill.data.budget import by_size, cut_to_budget
 
 
 class BatchSampler:

@@ -8,7 +8,8 @@ from jaxtyping import Float
 from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 
-from gnn_distill.data.batching import collate, evaluation_batches
+from gnn_distill.data.batching import collate
+from gnn_distill.data.budget import evaluation_batches
 from gnn_distill.data.encodings.structural import StructuralEncodings
 from gnn_distill.data.packed import PackedGraphs, map_tensors
 

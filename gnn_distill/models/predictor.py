@@ -29,7 +29,8 @@ from gnn_distill.data.assembly.inputs import (
     zeros,
 )
 from gnn_distill.data.assembly.seen import Seen
-from gnn_distill.data.batching import collate, evaluation_batches
+from gnn_distill.data.batching import collate
+from gnn_distill.data.budget import evaluation_batches
 from gnn_distill.data.packed import PackedGraphs, gather_ranges
 from gnn_distill.data.reading.smiles_column import SAMPLE
 from gnn_distill.data.subgraphs.patches import compute_inputs

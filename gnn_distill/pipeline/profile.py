@@ -16,7 +16,8 @@ from gnn_distill.analysis.profile import ProfileSettings, profile_model
 from gnn_distill.analysis.states import Subject
 from gnn_distill.config.schema.data import PathsConfig
 from gnn_distill.config.schema.probe import PROFILE_KEYS, ExamineSettings
-from gnn_distill.data.batching import collate, evaluation_batches
+from gnn_distill.data.batching import collate
+from gnn_distill.data.budget import evaluation_batches
 from gnn_distill.data.packed import PackedGraphs, gather_ranges
 from gnn_distill.data.task import GraphTask
 from gnn_distill.pipeline.finished_run import FinishedRun, load_once

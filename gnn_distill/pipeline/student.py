@@ -8,7 +8,7 @@ from torch import nn
 from gnn_distill import ranks
 from gnn_distill.config.capabilities import capabilities_of, students_who
 from gnn_distill.config.schema.run import TrainConfig
-from gnn_distill.data.batching import check_budget
+from gnn_distill.data.budget import check_budget
 from gnn_distill.data.encodings.structural import StructuralEncodings
 from gnn_distill.data.loaders import no_extra
 from gnn_distill.data.task import GraphTask

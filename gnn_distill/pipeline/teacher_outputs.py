@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from gnn_distill.data.batching import GraphBatch, collate, evaluation_batches
+from gnn_distill.data.batching import GraphBatch, collate
+from gnn_distill.data.budget import evaluation_batches
 from gnn_distill.data.packed import gather_ranges, pointers
 from gnn_distill.data.task import GraphTask, taught_graphs
 from gnn_distill.errors import UserError

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from random_graphs import pack, random_networks
 
 from gnn_distill.config.schema.encoding import EncodingConfig
-from gnn_distill.data.batching import check_budget, collate, evaluation_batches
+from gnn_distill.data.batching import collate
+from gnn_distill.data.budget import check_budget, evaluation_batches
 from gnn_distill.data.encodings.structural import compute_encodings
 from gnn_distill.data.sampler import BatchSampler
 from gnn_distill.errors import UserError
