@@ -125,7 +125,6 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
         check_ranks(task, config, runtime.fabric.device)
         plans = plan_teachers(config, task)
     print_data(runtime, task, run_name(config))
-
     measure = measuring(runtime, task, task_loss, config, plans[0], made.encodings)
 
     # --- 1 teacher, or several ---
@@ -198,12 +197,7 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
         predictions.add("floor", best_floor(made.floors, task.spec).logits, config.trainer.test)
     predictions.write(directory.path / PREDICTIONS)
     made.uncertainty = predictions.uncertainty("test" if config.trainer.test else "val")
-    if has_student:
-        seen = Seen.in_training(task, taught_nodes(made.outputs))
-        save_student(directory.path, made.models["student"], task.spec, config, task.pipeline, seen)
-
-    if "alone" in made.models:
-        checkpoint.save(directory.path / ALONE, {"model": made.models["alone"].state_dict()})
+    save_models(directory.path, made, task, config)
 
     # --- summary ---
     for role in scored:
@@ -223,6 +217,15 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
         directory.write_summary(summary | {"notices": console.notices})
     examine(FinishedRun(directory.path, config, summary), task, console)
     return value
+
+
+def save_models(folder: Path, made: Made, task: GraphTask, config: TrainConfig) -> None:
+    """Write the student, and the one that was trained without a teacher, as far as there are any."""
+    if "student" in made.models:
+        seen = Seen.in_training(task, taught_nodes(made.outputs))
+        save_student(folder, made.models["student"], task.spec, config, task.pipeline, seen)
+    if "alone" in made.models:
+        checkpoint.save(folder / ALONE, {"model": made.models["alone"].state_dict()})
 
 
 @contextmanager
