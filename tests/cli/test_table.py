@@ -225,7 +225,7 @@ def test_the_table_and_its_runs_are_one_group(gnn_distill: Callable, monkeypatch
     ("words", "said"),
     [
         (["table.size=smok"], "table.size=smok: table=main has no such size. Choices: full, smoke"),
-        (["table.sizes.smoke.rows=[kdd]"], "table.sizes.smoke.rows: unknown name kdd. Choices: teacher, alone, kd"),
+        (["table.sizes.smoke.rows=[kdd]"], "table.sizes.smoke.rows: unknown name kdd. Choices: floor, teacher, alone"),
         (["table.rows.kd.overrides=['loss=kdd']"], "row kd, column typed_edges: loss=kdd"),
         (["table.rows.kd.overrides=['loss.weights.sof=1']"], "row kd, column typed_edges: loss.weights.sof"),
         (["+table.sizes.smoke.pairs.epochs=[1]"], "unknown key epochs. Choices: seed, dataset.fold"),
