@@ -25,8 +25,8 @@ DESCRIPTION = "nodes.json"
 ARRAYS = ("x", "in_ptr", "in_source", "y", "part")
 BLOCK = 1 << 22
 """Edges that are looked at at once."""
-RANGE = 1 << 26
-"""Edges that are sorted at once: half a gigabyte of keys."""
+RANGE = 1 << 25
+"""Edges that are sorted at once: a quarter of a gigabyte of keys."""
 REMEDY = "Convert it again: gnn-distill convert INPUT -o FOLDER."
 Chunks = Callable[[], Iterator[Int[np.ndarray, "2 edges"]]]
 """Reads all edges in pieces, sources in row 0 and targets in row 1, from the start at every call."""
@@ -158,7 +158,10 @@ def _write_edges(folder: Path, name: str, nodes: int, chunks: Chunks, undirected
                 for source, target in (chunk, chunk[::-1]) if undirected else (chunk,):
                     picked = (target >= low) & (target < high)
                     found.append(target[picked].astype(np.int64) * nodes + source[picked])
-            keys = np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.int64)
+            keys = np.concatenate([*found, np.empty(0, dtype=np.int64)])
+            del found
+            keys.sort()  # in place: np.unique would hold them several times
+            keys = keys[np.diff(keys, prepend=-1) > 0]
             target, source = keys // nodes, keys % nodes
             degree += np.bincount(target, minlength=nodes)
             loops, kept = loops or bool((source == target).any()), kept + len(keys)
