@@ -46,7 +46,7 @@ def test_every_key_has_its_one_line_and_its_row(name: str) -> None:
         "| `loss.schedule.task.leave` | `[1.0,1.0]` | list of numbers |",
         "| `dataset.train_fraction` | `1.0` | number, above 0, at most 1 |",
         "| `table.rows` | `{}` | by name: the keys below |",
-        "| `table.rows.<name>.role` | `student` | `student`, `teacher` |",
+        "| `table.rows.<name>.role` | `student` | `student`, `teacher`, `floor` |",
         "| `table.columns.<name>.pairs` | `{}` | by name: lists of whole numbers |",
     ],
 )

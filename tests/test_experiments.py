@@ -87,6 +87,10 @@ def test_combinations_of_presets_are_valid(config: Callable) -> None:
 
 PAIRS = ("sr25", "graph8c", "brec")
 """Sets without labels."""
+OF_FILES = ("smiles", "node_folder")
+"""Sets that are a file of the user's."""
+IN_PARTS = ("teacher=sage", "student=nagphormer")
+"""Models that read one large graph in parts."""
 
 
 @pytest.mark.parametrize("dataset", PAIRS)
@@ -95,18 +99,18 @@ def test_sets_without_labels_are_refused_with_the_command_that_reads_them(config
         config(f"dataset={dataset}")
 
 
-@pytest.mark.parametrize("dataset", [name for name in choices("dataset") if name not in ("smiles", *PAIRS)])
+@pytest.mark.parametrize("dataset", [name for name in choices("dataset") if name not in OF_FILES + PAIRS])
 def test_every_data_set_is_valid(config: Callable, dataset: str) -> None:
     named = "name" in OmegaConf.load(CONF_DIR / "dataset" / f"{dataset}.yaml") or dataset == "typed_edges"
     name = [] if named else ["dataset.name=some"]
-    built = config(f"dataset={dataset}", *name)
+    built = config(f"dataset={dataset}", *name, *(IN_PARTS if dataset.startswith("ogbn_") else ()))
     assert built.trainer.max_epochs > 1
 
 
 @pytest.mark.parametrize("group", ["optim", "trainer", "tracker", "debug", "recipe", "schedule"])
 def test_every_other_preset_is_valid(config: Callable, group: str) -> None:
     for name in choices(group):
-        config(f"{group}={name}")
+        config(f"{group}={name}", *(IN_PARTS if name == "sampled" else ()))
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ from gnn_distill.data.loaders import make_loader
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.reading.graph_files import read_tu_folder
 from gnn_distill.data.reading.loading import load_task
+from gnn_distill.data.reading.node_folder import NodeArrays, whole_chunks, write_node_folder
 from gnn_distill.data.reading.tu_files import TUCoding
 from gnn_distill.data.task import Features, GraphTask
 from gnn_distill.errors import UserError
@@ -270,6 +271,19 @@ def test_a_source_of_ones_own_that_prepares_its_graphs(own: PathsConfig, tmp_pat
         pipeline=pipeline,
     )
     assert task.graphs.num_edges.tolist() == graphs.num_edges.tolist()
+    assert_agrees(task, raw, tmp_path)
+
+
+@pytest.mark.parametrize("source", ["node_folder", "ogbn"])
+def test_graphs_on_disk(source: str, own: PathsConfig, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    edges = np.array(nx.gnp_random_graph(90, 0.05, seed=0).edges).T
+    x, part = random.random((90, 5), dtype=np.float32), np.repeat([[0], [1], [2]], [50, 20, 20], axis=0)
+    folder = tmp_path / "nodes" if source == "node_folder" else Path(own.data, "OGB/ogbn_arxiv/nodes")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    write_node_folder(folder, NodeArrays(x, whole_chunks(edges), np.arange(90) % 3, part), "ogbn-arxiv")
+    task = task_of(source, own, **({"path": str(folder)} if source == "node_folder" else {"name": "ogbn-arxiv"}))
+    raw = Data(x=torch.from_numpy(x), edge_index=torch.from_numpy(edges))
     assert_agrees(task, raw, tmp_path)
 
 

@@ -12,7 +12,8 @@ from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.config.schema.table import ColumnConfig, RowConfig, TableConfig
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.errors import UserError, refuse, suggest
-from gnn_distill.experiments.cells import compose, sized
+from gnn_distill.experiments.cells import sized
+from gnn_distill.experiments.composing import Composer
 
 FIRST = ("floor", "teacher", "alone")
 """Rows that are always there, in this order."""
@@ -36,7 +37,7 @@ def compared_table(command: CompareCommand) -> TableConfig:
         if name not in known:
             raise refuse("rows", name, f"no such row. Choices: {', '.join(known)}.{suggest(name, known)}")
     rows = {name: _row(known[name], command.given) for name in dict.fromkeys((*FIRST, *command.rows)) if name in known}
-    config: TrainConfig = OmegaConf.to_object(compose(command.given, "compare"))
+    config: TrainConfig = OmegaConf.to_object(Composer().validated(command.given, "compare"))
     name = title(config.dataset)
     column = ColumnConfig(label=name, pairs=_pairs(command, config))
     wanted = replace(command.table, rows=rows, columns={_plain(name): column}, sizes={}, size="full", reference="alone")

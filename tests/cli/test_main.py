@@ -110,7 +110,7 @@ WRONG_BEGINNING = {
     "teacher.num_layer=3": "teacher.num_layer=3: unknown key. Did you mean 'teacher.num_layers'? "
     "Keys of teacher: name, hidden_channels, num_layers, ",
     "lr=1e-3": "lr=1e-3: unknown key. Did you mean 'optim.lr' or 'pretrain.optim.lr'? Keys: dataset, ",
-    "+foo=1": "foo: unknown key. Keys here: dataset, ",
+    "+quux=1": "quux: unknown key. Keys here: dataset, ",
     "experiment=no_such_experiment": "experiment=no_such_experiment: unknown choice. Choices: ",
     "alignmnt=none": "alignmnt=none: unknown key. Did you mean 'alignment'? Keys: dataset, ",
     "-m teacher=gin,gim": "teacher=gim: unknown choice. Choices: ",

@@ -57,7 +57,7 @@ def test_what_a_run_keeps_and_what_its_students_say_of_a_file(
     run = tmp_path / "runs" / "0"
     verify_run(run, "predictions.csv")
     kept, summary = pd.read_csv(run / "predictions.csv"), read_json(run / "summary.json")
-    assert [*kept.columns] == ["split", "id", "label:y", "teacher:y", "alone:y", "student:y"]
+    assert [*kept.columns] == ["split", "id", "label:y", "teacher:y", "alone:y", "student:y", "floor:y"]
     assert kept["split"].value_counts().to_dict() == {part: summary["split"]["sizes"][part] for part in ("val", "test")}
     np.testing.assert_allclose(kept["label:y"], table["y"][kept["id"] - 2], rtol=1e-9)  # ids are lines of the file
     for role in ("teacher", "alone", "student"):

@@ -137,9 +137,9 @@ def test_the_key_of_signals_with_node_states_is_as_it_was(tmp_path: Path, monkey
     asked: list[dict[str, Any]] = []
     plain = Runtime.entry
 
-    def entry(runtime: Runtime, kind: str, parts: dict[str, Any], *rest: Any) -> Entry:
+    def entry(runtime: Runtime, kind: str, parts: dict[str, Any], *rest: Any, **how: Any) -> Entry:
         asked.append({"kind": kind, **parts})
-        return plain(runtime, kind, parts, *rest)
+        return plain(runtime, kind, parts, *rest, **how)
 
     monkeypatch.setattr(Runtime, "entry", entry)
     for give in ("nodes", "graphs", "logits"):

@@ -191,7 +191,9 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, set[str], set[st
     seen, entry = [], Runtime.entry
     monkeypatch.setattr(code_hash.Code, "to_key", lambda code: {"code": code.digest, "modules": list(code.modules)})
 
-    def traced_entry(runtime: Any, kind: str, parts: dict, made_with: dict, make: Callable, what: str) -> Any:
+    def traced_entry(
+        runtime: Any, kind: str, parts: dict, made_with: dict, make: Callable, *rest: Any, **how: Any
+    ) -> Any:
         def traced_make(folder: Path) -> None:
             traced = Traced()
             threading.setprofile(traced)
@@ -203,7 +205,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, set[str], set[st
                 threading.setprofile(None)
             seen.append((kind, traced.modules, short(made_with["modules"])))
 
-        return entry(runtime, kind, parts, made_with, traced_make, what)
+        return entry(runtime, kind, parts, made_with, traced_make, *rest, **how)
 
     monkeypatch.setattr(Runtime, "entry", traced_entry)
     return seen

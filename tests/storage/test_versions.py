@@ -25,8 +25,7 @@ from gnn_distill.storage.versions import CONTENTS, FORMATS, Format
 WRITTEN = Path(__file__).parent / "written_by_version_1"
 OF_PROBES = {"targets", "probes"}, {"probe.json", "profile.json"}
 """What probes of a finished run leave in the store, and in its folder: no run writes these."""
-LATER = {"patches", "floors"}
-LATER = {"patches", "hops"}
+LATER = {"patches", "floors", "hops"}
 """Kinds that came when these files had been written."""
 
 
