@@ -167,6 +167,13 @@ def far_motif() -> str:
     return markdown(["", "mean ± std", f"{100 * SOLVED:.0f} or more", "seed 0", *map(str, seeds[1:])], lines)
 
 
+def regimes() -> str:
+    """Scores and gains."""
+    return "\n\n".join(to_markdown(table_of("regimes", "measured", "table_regimes.csv")).split("\n\n")[1:4]).replace(
+        "\n### ", "\n#### "
+    )
+
+
 def awareness() -> str:
     """Scores, verdicts and awareness of probed runs, below a heading of the page."""
     text = to_markdown(table_of("structure", "awareness", "table_awareness.csv"))
@@ -357,6 +364,7 @@ TABLES: dict[str, Callable[[], str]] = {
         far_motif,
         far_motif_small,
         awareness,
+        regimes,
         before_and_after,
         typed_edges,
         nci1,
