@@ -1,7 +1,7 @@
 """Launchers of several processes: as many as the config says meet, any other number is refused, once, by the first."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -40,8 +40,9 @@ ONE = {
 
 
 @pytest.fixture
-def set_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], None]:
-    """Set the variables of a launcher, and no others."""
+def set_by(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[dict[str, str]], None]]:
+    """Set the variables of a launcher, and no others; what is set because of them ends with the test."""
+    before = dict(os.environ)
 
     def launch(variables: dict[str, str]) -> None:
         for name in VARIABLES:
@@ -49,7 +50,9 @@ def set_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], None]:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
 
-    return launch
+    yield launch
+    os.environ.clear()
+    os.environ |= before
 
 
 @pytest.mark.parametrize("words", [(), ("trainer.devices=3",), ("-m", "seed=0,1")], ids=["run", "three", "sweep"])
