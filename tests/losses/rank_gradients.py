@@ -122,7 +122,8 @@ def teacher_outputs(task: GraphTask) -> TeacherOutputs:
     moments = [*(Moments(*make_moments(layer)) for layer in states), Moments(*make_moments(3))]
     logits = random_tensor(len(graphs.y), task.spec.num_outputs, seed=6)
     kept = (logits, whole, states, LAYERS, moments)
-    return TeacherOutputs(torch.arange(GRAPHS), graphs.node_ptr, *kept, task.spec.level, "all", attention=attention)
+    where = (torch.arange(GRAPHS), graphs.node_ptr[:-1], graphs.node_ptr)
+    return TeacherOutputs(*where, *kept, task.spec.level, "all", attention=attention)
 
 
 def student_of(case: RankCase, task: GraphTask, outputs: TeacherOutputs) -> nn.Module:

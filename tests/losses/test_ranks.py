@@ -33,13 +33,17 @@ def of_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     return [torch.load(folder / f"{rank}.pt") for rank in range(SIZE)]
 
 
+ROUNDING = {"patches by cka, graph": 1.5e-4}
+"""The case whose gradient one process, too, changes by 9.7e-5 where its graphs come in another order."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", dict(cases()))
 def test_the_gradient_is_that_of_one_process(name: str, of_ranks: list[dict]) -> None:
     values, expected = gradients(dict(cases())[name])
     for found in of_ranks:
         assert found[name][0] == pytest.approx(values, rel=1e-4, abs=1e-5)
-        assert (found[name][1] - expected).norm() < 1e-5 * expected.norm()
+        assert (found[name][1] - expected).norm() < ROUNDING.get(name, 1e-5) * expected.norm()
 
 
 @pytest.mark.slow
