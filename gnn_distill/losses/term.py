@@ -128,15 +128,8 @@ class MeanLoss:
 
 
 @dataclass(frozen=True)
-class MeanOverTeachers:
+class MeanOverTeachers(MeanLoss):
     """The mean of the same loss of each of several teachers, with a map of its own for each."""
-
-    losses: Sequence[Loss]
-
-    @property
-    def requires(self) -> Requires:
-        """What any of them reads."""
-        return reduce(or_, (loss.requires for loss in self.losses))
 
     def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Float[Tensor, ""]:
         rows = (teacher, *teacher.further)

@@ -110,8 +110,7 @@ def read_outputs(
     taught, measured = None, [Moments(*pair) for pair in state["moments"]]
     if plan.outputs.visible == "train" and level == "node":
         taught = places(task.graphs.node_ptr, ids, task.splits.train)
-        of_taught = moments_of_rows if "layers" in state else lambda states, rows: Moments.of(states[rows])
-        measured[: len(state["nodes"])] = (of_taught(states, taught) for states in state["nodes"].values())
+        measured[: len(state["nodes"])] = (moments_of_rows(states, taught) for states in state["nodes"].values())
     foreign = None
     if plan.settings.control == "shuffled":
         logits, kind, seed = state["logits"], task.spec.kind, plan.recipe.seed

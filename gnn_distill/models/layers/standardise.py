@@ -55,7 +55,7 @@ class RunningMoments:
 
 
 def moments_of_rows(states: Float[Tensor, "row channel"], rows: Int[Tensor, " picked"]) -> Moments:
-    """Those of some rows of a memory map, read in blocks."""
+    """Those of some rows, which may be in a memory map, read in blocks."""
     running = RunningMoments()
     for block in rows.split(65536):
         running.add(states[block])
