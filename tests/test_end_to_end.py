@@ -133,6 +133,15 @@ def test_the_terminal_shows_the_result(mutag: Path) -> None:
     assert "\x1b" not in told
 
 
+def test_what_the_student_is_asked_is_said_and_kept(mutag: Path) -> None:
+    weights, rows = summary_of(mutag / "run")["objective"], read_metrics(mutag / "run")["student"]
+    for name, weight in weights.items():
+        values, weighted = rows[f"train/{name}"], rows[f"train/{name}.weighted"]
+        assert [weight * value for value in values] == pytest.approx(weighted, rel=1e-5)
+    terms = " + ".join(f"{weight:g} {name}" for name, weight in weights.items())
+    assert f"objective: {terms} (loss=micro_macro alignment=all)" in (mutag / "told").read_text()
+
+
 def test_another_weight_finds_teacher_and_signals(mutag: Path, on_mutag: Callable, tmp_path: Path) -> None:
     told = on_mutag("loss.weights.micro=0.5", store=mutag / "store")
     assert next(line for line in told.splitlines() if line.startswith("Found in")).endswith(

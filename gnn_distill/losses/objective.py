@@ -72,6 +72,11 @@ class Objective(nn.Module):
         return reduce(or_, (term.requires for term in self.terms.values()), Requires())
 
     @property
+    def weights(self) -> dict[str, float]:
+        """Each term's weight where no schedule lowers it."""
+        return {name: term.weight for name, term in self.terms.items()}
+
+    @property
     def settled(self) -> float:
         """Share of the training after which no weight changes."""
         return max((settles(term.ramp) for term in self.terms.values()), default=0.0)

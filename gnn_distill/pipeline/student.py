@@ -45,6 +45,8 @@ def train_student(
     teacher: whose head it uses again where alignment.reuse_head asks for that; role: what its epochs are recorded as.
     """
     student, objective = student_and_objective(runtime, task, task_loss, outputs, config, teacher, role)
+    if role == "student":
+        announce_objective(runtime, objective, config)
     if objective.requires.distances:
         encodings = with_distances(runtime, task, encodings)
     # What no term requires is not gathered.
@@ -86,6 +88,14 @@ def student_and_objective(
         structure = NoStructure(config.trainer.sampler)
     further = [other.shape() for other in outputs.further] if outputs else []
     return student, Objective(task_loss, config.loss, config.alignment, shape, widths, structure, further)
+
+
+def announce_objective(runtime: Runtime, objective: Objective, config: TrainConfig) -> None:
+    """Say and keep what the student is asked for: which depends on the data, the teacher and the student chosen."""
+    terms = " + ".join(f"{weight:g} {name}" for name, weight in objective.weights.items())
+    chosen = f"loss={config.loss.name} alignment={config.alignment.name}"
+    runtime.console.say(f"objective: {terms}" + (f" ({chosen})" if objective.projectors else ""))
+    runtime.directory.remember(objective=objective.weights)
 
 
 def untaught(config: TrainConfig) -> TrainConfig:

@@ -79,6 +79,7 @@ def summarise(
             "sizes": split_sizes(task),
         },
         "visibility": {"setting": task.setting, "signals_on": made.outputs.visible if made.outputs else None},
+        "objective": directory.facts.get("objective"),
         "control": describe_control(config.teacher, made.outputs),
         "data": task.fingerprint,
         "shared_molecules": task.shared,

@@ -94,6 +94,8 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
         if role in summary:
             count = f"{summary['parameters'][role]:,} parameters"
             yield role.capitalize(), ", ".join([run.config.get(role, {}).get("name", ""), count]).removeprefix(", ")
+    if weights := summary.get("objective"):
+        yield "Objective", " + ".join(f"{weight:g} {name}" for name, weight in weights.items())
     yield "Seed", str(summary.get("seed", run.config.get("seed", "")))
     if summary.get("teachers"):
         yield "Each teacher", ", ".join(_each_teacher(run))
