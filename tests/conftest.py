@@ -61,7 +61,8 @@ def gnn_distill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs in this process draw no learning curves, which take longer than a small run itself."""
-    from gnn_distill.pipeline import run
+    """Runs in this process draw no learning curves and fit no forests, which take longer than a small run itself."""
+    from gnn_distill.pipeline import floors, run
 
     monkeypatch.setattr(run, "learning_curves", lambda *_: [])
+    monkeypatch.setattr(floors, "_is_quick", lambda *_: False)

@@ -102,7 +102,7 @@ def test_every_teacher_teaches_every_student(
         kwargs = f"{{features:{FEATURES[data]},outputs:{OUTPUTS[data]},pooled:{str(data == 'mutag').lower()}}}"
         words += [f"teacher.target={__name__}.OwnGNN", f"teacher.kwargs={kwargs}"]
     status, out, err = gnn_distill(
-        *("train", *words, "trainer.max_epochs=1", "pretrain.max_epochs=1", "tracker=none"),
+        *("train", *words, "trainer.max_epochs=1", "pretrain.max_epochs=1", "tracker=none", "floors=none"),
         *("trainer.threads=1", "trainer.accelerator=cpu"),
         *(f"paths.mirror={mirror}", f"paths.data={folders / 'data'}", f"paths.store={folders / 'store'}"),
         "hydra.run.dir=run",

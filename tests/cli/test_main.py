@@ -305,6 +305,7 @@ def test_help_and_a_typo_in_a_shell(tmp_path: Path):
     assert (answer.returncode, answer.stderr) == (1, f"gnn-distill datasets: {told}\n")
 
 
+@pytest.mark.slow
 def test_runs_in_a_shell_share_one_teacher(tmp_path: Path):
     first = shell("train", *SMALL, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
