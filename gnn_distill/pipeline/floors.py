@@ -20,7 +20,8 @@ from gnn_distill.training.console import Console
 from gnn_distill.training.metrics import is_better
 
 MOST_GRAPHS, MOST_NODES = 5_000, 10_000
-"""Labelled training examples that a floor is fitted to; a sample of them where there are more."""
+"""Labelled training examples that a floor is fitted to, and validation nodes that a penalty is chosen on; a sample of
+them where there are more."""
 MOST_VALUES, MOST_EDGES = 200_000_000, 20_000_000
 """Features and edges of all nodes; with more there is no floor but the constant."""
 CHUNK = 5_000
@@ -124,7 +125,7 @@ def _forest(task: GraphTask, seed: int) -> dict[str, Float[Tensor, "examples out
     from gnn_distill.models.floors.bags import bags
     from gnn_distill.models.floors.forests import MOST_FORESTS, forest_predictions, number_of_forests
 
-    fitted = _sample(task, MOST_GRAPHS)
+    fitted = _sample(task, task.splits.train, MOST_GRAPHS)
     y, asked = task.graphs.y[fitted].numpy(), torch.cat([task.splits.val, task.splits.test])
     if not 0 < number_of_forests(y) <= MOST_FORESTS:
         return {}
@@ -142,22 +143,23 @@ def _forest(task: GraphTask, seed: int) -> dict[str, Float[Tensor, "examples out
 def _linear(task: GraphTask) -> dict[str, Float[Tensor, "examples outputs"]]:
     """Logistic or ridge regression of nodes on their features, and on these smoothed twice over the graph."""
     import numpy as np
-    from scipy.sparse import csr_array
 
-    from gnn_distill.models.floors.linear import linear_predictions, node_features, smoothing
+    from gnn_distill.models.floors.linear import Columns, linear_predictions, node_features, smoothing
 
-    spec, splits, fitted = task.spec, task.splits, _sample(task, MOST_NODES)
+    spec, splits = task.spec, task.splits
+    fitted, asked = _sample(task, splits.train, MOST_NODES), _sample(task, splits.val, MOST_NODES)
     x, smooth = node_features(task.graphs, spec.node_features), smoothing(task.graphs)
-    y, of_val = task.graphs.y[fitted].double().numpy(), task.graphs.y[splits.val]
-    kinds: dict[str, Callable[[Int[Tensor, " rows"]], csr_array]] = {
+    once = smooth @ x
+    y, of_val = task.graphs.y[fitted].double().numpy(), task.graphs.y[asked]
+    kinds: dict[str, Callable[[Int[Tensor, " rows"]], Columns]] = {
         "features": lambda rows: x[rows.numpy()],
-        "smoothed": lambda rows: (smooth[rows.numpy()] @ smooth) @ x,
+        "smoothed": lambda rows: smooth[rows.numpy()] @ once,
     }
     predictions = {}
     for name, read in kinds.items():
-        val = read(splits.val)
+        val = read(asked)
 
-        def score(predict: Callable, val: csr_array = val) -> float:
+        def score(predict: Callable, val: Columns = val) -> float:
             values = torch.from_numpy(predict(val)).float()
             logits = in_task_units(values, spec, spec.kind != "regression", original=True)
             return measured(task, logits, of_val)[spec.metric] * (1 if spec.higher_is_better else -1)
@@ -168,9 +170,9 @@ def _linear(task: GraphTask) -> dict[str, Float[Tensor, "examples outputs"]]:
     return predictions
 
 
-def _sample(task: GraphTask, most: int) -> Int[Tensor, " fitted"]:
-    """Training examples with a label, at most `most` of them, the same ones every time."""
-    known = task.splits.train[~task.graphs.y[task.splits.train].isnan().all(1)]
+def _sample(task: GraphTask, part: Int[Tensor, " examples"], most: int) -> Int[Tensor, " some"]:
+    """Examples of a part that have a label, at most `most` of them, the same ones every time."""
+    known = part[~task.graphs.y[part].isnan().all(1)]
     if len(known) <= most:
         return known
     return known[torch.randperm(len(known), generator=torch.Generator().manual_seed(0))[:most].sort().values]

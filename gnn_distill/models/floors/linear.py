@@ -13,12 +13,16 @@ from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import Features, TaskSpec
 from gnn_distill.models.floors.forests import of_all_classes
 
+Columns = csr_array | np.ndarray
+"""Features [examples, columns]."""
+DENSE = 0.2
+"""Share of features that are not 0 from which they are kept as a plain array."""
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)
 """Inverse strengths of the penalty, of which the best on validation is kept."""
 MOST_ITERATIONS = 100
 
 
-def node_features(graphs: PackedGraphs, features: Features) -> csr_array:
+def node_features(graphs: PackedGraphs, features: Features) -> Columns:
     """[nodes, columns]: continuous ones as models read them, categorical ones one-hot."""
     if features.kind == "categorical":
         offsets = np.cumsum([0, *features.sizes[:-1]])
@@ -28,7 +32,7 @@ def node_features(graphs: PackedGraphs, features: Features) -> csr_array:
     x = graphs.x.numpy().astype(np.float32)
     if features.mean:
         x = (x - np.array(features.mean, np.float32)) / np.array(features.std, np.float32)
-    return csr_array(x)
+    return csr_array(x) if np.count_nonzero(x) < DENSE * x.size else x
 
 
 def smoothing(graphs: PackedGraphs) -> csr_array:
@@ -41,11 +45,11 @@ def smoothing(graphs: PackedGraphs) -> csr_array:
 
 
 def linear_predictions(
-    train: csr_array,
+    train: Columns,
     y: Float[np.ndarray, "taught targets"],
     spec: TaskSpec,
-    score: Callable[[Callable[[csr_array], Float[np.ndarray, "examples outputs"]]], float],
-) -> Callable[[csr_array], Float[np.ndarray, "examples outputs"]]:
+    score: Callable[[Callable[[Columns], Float[np.ndarray, "examples outputs"]]], float],
+) -> Callable[[Columns], Float[np.ndarray, "examples outputs"]]:
     """A function from features [examples, columns] to probabilities, or values in original units.
 
     Every target is fitted to the examples whose label is known. `score` says of such a function how good it is on
@@ -56,7 +60,7 @@ def linear_predictions(
     return candidates[int(np.argmax(scores))]
 
 
-def _fitted(train: csr_array, y: np.ndarray, spec: TaskSpec, strength: float) -> Callable[[csr_array], np.ndarray]:
+def _fitted(train: Columns, y: np.ndarray, spec: TaskSpec, strength: float) -> Callable[[Columns], np.ndarray]:
     models = []
     for column in y.T:
         known = ~np.isnan(column)
@@ -71,7 +75,7 @@ def _fitted(train: csr_array, y: np.ndarray, spec: TaskSpec, strength: float) ->
                 model = LogisticRegression(C=strength, max_iter=MOST_ITERATIONS)
                 models.append(model.fit(train[known], column[known].astype(int)))
 
-    def predict(x: csr_array) -> np.ndarray:
+    def predict(x: Columns) -> np.ndarray:
         if spec.kind == "regression":
             return np.stack([np.zeros(x.shape[0]) if one is None else one.predict(x) for one in models], axis=1)
         if spec.kind == "multiclass":
@@ -81,9 +85,7 @@ def _fitted(train: csr_array, y: np.ndarray, spec: TaskSpec, strength: float) ->
     return predict
 
 
-def _shares(
-    model: LogisticRegression | np.ndarray, x: csr_array, classes: int
-) -> Float[np.ndarray, "examples classes"]:
+def _shares(model: LogisticRegression | np.ndarray, x: Columns, classes: int) -> Float[np.ndarray, "examples classes"]:
     """Probabilities; of a target of which one class was seen that class, of one without any label all alike."""
     if isinstance(model, LogisticRegression):
         return of_all_classes(model.predict_proba(x), model.classes_, classes)
