@@ -75,7 +75,8 @@ class TaskLoss(nn.Module):
         if self.kind != "regression":
             return y
         if y.dtype == torch.double:
-            mean, std = self._moments.to(y.device)
+            self._moments = self._moments.to(y.device)  # once: a copy in every step would be waited for
+            mean, std = self._moments
             return ((y - mean) / std).float()
         return (y - self.mean) / self.std
 

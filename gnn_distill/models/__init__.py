@@ -6,6 +6,7 @@ from gnn_distill.config.plugins import function_of
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.student import StudentConfig
 from gnn_distill.config.schema.teacher import TeacherConfig
+from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.subgraphs.patching import Patching, patching_of
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError
@@ -44,6 +45,14 @@ def _check_own(
         raise
     except Exception:  # graphs of three nodes may be too small for it; real data will show its errors
         return
+
+
+def find_derived(model: nn.Module, batch: GraphBatch) -> None:
+    """Find in a batch, on the host, all that the parts of a model read of it beside its fields."""
+    for part in model.modules():
+        if hasattr(part, "derives"):
+            for derived in part.derives(batch):
+                derived(batch)
 
 
 def count_parameters(model: nn.Module) -> int:

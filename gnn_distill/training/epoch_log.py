@@ -32,6 +32,10 @@ class EpochLog:
         """Whether the last step was sound. Waits for a GPU."""
         return bool(self._sound[-1])
 
+    def not_sound(self) -> Tensor:
+        """1.0 where the last step was not sound, else 0.0, still on its device: a fused optimizer skips such a step."""
+        return (~self._sound[-1]).float()
+
     def unsound(self) -> list[int]:
         """Indices of the steps that were not sound."""
         return [step for step, sound in enumerate(torch.stack(self._sound).tolist()) if not sound]

@@ -29,20 +29,17 @@ class PathSteps:
 
 
 def walk_back(batch: GraphBatch, kinds: Int[Tensor, " edges"], hops: int) -> PathSteps:
-    """The last `hops` edges of the shortest path between any two nodes, of parallel edges the first.
-
-    On a GPU this synchronises three times for the number of paths.
-    """
+    """The last `hops` edges of the shortest path between any two nodes, of parallel edges the first; on the host."""
     size, edges = batch.max_nodes, len(kinds)
-    places, device = batch.num_graphs * size**2, kinds.device
-    columns = torch.arange(size, device=device)
+    places = batch.num_graphs * size**2
+    columns = torch.arange(size)
     length = batch.spd.clamp(max=min(hops, UNREACHABLE)).masked_fill(batch.predecessors == columns, 0).view(-1)
     pairs = length.nonzero().view(-1)
     length, order = length.index_select(0, pairs).sort(descending=True)
     pairs = pairs.index_select(0, order)
     longer = len(pairs) - torch.bincount(length, minlength=hops + 1).cumsum(0)
-    first = torch.full((places,), edges, device=device)
-    first.scatter_reduce_(0, batch.edge_dense_index, torch.arange(edges, device=device), "amin")
+    first = torch.full((places,), edges)
+    first.scatter_reduce_(0, batch.edge_dense_index, torch.arange(edges), "amin")
     # Indices that are gathered repeatedly fit in 32 bits, which halves the traffic.
     joining = F.pad(kinds, (0, 1)).int().index_select(0, first)
     before = batch.predecessors.reshape(-1).int()
