@@ -10,7 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from gnn_distill.config.schema.objective import MicroConfig
-from gnn_distill.data.batching import Derived, GraphBatch
+from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.derived import Derived
 from gnn_distill.data.packed import pointers
 from gnn_distill.data.sparse_matrix import Rows
 from gnn_distill.losses.prepare import at_least_single, unit

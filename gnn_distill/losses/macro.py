@@ -11,7 +11,8 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig, MacroConfig
-from gnn_distill.data.batching import Derived, GraphBatch
+from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.derived import Derived
 from gnn_distill.data.encodings.distances import UNREACHABLE
 from gnn_distill.losses.contrast import ToAnchors
 from gnn_distill.losses.prepare import pad, prepare, unit

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from gnn_distill.config.schema.objective import AlignmentConfig
-from gnn_distill.data.batching import Derived
+from gnn_distill.data.derived import Derived
 from gnn_distill.errors import UserError
 from gnn_distill.losses.graph_lookups import Structure
 from gnn_distill.losses.task import TaskLoss

@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from gnn_distill.config.schema.objective import AlignmentConfig
-from gnn_distill.data.batching import Derived, GraphBatch
+from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.derived import Derived
 from gnn_distill.losses.prepare import class_index, means_of
 from gnn_distill.losses.projectors import Projectors, Target
 from gnn_distill.losses.task import TaskLoss
@@ -181,26 +182,15 @@ class ClassRows:
 
     rows: Rows
     task_loss: TaskLoss
-    classes: Derived
-    """Finds the `class_index` of a batch's examples."""
-
-    @classmethod
-    def of(cls, rows: Rows, task_loss: TaskLoss) -> "ClassRows":
-        """Those of the task's classes."""
-
-        def classes(batch: GraphBatch) -> tuple[Tensor, Tensor]:
-            return class_index(task_loss.classes(batch.examples(batch.y)))
-
-        return cls(rows, task_loss, Derived("classes", classes))
 
     @property
     def requires(self) -> Requires:
-        return self.rows.requires | Requires(derived=frozenset({self.classes}))
+        return self.rows.requires | Requires(derived=frozenset({self.task_loss.class_index}))
 
     def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Sides:
         student, states = (batch.examples(rows) for rows in self.rows(out, batch, teacher))
         if batch.share is None:
-            index, count = self.classes(batch)
+            index, count = self.task_loss.class_index(batch)
         else:
             label = self.task_loss.classes(batch.examples(batch.y))
             student, states, label = whole_examples(student, states, label, batch)
@@ -259,7 +249,7 @@ def graph_rows(
     nodes = node_rows(projectors, name, projection, raw=raw)
     if among == "clusters":
         return PooledRows(nodes, projectors.operator("cluster", align))
-    return ClassRows.of(nodes, projectors.task_loss)
+    return ClassRows(nodes, projectors.task_loss)
 
 
 def subgraph_rows(

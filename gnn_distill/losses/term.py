@@ -11,7 +11,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gnn_distill.config.schema.objective import Ramp
-from gnn_distill.data.batching import Derived, GraphBatch
+from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.derived import Derived
 from gnn_distill.data.packed import moved
 from gnn_distill.models.representations import Representations
 

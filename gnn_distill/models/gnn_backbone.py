@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.teacher import TeacherConfig
-from gnn_distill.data.batching import ADJACENCY, Derived, GraphBatch
+from gnn_distill.data.batching import ADJACENCY, GraphBatch
+from gnn_distill.data.derived import Derived
 from gnn_distill.data.sparse_matrix import SparseMatrix
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.layers.encoders import FeatureEncoder, StructuralEncoder

@@ -8,7 +8,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gnn_distill.config.schema.objective import AlignmentConfig, BaselineConfig, LossConfig
-from gnn_distill.data.batching import ROW_EDGES, Derived, GraphBatch
+from gnn_distill.data.batching import ROW_EDGES, GraphBatch
+from gnn_distill.data.derived import Derived
 from gnn_distill.data.subgraphs.subgraphs import batch_walks
 from gnn_distill.losses.alignment import align_mse
 from gnn_distill.losses.macro import graph_relation_pkt

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.cpu import Linear
-from gnn_distill.data.batching import Derived, GraphBatch
+from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.derived import Derived
 from gnn_distill.data.encodings.distances import UNREACHABLE
 from gnn_distill.data.task import Features
 from gnn_distill.models.layers.path_sums import PathSteps, sums_along, walk_back

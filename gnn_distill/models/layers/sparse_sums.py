@@ -7,7 +7,8 @@ from torch import Tensor
 from torch_geometric.nn import GCNConv, GINConv, SAGEConv
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 
-from gnn_distill.data.batching import Derived, GraphBatch
+from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.derived import Derived
 from gnn_distill.data.sparse_matrix import SparseMatrix
 
 WeightedEdges = tuple[Tensor, Tensor]

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from gnn_distill.config.capabilities import Capabilities
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.student import StudentConfig
-from gnn_distill.data.batching import Derived, GraphBatch
+from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.derived import Derived
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.layers.encoders import FeatureEncoder, StructuralEncoder
 from gnn_distill.models.layers.message_passing import local_layer, reads_edges

@@ -8,7 +8,8 @@ from torch_geometric.nn.conv.gcn_conv import gcn_norm
 from gnn_distill.config.capabilities import Capabilities
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.student import StudentConfig
-from gnn_distill.data.batching import Derived, GraphBatch
+from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.derived import Derived
 from gnn_distill.data.sparse_matrix import SparseMatrix
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.layers.encoders import FeatureEncoder, StructuralEncoder
