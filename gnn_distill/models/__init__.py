@@ -1,5 +1,8 @@
 """Teachers and students: every model maps a GraphBatch to Representations."""
 
+from typing import Any
+
+import torch
 from torch import nn
 
 from gnn_distill.config.plugins import function_of
@@ -45,6 +48,16 @@ def _check_own(
         raise
     except Exception:  # graphs of three nodes may be too small for it; real data will show its errors
         return
+
+
+def compile_for_all_shapes(model: nn.Module, whole: bool = True, **options: Any) -> None:
+    """Compile a model's forward pass, in place, for batches of any shape; `whole`: without a break into several graphs.
+
+    options: further ones of torch.compile. Names of parameters stay as they are.
+    """
+    # Sizes that happen to be equal in the first batch, as those of graphs and of classes, are not so in others.
+    torch.fx.experimental._config.use_duck_shape = False
+    model.compile(fullgraph=whole, dynamic=True, **options)
 
 
 def find_derived(model: nn.Module, batch: GraphBatch) -> None:

@@ -121,7 +121,7 @@ def test_graphs_without_edges_have_paths_without_bias() -> None:
 def test_sums_along_paths_and_their_gradients(kinds: int) -> None:
     values = torch.randn(kinds, 3, 2, requires_grad=True, dtype=torch.double)
     steps = [torch.randint(kinds, (length,), dtype=torch.int32) for length in (200, 90)]
-    sums = sums_along(PathSteps(torch.arange(200), torch.ones(200), steps), values)
+    sums = sums_along(PathSteps.of(torch.arange(200), torch.ones(200), steps), values)
     plain = values[steps[0], 0].index_add(0, torch.arange(90), values[steps[1], 1])
     torch.testing.assert_close(sums, plain)
     weights = torch.randn(200, 2, dtype=torch.double)

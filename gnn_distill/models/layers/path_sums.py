@@ -24,8 +24,23 @@ class PathSteps:
     """Index of each path in [B * M * M]: row its start, column its end."""
     hops: Int[Tensor, " paths"]
     """Number of edges of each path."""
-    steps: list[Int[Tensor, " still_walking"]]
-    """`kinds` of the n-th edges from the end, for all paths with at least n edges."""
+    kinds: Int[Tensor, " steps"]
+    """`kinds` of the n-th edges from the end, for all paths with at least n edges, for n = 1, 2, …"""
+    rows: Int[Tensor, " steps"]
+    """The path of each."""
+    places: Int[Tensor, " steps"]
+    """n − 1 of each."""
+    counts: tuple[int, ...]
+    """Number of paths with at least n edges."""
+
+    @classmethod
+    def of(cls, pairs: Tensor, hops: Tensor, steps: list[Int[Tensor, " still_walking"]]) -> "PathSteps":
+        """From the kinds of each n, on the host."""
+        counts = tuple(map(len, steps))
+        none = [torch.empty(0, dtype=torch.int32)]
+        rows = torch.cat(none + [torch.arange(count, dtype=torch.int32) for count in counts])
+        places = torch.cat(none + [torch.full((count,), place, dtype=torch.int32) for place, count in enumerate(counts)])
+        return cls(pairs, hops, torch.cat(none + steps), rows, places, counts)
 
 
 def walk_back(batch: GraphBatch, kinds: Int[Tensor, " edges"], hops: int) -> PathSteps:
@@ -52,12 +67,16 @@ def walk_back(batch: GraphBatch, kinds: Int[Tensor, " edges"], hops: int) -> Pat
         source = before.index_select(0, row[:count] + here[:count])
         steps.append(joining.index_select(0, (graph[:count] + here[:count]).add_(source, alpha=size)))
         here = source
-    return PathSteps(pairs, length, steps)
+    return PathSteps.of(pairs, length, steps)
 
 
 def sums_along(paths: PathSteps, values: Float[Tensor, "kind hop head"]) -> Float[Tensor, "path head"]:
     """Σ_n values[kind of the n-th edge from the end, n] of every path."""
-    return Sums.apply(values, *paths.steps) if paths.steps else values.new_zeros(0, values.size(2))
+    if values.device.type != "cpu" or torch.compiler.is_compiling():  # one sum for all n, whatever their number
+        steps = values.flatten(0, 1).index_select(0, paths.kinds * values.size(1) + paths.places)
+        return values.new_zeros(len(paths.pairs), values.size(2)).index_add(0, paths.rows, steps)
+    steps = paths.kinds.split(paths.counts)
+    return Sums.apply(values, *steps) if steps else values.new_zeros(0, values.size(2))
 
 
 class Sums(torch.autograd.Function):
