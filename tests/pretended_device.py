@@ -5,14 +5,14 @@ Tensors have shapes and a device and no numbers. What needs a number (`.item()`,
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
@@ -35,10 +35,15 @@ class Pretended:
         self.device = torch.device(NAME, 0)
         self._mode, self._there = mode, {}
 
+    def on_host(self) -> AbstractContextManager:
+        """Within it tensors have numbers as ever."""
+        return _disable_current_modes()
+
     def tensor(self, tensor: Tensor) -> Tensor:
         """Its shape and type alone; the same tensor is the same there."""
         if id(tensor) not in self._there:
-            made = self._mode.from_tensor(tensor).detach().to(self.device)
+            with _disable_current_modes(), self._mode:
+                made = self._mode.from_tensor(tensor).detach().to(self.device)
             made = nn.Parameter(made) if isinstance(tensor, nn.Parameter) else made
             self._there[id(tensor)] = (made.requires_grad_(tensor.requires_grad), tensor)
         return self._there[id(tensor)][0]

@@ -28,6 +28,9 @@ class EpochLog:
         self._sound.append(torch.isfinite(loss) & torch.isfinite(norms).all())
         self._ids.append(batch.graph_ids)
 
+    def __len__(self) -> int:
+        return len(self._sound)
+
     def sound(self) -> bool:
         """Whether the last step was sound. Waits for a GPU."""
         return bool(self._sound[-1])

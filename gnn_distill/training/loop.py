@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from statistics import median
 from typing import Any
 
 import torch
@@ -44,6 +45,10 @@ class FitResult:
     """The epochs whose mean weights the model holds; mostly one."""
     resumed: int = 0
     """The epoch after which an earlier process stopped; 0: none did."""
+    steps_per_second: float | None = None
+    """Median over the epochs that this process trained, with loading and without validation; None: it had none."""
+    throughput: dict[str, float] | None = None
+    """What `throughput` found of the student."""
     parts: int = 1
     """Number of parts into which batches were split for want of memory."""
 
@@ -130,7 +135,7 @@ def fit(
         recorder.on_resume(state["history"])
     else:
         checkpointer.save(whole(), last=False)
-    resumed = state["epoch"]
+    resumed, rates = state["epoch"], []
 
     for epoch in range(resumed + 1, 1 if state["ended"] else max_epochs + 1):
         # --- train ---
@@ -162,6 +167,7 @@ def fit(
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         skipped = log.unsound()
+        rates.append(len(log) / (time.perf_counter() - epoch_started))
         if skipped and (not skips or log.all_unsound()):
             raise divergence(epoch, log, log.not_finite(skipped[0]), optim, checkpointer)
 
@@ -185,7 +191,7 @@ def fit(
 
     selection.load_into(plain, model, (batch for _, batch, _ in loader.train(max_epochs + 1)))
     best_epoch, selected = state["best_epoch"], selection.epochs(state["best_epoch"], state["epoch"])
-    return FitResult(best_epoch, state["best"], state["history"], selected, resumed)
+    return FitResult(best_epoch, state["best"], state["history"], selected, resumed, median(rates) if rates else None)
 
 
 def find_beside(

@@ -39,8 +39,8 @@ class PathSteps:
         counts = tuple(map(len, steps))
         none = [torch.empty(0, dtype=torch.int32)]
         rows = torch.cat(none + [torch.arange(count, dtype=torch.int32) for count in counts])
-        places = torch.cat(none + [torch.full((count,), place, dtype=torch.int32) for place, count in enumerate(counts)])
-        return cls(pairs, hops, torch.cat(none + steps), rows, places, counts)
+        places = [torch.full((count,), place, dtype=torch.int32) for place, count in enumerate(counts)]
+        return cls(pairs, hops, torch.cat(none + steps), rows, torch.cat(none + places), counts)
 
 
 def walk_back(batch: GraphBatch, kinds: Int[Tensor, " edges"], hops: int) -> PathSteps:
