@@ -6,7 +6,6 @@ Tensors have shapes and a device and no numbers. What needs a number (`.item()`,
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -22,10 +21,8 @@ T = TypeVar("T")
 NAME = "pretended"
 
 
-@cache
-def _register() -> None:
-    """Once per process."""
-    _setup_privateuseone_for_python_backend(NAME)
+# Autograd counts devices at the first backward pass of a process: tests are collected, and this is imported, before.
+_setup_privateuseone_for_python_backend(NAME)
 
 
 class Pretended:
@@ -76,7 +73,6 @@ class _NoCopies(TorchDispatchMode):
 @contextmanager
 def pretended_device() -> Iterator[Pretended]:
     """Within it there is such a device."""
-    _register()
     with FakeTensorMode() as mode:
         yield Pretended(mode)
 

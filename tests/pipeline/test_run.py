@@ -90,8 +90,8 @@ def test_beside_a_student_taught_without_labels_the_one_alone_has_them(gnn_disti
 def test_a_compiled_student_trains_and_is_another_run(gnn_distill: Callable, tmp_path: Path) -> None:
     summaries = []
     for word in ("true", "false"):
-        assert gnn_distill(*SMALL, f"trainer.compile={word}", f"hydra.run.dir={word}")[::2] == (0, "")
-        summaries.append(json.loads((tmp_path / word / "summary.json").read_text()))
+        assert gnn_distill(*SMALL, f"trainer.compile={word}", f"hydra.run.dir=compile_{word}")[::2] == (0, "")
+        summaries.append(json.loads((tmp_path / f"compile_{word}" / "summary.json").read_text()))
     one, other = summaries
     assert one["config_hash"] != other["config_hash"]
     assert one["teacher"] == other["teacher"]
