@@ -21,7 +21,7 @@ T = TypeVar("T")
 NAME = "pretended"
 
 
-# Autograd counts devices at the first backward pass of a process: tests are collected, and this is imported, before.
+# For a process of its own: other code takes notice of one, and autograd counts devices at its first backward pass.
 _setup_privateuseone_for_python_backend(NAME)
 
 
