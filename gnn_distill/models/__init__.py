@@ -58,6 +58,13 @@ def compile_for_all_shapes(model: nn.Module, whole: bool = True, **options: Any)
     # Sizes that happen to be equal in the first batch, as those of graphs and of classes, are not so in others.
     torch.fx.experimental._config.use_duck_shape = False
     model.compile(fullgraph=whole, dynamic=True, **options)
+    compiled = model._compiled_call_impl
+
+    def call(batch: GraphBatch, *rest: Any) -> Any:
+        find_derived(model, batch)  # what it needs of numbers is no part of the graph
+        return compiled(batch, *rest)
+
+    model._compiled_call_impl = call
 
 
 def find_derived(model: nn.Module, batch: GraphBatch) -> None:

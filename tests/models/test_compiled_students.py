@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch._dynamo.utils import counters
 
 from gnn_distill.data.batching import GraphBatch, collate
-from gnn_distill.models import compile_for_all_shapes, find_derived
+from gnn_distill.models import compile_for_all_shapes
 
 SHAPES = 50
 FAST = ("graphormer token", "gps gine")
@@ -32,7 +32,6 @@ def step(model: nn.Module, batch: GraphBatch) -> list[Tensor]:
     """Logits and all gradients."""
     model.zero_grad()
     torch.manual_seed(0)  # signs of eigenvectors
-    find_derived(model, batch)
     logits = model(batch).logits
     logits.square().sum().backward()
     return [logits.detach(), *(parameter.grad for parameter in model.parameters() if parameter.grad is not None)]
