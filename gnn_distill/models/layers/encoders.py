@@ -13,7 +13,7 @@ from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.derived import Derived
 from gnn_distill.data.encodings.distances import UNREACHABLE
 from gnn_distill.data.task import Features
-from gnn_distill.models.layers.path_sums import PathSteps, sums_along, walk_back
+from gnn_distill.models.layers.path_sums import FlatSteps, PathSteps, flat_sums, sums_along, walk_back
 
 
 class FeatureEncoder(nn.Module):
@@ -117,16 +117,19 @@ class PathEncoder(nn.Module):
         super().__init__()
         self.hops, self.num_heads = hops, num_heads
         self.edges = FeatureEncoder(edge_features, hops * num_heads)
-        self.found = Derived("paths", self._find)
+        self.found, self.flat = Derived("paths", self._find), Derived("steps", self._flatten)
 
     def derives(self, batch: GraphBatch) -> tuple[Derived, ...]:
         """What is found in a batch where it is made."""
-        return (self.found,)
+        return self.found, self.flat
 
     def _find(self, batch: GraphBatch) -> tuple[Tensor, PathSteps]:
         """The distinct edges, and the paths along them."""
         distinct, kinds = self.edges.distinct(batch.edge_attr)
         return distinct, walk_back(batch, kinds, self.hops)
+
+    def _flatten(self, batch: GraphBatch) -> FlatSteps:
+        return FlatSteps.of(self.found(batch)[1].steps)
 
     def forward(self, batch: GraphBatch, before: int = 0) -> Float[Tensor, "head graph query key"]:
         """c_h(i, j), with `before` empty rows and columns before those of nodes (for a graph token).
@@ -135,7 +138,11 @@ class PathEncoder(nn.Module):
         """
         distinct, paths = self.found(batch)
         values = self.edges(distinct).view(-1, self.hops, self.num_heads)
-        mean = sums_along(paths, values) / paths.hops[:, None]
+        if values.device.type != "cpu" or torch.compiler.is_compiling():
+            total = flat_sums(self.flat(batch), len(paths.pairs), values)
+        else:
+            total = sums_along(paths, values)
+        mean = total / paths.hops[:, None]
         # The paths were walked from column (key) to row (query).
         nodes, size = batch.max_nodes, batch.max_nodes + before
         row, query = paths.pairs // nodes, paths.pairs % nodes

@@ -1,7 +1,7 @@
 """Sums along shortest paths between all pairs of nodes of a batch."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -24,23 +24,26 @@ class PathSteps:
     """Index of each path in [B * M * M]: row its start, column its end."""
     hops: Int[Tensor, " paths"]
     """Number of edges of each path."""
+    steps: list[Int[Tensor, " still_walking"]]
+    """`kinds` of the n-th edges from the end, for all paths with at least n edges."""
+
+
+class FlatSteps(NamedTuple):
+    """The same steps one after another, for sums whose code does not depend on the number of hops."""
+
     kinds: Int[Tensor, " steps"]
-    """`kinds` of the n-th edges from the end, for all paths with at least n edges, for n = 1, 2, …"""
     rows: Int[Tensor, " steps"]
     """The path of each."""
     places: Int[Tensor, " steps"]
     """n − 1 of each."""
-    counts: tuple[int, ...]
-    """Number of paths with at least n edges."""
 
     @classmethod
-    def of(cls, pairs: Tensor, hops: Tensor, steps: list[Int[Tensor, " still_walking"]]) -> "PathSteps":
-        """From the kinds of each n, on the host."""
-        counts = tuple(map(len, steps))
+    def of(cls, steps: list[Int[Tensor, " still_walking"]]) -> "FlatSteps":
+        """On the host."""
         none = [torch.empty(0, dtype=torch.int32)]
-        rows = torch.cat(none + [torch.arange(count, dtype=torch.int32) for count in counts])
-        places = [torch.full((count,), place, dtype=torch.int32) for place, count in enumerate(counts)]
-        return cls(pairs, hops, torch.cat(none + steps), rows, torch.cat(none + places), counts)
+        rows = [torch.arange(len(kinds), dtype=torch.int32) for kinds in steps]
+        places = [torch.full_like(kinds, place) for place, kinds in enumerate(steps)]
+        return cls(*(torch.cat(none + parts) for parts in (steps, rows, places)))
 
 
 def walk_back(batch: GraphBatch, kinds: Int[Tensor, " edges"], hops: int) -> PathSteps:
@@ -67,16 +70,18 @@ def walk_back(batch: GraphBatch, kinds: Int[Tensor, " edges"], hops: int) -> Pat
         source = before.index_select(0, row[:count] + here[:count])
         steps.append(joining.index_select(0, (graph[:count] + here[:count]).add_(source, alpha=size)))
         here = source
-    return PathSteps.of(pairs, length, steps)
+    return PathSteps(pairs, length, steps)
 
 
 def sums_along(paths: PathSteps, values: Float[Tensor, "kind hop head"]) -> Float[Tensor, "path head"]:
     """Σ_n values[kind of the n-th edge from the end, n] of every path."""
-    if values.device.type != "cpu" or torch.compiler.is_compiling():  # one sum for all n, whatever their number
-        steps = values.flatten(0, 1).index_select(0, paths.kinds * values.size(1) + paths.places)
-        return values.new_zeros(len(paths.pairs), values.size(2)).index_add(0, paths.rows, steps)
-    steps = paths.kinds.split(paths.counts)
-    return Sums.apply(values, *steps) if steps else values.new_zeros(0, values.size(2))
+    return Sums.apply(values, *paths.steps) if paths.steps else values.new_zeros(0, values.size(2))
+
+
+def flat_sums(steps: FlatSteps, paths: int, values: Float[Tensor, "kind hop head"]) -> Float[Tensor, "path head"]:
+    """The same of as many paths, as one sum for all n."""
+    terms = values.flatten(0, 1).index_select(0, steps.kinds * values.size(1) + steps.places)
+    return values.new_zeros(paths, values.size(2)).index_add(0, steps.rows, terms)
 
 
 class Sums(torch.autograd.Function):
