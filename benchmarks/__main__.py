@@ -27,6 +27,8 @@ PARTS = {
     "throughput": "training, compared with a textbook Graphormer and PyG's GPSConv: graphs per second, matmul rate",
     "distilled": "an epoch with a teacher, compared with one without",
     "losses": "a step of every objective, compared with plain training",
+    "waits": "kernels of a step of every student, and how often a GPU would wait in it",
+    "roofline": "what GPUs could make of a step of a student at best, without having one",
     "memory": "peak memory with a teacher and without",
     "startup": "time from the command to the first training step",
     "graph_scale": "batches, the teacher's outputs and memory by number of graphs, up to half a million",

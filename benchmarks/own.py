@@ -1,13 +1,14 @@
 """Our own training as a contender, with the package's stages and loop."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from benchmarks.flops import training_flops
 from benchmarks.options import Options
@@ -76,7 +77,7 @@ class TimedLoader:
         self.loader, self.task, self.kept = loader, loader.task, kept
         self.clock, self.epochs, self.seconds = CLOCKS[clock], 0, 0.0
 
-    def train(self, epoch: int, extra: Extra) -> Iterator[tuple[float, GraphBatch, Any]]:
+    def train(self, epoch: int, extra: Extra = no_extra) -> Iterator[tuple[float, GraphBatch, Any]]:
         """The batches of the next epoch."""
         self.epochs += 1
         batches = self.loader.train(self.epochs, extra) if self.kept is None else self._with(extra)
@@ -89,6 +90,10 @@ class TimedLoader:
     def eval_batches(self, split: str) -> Iterator[GraphBatch]:
         """Batches of all examples of a split."""
         return self.loader.eval_batches(split)
+
+    def validation(self, model: nn.Module) -> Iterable[GraphBatch]:
+        """Batches of the validation split."""
+        return self.loader.validation(model)
 
     def _with(self, extra: Extra) -> Iterator[tuple[float, GraphBatch, Any]]:
         for batch in self.kept:

@@ -82,12 +82,12 @@ def products_by_onednn(enabled: bool) -> Iterator[None]:
         yield
         return
     backend = torch.backends.mkldnn.matmul
-    before = backend.fp32_precision
-    backend.fp32_precision = "bf16"
+    before = backend.fp32_precision, Linear.padded
+    backend.fp32_precision, Linear.padded = "bf16", True
     try:
         yield
     finally:
-        backend.fp32_precision = before
+        backend.fp32_precision, Linear.padded = before
 
 
 @cache
@@ -113,15 +113,13 @@ class Linear(nn.Linear):
     ROWS = 128
     """The number of rows is padded to a multiple of this."""
 
+    padded = False
+    """Whether the caller is within `products_by_onednn`, and that has an effect."""
+
     def forward(self, x: Tensor) -> Tensor:
-        if x.dim() != 2 or not uses_onednn():
+        if x.dim() != 2 or not Linear.padded or x.device.type != "cpu" or torch.compiler.is_compiling():
             return super().forward(x)
         return super().forward(F.pad(x, (0, 0, 0, -len(x) % self.ROWS)))[: len(x)]
-
-
-def uses_onednn() -> bool:
-    """Whether the caller is within `products_by_onednn`, and that has an effect."""
-    return onednn_is_faster() and torch.backends.mkldnn.matmul.fp32_precision == "bf16"
 
 
 def amd_with_avx512() -> bool:

@@ -45,23 +45,23 @@ def test_what_rounds_is_found_and_not_taken(amd: None, monkeypatch: pytest.Monke
     monkeypatch.setattr(torch.Tensor, "__matmul__", lambda a, b: matmul(a.bfloat16(), b.bfloat16()).float())
     assert not kernels.products_are_exact()
     with kernels.products_by_onednn(True):
-        assert not kernels.uses_onednn()
+        assert not kernels.Linear.padded
         assert setting() == before
 
 
 def test_it_is_taken_where_wanted_and_exact(amd: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "products_are_exact", lambda: True)
     with kernels.products_by_onednn(False):
-        assert not kernels.uses_onednn()
+        assert not kernels.Linear.padded
     with kernels.products_by_onednn(True):
-        assert kernels.uses_onednn()
-    assert not kernels.uses_onednn()
+        assert kernels.Linear.padded
+    assert not kernels.Linear.padded
 
 
 def test_other_cpus_are_left_alone(amd: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "amd_with_avx512", lambda: False)
     with kernels.products_by_onednn(True):
-        assert not kernels.uses_onednn()
+        assert not kernels.Linear.padded
 
 
 @pytest.mark.parametrize("rows", [1, 127, 128, 300])
@@ -69,7 +69,7 @@ def test_rows_that_are_filled_up_change_nothing(rows: int, monkeypatch: pytest.M
     layer, x = kernels.Linear(5, 3), torch.randn(rows, 5, requires_grad=True)
     plain = layer(x)
     expected = torch.autograd.grad(plain.square().sum(), [x, *layer.parameters()])
-    monkeypatch.setattr(kernels, "uses_onednn", lambda: True)
+    monkeypatch.setattr(kernels.Linear, "padded", True)
     filled = layer(x)
     torch.testing.assert_close(filled, plain)
     found = torch.autograd.grad(filled.square().sum(), [x, *layer.parameters()])

@@ -101,6 +101,7 @@ def test_a_run_leaves_a_folder_that_tells_all(mutag: Path) -> None:
     assert summary["split"]["sizes"] == {"train": 152, "val": 17, "test": 19}
     assert (summary["seed"], summary["epochs"]) == (5, 3)
     assert summary["best_epoch"] in (1, 2, 3)
+    assert summary["throughput"]["flops_per_second"] > summary["throughput"]["steps_per_second"] > 0
     assert summary["reused"] == {"teacher": False, "signals": False, "encodings": False}
     assert set(summary["seconds"]) >= {"data", "teacher", "signals", "encodings", "student", "evaluation"}
     assert len(summary["config_hash"]) >= 8

@@ -1,15 +1,15 @@
 """Sums over neighbours as sparse matrices."""
 
-import warnings
-
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
+
+from gnn_distill.data.sparse_matrix import SparseMatrix
 
 
 def adjacency(
     kind: str, edge_index: Int[Tensor, "2 edges"], nodes: int, degree: Int[Tensor, " nodes"] | None = None
-) -> Float[Tensor, "node node"]:
+) -> SparseMatrix:
     """`GraphBatch.adjacency` of a graph; degree: of a part of one, as `GraphBatch.degree`."""
     source, target = edge_index
     between = source != target
@@ -24,7 +24,5 @@ def adjacency(
         source, target = (torch.cat([ends[between], loops]) for ends in (source, target))
         weight = torch.cat([weight[between], torch.ones_like(root)]) * root[source] * root[target]
     index = torch.stack([target, source])
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        made = torch.sparse_coo_tensor(index, weight.float(), (nodes, nodes), check_invariants=False)
-        return made.coalesce().to_sparse_csr()
+    made = torch.sparse_coo_tensor(index, weight.float(), (nodes, nodes), check_invariants=False).coalesce()
+    return SparseMatrix.of(*made.indices(), made.values(), (nodes, nodes))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
 from gnn_distill.data.adjacency import adjacency
-from gnn_distill.data.packed import PackedGraphs, gather_ranges, map_tensors, pointers
+from gnn_distill.data.derived import Derived
+from gnn_distill.data.packed import PackedGraphs, gather_ranges, moved, pointers
+from gnn_distill.data.sparse_matrix import SparseMatrix
 
 if TYPE_CHECKING:
     from gnn_distill.data.encodings.structural import StructuralEncodings
@@ -72,6 +74,8 @@ class GraphBatch:
     """Features after 1, 2, … hops, Â^k·x, and Â^k·1 behind them, for students that read nothing else of edges."""
     share: Share | None = None
     """Of several processes: of which batch these graphs are this one's share; None: they are all there are."""
+    derived: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+    """What has been found in the batch, by the names of `Derived`; a changed copy has none of it."""
 
     @property
     def num_examples(self) -> int:
@@ -91,53 +95,37 @@ class GraphBatch:
         """The batch of which this is a share, with the rows of all processes in the order of one."""
         return self if self.share is None else self.share.collate()
 
-    @cached_property
+    @property
     def row_of(self) -> Int[Tensor, " nodes"]:
         """The row of every node among `outputs`; -1 for others."""
-        if self.outputs is None:
-            return torch.arange(len(self.node_rows), device=self.ptr.device)
-        rows = torch.arange(len(self.outputs), device=self.ptr.device)
-        return torch.full_like(self.node_rows, -1).index_copy(0, self.outputs, rows)
+        return _ROW_OF(self)
 
-    @cached_property
+    @property
     def joins_rows(self) -> Bool[Tensor, " edges"]:
         """Whether an edge joins two nodes of `outputs`."""
-        return (self.row_of[self.edge_index] >= 0).all(dim=0)
+        return _JOINS_ROWS(self)
 
-    @cached_property
+    @property
     def row_edges(self) -> Int[Tensor, "2 kept"]:
         """The edges that join two nodes of `outputs`, between their rows."""
-        return self.edge_index if self.outputs is None else self.row_of[self.edge_index[:, self.joins_rows]]
+        return self.edge_index if self.outputs is None else ROW_EDGES(self)
 
-    @cached_property
-    def row_walk(self) -> Float[Tensor, "rows rows"]:
-        """One step of the lazy random walk among the rows: D̃⁻¹Ã, Ã = A + I without directions; sparse, coalesced.
+    @property
+    def row_walk(self) -> SparseMatrix:
+        """One step of the lazy random walk among the rows: D̃⁻¹Ã, Ã = A + I without directions.
 
         Its k-th power is row-stochastic on every node's k-hop ball; `P @ (P @ h)` never forms it.
         """
-        source, target = self.row_edges
-        rows = len(self.wanted(self.node_rows))
-        loops = torch.arange(rows, device=source.device)
-        index = torch.stack([torch.cat([source, target, loops]), torch.cat([target, source, loops])])
-        joined = torch.sparse_coo_tensor(index, torch.ones_like(index[0]), (rows, rows), check_invariants=False)
-        index = joined.coalesce().indices()
-        weights = 1.0 / torch.bincount(index[0], minlength=rows)[index[0]]
-        return torch.sparse_coo_tensor(index, weights, (rows, rows), is_coalesced=True, check_invariants=False)
+        return ROW_WALK(self)
 
-    def adjacency(self, kind: str) -> Float[Tensor, "node node"]:
-        """The sums over neighbours of a convolution as one sparse CSR matrix, row i for the edges into node i.
+    def adjacency(self, kind: str) -> SparseMatrix:
+        """The sums over neighbours of a convolution as one sparse matrix, row i for the edges into node i.
 
         sum: Σ_j h_j; mean: Σ_j h_j / d_i; gcn: Σ_{j or i} h_j / √(d̃_i·d̃_j), d̃ = d + 1, without loops of the graph.
         Of a part of a graph with k_i of d_i edges, sum and gcn weigh each by d_i / k_i and have the whole graph's d, so
         that they estimate its sums without bias, and are exact at nodes with all their edges.
         """
-        if kind not in self._adjacency:
-            self._adjacency[kind] = adjacency(kind, self.edge_index, len(self.node_rows), self.degree)
-        return self._adjacency[kind]
-
-    @cached_property
-    def _adjacency(self) -> dict[str, Tensor]:
-        return {}
+        return ADJACENCY[kind](self)
 
     @property
     def num_graphs(self) -> int:
@@ -164,16 +152,45 @@ class GraphBatch:
         column = self.dense_index[target] - self.batch[target] * self.max_nodes
         return self.dense_index[source] * self.max_nodes + column
 
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> GraphBatch:
+    def to(self, device: torch.device | str) -> GraphBatch:
         """The same batch on another device."""
-        if self.ptr.device == torch.device(device):
-            return self
-        y = self.y.float() if torch.device(device).type == "mps" else self.y  # MPS has no float64
-        return map_tensors(replace(self, y=y), lambda tensor: tensor.to(device, non_blocking=non_blocking))
+        return self if self.ptr.device == torch.device(device) else moved(self, torch.device(device))
 
-    def pin_memory(self) -> GraphBatch:
-        """The same batch in page-locked memory, for copies that do not block."""
-        return map_tensors(self, Tensor.pin_memory)
+
+def _row_of(batch: GraphBatch) -> Int[Tensor, " nodes"]:
+    if batch.outputs is None:
+        return torch.arange(len(batch.node_rows))
+    return torch.full_like(batch.node_rows, -1).index_copy(0, batch.outputs, torch.arange(len(batch.outputs)))
+
+
+def _joins_rows(batch: GraphBatch) -> Bool[Tensor, " edges"]:
+    return (batch.row_of[batch.edge_index] >= 0).all(dim=0)
+
+
+def _row_edges(batch: GraphBatch) -> Int[Tensor, "2 kept"]:
+    return batch.row_of[batch.edge_index[:, batch.joins_rows]]
+
+
+def _row_walk(batch: GraphBatch) -> SparseMatrix:
+    source, target = batch.row_edges
+    rows = len(batch.wanted(batch.node_rows))
+    loops = torch.arange(rows)
+    index = torch.stack([torch.cat([source, target, loops]), torch.cat([target, source, loops])])
+    joined = torch.sparse_coo_tensor(index, torch.ones_like(index[0]), (rows, rows), check_invariants=False)
+    row, column = joined.coalesce().indices()
+    return SparseMatrix.of(row, column, 1.0 / torch.bincount(row, minlength=rows)[row], (rows, rows))
+
+
+def _adjacency(batch: GraphBatch, kind: str) -> SparseMatrix:
+    return adjacency(kind, batch.edge_index, len(batch.node_rows), batch.degree)
+
+
+ADJACENCY = {kind: Derived(kind, partial(_adjacency, kind=kind)) for kind in ("sum", "mean", "gcn")}
+"""By kind."""
+_ROW_OF = Derived("row_of", _row_of)
+_JOINS_ROWS = Derived("joins_rows", _joins_rows)
+ROW_EDGES = Derived("row_edges", _row_edges)
+ROW_WALK = Derived("row_walk", _row_walk)
 
 
 def collate(graphs: PackedGraphs, encodings: StructuralEncodings | None, ids: Int[Tensor, " graphs"]) -> GraphBatch:

@@ -13,15 +13,16 @@ from torch import Tensor, nn
 from gnn_distill import ranks
 from gnn_distill.data.batching import GraphBatch, Share, collate
 from gnn_distill.data.budget import check_budget, evaluation_batches
-from gnn_distill.data.prefetch import prefetched
+from gnn_distill.data.packed import gather_ranges
 from gnn_distill.data.sampler import BatchSampler
 from gnn_distill.data.task import GraphTask, taught_graphs
+from gnn_distill.data.transfer import sent
 
 if TYPE_CHECKING:
     from gnn_distill.data.encodings.structural import StructuralEncodings
 
 Extra = Callable[[GraphBatch], Any]
-"""Loads additional data of a batch, such as teacher outputs; the result has `to` and `pin_memory`, or is None."""
+"""Loads additional data of a batch on the host, such as teacher outputs: a dataclass of tensors, or None."""
 
 
 def no_extra(batch: GraphBatch) -> None:
@@ -100,32 +101,28 @@ class GraphLoader:
         self._sampler = BatchSampler(self._sizes, batch_size, max_pairs, seed, labelled, others=others)
 
     def train(self, epoch: int, extra: Extra = no_extra) -> Iterator[tuple[float, GraphBatch, Any]]:
-        """Yields (fraction of the epoch done, batch, extra(batch)) for an epoch.
-
-        On a GPU a thread collates batches ahead, in page-locked memory, and copies them while the GPU computes. On a
-        CPU this would gain nothing: training keeps it busy.
-        """
+        """Yields (fraction of the epoch done, batch, extra(batch)) for an epoch."""
         chosen = self._sampler.epoch(epoch)
         chosen = chosen[: self.limit_batches or None]
 
-        def loaded() -> Iterator[tuple[float, GraphBatch, Any]]:
+        def made() -> Iterator[tuple[float, GraphBatch, Any]]:
             for index, ids in enumerate(chosen):
                 batch = self._batch(ids, "train", self.taught) if self._ranks == 1 else self._share(ids)
-                yield index / len(chosen), *(self._sent(what) for what in (batch, extra(batch)))
+                yield index / len(chosen), batch, extra(batch)
 
-        return prefetched(loaded()) if self.device.type == "cuda" else loaded()
+        return sent(made(), self.device)
 
     def eval_batches(self, split: str) -> Iterator[GraphBatch]:
         """All graphs of a split, sorted by size."""
         chosen = evaluation_batches(self._sizes, self._ids[split], 2 * self.batch_size, self.max_pairs)
         for picked in chosen[: self.limit_batches or None]:
             if len(picked := picked[self._rank :: self._ranks]):
-                yield self._sent(self._batch(picked, split, "train"))
+                yield self._batch(picked, split, "train").to(self.device)
 
     def _share(self, ids: Int[Tensor, " graphs"]) -> GraphBatch:
         """This process's part of a training batch, which is sorted by size."""
         own = ids[self._rank :: self._ranks]
-        share = Share(ids, not len(own), lambda: self._sent(self._batch(ids, "train", self.taught)))
+        share = Share(ids, not len(own), lambda: self._batch(ids, "train", self.taught).to(self.device))
         return replace(self._batch(own if len(own) else ids[:1], "train", self.taught), share=share)
 
     def validation(self, model: nn.Module) -> Iterable[GraphBatch]:
@@ -142,14 +139,6 @@ class GraphLoader:
         if taught == "train":
             return restrict(batch, labelled)
         return replace(batch, labelled=labelled, y=batch.y.masked_fill(~counted[:, None], torch.nan))
-
-    def _sent(self, what: Any) -> Any:
-        """A batch, or its additional data, on the device."""
-        if what is None or self.device.type == "cpu":
-            return what
-        return (
-            what.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else what.to(self.device)
-        )
 
 
 def _graphs_and_rows(task: GraphTask) -> tuple[dict[str, Int[Tensor, " graphs"]], dict[str, Bool[Tensor, " rows"]]]:
@@ -179,58 +168,71 @@ class NodeLoader:
         taught: str = "train",
         device: torch.device | str = "cpu",
     ) -> None:
-        self.task, self.encodings, self.device = task, encodings, device
+        self.task, self.encodings, self.device = task, encodings, torch.device(device)
         self.batch_nodes, self.seed, self.limit_batches, self.taught = batch_nodes, seed, limit_batches, taught
-        self._graphs: dict[tuple[int, ...], GraphBatch] = {}
+        self._graphs: dict[tuple, GraphBatch] = {}
         self._undivided: GraphBatch | None = None
 
     def train(self, epoch: int, extra: Extra = no_extra) -> Iterator[tuple[float, GraphBatch, Any]]:
         """Yields (fraction of the epoch done, batch, extra(batch)) for an epoch."""
-        graphs, labelled = self._graphs_of("train")
-        num_nodes = len(graphs.node_rows)
-        rows = num_nodes if self.taught == "all" else len(labelled)
-        parts = -(-rows // self.batch_nodes) if self.batch_nodes else 1
-        if parts == 1:
-            if self._undivided is None:  # cached, with everything that terms derive from it
-                everything = self.taught == "all"
-                self._undivided = replace(graphs, labelled=labelled) if everything else restrict(graphs, labelled)
-            yield 0.0, self._undivided, self._extra(extra, self._undivided)
+        if self.device.type == "cpu":
+            yield from self._made(epoch, extra)
             return
-        others = labelled.new_empty(0)
-        if self.taught == "all":
-            others = torch.ones(num_nodes, dtype=torch.bool).index_fill_(0, labelled.cpu(), False).nonzero().squeeze(1)
-        chosen = shares(labelled.cpu(), others.cpu(), parts, (self.seed, epoch))[: self.limit_batches or None]
-        for index, (examples, more) in enumerate(chosen):
-            batch = restrict(graphs, torch.cat([examples, more]).to(self.device))
-            batch = replace(batch, labelled=torch.arange(len(examples), device=self.device))
-            yield index / len(chosen), batch, self._extra(extra, batch)
+        there, _ = self._graphs_of("train", self.device)
+
+        def changes() -> Iterator[tuple]:
+            """What differs from the whole graph, which is on the device already."""
+            for share, batch, found in self._made(epoch, extra):
+                yield share, batch.outputs, batch.labelled, batch.y, batch.derived, found
+
+        for share, outputs, labelled, y, derived, found in sent(changes(), self.device):
+            batch = replace(there, outputs=outputs, labelled=labelled, y=y)
+            batch.derived = derived
+            yield share, batch, found
 
     def eval_batches(self, split: str) -> Iterator[GraphBatch]:
         """All nodes of a split, in order."""
-        graphs, nodes = self._graphs_of(split)
+        graphs, nodes = self._graphs_of(split, self.device)
         for picked in nodes.split(self.batch_nodes or len(nodes))[: self.limit_batches or None]:
-            yield restrict(graphs, picked)
+            yield restrict(graphs, picked.to(self.device))
 
     def validation(self, model: nn.Module) -> Iterable[GraphBatch]:
         """Made once."""
         return list(self.eval_batches("val"))
 
-    def _extra(self, extra: Extra, batch: GraphBatch) -> Any:
-        found = extra(batch)
-        return None if found is None else found.to(self.device)
+    def _made(self, epoch: int, extra: Extra) -> Iterator[tuple[float, GraphBatch, Any]]:
+        """The batches of an epoch on the host."""
+        graphs, labelled = self._graphs_of("train", torch.device("cpu"))
+        num_nodes = len(graphs.node_rows)
+        rows = num_nodes if self.taught == "all" else len(labelled)
+        parts = -(-rows // self.batch_nodes) if self.batch_nodes else 1
+        if parts == 1:
+            if self._undivided is None:  # cached, with everything that is derived from it
+                everything = self.taught == "all"
+                self._undivided = replace(graphs, labelled=labelled) if everything else restrict(graphs, labelled)
+            yield 0.0, self._undivided, extra(self._undivided)
+            return
+        others = labelled.new_empty(0)
+        if self.taught == "all":
+            others = torch.ones(num_nodes, dtype=torch.bool).index_fill_(0, labelled, False).nonzero().squeeze(1)
+        chosen = shares(labelled, others, parts, (self.seed, epoch))[: self.limit_batches or None]
+        for index, (examples, more) in enumerate(chosen):
+            batch = restrict(graphs, torch.cat([examples, more]))
+            batch = replace(batch, labelled=torch.arange(len(examples)))
+            yield index / len(chosen), batch, extra(batch)
 
-    def _graphs_of(self, split: str) -> tuple[GraphBatch, Int[Tensor, " nodes"]]:
-        """The graphs that contain a split, as one cached batch, and the rows of its nodes there."""
+    def _graphs_of(self, split: str, device: torch.device) -> tuple[GraphBatch, Int[Tensor, " nodes"]]:
+        """The graphs that contain a split, as one batch that is kept on a device, and the rows of its nodes there."""
         packed, rows = self.task.graphs, getattr(self.task.splits, split)
         ids = packed.graphs_of(rows)
-        key = tuple(ids.tolist())
+        key = (device.type, *ids.tolist())
         if key not in self._graphs:
             graphs = collate(packed, self.encodings, ids)
-            if not self.task.spec.node_features.std:  # shifted zeros are no longer zeros
+            # Shifted zeros are no longer zeros; and a GPU multiplies faster by all of them than it transposes.
+            if not self.task.spec.node_features.std and self.device.type == "cpu":
                 graphs = replace(graphs, x=sparse_where_worth(graphs.x))
-            self._graphs[key] = graphs.to(self.device)
-        graphs = self._graphs[key]
-        return graphs, torch.searchsorted(graphs.node_rows, rows.to(self.device))
+            self._graphs[key] = graphs.to(device)
+        return self._graphs[key], torch.searchsorted(gather_ranges(packed.node_ptr, ids), rows)
 
 
 def shares(

@@ -133,13 +133,30 @@ def pointers(lengths: Int[Tensor, " ranges"]) -> Int[Tensor, " ranges+1"]:
     return torch.nn.functional.pad(lengths.long().cumsum(0), (1, 0))
 
 
-def map_tensors(record: T, function: Callable[[Tensor], Tensor]) -> T:
-    """A dataclass with `function` applied to each of its tensors, and to those of tuples and dataclasses in it."""
-    values = {field.name: getattr(record, field.name) for field in fields(record)}
-    mapped = {name: function(value) for name, value in values.items() if isinstance(value, Tensor)}
-    mapped |= {name: map_tensors(value, function) for name, value in values.items() if is_dataclass(value)}
-    mapped |= {name: tuple(map(function, value)) for name, value in values.items() if isinstance(value, tuple)}
-    return replace(record, **mapped)
+def map_tensors(value: T, function: Callable[[Tensor], Tensor]) -> T:
+    """A value with `function` applied to each tensor in it: in dataclasses, dictionaries, lists and tuples."""
+    if isinstance(value, Tensor):
+        return function(value)
+    if isinstance(value, dict):
+        return {key: map_tensors(one, function) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        parts = [map_tensors(one, function) for one in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    if not is_dataclass(value):
+        return value
+    parts = {field: map_tensors(getattr(value, field.name), function) for field in fields(value)}
+    made = replace(value, **{field.name: part for field, part in parts.items() if field.init})
+    for field, part in parts.items():
+        if not field.init:
+            setattr(made, field.name, part)
+    return made
+
+
+def moved(value: T, device: torch.device) -> T:
+    """A value with each tensor in it on a device."""
+    if device.type == "mps":  # it has no float64
+        value = map_tensors(value, lambda tensor: tensor.float() if tensor.dtype == torch.double else tensor)
+    return map_tensors(value, lambda tensor: tensor.to(device))
 
 
 def degree_column(graphs: PackedGraphs, max_degree: int) -> Int[Tensor, "nodes 1"]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from operator import attrgetter
 
 import torch
 from jaxtyping import Float
@@ -10,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
+from gnn_distill.data.batching import ROW_WALK
 from gnn_distill.losses.contrast import contrast
 from gnn_distill.losses.prepare import prepare, unit
 from gnn_distill.losses.projectors import Projectors
@@ -131,7 +131,7 @@ def _subgraph_rows(projectors: Projectors, align: AlignmentConfig) -> list[Rows]
     name, kind = "align_subgraph", _kind(align, "mlp")
     if projectors.level == "node" and align.source == "ego":
         # Two products with the edges are faster than one with all balls.
-        return [PooledRows(node_rows(projectors, name, kind), attrgetter("row_walk"), times=align.radius)]
+        return [PooledRows(node_rows(projectors, name, kind), ROW_WALK, times=align.radius)]
     return [subgraph_rows(projectors, name, kind, align.source, align)]
 
 

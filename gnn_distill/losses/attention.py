@@ -117,6 +117,7 @@ class AttentionLoss:
             states = projectors.target(projectors.last)
             self.requires |= states.requires
         self.targets = (BatchTargets if projectors.level == "graph" else SampledTargets)(micro, states)
+        self.requires |= Requires(derived=frozenset(self.targets.derived))
 
     def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Float[Tensor, ""]:
         if missing := self.hops.keys() - out.attention.keys():
@@ -136,6 +137,8 @@ class AttentionLoss:
 
 class BatchTargets:
     """Targets of all nodes of a batch of graphs."""
+
+    derived = ()
 
     def __init__(self, micro: MicroConfig, states: Target | None) -> None:
         self.micro, self.states = micro, states

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 from jaxtyping import Int32
 from torch import Tensor
 
 from gnn_distill.config.schema.objective import AlignmentConfig
-from gnn_distill.data.batching import GraphBatch
 
 if TYPE_CHECKING:  # what finds them is slow to import
     from gnn_distill.data.subgraphs.anchors import Anchors
     from gnn_distill.data.subgraphs.subgraphs import Subgraphs
-
-T = TypeVar("T")
 
 
 class Structure(Protocol):
@@ -30,15 +25,3 @@ class Structure(Protocol):
 
     def anchors(self, count: int) -> Anchors:
         """A sample of the taught nodes with the distances between them."""
-
-
-class LastValue:
-    """A function of batches that remembers its last value, for a batch that returns in every step."""
-
-    def __init__(self, derive: Callable[[GraphBatch], T]) -> None:
-        self.derive, self.batch, self.value = derive, None, None
-
-    def __call__(self, batch: GraphBatch) -> T:
-        if self.batch is None or self.batch() is not batch:
-            self.batch, self.value = weakref.ref(batch), self.derive(batch)
-        return self.value

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from jaxtyping import Bool, Float, UInt8
-from torch import Tensor
+from torch import Tensor, nn
 
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig, MacroConfig
 from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.derived import Derived
 from gnn_distill.data.encodings.distances import UNREACHABLE
 from gnn_distill.losses.contrast import ToAnchors
-from gnn_distill.losses.graph_lookups import LastValue
 from gnn_distill.losses.prepare import pad, prepare, unit
 from gnn_distill.losses.projectors import Projectors
 from gnn_distill.losses.rows import BatchLoss, RowLoss, graph_rows, node_rows
@@ -44,12 +44,9 @@ def graph_relation_pkt(student: GraphStates, teacher: GraphStates) -> Float[Tens
     graphs = len(student)
     if graphs < 2:
         return student.sum() * 0.0
-    others = ~torch.eye(graphs, dtype=torch.bool, device=student.device)
     log_p, log_q = (
         torch.log(affinity) - torch.log(affinity.sum(dim=1, keepdim=True))
-        for affinity in (
-            (1 + _cosines(states)).clamp(min=1e-6)[others].view(graphs, graphs - 1) for states in (teacher, student)
-        )
+        for affinity in (_off_diagonal(1 + _cosines(states)).clamp(min=1e-6) for states in (teacher, student))
     )
     return (log_p.exp() * (log_p - log_q)).sum(dim=1).mean()
 
@@ -114,6 +111,14 @@ def bandwidths(median: float, factors: Sequence[float] = (0.25, 0.5, 1.0, 2.0, 4
     return median * torch.tensor(factors)
 
 
+class Bandwidths(nn.Module):
+    """Bandwidths that follow the objective to its device."""
+
+    def __init__(self, values: Float[Tensor, "bandwidth"]) -> None:
+        super().__init__()
+        self.register_buffer("bandwidths", values, persistent=False)
+
+
 GRAPH_RELATIONS = {"cosine": graph_relation_cosine, "pkt": graph_relation_pkt}
 
 
@@ -153,14 +158,14 @@ def _profile_loss(projectors: Projectors, macro: MacroConfig) -> BatchLoss:
 
     if projectors.split_by_graph:
         return BatchLoss(rows, within_graphs, Requires(distances=True), units=with_pairs)
-    anchors_of = LastValue(projectors.structure.anchors(macro.anchors).of)
+    anchors_of = Derived("anchors", projectors.structure.anchors(macro.anchors).of)
 
     def between_anchors(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
         picked, spd = anchors_of(batch)
         student, teacher = student[picked].unsqueeze(0), teacher[picked].unsqueeze(0)
         return distance_profile(student, teacher, spd.unsqueeze(0), _full_mask(picked), macro.buckets)
 
-    return BatchLoss(rows, between_anchors)
+    return BatchLoss(rows, between_anchors, Requires(derived=frozenset({anchors_of})))
 
 
 def _distribution_loss(projectors: Projectors, macro: MacroConfig) -> BatchLoss:
@@ -168,13 +173,14 @@ def _distribution_loss(projectors: Projectors, macro: MacroConfig) -> BatchLoss:
     samples = 0 if projectors.split_by_graph else macro.samples
     rows = node_rows(projectors, "macro_distribution", macro.projection, samples=samples)
     sigmas = bandwidths(projectors.teacher.median_distance(projectors.standardiser(projectors.last)))
+    held = projectors.hold("macro_distribution", Bandwidths(sigmas))
 
     def within_graphs(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
-        return distribution(*_padded(student, teacher, batch), batch.row_mask, sigmas.to(student.device))
+        return distribution(*_padded(student, teacher, batch), batch.row_mask, held.bandwidths)
 
     def between_samples(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
         mask = _full_mask(student[:, 0])
-        return distribution(student.unsqueeze(0), teacher.unsqueeze(0), mask, sigmas.to(student.device))
+        return distribution(student.unsqueeze(0), teacher.unsqueeze(0), mask, held.bandwidths)
 
     return BatchLoss(rows, within_graphs, units=each_graph) if not samples else BatchLoss(rows, between_samples)
 
@@ -192,6 +198,12 @@ def _padded(student: Tensor, teacher: Tensor, batch: GraphBatch) -> tuple[Padded
 def _full_mask(rows: Tensor) -> Bool[Tensor, "1 node"]:
     """The mask of one graph that holds all rows."""
     return torch.ones(1, len(rows), dtype=torch.bool, device=rows.device)
+
+
+def _off_diagonal(matrix: Float[Tensor, "row row"]) -> Float[Tensor, "row other"]:
+    """The entries of every row but that on the diagonal, by a view that skips each of these."""
+    rows = len(matrix)
+    return matrix.flatten()[1:].view(rows - 1, rows + 1)[:, :-1].reshape(rows, rows - 1)
 
 
 def _cosines(states: Float[Tensor, "*graph row channel"]) -> Float[Tensor, "*graph row row"]:

@@ -1,20 +1,18 @@
 """Micro terms: local neighbourhoods in the student's and the teacher's states. That on attention: attention.py."""
 
 from collections.abc import Iterator
-from functools import partial
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.losses.attention import AttentionLoss
-from gnn_distill.losses.neighbours import edge_cosine, mean_kl, neighbour_pairs
+from gnn_distill.losses.neighbours import NEIGHBOURS, PAIRS, Neighbours, edge_cosine, neighbours, total_kl
 from gnn_distill.losses.prepare import prepare
 from gnn_distill.losses.projectors import Projectors
 from gnn_distill.losses.rows import BatchLoss, node_rows
-from gnn_distill.losses.term import Term
+from gnn_distill.losses.term import Requires, Term
 
 NodeStates = Float[Tensor, "node channel"]
 
@@ -31,10 +29,16 @@ def neighbourhood_relation(
     two neighbours are skipped, since there p ≡ 1. Zero where no node is left. Like LSP (Yang et al. 2020), but on
     projected states, by cosine similarity at a temperature: without one its softmax is nearly flat.
     """
+    return relation_of_pairs(student, teacher, neighbours(edge_index, len(student), least=2), temperature)
+
+
+def relation_of_pairs(
+    student: NodeStates, teacher: NodeStates, pairs: Neighbours, temperature: float
+) -> Float[Tensor, ""]:
+    """`neighbourhood_relation` of the neighbours of nodes that have two or more."""
     student, teacher = prepare(student, teacher)
-    source, target = neighbour_pairs(edge_index, len(student))
-    p, q = (edge_cosine(states, source, target) / temperature for states in (teacher, student))
-    return mean_kl(target, q, p, len(student))
+    p, q = (edge_cosine(states, pairs.source, pairs.target) / temperature for states in (teacher, student))
+    return total_kl(pairs.target, q, p, len(student)) / pairs.nodes.clamp(min=1)
 
 
 def edge_difference(student: NodeStates, teacher: NodeStates, edge_index: Int[Tensor, "2 edge"]) -> Float[Tensor, ""]:
@@ -44,12 +48,15 @@ def edge_difference(student: NodeStates, teacher: NodeStates, edge_index: Int[Te
     is left. It is the roughness of the error φ(h_S) − h_T along edges: zero for an error that is the same for all
     nodes of a component. This project's own; alignment of node states compares the states themselves.
     """
+    return difference_of_neighbours(student, teacher, neighbours(edge_index, len(student)))
+
+
+def difference_of_neighbours(student: NodeStates, teacher: NodeStates, edges: Neighbours) -> Float[Tensor, ""]:
+    """`edge_difference` of all neighbours."""
     student, teacher = prepare(student, teacher)
-    source, target = edge_index[:, edge_index[0] != edge_index[1]]
     error = student - teacher
-    roughness = (error.index_select(0, target) - error.index_select(0, source)).square().mean(dim=-1)
-    degree = torch.bincount(target, minlength=len(student))
-    return (roughness / degree[target]).sum() / (degree > 0).sum().clamp(min=1)
+    roughness = (error.index_select(0, edges.target) - error.index_select(0, edges.source)).square().mean(dim=-1)
+    return (roughness / edges.degree).sum() / edges.nodes.clamp(min=1)
 
 
 def micro_terms(projectors: Projectors, loss: LossConfig, align: AlignmentConfig) -> Iterator[Term]:
@@ -57,20 +64,24 @@ def micro_terms(projectors: Projectors, loss: LossConfig, align: AlignmentConfig
     micro, ramp = loss.micro, loss.schedule.micro
 
     def relation(student: NodeStates, teacher: NodeStates, batch: GraphBatch) -> Float[Tensor, ""]:
-        return neighbourhood_relation(student, teacher, batch.row_edges, micro.temperature)
+        return relation_of_pairs(student, teacher, PAIRS(batch), micro.temperature)
 
     def edge(student: NodeStates, teacher: NodeStates, batch: GraphBatch) -> Float[Tensor, ""]:
-        return edge_difference(student, teacher, batch.row_edges)
+        return difference_of_neighbours(student, teacher, NEIGHBOURS(batch))
 
-    def with_neighbours(least: int, student: NodeStates, batch: GraphBatch) -> Tensor:
-        target = batch.row_edges[1, batch.row_edges[0] != batch.row_edges[1]]
-        return (torch.bincount(target, minlength=len(student)) >= least).sum()
+    def with_two(student: NodeStates, batch: GraphBatch) -> Tensor:
+        return PAIRS(batch).nodes
+
+    def with_one(student: NodeStates, batch: GraphBatch) -> Tensor:
+        return NEIGHBOURS(batch).nodes
 
     if weight := loss.weights.micro * micro.relation:
         rows = node_rows(projectors, "micro_relation", micro.projection)
-        yield Term("micro_relation", weight, ramp, BatchLoss(rows, relation, units=partial(with_neighbours, 2)))
+        loss_of = BatchLoss(rows, relation, Requires(derived=frozenset({PAIRS})), units=with_two)
+        yield Term("micro_relation", weight, ramp, loss_of)
     if weight := loss.weights.micro * micro.attention:
         yield Term("micro_attention", weight, ramp, AttentionLoss(projectors, micro))
     if weight := loss.weights.micro * micro.edge:
         rows = node_rows(projectors, "micro_edge", micro.projection)
-        yield Term("micro_edge", weight, ramp, BatchLoss(rows, edge, units=partial(with_neighbours, 1)))
+        loss_of = BatchLoss(rows, edge, Requires(derived=frozenset({NEIGHBOURS})), units=with_one)
+        yield Term("micro_edge", weight, ramp, loss_of)

@@ -71,6 +71,11 @@ class Objective(nn.Module):
         """What the terms read of the teacher, of the student's attention and of the graphs."""
         return reduce(or_, (term.requires for term in self.terms.values()), Requires())
 
+    def find_derived(self, batch: GraphBatch) -> None:
+        """Find in a batch, on the host, all that terms read of it beside its fields."""
+        for derived in self.requires.derived:
+            derived(batch)
+
     @property
     def weights(self) -> dict[str, float]:
         """Each term's weight where no schedule lowers it."""

@@ -9,9 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from gnn_distill.config.schema.objective import AlignmentConfig
-from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.derived import Derived
 from gnn_distill.errors import UserError
-from gnn_distill.losses.graph_lookups import LastValue, Structure
+from gnn_distill.losses.graph_lookups import Structure
 from gnn_distill.losses.task import TaskLoss
 from gnn_distill.losses.term import Requires, TeacherRows
 from gnn_distill.models.layers.projection import Keep, projection
@@ -96,7 +96,7 @@ class Projectors(nn.Module):
         task_loss: TaskLoss,
         structure: Structure | None = None,
         whiten: bool = False,
-        operators: dict[str, LastValue] | None = None,
+        operators: dict[str, Derived] | None = None,
     ) -> None:
         super().__init__()
         self.teacher, self.student, self.task_loss, self.structure = teacher, student, task_loss, structure
@@ -170,10 +170,10 @@ class Projectors(nn.Module):
         self.held[name] = module
         return module
 
-    def operator(self, source: str, align: AlignmentConfig) -> Callable[[GraphBatch], Tensor]:
+    def operator(self, source: str, align: AlignmentConfig) -> Derived:
         """Means over the subgraphs of a batch from `source`, as a sparse matrix."""
         if source not in self.operators:
-            self.operators[source] = LastValue(self.structure.subgraphs(source, align).operator)
+            self.operators[source] = Derived(source, self.structure.subgraphs(source, align).operator)
         return self.operators[source]
 
 

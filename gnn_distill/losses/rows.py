@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from gnn_distill.config.schema.objective import AlignmentConfig
 from gnn_distill.data.batching import GraphBatch
-from gnn_distill.losses.prepare import class_means
+from gnn_distill.data.derived import Derived
+from gnn_distill.losses.prepare import class_index, means_of
 from gnn_distill.losses.projectors import Projectors, Target
 from gnn_distill.losses.task import TaskLoss
 from gnn_distill.losses.term import Requires, TeacherRows
@@ -48,7 +49,9 @@ class RowLoss:
             student, states = whole_rows(student, states, batch)
         # There are no prototypes of classes in a batch without labels.
         value = self._loss(student, states, batch) if len(student) else out.logits.sum() * 0.0
-        return value if self.units is None else whole_mean(value, self.units(student, batch), batch)
+        if self.units is None or batch.share is None:
+            return value
+        return whole_mean(value, self.units(student, batch), batch)
 
     def _loss(self, student: Tensor, states: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
         return self.formula(student, states)
@@ -119,12 +122,13 @@ class PooledRows:
     """Means of both sides' rows by a sparse row-stochastic matrix, applied `times` times."""
 
     rows: Rows
-    operator: Callable[[GraphBatch], Tensor]
+    operator: Derived
+    """Finds the matrix of a batch."""
     times: int = 1
 
     @property
     def requires(self) -> Requires:
-        return self.rows.requires
+        return self.rows.requires | Requires(derived=frozenset({self.operator}))
 
     def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Sides:
         student, states = self.rows(out, batch, teacher)
@@ -142,11 +146,12 @@ class GivenMeans:
     project: nn.Module
     channels: int
     """How many of the student's channels are compared, the first ones."""
-    operator: Callable[[GraphBatch], Tensor]
+    operator: Derived
+    """Finds the matrix of a batch."""
 
     @property
     def requires(self) -> Requires:
-        return self.target.requires
+        return self.target.requires | Requires(derived=frozenset({self.operator}))
 
     def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Sides:
         student = self.project(out.nodes[-1][:, : self.channels])
@@ -180,13 +185,17 @@ class ClassRows:
 
     @property
     def requires(self) -> Requires:
-        return self.rows.requires
+        return self.rows.requires | Requires(derived=frozenset({self.task_loss.class_index}))
 
     def __call__(self, out: Representations, batch: GraphBatch, teacher: TeacherRows) -> Sides:
-        label = self.task_loss.classes(batch.examples(batch.y))
         student, states = (batch.examples(rows) for rows in self.rows(out, batch, teacher))
-        student, states, label = whole_examples(student, states, label, batch)
-        return class_means(student, label), class_means(states, label)
+        if batch.share is None:
+            index, count = self.task_loss.class_index(batch)
+        else:
+            label = self.task_loss.classes(batch.examples(batch.y))
+            student, states, label = whole_examples(student, states, label, batch)
+            index, count = class_index(label)
+        return means_of(student, index, count), means_of(states, index, count)
 
 
 def _of_whole(rows: Rows) -> bool:

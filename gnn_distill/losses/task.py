@@ -9,8 +9,10 @@ from torch.nn import functional as F
 
 from gnn_distill.config.schema.data import TaskConfig
 from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.derived import Derived
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.errors import UserError
+from gnn_distill.losses.prepare import class_index
 from gnn_distill.losses.term import Requires
 from gnn_distill.losses.whole_batch import whole_mean
 from gnn_distill.models.representations import Representations
@@ -69,19 +71,25 @@ class TaskLoss(nn.Module):
         self.register_buffer("std", torch.tensor(spec.target_std), persistent=False)
         self._moments = torch.tensor([spec.target_mean, spec.target_std], dtype=torch.double)
         self.register_buffer("pos_weight", pos_weight, persistent=False)
+        self.class_index = Derived("classes", self._class_index)
+        """Finds the `class_index` of a batch's examples."""
 
     def target(self, y: Float[Tensor, "example target"]) -> Float[Tensor, "example target"]:
         """Labels as the model predicts them: standardised for regression; float64 labels are rounded afterwards."""
         if self.kind != "regression":
             return y
         if y.dtype == torch.double:
-            mean, std = self._moments.to(y.device)
+            self._moments = self._moments.to(y.device)  # once: a copy in every step would be waited for
+            mean, std = self._moments
             return ((y - mean) / std).float()
         return (y - self.mean) / self.std
 
     def classes(self, y: Float[Tensor, "example target"]) -> Int[Tensor, "example"]:
         """The class of each example; a single class in tasks without classes."""
         return y[:, 0].long() if self.kind in ("binary", "multiclass") else torch.zeros_like(y[:, 0], dtype=torch.long)
+
+    def _class_index(self, batch: GraphBatch) -> tuple[Int[Tensor, "example"], Int[Tensor, "class"]]:
+        return class_index(self.classes(batch.examples(batch.y)))
 
     def known(self, batch: GraphBatch) -> Float[Tensor, "rows target"]:
         """Labels of all rows as the model predicts them; NaN where they are not trained on."""

@@ -1,6 +1,6 @@
 """A term of the objective: one loss with its weight, what it requires, and the teacher's rows that it receives."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import reduce
 from operator import or_
@@ -12,6 +12,8 @@ from torch import Tensor
 
 from gnn_distill.config.schema.objective import Ramp
 from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.derived import Derived
+from gnn_distill.data.packed import moved
 from gnn_distill.models.representations import Representations
 
 
@@ -33,6 +35,8 @@ class Requires:
     """Student layers whose attention logits are read, counted from 1."""
     distances: bool = False
     """Hop distances between all pairs of nodes of a graph."""
+    derived: frozenset[Derived] = field(default=frozenset(), compare=False)
+    """What is found in every batch, where it is made."""
 
     @property
     def teacher(self) -> bool:
@@ -66,22 +70,9 @@ class TeacherRows:
     further: list["TeacherRows"] = field(default_factory=list)
     """The states of further teachers; `logits` are those of all teachers together."""
 
-    def to(self, device: torch.device, non_blocking: bool = False) -> "TeacherRows":
+    def to(self, device: torch.device) -> "TeacherRows":
         """The same on another device."""
-        return self._map(lambda values: values.to(device, non_blocking=non_blocking))
-
-    def pin_memory(self) -> "TeacherRows":
-        """The same in page-locked memory, for copies that do not block."""
-        return self._map(Tensor.pin_memory)
-
-    def _map(self, function: Callable[[Tensor], Tensor]) -> "TeacherRows":
-        nodes = {layer: function(states) for layer, states in self.nodes.items()}
-        logits, graph, *others = (
-            None if values is None else function(values)
-            for values in (self.logits, self.graph, self.edge_attention, self.self_attention, self.subgraphs)
-        )
-        further = [other._map(function) for other in self.further]
-        return TeacherRows(logits, nodes, graph, *others, further=further)
+        return moved(self, device)
 
 
 class Loss(Protocol):

@@ -7,11 +7,14 @@ from torch import Tensor, nn
 
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.teacher import TeacherConfig
-from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.batching import ADJACENCY, GraphBatch
+from gnn_distill.data.derived import Derived
+from gnn_distill.data.sparse_matrix import SparseMatrix
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.layers.encoders import FeatureEncoder, StructuralEncoder
 from gnn_distill.models.layers.heads import Output, readout
 from gnn_distill.models.layers.norms import NORMS
+from gnn_distill.models.layers.sparse_sums import GCN_EDGES, WeightedEdges
 from gnn_distill.models.representations import Representations
 
 JUMPS: dict[str, Callable[[Sequence[Tensor]], Tensor]] = {
@@ -105,11 +108,16 @@ class GNN(nn.Module):
         """h^0 [node, channel]."""
         return self.structure(self.encode_nodes(batch.x), batch)
 
-    def between(self, batch: GraphBatch) -> Tensor:
+    def between(self, batch: GraphBatch) -> Tensor | WeightedEdges | SparseMatrix:
         """What convolutions read of edges: of a part of a graph a sparse matrix, where they take one."""
-        if batch.degree is None or self.matrix is None:
-            return batch.edge_index
-        return batch.adjacency(self.matrix)
+        (found,) = self.derives(batch) or (lambda batch: batch.edge_index,)
+        return found(batch)
+
+    def derives(self, batch: GraphBatch) -> tuple[Derived, ...]:
+        """What is found in a batch where it is made."""
+        if self.matrix is not None and batch.degree is not None:
+            return (ADJACENCY[self.matrix],)
+        return (GCN_EDGES,) if self.matrix == "gcn" else ()
 
     def update(self, layer: int, x: Tensor, out: Tensor) -> Tensor:
         """h^l from h^{l-1} and its convolution, row by row."""
@@ -133,7 +141,7 @@ class GNN(nn.Module):
         return None if self.edge_encoder is None else self.edge_encoder(batch.edge_attr)
 
     def convolve(
-        self, layer: int, x: Tensor, edge_index: Tensor, edges: Tensor | None
+        self, layer: int, x: Tensor, edge_index: Tensor | WeightedEdges | SparseMatrix, edges: Tensor | None
     ) -> tuple[Tensor, Tensor | None, dict[str, Tensor]]:
         """New node states, the edge states for the next layer, and further fields of Representations.
 

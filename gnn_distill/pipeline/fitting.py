@@ -1,6 +1,7 @@
 """What stages 1 and 3 share: one fit, with its batches, progress and checkpoints."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,6 +23,7 @@ from gnn_distill.training.checkpointer import Checkpointer
 from gnn_distill.training.loop import FitResult, Recorder, fit
 from gnn_distill.training.progress import BarProgress, LineProgress
 from gnn_distill.training.recipe import Recipe
+from gnn_distill.training.throughput import throughput
 
 if TYPE_CHECKING:
     from gnn_distill.data.encodings.structural import StructuralEncodings
@@ -71,7 +73,11 @@ def run_fit(
         products_by_onednn(recipe.repeats_shapes),
     ):
         recorder = StageRecorder(runtime, stage, bar)
-        return fit(runtime.fabric, model, objective, loader, recipe, checkpointer, recorder, teacher_rows)
+        result = fit(runtime.fabric, model, objective, loader, recipe, checkpointer, recorder, teacher_rows)
+        if stage != "student" or result.steps_per_second is None:
+            return result
+        _, batch, _ = next(iter(loader.train(recipe.max_epochs + 1)))
+        return replace(result, throughput=throughput(runtime.fabric, model, batch, result.steps_per_second))
 
 
 def check_ranks(task: GraphTask, config: TrainConfig, device: torch.device) -> None:

@@ -17,7 +17,7 @@ from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.own import own_losses
 from gnn_distill.losses.projectors import StudentShape
 from gnn_distill.losses.task import TaskLoss
-from gnn_distill.models import build_student
+from gnn_distill.models import build_student, compile_for_all_shapes
 from gnn_distill.models.layers.heads import Output
 from gnn_distill.models.reused_head import ReusingStudent
 from gnn_distill.pipeline.fitting import run_fit
@@ -51,6 +51,8 @@ def train_student(
         encodings = with_distances(runtime, task, encodings)
     # What no term requires is not gathered.
     rows = partial(outputs.rows, requires=objective.requires) if objective.requires.teacher else no_extra
+    if config.trainer.compile:
+        compile_for_all_shapes(student, whole="." not in config.student.name)
     recipe = replace(student_recipe(config, task), taught=taught_nodes(outputs), log_gradients=config.debug.gradients)
     path = runtime.directory.last if role == "student" else runtime.directory.checkpoints / f"{role}.safetensors"
     checkpointer = Checkpointer(path, runtime.interruption)

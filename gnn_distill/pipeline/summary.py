@@ -91,6 +91,7 @@ def summarise(
         **({"selected": selected} if (selected := selected_epochs(runtime, config, made)) else {}),
         **({"best_epoch_alone": made.alone.best_epoch, "epochs_alone": made.alone.epochs} if made.alone else {}),
         "skipped_steps": fitted.skipped if fitted else None,
+        "throughput": fitted.throughput if fitted else None,
         "resumed": directory.facts["resumed"],
         "notices": runtime.console.notices,
         "seconds": seconds,

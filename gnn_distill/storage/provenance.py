@@ -79,6 +79,8 @@ ADDED_KEYS = {
     "pretrain.sampler": None,
     "trainer.devices": "1",
     "trainer.num_nodes": 1,
+    "trainer.compile": False,
+    "trainer.deterministic": True,
 }
 """Keys added later, with the value that means the earlier behaviour: with it, a config keeps its hash."""
 AFTERWARDS = ("probe",)

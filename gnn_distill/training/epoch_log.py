@@ -28,9 +28,16 @@ class EpochLog:
         self._sound.append(torch.isfinite(loss) & torch.isfinite(norms).all())
         self._ids.append(batch.graph_ids)
 
+    def __len__(self) -> int:
+        return len(self._sound)
+
     def sound(self) -> bool:
         """Whether the last step was sound. Waits for a GPU."""
         return bool(self._sound[-1])
+
+    def not_sound(self) -> Tensor:
+        """1.0 where the last step was not sound, else 0.0, still on its device: a fused optimizer skips such a step."""
+        return (~self._sound[-1]).float()
 
     def unsound(self) -> list[int]:
         """Indices of the steps that were not sound."""

@@ -4,6 +4,8 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
+from statistics import median
 from typing import Any
 
 import torch
@@ -19,6 +21,7 @@ from gnn_distill.errors import UserError
 from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.task import TaskLoss
 from gnn_distill.losses.term import TeacherRows
+from gnn_distill.models import find_derived
 from gnn_distill.training.checkpointer import Checkpointer
 from gnn_distill.training.epoch_log import EpochLog
 from gnn_distill.training.metrics import Metrics, is_better
@@ -42,6 +45,10 @@ class FitResult:
     """The epochs whose mean weights the model holds; mostly one."""
     resumed: int = 0
     """The epoch after which an earlier process stopped; 0: none did."""
+    steps_per_second: float | None = None
+    """Median over the epochs that this process trained, with loading and without validation; None: it had none."""
+    throughput: dict[str, float] | None = None
+    """What `throughput` found of the student."""
     parts: int = 1
     """Number of parts into which batches were split for want of memory."""
 
@@ -98,6 +105,7 @@ def fit(
     # --- set-up ---
     spec, plain, device, optim, max_epochs = loader.task.spec, model, fabric.device, recipe.optim, recipe.max_epochs
     precision, draws = fabric.strategy.precision, OwnDraws(recipe.seed, device)
+    beside = teacher_rows if device.type == "cpu" else partial(find_beside, plain, objective, teacher_rows)
     objective.to(device)
     optimizer = plain_optimizer = make_optimizer([model, objective], optim, fabric)
     plain_step = Step(model, objective, precision, draws)
@@ -109,8 +117,9 @@ def fit(
     # The scaler of float16 lets gradients overflow, and leaves such steps out by itself.
     watched = precision.precision != "16-mixed"
     skips = recipe.nonfinite == "skip"
-    # A look costs nothing on a CPU; a GPU would have to be waited for, and is asked when the epoch ends.
-    at_once = device.type == "cpu" or skips
+    # A look costs nothing on a CPU; a GPU would have to be waited for: until its epoch ends the optimizer itself leaves
+    # out what is not finite. Several processes agree on what they skip.
+    at_once = ranks.size() > 1 if skips else device.type == "cpu"
 
     def whole() -> dict[str, Any]:
         parts = {name: part.state_dict() for name, part in stateful.items()} | selection.state_dict()
@@ -126,7 +135,7 @@ def fit(
         recorder.on_resume(state["history"])
     else:
         checkpointer.save(whole(), last=False)
-    resumed = state["epoch"]
+    resumed, rates = state["epoch"], []
 
     for epoch in range(resumed + 1, 1 if state["ended"] else max_epochs + 1):
         # --- train ---
@@ -134,7 +143,7 @@ def fit(
         draws.start(epoch)
         epoch_started, log = time.perf_counter(), EpochLog()
         gradients: dict[str, float] = {}
-        for share, batch, teacher in loader.train(epoch, teacher_rows):
+        for share, batch, teacher in loader.train(epoch, beside):
             checkpointer.check()
             progress = (epoch - 1 + share) / max_epochs
             rate = optim.lr * rate_factor(optim, progress, max_epochs)
@@ -153,9 +162,12 @@ def fit(
                 # Each of several processes might look for the cause in another place, and wait there for the others.
                 what = plain_step.blamed(batch, teacher) if ranks.size() == 1 else log.not_finite(-1)
                 raise divergence(epoch, log, what, optim, checkpointer)
+            if watched and not at_once:
+                plain_optimizer.found_inf = log.not_sound()
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         skipped = log.unsound()
+        rates.append(len(log) / (time.perf_counter() - epoch_started))
         if skipped and (not skips or log.all_unsound()):
             raise divergence(epoch, log, log.not_finite(skipped[0]), optim, checkpointer)
 
@@ -179,7 +191,19 @@ def fit(
 
     selection.load_into(plain, model, (batch for _, batch, _ in loader.train(max_epochs + 1)))
     best_epoch, selected = state["best_epoch"], selection.epochs(state["best_epoch"], state["epoch"])
-    return FitResult(best_epoch, state["best"], state["history"], selected, resumed)
+    return FitResult(best_epoch, state["best"], state["history"], selected, resumed, median(rates) if rates else None)
+
+
+def find_beside(
+    model: nn.Module,
+    objective: Objective,
+    teacher_rows: Callable[[GraphBatch], TeacherRows | None],
+    batch: GraphBatch,
+) -> TeacherRows | None:
+    """The teacher's rows of a batch on the host, after all else there that a GPU would wait for in the step."""
+    find_derived(model, batch)
+    objective.find_derived(batch)
+    return teacher_rows(batch)
 
 
 def divergence(epoch: int, log: EpochLog, what: list[str], optim: OptimConfig, checkpointer: Checkpointer) -> UserError:

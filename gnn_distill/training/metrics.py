@@ -32,19 +32,19 @@ class Metrics:
 
     def update(self, logits: Float[Tensor, "batch outputs"], y: Float[Tensor, "batch targets"]) -> None:
         """Add a batch: the model's outputs (regression: standardised), and labels in original units."""
-        self.logits.append(logits.detach().float().cpu())
-        self.y.append(y.detach().cpu())
+        self.logits.append(logits.detach().float())
+        self.y.append(y.detach())
 
     def gather(self) -> None:
         """Take what all processes of a run have collected."""
         spec = self.spec
-        logits = torch.cat(self.logits or [torch.empty(0, spec.num_outputs)])
-        y = torch.cat([*self.y, torch.empty(0, spec.num_targets)]).double()
+        logits = torch.cat(self.logits).cpu() if self.logits else torch.empty(0, spec.num_outputs)
+        y = torch.cat(self.y).cpu().double() if self.y else torch.empty(0, spec.num_targets, dtype=torch.double)
         self.logits, self.y = [ranks.rows_of_all(logits)], [ranks.rows_of_all(y)]
 
     def compute(self) -> dict[str, float]:
         """All metrics of the task's kind, the primary one first."""
-        logits, y = torch.cat(self.logits), torch.cat(self.y)
+        logits, y = torch.cat(self.logits).cpu(), torch.cat(self.y).cpu()
         names = sorted(METRICS[self.spec.kind], key=lambda name: name != self.spec.metric)
         if not logits.isfinite().all():  # a model that has diverged has no score, however it would be ranked
             return dict.fromkeys(names, math.nan)

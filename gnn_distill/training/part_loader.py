@@ -18,6 +18,7 @@ from gnn_distill.data.loaders import Extra, no_extra, shares
 from gnn_distill.data.part_batches import PartBatches
 from gnn_distill.data.sampling import CSRSampler, Nodes, cluster_parts, neighbourhoods, random_parts
 from gnn_distill.data.task import GraphTask
+from gnn_distill.data.transfer import sent
 from gnn_distill.models.gnn_backbone import GNN
 from gnn_distill.models.layerwise import infer
 
@@ -94,12 +95,14 @@ class PartLoader:
             chosen = [part for part in self._cut(nodes, epoch) if np.isin(part, rows).any()]
             chosen = chosen[: self.limit_batches or None]
             made, counts = (self._part(part, rows, labelled) for part in chosen), [None] * len(chosen)
-        for index, (batch, count) in enumerate(zip(made, counts, strict=True)):
-            if count is not None:  # the examples come first
-                batch.labelled = torch.arange(count)
-            batch = batch.to(self.device)
-            found = extra(batch)
-            yield index / len(chosen), batch, None if found is None else found.to(self.device)
+
+        def batches() -> Iterator[tuple[float, GraphBatch, Any]]:
+            for index, (batch, count) in enumerate(zip(made, counts, strict=True)):
+                if count is not None:  # the examples come first
+                    batch.labelled = torch.arange(count)
+                yield index / len(chosen), batch, extra(batch)
+
+        yield from sent(batches(), self.device)
 
     def eval_batches(self, split: str, model: nn.Module | None = None) -> Iterator[GraphBatch]:
         """All nodes of a split, in order or part by part; `model` is who will read them, where that is a GNN."""

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.__main__ import PARTS, cell, main
 from benchmarks.flops import training_flops
 from benchmarks.graphs import drawn_task
+from benchmarks.operations import Operations
 from benchmarks.timing import interleave, times_faster
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.student import StudentConfig
@@ -66,6 +67,16 @@ def test_cells_have_three_digits() -> None:
     assert [cell(value) for value in (0.01234, 1234.5, 12345, "ours", float("nan"))] == [
         *("0.0123", "1,234", "12,345", "ours", "nan")
     ]
+
+
+def test_operations_that_wait_are_counted_with_what_others_cost() -> None:
+    x = torch.ones(4, 8)
+    with Operations() as counted:
+        (x @ x.T).view(16)
+        x[x > 0], x[torch.tensor([0, 2])], float(x.sum()), torch.repeat_interleave(torch.tensor([1, 2]))
+    assert counted.costs[0] == (2 * 4 * 8 * 4, 4 * (32 + 32 + 16))
+    assert counted.waits == 3
+    assert counted.kernels == len(counted.costs) == 7
 
 
 def test_unknown_parts_are_refused(capsys: pytest.CaptureFixture) -> None:

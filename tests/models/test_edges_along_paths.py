@@ -15,7 +15,7 @@ from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.data.batching import collate
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.models.layers.encoders import PathEncoder
-from gnn_distill.models.layers.path_sums import FEW_ROWS, PathSteps, sums_along
+from gnn_distill.models.layers.path_sums import FEW_ROWS, FlatSteps, PathSteps, flat_sums, sums_along
 
 PATHS = EncodingConfig(edge_hops=3, bias_scale=1.0, bias_gain=4.0)
 CROSSED = nx.gnp_random_graph(9, 0.2, seed=4, directed=True)  # directed, with pairs far apart and out of reach
@@ -124,6 +124,7 @@ def test_sums_along_paths_and_their_gradients(kinds: int) -> None:
     sums = sums_along(PathSteps(torch.arange(200), torch.ones(200), steps), values)
     plain = values[steps[0], 0].index_add(0, torch.arange(90), values[steps[1], 1])
     torch.testing.assert_close(sums, plain)
+    torch.testing.assert_close(flat_sums(FlatSteps.of(steps), 200, values), plain)
     weights = torch.randn(200, 2, dtype=torch.double)
     gradients = [torch.autograd.grad((read * weights).sum(), values)[0] for read in (sums, plain)]
     torch.testing.assert_close(*gradients)

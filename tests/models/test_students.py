@@ -253,7 +253,7 @@ def test_gps_layers_are_those_of_pyg_and_tell_their_attention() -> None:
     # PyG's batch norms wrap PyTorch's.
     theirs.load_state_dict({re.sub(r"^(norm\d)", r"\1.module", name): x for name, x in layer.state_dict().items()})
     out = model(batch, attention_layers=frozenset({1}))
-    torch.testing.assert_close(out.nodes[0], theirs(x, batch.edge_index, batch.batch, **edges))
+    torch.testing.assert_close(out.nodes[0], theirs(x, batch=batch.batch, **edges))
 
     assert set(out.attention) == {1}
     logits = out.attention[1]

@@ -1,6 +1,7 @@
 """One run from start to end: what is decided once, and what its summary holds."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import Mock
@@ -12,7 +13,7 @@ from gnn_distill.results.run_page import run_page
 from gnn_distill.storage.run_directory import read_metrics
 
 OLD = Path(__file__).parents[1] / "storage" / "written_by_version_1" / "finished" / "summary.json"
-LATER = ("floor", "floors", "uncertainty")
+LATER = ("floor", "floors", "uncertainty", "throughput")
 """Keys that came when that file had been written."""
 SMALL = (
     *("train", "dataset=typed_edges"),
@@ -82,3 +83,16 @@ def test_beside_a_student_taught_without_labels_the_one_alone_has_them(gnn_disti
     rows = {name: read_metrics(tmp_path / name) for name in ("both", "alone")}
     assert "train/task" not in rows["both"]["student"]
     assert rows["both"]["alone"]["train/task"] == rows["alone"]["student"]["train/task"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("c++") is None, reason="inductor needs a C++ compiler")
+def test_a_compiled_student_trains_and_is_another_run(gnn_distill: Callable, tmp_path: Path) -> None:
+    summaries = []
+    for word in ("true", "false"):
+        assert gnn_distill(*SMALL, f"trainer.compile={word}", f"hydra.run.dir=compile_{word}")[::2] == (0, "")
+        summaries.append(json.loads((tmp_path / f"compile_{word}" / "summary.json").read_text()))
+    one, other = summaries
+    assert one["config_hash"] != other["config_hash"]
+    assert one["teacher"] == other["teacher"]
+    assert one["throughput"]["flops_per_step"] == other["throughput"]["flops_per_step"]

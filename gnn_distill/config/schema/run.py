@@ -62,6 +62,10 @@ class TrainerConfig:
     """Machines of a run, on each of which torchrun or srun starts `devices` processes."""
     precision: str = choice("32-true", "32-true", "bf16-mixed", "16-mixed")
     """Number format, as Lightning Fabric names it."""
+    compile: bool = False
+    """Compile the student (torch.compile): one graph for all shapes of batches; on CPUs it needs a C++ compiler."""
+    deterministic: bool = True
+    """On GPUs take algorithms whose sums have one order, where PyTorch has them, so that equal runs are equal."""
     nonfinite: str = choice("stop", "stop", "skip")
     """When a step's loss or gradient is not finite: stop the run, or skip the step and count it (train/skipped)."""
     out_of_memory: str = choice("halve", "halve", "stop")

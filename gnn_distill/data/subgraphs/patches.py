@@ -34,6 +34,8 @@ class PatchBatch:
     """The node, a row of `x`, of every member, patch by patch."""
     patch: Int[Tensor, " members"]
     """The patch of every member."""
+    sizes: Int[Tensor, " patches"]
+    """Number of members of every patch."""
     edge_index: Int[Tensor, "2 inside"]
     """Edges between members of one patch: all that the graph has between its nodes."""
     edges: Int[Tensor, " inside"]
@@ -44,7 +46,7 @@ class PatchBatch:
     def means(self, members: Float[Tensor, "members channel"]) -> Float[Tensor, "patches channel"]:
         """Mean over the members of each patch; none is empty."""
         total = members.new_zeros(len(self.graph.batch), members.size(1)).index_add(0, self.patch, members)
-        return total / torch.bincount(self.patch, minlength=len(total)).unsqueeze(1)
+        return total / self.sizes.unsqueeze(1)
 
 
 @dataclass
@@ -95,6 +97,7 @@ class Patches:
         return PatchBatch(
             members=members + torch.repeat_interleave(batch.ptr[:-1], counts),
             patch=torch.repeat_interleave(sizes),
+            sizes=sizes,
             edge_index=self.ends[:, inside].long() + pointers(counts)[:-1][owner],
             edges=self.edges[inside].long() + first_edge[owner],
             graph=collate(self.coarse, encodings, ids),

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Int32
+from jaxtyping import Bool, Int, Int32
 from torch import Tensor
 
 from gnn_distill.data.batching import GraphBatch
-from gnn_distill.data.packed import PackedGraphs, gather_ranges, pointers
+from gnn_distill.data.packed import PackedGraphs, gather_ranges, moved, pointers
+from gnn_distill.data.sparse_matrix import SparseMatrix
 from gnn_distill.data.subgraphs.node_sets import balls, communities, joined_adjacency, random_walks, visited
 
 if TYPE_CHECKING:
@@ -43,13 +44,12 @@ class Subgraphs:
         """The inverse of `to_tensors`."""
         return cls(**{**tensors, "centred": bool(tensors["centred"])})
 
-    def operator(self, batch: GraphBatch) -> Float[Tensor, "subgraphs rows"]:
-        """Means over the subgraphs of a batch, P[s, i] = 1/|s| for i in s: row-stochastic, sparse COO, coalesced.
+    def operator(self, batch: GraphBatch) -> SparseMatrix:
+        """Means over the subgraphs of a batch, P[s, i] = 1/|s| for i in s: row-stochastic.
 
         If the batch has `outputs`, columns are these nodes, and subgraphs are restricted to them: centred subgraphs to
         those of these nodes, others to the non-empty ones.
         """
-        device = batch.ptr.device
         outputs = None if batch.outputs is None else batch.outputs.cpu()
         graph, chosen = self._chosen(batch, outputs)
         rows = torch.repeat_interleave(self.member_ptr[chosen + 1] - self.member_ptr[chosen])
@@ -64,8 +64,7 @@ class Subgraphs:
                 occurring, rows = rows.unique_consecutive(return_inverse=True)
                 num_rows = len(occurring)
         values = 1.0 / torch.bincount(rows, minlength=num_rows)[rows]
-        index, shape = torch.stack([rows, columns]), (num_rows, num_columns)
-        return torch.sparse_coo_tensor(index, values, shape, is_coalesced=True, check_invariants=False).to(device)
+        return moved(SparseMatrix.of(rows, columns, values, (num_rows, num_columns)), batch.ptr.device)
 
     def places(self, batch: GraphBatch) -> tuple[Int[Tensor, " subgraphs"], Bool[Tensor, "graphs most"]]:
         """The index of each row of `operator` in the padded form [graph, subgraph], and the mask of used places.

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from gnn_distill.losses.neighbours import edge_cosine, neighbour_pairs, total_kl
+from gnn_distill.losses.neighbours import Neighbours, edge_cosine, neighbours, total_kl
 from gnn_distill.losses.prepare import prepare, unit
 
 KERNELS = ("cosine", "polynomial", "rbf")
@@ -31,8 +31,21 @@ def lsp(
     included. Ours differs from it: edges from a node to itself are left out, and so is their kernel that is a
     distance. The code of Yang et al. takes the mean over nodes. Zero where there is no edge.
     """
+    pairs, num_edges = neighbours(edge_index, len(student), least=2), (edge_index[0] != edge_index[1]).sum()
+    return lsp_of_pairs(student, teacher, pairs, num_edges, kernel, bandwidth)
+
+
+def lsp_of_pairs(
+    student: StudentStates,
+    teacher: TeacherStates,
+    pairs: Neighbours,
+    num_edges: Int[Tensor, ""],
+    kernel: str,
+    bandwidth: float,
+) -> Float[Tensor, ""]:
+    """`lsp` of the neighbours of nodes that have two or more."""
     student, teacher = prepare(student, teacher)
-    source, target = neighbour_pairs(edge_index, len(student))
+    source, target = pairs.source, pairs.target
 
     def similarity(states: Tensor) -> Float[Tensor, "pair"]:
         if kernel == "rbf":
@@ -41,7 +54,6 @@ def lsp(
         cosine = edge_cosine(states, source, target)
         return cosine.square() if kernel == "polynomial" else cosine
 
-    num_edges = (edge_index[0] != edge_index[1]).sum()
     return total_kl(target, similarity(student), similarity(teacher), len(student)) / num_edges.clamp(min=1)
 
 

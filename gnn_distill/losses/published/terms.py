@@ -8,11 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gnn_distill.config.schema.objective import AlignmentConfig, BaselineConfig, LossConfig
-from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.batching import ROW_EDGES, GraphBatch
+from gnn_distill.data.derived import Derived
 from gnn_distill.data.subgraphs.subgraphs import batch_walks
 from gnn_distill.losses.alignment import align_mse
-from gnn_distill.losses.graph_lookups import LastValue
 from gnn_distill.losses.macro import graph_relation_pkt
+from gnn_distill.losses.neighbours import PAIRS
 from gnn_distill.losses.prepare import pad
 from gnn_distill.losses.projectors import Projectors
 from gnn_distill.losses.published.predictions import dist
@@ -25,7 +26,7 @@ from gnn_distill.losses.published.states import (
     rkd_distance,
     similarity_preserving,
 )
-from gnn_distill.losses.published.structure import gsp, lsp, mugsi_clusters, mugsi_paths
+from gnn_distill.losses.published.structure import gsp, lsp_of_pairs, mugsi_clusters, mugsi_paths
 from gnn_distill.losses.rows import (
     BatchLoss,
     LogitRows,
@@ -36,7 +37,7 @@ from gnn_distill.losses.rows import (
     node_rows,
     subgraph_rows,
 )
-from gnn_distill.losses.term import Loss, Term
+from gnn_distill.losses.term import Loss, Requires, Term
 from gnn_distill.losses.whole_batch import each_graph, each_row
 
 BETWEEN_GRAPHS = {
@@ -95,12 +96,14 @@ def _at(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) 
 
 def _lsp(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Loss:
     def local_structure(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
-        return lsp(student, teacher, batch.row_edges, config.kernel, config.bandwidth)
+        pairs, num_edges = PAIRS(batch), edges(student, batch)
+        return lsp_of_pairs(student, teacher, pairs, num_edges, config.kernel, config.bandwidth)
 
     def edges(student: Tensor, batch: GraphBatch) -> Tensor:
         return (batch.row_edges[0] != batch.row_edges[1]).sum()
 
-    return BatchLoss(_raw(projectors), local_structure, units=edges)
+    found = Requires(derived=frozenset({PAIRS, ROW_EDGES}))
+    return BatchLoss(_raw(projectors), local_structure, found, units=edges)
 
 
 def _gsp(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Loss:
@@ -116,7 +119,7 @@ def _gcrd(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig
 def _mugsi_cluster(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Loss:
     """At node level the clusters of all graphs count as those of one."""
     means = subgraph_rows(projectors, "", None, "cluster", align, raw=True)
-    places = LastValue(projectors.structure.subgraphs("cluster", align).places)
+    places = Derived("places", projectors.structure.subgraphs("cluster", align).places)
 
     def within_graphs(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
         index, mask = places(batch)
@@ -124,7 +127,7 @@ def _mugsi_cluster(projectors: Projectors, config: BaselineConfig, align: Alignm
 
     if projectors.level == "node":
         return RowLoss(means, _clusters_of_one_graph)
-    return BatchLoss(means, within_graphs, units=each_graph)
+    return BatchLoss(means, within_graphs, Requires(derived=frozenset({places})), units=each_graph)
 
 
 def _clusters_of_one_graph(student: Tensor, teacher: Tensor) -> Float[Tensor, ""]:
@@ -133,7 +136,7 @@ def _clusters_of_one_graph(student: Tensor, teacher: Tensor) -> Float[Tensor, ""
 
 
 def _mugsi_path(projectors: Projectors, config: BaselineConfig, align: AlignmentConfig) -> Loss:
-    walks_of = LastValue(partial(batch_walks, projectors.structure.walks(config.walk_length)))
+    walks_of = Derived("walks", partial(batch_walks, projectors.structure.walks(config.walk_length)))
 
     def paths(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
         return mugsi_paths(student, teacher, walks_of(batch))
@@ -141,7 +144,7 @@ def _mugsi_path(projectors: Projectors, config: BaselineConfig, align: Alignment
     def walks(student: Tensor, batch: GraphBatch) -> int:
         return len(walks_of(batch))
 
-    return BatchLoss(_raw(projectors), paths, units=walks)
+    return BatchLoss(_raw(projectors), paths, Requires(derived=frozenset({walks_of})), units=walks)
 
 
 BETWEEN_NODES = {

@@ -10,9 +10,10 @@ from torch.nn import functional as F
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.cpu import Linear
 from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.derived import Derived
 from gnn_distill.data.encodings.distances import UNREACHABLE
 from gnn_distill.data.task import Features
-from gnn_distill.models.layers.path_sums import sums_along, walk_back
+from gnn_distill.models.layers.path_sums import FlatSteps, PathSteps, flat_sums, sums_along, walk_back
 
 
 class FeatureEncoder(nn.Module):
@@ -34,11 +35,7 @@ class FeatureEncoder(nn.Module):
             # One table for all columns: row offsets[c] + value. A single lookup is faster than one per column.
             offsets = torch.tensor([0, *features.sizes[:-1]]).cumsum(0)
             self.register_buffer("offsets", offsets, persistent=False)
-            # Place values of the columns in the mixed-radix number of a row among all combinations.
-            self.countable = prod(features.sizes) < 2**63
-            digits = [prod(features.sizes[column + 1 :]) for column in range(len(features.sizes))]
-            self.register_buffer("sizes", torch.tensor(features.sizes), persistent=False)
-            self.register_buffer("digits", torch.tensor(digits if self.countable else 0), persistent=False)
+            self.sizes = features.sizes
             self.tables = nn.Embedding(sum(features.sizes), channels)
 
     def forward(self, x: Tensor) -> Float[Tensor, "row channel"]:
@@ -57,11 +54,16 @@ class FeatureEncoder(nn.Module):
         return F.linear(values, self.linear.weight) + total * self.linear.bias
 
     def distinct(self, x: Tensor) -> tuple[Tensor, Int[Tensor, " row"]]:
-        """The distinct rows, and the index of each row of `x` among them; continuous features are not compared."""
-        if self.tables is None or not self.countable:
-            return x, torch.arange(len(x), device=x.device)
-        codes, rows = (x * self.digits).sum(dim=1).unique(return_inverse=True)
-        return codes[:, None] // self.digits % self.sizes, rows
+        """The distinct rows, and the index of each row of `x` among them; continuous features are not compared.
+
+        On the host.
+        """
+        if self.tables is None or prod(self.sizes) >= 2**63:
+            return x, torch.arange(len(x))
+        # Place values of the columns in the mixed-radix number of a row among all combinations.
+        digits = torch.tensor([prod(self.sizes[column + 1 :]) for column in range(len(self.sizes))])
+        codes, rows = (x * digits).sum(dim=1).unique(return_inverse=True)
+        return codes[:, None] // digits % torch.tensor(self.sizes), rows
 
     def scaled(self, x: Float[Tensor, "row column"]) -> Float[Tensor, "row column"]:
         """Continuous features as the linear map reads them: (x - mean) / std if `features` has moments."""
@@ -115,16 +117,32 @@ class PathEncoder(nn.Module):
         super().__init__()
         self.hops, self.num_heads = hops, num_heads
         self.edges = FeatureEncoder(edge_features, hops * num_heads)
+        self.found, self.flat = Derived("paths", self._find), Derived("steps", self._flatten)
+
+    def derives(self, batch: GraphBatch) -> tuple[Derived, ...]:
+        """What is found in a batch where it is made."""
+        return self.found, self.flat
+
+    def _find(self, batch: GraphBatch) -> tuple[Tensor, PathSteps]:
+        """The distinct edges, and the paths along them."""
+        distinct, kinds = self.edges.distinct(batch.edge_attr)
+        return distinct, walk_back(batch, kinds, self.hops)
+
+    def _flatten(self, batch: GraphBatch) -> FlatSteps:
+        return FlatSteps.of(self.found(batch)[1].steps)
 
     def forward(self, batch: GraphBatch, before: int = 0) -> Float[Tensor, "head graph query key"]:
         """c_h(i, j), with `before` empty rows and columns before those of nodes (for a graph token).
 
         Memory grows with pairs × heads, and one number per pair and hop is stored for the gradient.
         """
-        distinct, kinds = self.edges.distinct(batch.edge_attr)
-        paths = walk_back(batch, kinds, self.hops)
+        distinct, paths = self.found(batch)
         values = self.edges(distinct).view(-1, self.hops, self.num_heads)
-        mean = sums_along(paths, values) / paths.hops[:, None]
+        if values.device.type != "cpu" or torch.compiler.is_compiling():
+            total = flat_sums(self.flat(batch), len(paths.pairs), values)
+        else:
+            total = sums_along(paths, values)
+        mean = total / paths.hops[:, None]
         # The paths were walked from column (key) to row (query).
         nodes, size = batch.max_nodes, batch.max_nodes + before
         row, query = paths.pairs // nodes, paths.pairs % nodes
@@ -180,7 +198,7 @@ class AttentionBias(nn.Module):
             return None
         rows = self.gain * self.table
         if not self.spd:
-            rows = rows * rows.new_tensor([0.0, 1.0, 1.0])[:, None]
+            rows = torch.cat([torch.zeros_like(rows[:1]), rows[1:]])
         floor = torch.finfo(rows.dtype).min
         rows = torch.cat([rows, rows.new_full((1, rows.size(1)), floor)])
         index = self._index(batch, padding=len(rows) - 1)

@@ -1,14 +1,18 @@
 """Inputs and local layers shared by students with message passing."""
 
+from typing import Any
+
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch_geometric.nn import GATConv, GCNConv, GINConv, GINEConv, MessagePassing, SAGEConv
+from torch_geometric.nn import GATConv, GINConv, GINEConv, MessagePassing, SAGEConv
 
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.student import StudentConfig
 from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.derived import Derived
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.layers.encoders import FeatureEncoder, StructuralEncoder
+from gnn_distill.models.layers.sparse_sums import GCN_EDGES, WeightedGCNConv
 
 READ_EDGES = ("gine", "gat")
 
@@ -31,7 +35,7 @@ def local_layer(config: StudentConfig, spec: TaskSpec) -> MessagePassing | None:
         mlp = nn.Sequential(nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, channels))
         return (GINEConv if edges else GINConv)(mlp)
     if config.local == "gcn":
-        return GCNConv(channels, channels)
+        return WeightedGCNConv(channels, channels)
     if config.local == "sage":
         return SAGEConv(channels, channels)
     if config.local == "gat":
@@ -41,7 +45,7 @@ def local_layer(config: StudentConfig, spec: TaskSpec) -> MessagePassing | None:
 
 
 class Inputs(nn.Module):
-    """The initial node states, dropout(features + structural encodings), and the edge states for local layers."""
+    """The initial node states, dropout(features + structural encodings), and the edges for local layers."""
 
     def __init__(self, config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> None:
         super().__init__()
@@ -50,8 +54,14 @@ class Inputs(nn.Module):
         self.structure = StructuralEncoder(encoding, channels)
         self.dropout = nn.Dropout(config.dropout)
         self.edges = FeatureEncoder(spec.edge_features, channels) if reads_edges(config, spec) else None
+        self.weighted = config.local == "gcn"
 
-    def forward(self, batch: GraphBatch) -> tuple[Float[Tensor, "node channel"], dict[str, Tensor]]:
-        """Node states, and further arguments of local layers: none or `edge_attr`."""
+    def derives(self, batch: GraphBatch) -> tuple[Derived, ...]:
+        """What is found in a batch where it is made."""
+        return (GCN_EDGES,) if self.weighted else ()
+
+    def forward(self, batch: GraphBatch) -> tuple[Float[Tensor, "node channel"], dict[str, Any]]:
+        """Node states, and further arguments of local layers: `edge_index` and, if they read it, `edge_attr`."""
         x = self.dropout(self.structure(self.features(batch.x), batch))
-        return x, {} if self.edges is None else {"edge_attr": self.edges(batch.edge_attr)}
+        edges = {"edge_index": GCN_EDGES(batch) if self.weighted else batch.edge_index}
+        return x, edges if self.edges is None else {**edges, "edge_attr": self.edges(batch.edge_attr)}

@@ -1,7 +1,7 @@
 """Sums along shortest paths between all pairs of nodes of a batch."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -28,21 +28,36 @@ class PathSteps:
     """`kinds` of the n-th edges from the end, for all paths with at least n edges."""
 
 
-def walk_back(batch: GraphBatch, kinds: Int[Tensor, " edges"], hops: int) -> PathSteps:
-    """The last `hops` edges of the shortest path between any two nodes, of parallel edges the first.
+class FlatSteps(NamedTuple):
+    """The same steps one after another, for sums whose code does not depend on the number of hops."""
 
-    On a GPU this synchronises three times for the number of paths.
-    """
+    kinds: Int[Tensor, " steps"]
+    rows: Int[Tensor, " steps"]
+    """The path of each."""
+    places: Int[Tensor, " steps"]
+    """n − 1 of each."""
+
+    @classmethod
+    def of(cls, steps: list[Int[Tensor, " still_walking"]]) -> "FlatSteps":
+        """On the host."""
+        none = [torch.empty(0, dtype=torch.int32)]
+        rows = [torch.arange(len(kinds), dtype=torch.int32) for kinds in steps]
+        places = [torch.full_like(kinds, place) for place, kinds in enumerate(steps)]
+        return cls(*(torch.cat(none + parts) for parts in (steps, rows, places)))
+
+
+def walk_back(batch: GraphBatch, kinds: Int[Tensor, " edges"], hops: int) -> PathSteps:
+    """The last `hops` edges of the shortest path between any two nodes, of parallel edges the first; on the host."""
     size, edges = batch.max_nodes, len(kinds)
-    places, device = batch.num_graphs * size**2, kinds.device
-    columns = torch.arange(size, device=device)
+    places = batch.num_graphs * size**2
+    columns = torch.arange(size)
     length = batch.spd.clamp(max=min(hops, UNREACHABLE)).masked_fill(batch.predecessors == columns, 0).view(-1)
     pairs = length.nonzero().view(-1)
     length, order = length.index_select(0, pairs).sort(descending=True)
     pairs = pairs.index_select(0, order)
     longer = len(pairs) - torch.bincount(length, minlength=hops + 1).cumsum(0)
-    first = torch.full((places,), edges, device=device)
-    first.scatter_reduce_(0, batch.edge_dense_index, torch.arange(edges, device=device), "amin")
+    first = torch.full((places,), edges)
+    first.scatter_reduce_(0, batch.edge_dense_index, torch.arange(edges), "amin")
     # Indices that are gathered repeatedly fit in 32 bits, which halves the traffic.
     joining = F.pad(kinds, (0, 1)).int().index_select(0, first)
     before = batch.predecessors.reshape(-1).int()
@@ -61,6 +76,12 @@ def walk_back(batch: GraphBatch, kinds: Int[Tensor, " edges"], hops: int) -> Pat
 def sums_along(paths: PathSteps, values: Float[Tensor, "kind hop head"]) -> Float[Tensor, "path head"]:
     """Σ_n values[kind of the n-th edge from the end, n] of every path."""
     return Sums.apply(values, *paths.steps) if paths.steps else values.new_zeros(0, values.size(2))
+
+
+def flat_sums(steps: FlatSteps, paths: int, values: Float[Tensor, "kind hop head"]) -> Float[Tensor, "path head"]:
+    """The same of as many paths, as one sum for all n."""
+    terms = values.flatten(0, 1).index_select(0, steps.kinds * values.size(1) + steps.places)
+    return values.new_zeros(paths, values.size(2)).index_add(0, steps.rows, terms)
 
 
 class Sums(torch.autograd.Function):

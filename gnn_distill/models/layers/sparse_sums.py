@@ -1,42 +1,66 @@
-"""PyG's convolutions that take a sparse CSR matrix of their weights (`GraphBatch.adjacency`) in place of edges.
+"""PyG's convolutions that take a sparse matrix of their weights (`GraphBatch.adjacency`) in place of edges.
 
 A product with it stores no message of every edge: the same sums, in a different order of additions.
 """
 
-import torch
-from jaxtyping import Float
 from torch import Tensor
 from torch_geometric.nn import GCNConv, GINConv, SAGEConv
+from torch_geometric.nn.conv.gcn_conv import gcn_norm
+
+from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.derived import Derived
+from gnn_distill.data.sparse_matrix import SparseMatrix
+
+WeightedEdges = tuple[Tensor, Tensor]
+"""Edges with loops, [2, edges], and a weight of each, as PyG's GCNConv makes them in every forward pass."""
 
 
-def product(matrix: Float[Tensor, "node node"], x: Float[Tensor, "node channel"]) -> Float[Tensor, "node channel"]:
-    """matrix · x in single precision, whatever the precision around it: CPUs have no sparse product in bf16."""
-    with torch.autocast(x.device.type, enabled=False):
-        return matrix @ x.float()
+def _normalised(batch: GraphBatch) -> WeightedEdges:
+    return gcn_norm(batch.edge_index, num_nodes=len(batch.node_rows))
 
 
-class MatrixGCNConv(GCNConv):
+GCN_EDGES = Derived("gcn_edges", _normalised)
+"""Of the nodes of a batch."""
+PATCH_GCN_EDGES = Derived(
+    "patch_gcn_edges", lambda batch: gcn_norm(batch.patches.edge_index, num_nodes=len(batch.patches.members))
+)
+"""Of the members of its patches."""
+
+
+class WeightedGCNConv(GCNConv):
+    """PyG's GCNConv, of edges whose weights are known, or of plain ones: Σ_j w_ji·W·h_j + b."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, normalize=False)
+
+    def forward(self, x: Tensor, edge_index: WeightedEdges | Tensor) -> Tensor:
+        known = isinstance(edge_index, tuple)
+        edges, weight = edge_index if known else gcn_norm(edge_index, num_nodes=len(x), dtype=x.dtype)
+        return super().forward(x, edges, weight.to(x.dtype))
+
+
+class MatrixGCNConv(WeightedGCNConv):
     """Â·W·h + b; the matrix has loops and is normalised, kind gcn."""
 
-    def forward(self, x: Tensor, edge_index: Tensor, edge_weight: Tensor | None = None) -> Tensor:
-        if edge_index.layout == torch.strided:
-            return super().forward(x, edge_index, edge_weight)
-        return product(edge_index, self.lin(x)) + self.bias
+    def forward(self, x: Tensor, edge_index: WeightedEdges | Tensor | SparseMatrix, *others: None) -> Tensor:
+        if not isinstance(edge_index, SparseMatrix):
+            return super().forward(x, edge_index)
+        return edge_index @ self.lin(x) + self.bias
 
 
 class MatrixSAGEConv(SAGEConv):
     """W₁·h + W₂·D⁻¹A·h; the matrix is of kind mean."""
 
-    def forward(self, x: Tensor, edge_index: Tensor, *others: None) -> Tensor:
-        if edge_index.layout == torch.strided:
+    def forward(self, x: Tensor, edge_index: Tensor | SparseMatrix, *others: None) -> Tensor:
+        if not isinstance(edge_index, SparseMatrix):
             return super().forward(x, edge_index, *others)
-        return self.lin_l(product(edge_index, x)) + self.lin_r(x)
+        return self.lin_l(edge_index @ x) + self.lin_r(x)
 
 
 class MatrixGINConv(GINConv):
     """mlp((1 + ε)·h + A·h); the matrix is of kind sum."""
 
-    def forward(self, x: Tensor, edge_index: Tensor, *others: None) -> Tensor:
-        if edge_index.layout == torch.strided:
+    def forward(self, x: Tensor, edge_index: Tensor | SparseMatrix, *others: None) -> Tensor:
+        if not isinstance(edge_index, SparseMatrix):
             return super().forward(x, edge_index, *others)
-        return self.nn((1 + self.eps) * x + product(edge_index, x))
+        return self.nn((1 + self.eps) * x + edge_index @ x)

@@ -1,11 +1,12 @@
 """GPS (Rampášek et al. 2022): message passing and full attention side by side in every layer."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch_geometric.nn import GPSConv
-from torch_geometric.utils import to_dense_batch
 
 from gnn_distill.config.capabilities import Capabilities
 from gnn_distill.config.schema.encoding import EncodingConfig
@@ -15,6 +16,7 @@ from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.layers.heads import Output
 from gnn_distill.models.layers.message_passing import Inputs, local_layer
 from gnn_distill.models.layers.norms import NORMS
+from gnn_distill.models.layers.padding import to_padded, to_rows
 from gnn_distill.models.representations import Representations
 
 CAPABILITIES = Capabilities(reads_bias=False, has_token=False)
@@ -43,10 +45,9 @@ class Attention(nn.MultiheadAttention):
 
     def logits(self, x: Float[Tensor, "node channel"], batch: GraphBatch) -> Float[Tensor, "graph head query key"]:
         """q·kᵀ/√d, the lowest finite number for padding keys."""
-        dense, mask = to_dense_batch(x, batch.batch, max_num_nodes=batch.max_nodes, batch_size=batch.num_graphs)
-        q, k, _ = self.projected(dense)
+        q, k, _ = self.projected(to_padded(x, batch))
         logits = q @ k.mT * q.size(-1) ** -0.5
-        return logits.masked_fill(~mask[:, None, None, :], torch.finfo(logits.dtype).min)
+        return logits.masked_fill(~batch.mask[:, None, None, :], torch.finfo(logits.dtype).min)
 
     def projected(self, x: Float[Tensor, "graph node channel"]) -> Float[Tensor, "3 graph head node part"]:
         """Queries, keys and values."""
@@ -84,15 +85,32 @@ class GPS(nn.Module):
         for number, layer in enumerate(self.layers, start=1):
             if number in attention_layers:
                 attention[number] = layer.attn.logits(x, batch)
-            x = layer(x, batch.edge_index, batch.batch, **edges)
+            x = layer(x, batch, edges)
             states.append(x)
         return self.output(states, batch, attention=attention)
 
 
-def gps_layer(config: StudentConfig, spec: TaskSpec) -> GPSConv:
+class GPSLayer(GPSConv):
+    """PyG's layer on nodes whose places in the padded form are known: PyG finds them in every layer and step."""
+
+    def forward(
+        self, x: Float[Tensor, "node channel"], batch: GraphBatch, edges: dict[str, Any]
+    ) -> Float[Tensor, "node channel"]:
+        parts = [] if self.conv is None else [self.norm1(x + self._dropped(self.conv(x, **edges)))]
+        attended = to_padded(x, batch)
+        attended, _ = self.attn(attended, attended, attended, key_padding_mask=~batch.mask, need_weights=False)
+        parts.append(self.norm2(x + self._dropped(to_rows(attended, batch))))
+        out = sum(parts)
+        return self.norm3(out + self.mlp(out))
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.dropout, self.training)
+
+
+def gps_layer(config: StudentConfig, spec: TaskSpec) -> GPSLayer:
     """PyG's layer with our attention, and without norm1 if there is no local layer."""
     channels, heads = config.hidden_channels, config.num_heads
-    layer = GPSConv(channels, local_layer(config, spec), heads, config.dropout, norm=None)
+    layer = GPSLayer(channels, local_layer(config, spec), heads, config.dropout, norm=None)
     layer.attn = Attention(channels, heads, config.attention_dropout, batch_first=True)
     layer.norm1, layer.norm2, layer.norm3 = (NORMS[config.norm](channels) for _ in range(3))
     if layer.conv is None:

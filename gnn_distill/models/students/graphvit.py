@@ -9,10 +9,12 @@ from gnn_distill.config.capabilities import Capabilities
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.student import StudentConfig
 from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.derived import Derived
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.layers.encoders import FeatureEncoder, StructuralEncoder
 from gnn_distill.models.layers.message_passing import local_layer, reads_edges
 from gnn_distill.models.layers.norms import NORMS
+from gnn_distill.models.layers.sparse_sums import PATCH_GCN_EDGES
 from gnn_distill.models.representations import Representations
 from gnn_distill.models.transformer_backbone import Transformer
 
@@ -43,6 +45,7 @@ class GraphViT(Transformer):
         self.edges = FeatureEncoder(spec.edge_features, channels) if depth and reads_edges(config, spec) else None
         self.convs = nn.ModuleList(local_layer(config, spec) for _ in range(depth))
         self.norms = nn.ModuleList(NORMS[config.norm](channels) for _ in range(depth))
+        self.weighted = depth > 0 and config.local == "gcn"
 
     @property
     def reads_edges(self) -> bool:
@@ -56,14 +59,19 @@ class GraphViT(Transformer):
         out = self.output_of(self.dropout(self.structure(x, patches.graph)), patches.graph)
         return replace(out, nodes=(), patches=out.nodes[-1])
 
+    def derives(self, batch: GraphBatch) -> tuple[Derived, ...]:
+        """What is found in a batch where it is made."""
+        return (PATCH_GCN_EDGES,) if self.weighted else ()
+
     def members(self, batch: GraphBatch) -> Float[Tensor, "member channel"]:
         """States of the members of all patches."""
         patches, edges = batch.patches, {}
         x = self.dropout(self.node_structure(self.features(batch.x), batch)).index_select(0, patches.members)
         if self.edges is not None:
             edges["edge_attr"] = self.edges(batch.edge_attr).index_select(0, patches.edges)
+        edges["edge_index"] = PATCH_GCN_EDGES(batch) if self.weighted else patches.edge_index
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = x + self.dropout(norm(conv(x, patches.edge_index, **edges)).relu())
+            x = x + self.dropout(norm(conv(x, **edges)).relu())
         return x
 
 

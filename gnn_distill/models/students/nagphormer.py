@@ -9,6 +9,8 @@ from gnn_distill.config.capabilities import Capabilities
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.student import StudentConfig
 from gnn_distill.data.batching import GraphBatch
+from gnn_distill.data.derived import Derived
+from gnn_distill.data.sparse_matrix import SparseMatrix
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.layers.encoders import FeatureEncoder, StructuralEncoder
 from gnn_distill.models.layers.heads import Output
@@ -34,6 +36,10 @@ class NAGphormer(nn.Module):
     """
 
     reads_edges = False
+
+    def derives(self, batch: GraphBatch) -> tuple[Derived, ...]:
+        """What is found in a batch where it is made."""
+        return (HOP,) if batch.hops is None else ()
 
     def __init__(self, config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> None:
         super().__init__()
@@ -67,11 +73,20 @@ class NAGphormer(nn.Module):
         return self.output(states, batch, already_rows=True)
 
 
+def _hop(batch: GraphBatch) -> SparseMatrix:
+    """Â: parallel edges add up, and loops of the graph become the one that every node has."""
+    nodes = len(batch.node_rows)
+    edge_index, weight = gcn_norm(batch.edge_index, num_nodes=nodes, dtype=torch.float)
+    matrix = torch.sparse_coo_tensor(edge_index.flip(0), weight, (nodes, nodes), check_invariants=False).coalesce()
+    return SparseMatrix.of(*matrix.indices(), matrix.values(), (nodes, nodes))
+
+
+HOP = Derived("hop", _hop)
+
+
 def hop_tokens(h: Float[Tensor, "node channel"], batch: GraphBatch, hops: int) -> Float[Tensor, "row hop channel"]:
     """Rows of h, Â·h, ..., Â^hops·h for `outputs` of the batch: only two full matrices exist at a time."""
-    nodes = h.size(0)
-    edge_index, weight = gcn_norm(batch.edge_index, num_nodes=nodes, dtype=torch.float)
-    adjacency = torch.sparse_coo_tensor(edge_index.flip(0), weight, (nodes, nodes), check_invariants=False).coalesce()
+    adjacency = HOP(batch)
     tokens = [batch.wanted(h)]
     for _ in range(hops):
         h = adjacency @ h

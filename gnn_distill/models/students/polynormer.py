@@ -4,7 +4,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch_geometric.nn.attention import PolynormerAttention
-from torch_geometric.utils import to_dense_batch
 
 from gnn_distill.config.capabilities import Capabilities
 from gnn_distill.config.schema.encoding import EncodingConfig
@@ -15,6 +14,7 @@ from gnn_distill.models.layers.heads import Output
 from gnn_distill.models.layers.linear_attention import linear_attention
 from gnn_distill.models.layers.message_passing import Inputs, local_layer
 from gnn_distill.models.layers.norms import NORMS
+from gnn_distill.models.layers.padding import to_padded, to_rows
 from gnn_distill.models.representations import Representations
 
 CAPABILITIES = Capabilities(dense_pairs=False, attends_pairs=False, reads_bias=False, has_token=False, needs_local=True)
@@ -85,16 +85,16 @@ class Polynormer(nn.Module):
         layers = zip(self.h_lins, self.local_convs, self.lins, self.post_bns, self.lns, self.betas, strict=True)
         for gate, conv, linear, inner, norm, beta in layers:
             h = gate(x).relu()
-            x = conv(x, batch.edge_index, **edges) + linear(x)
+            x = conv(x, **edges) + linear(x)
             x = self.dropout(inner(x).relu())
             x = torch.lerp(norm(h * x), x, beta)
             states.append(x)
         x = self.ln(sum(states))
-        x, mask = to_dense_batch(x, batch.batch, max_num_nodes=batch.max_nodes, batch_size=batch.num_graphs)
+        x, mask = to_padded(x, batch), batch.mask
         for attention in self.global_attn:
             out = attention(x, mask)
             x = x + out if self.global_residual else out
-            states.append(x[mask])
+            states.append(to_rows(x, batch))
         return self.output(states, batch)
 
 

@@ -1,13 +1,13 @@
 """SGFormer (Wu et al. 2023): one or two layers of linear all-pair attention in parallel with a GNN."""
 
 from math import ceil
+from typing import Any
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch_geometric.nn.attention import SGFormerAttention
 from torch_geometric.nn.models.sgformer import GraphModule, SGModule
-from torch_geometric.utils import to_dense_batch
 
 from gnn_distill.config.capabilities import Capabilities
 from gnn_distill.config.schema.encoding import EncodingConfig
@@ -18,6 +18,7 @@ from gnn_distill.models.layers.heads import Output
 from gnn_distill.models.layers.linear_attention import linear_attention
 from gnn_distill.models.layers.message_passing import Inputs, local_layer
 from gnn_distill.models.layers.norms import NORMS
+from gnn_distill.models.layers.padding import to_padded, to_rows
 from gnn_distill.models.representations import Representations
 
 CAPABILITIES = Capabilities(dense_pairs=False, attends_pairs=False, reads_bias=False, has_token=False, needs_local=True)
@@ -49,12 +50,12 @@ class AttentionBranch(SGModule):
         self.attns = nn.ModuleList(SimpleAttention(channels, num_heads, channels) for _ in range(num_layers))
 
     def forward(self, x: Tensor, batch: GraphBatch) -> list[Float[Tensor, "node channel"]]:
-        x, mask = to_dense_batch(x, batch.batch, max_num_nodes=batch.max_nodes, batch_size=batch.num_graphs)
+        x, mask = to_padded(x, batch), batch.mask
         x = F.dropout(self.bns[0](self.fcs[0](x)).relu(), self.dropout, self.training)
         states = []
         for attention, norm in zip(self.attns, self.bns[1:], strict=True):
             x = F.dropout(norm((attention(x, mask) + x) / 2).relu(), self.dropout, self.training)
-            states.append(x[mask])
+            states.append(to_rows(x, batch))
         return states
 
 
@@ -67,11 +68,11 @@ class LocalBranch(GraphModule):
         self.convs = nn.ModuleList(local_layer(config, spec) for _ in range(config.num_layers))
         self.bns = nn.ModuleList(NORMS[config.norm](channels) for _ in range(config.num_layers + 1))
 
-    def forward(self, x: Tensor, batch: GraphBatch, edges: dict[str, Tensor]) -> list[Float[Tensor, "node channel"]]:
+    def forward(self, x: Tensor, edges: dict[str, Any]) -> list[Float[Tensor, "node channel"]]:
         x = first = F.dropout(self.bns[0](self.fcs[0](x)).relu(), self.dropout, self.training)
         states = []
         for conv, norm in zip(self.convs, self.bns[1:], strict=True):
-            x = first + F.dropout(norm(conv(x, batch.edge_index, **edges)).relu(), self.dropout, self.training)
+            x = first + F.dropout(norm(conv(x, **edges)).relu(), self.dropout, self.training)
             states.append(x)
         return states
 
@@ -104,7 +105,7 @@ class SGFormer(nn.Module):
     def forward(self, batch: GraphBatch, attention_layers: frozenset[int] = frozenset()) -> Representations:
         """Representations of a batch; there are no attention logits."""
         x, edges = self.inputs(batch)
-        attended, local = self.trans_conv(x, batch), self.graph_conv(x, batch, edges)
+        attended, local = self.trans_conv(x, batch), self.graph_conv(x, edges)
         depth, weight = len(local), self.graph_weight
         states = [
             weight * state + (1 - weight) * attended[ceil(layer * len(attended) / depth) - 1]

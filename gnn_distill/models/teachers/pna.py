@@ -48,6 +48,6 @@ class PNAConv(nn.Module):
         if edges is not None:
             messages = messages + self.edge(edges)
         found = self.aggregate(messages, target, dim_size=len(x))
-        degree = torch.bincount(target, minlength=len(x)).clamp(min=1)
+        degree = target.new_zeros(len(x)).index_add(0, target, torch.ones_like(target)).clamp(min=1)
         scale = ((degree + 1).log() / self.log_degree).to(found.dtype)[:, None]
         return self.update(torch.cat([x, found, found * scale, found / scale], dim=1))
