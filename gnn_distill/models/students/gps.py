@@ -36,7 +36,7 @@ class Attention(nn.MultiheadAttention):
     ) -> tuple[Float[Tensor, "graph node channel"], None]:
         q, k, v = self.projected(query)
         # A single graph is not padded, and without a mask the kernel is faster.
-        mask = ~key_padding_mask[:, None, None, :] if len(query) > 1 else None
+        mask = ~key_padding_mask[:, None, None, :] if query.size(0) > 1 else None
         dropout = self.dropout if self.training else 0.0
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
         return self.out_proj(out.transpose(1, 2).flatten(2)), None
@@ -84,15 +84,31 @@ class GPS(nn.Module):
         for number, layer in enumerate(self.layers, start=1):
             if number in attention_layers:
                 attention[number] = layer.attn.logits(x, batch)
-            x = layer(x, batch.edge_index, batch.batch, **edges)
+            x = layer(x, batch, **edges)
             states.append(x)
         return self.output(states, batch, attention=attention)
 
 
-def gps_layer(config: StudentConfig, spec: TaskSpec) -> GPSConv:
+class Layer(GPSConv):
+    """PyG's layer, which reads the sizes of the padded form from the batch: PyG would read them from its tensors."""
+
+    def forward(self, x: Float[Tensor, "node channel"], batch: GraphBatch, **edges: Tensor) -> Tensor:
+        parts = []
+        if self.conv is not None:
+            local = self.conv(x, batch.edge_index, **edges)
+            parts.append(self.norm1(F.dropout(local, self.dropout, self.training) + x))
+        dense, mask = to_dense_batch(x, batch.batch, max_num_nodes=batch.max_nodes, batch_size=batch.num_graphs)
+        attended, _ = self.attn(dense, dense, dense, key_padding_mask=~mask, need_weights=False)
+        attended = attended.flatten(0, 1).index_select(0, batch.dense_index)
+        parts.append(self.norm2(F.dropout(attended, self.dropout, self.training) + x))
+        out = sum(parts)
+        return self.norm3(out + self.mlp(out))
+
+
+def gps_layer(config: StudentConfig, spec: TaskSpec) -> Layer:
     """PyG's layer with our attention, and without norm1 if there is no local layer."""
     channels, heads = config.hidden_channels, config.num_heads
-    layer = GPSConv(channels, local_layer(config, spec), heads, config.dropout, norm=None)
+    layer = Layer(channels, local_layer(config, spec), heads, config.dropout, norm=None)
     layer.attn = Attention(channels, heads, config.attention_dropout, batch_first=True)
     layer.norm1, layer.norm2, layer.norm3 = (NORMS[config.norm](channels) for _ in range(3))
     if layer.conv is None:

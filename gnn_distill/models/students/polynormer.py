@@ -94,7 +94,7 @@ class Polynormer(nn.Module):
         for attention in self.global_attn:
             out = attention(x, mask)
             x = x + out if self.global_residual else out
-            states.append(x[mask])
+            states.append(x.flatten(0, 1).index_select(0, batch.dense_index))
         return self.output(states, batch)
 
 

@@ -54,7 +54,7 @@ class AttentionBranch(SGModule):
         states = []
         for attention, norm in zip(self.attns, self.bns[1:], strict=True):
             x = F.dropout(norm((attention(x, mask) + x) / 2).relu(), self.dropout, self.training)
-            states.append(x[mask])
+            states.append(x.flatten(0, 1).index_select(0, batch.dense_index))
         return states
 
 
