@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.config.schema.export import ExportCommand
 from gnn_distill.errors import refuse
+from gnn_distill.pipeline.export.hub import check_push, push_repository, write_repository
 from gnn_distill.pipeline.export.write import check_output, write_program
 from gnn_distill.pipeline.predict_file import open_source
 from gnn_distill.pipeline.student_ensemble import Ensemble
@@ -28,6 +29,16 @@ def main(cfg: DictConfig) -> None:
     check_output(output, command.overwrite)
     console.stage(f"Exporting the student of {student.spec.name}", command.format)
     given = inputs_of(command, console) if command.check else []
+    if command.push is not None:
+        if command.format != "hub":
+            raise refuse("push", command.push, "only a model repository is uploaded. Set format=hub.")
+        check_push(command.push)
+    if command.format == "hub":
+        write_repository(folder, student, output)
+        console.say(f"Folder: {output}")
+        if command.push is not None:
+            console.say(f"Uploaded: {push_repository(output, command.push, command.private)}")
+        return
     for name, difference in write_program(student, command.format, output, given):
         console.say(f"{name}: differs from the student by {difference:.1e} at most")
     console.say(f"Folder: {output}")

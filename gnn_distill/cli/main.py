@@ -38,7 +38,7 @@ COMMANDS = {
     "runs": "List finished runs.",
     "report": "Write a run, a table or a sweep as one HTML page, or runs side by side: report FOLDER ...",
     "convert": "Write one large graph as a folder of memory maps: convert INPUT -o FOLDER.",
-    "export": "Write a student for use elsewhere: export RUN format=pt2|onnx [-o OUT].",
+    "export": "Write a student for use elsewhere: export RUN format=pt2|onnx|hub [-o OUT].",
     "store": "Manage the store that runs share (trained teachers, …): store list, verify or prune.",
 }
 

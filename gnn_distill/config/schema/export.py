@@ -13,13 +13,17 @@ class ExportCommand:
 
     run: str = MISSING
     """Folder of a finished run. `gnn-distill export RUN` sets it."""
-    format: str = choice("pt2", "pt2", "onnx")
-    """pt2: a program of torch.export; onnx: for onnxruntime (extra export)."""
+    format: str = choice("pt2", "pt2", "onnx", "hub")
+    """pt2: a program of torch.export; onnx: for onnxruntime (extra export); hub: a model repository of Hugging Face."""
     output: str | None = None
     """Folder to write; -o OUT sets it; null: RUN/export/FORMAT."""
     check: str | None = None
-    """A file as for `gnn-distill predict`, on whose first 1,000 inputs the program is compared, too."""
+    """pt2, onnx: a file as for `gnn-distill predict`, on whose first 1,000 inputs the program is compared, too."""
     overwrite: bool = False
     """Replace an earlier export."""
     own_modules: bool = False
     """Import modules of your own that the run names, which executes them."""
+    push: str | None = None
+    """hub: upload the folder to this model repository, OWNER/NAME (extra hub); null: nothing leaves this machine."""
+    private: bool = True
+    """hub: make the repository a private one if it is new."""
