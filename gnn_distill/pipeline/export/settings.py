@@ -19,8 +19,6 @@ def check_exportable(predictor: Predictor) -> None:
     why = None
     if predictor.can.reads_patches:
         why = "its tokens are parts of each graph, which the code that cuts graphs (METIS, BRICS, …) has to make"
-    elif predictor.can.reads_hops:
-        why = "it multiplies by sparse matrices, for which neither format has an operation"
     elif encoding.edge_hops and spec.edge_features is not None and predictor.can.reads_bias:
         why = "encoding.edge_hops walks along shortest paths, whose number and lengths depend on the data"
     if why:
