@@ -11,17 +11,23 @@ import numpy as np
 import pytest
 import torch
 from exported_students import molecules, student
-from small_tasks import make_spec
+from small_tasks import awaken, make_spec
+from test_predict import make_config
 
 from gnn_distill.data.assembly.input_pipeline import InputPipeline
 from gnn_distill.data.task import Features
 from gnn_distill.errors import UserError
+from gnn_distill.models import build_student
 from gnn_distill.models.flat_student import FlatStudent
+from gnn_distill.models.layers.heads import Output
+from gnn_distill.models.layers.standardise import Moments
+from gnn_distill.models.reused_head import ReusingStudent
 from gnn_distill.models.students.nagphormer import hop_tokens
 from gnn_distill.pipeline.export import encode, write
 from gnn_distill.pipeline.export.program import random_graphs
 from gnn_distill.pipeline.export.settings import settings_of
 from gnn_distill.pipeline.export.write import SMILES, compared, write_program
+from gnn_distill.predict import load, save_student
 
 STRUCTURE = {"degree": True, "edge": True, "spd": True, "rwse": 5, "lap_pe": 3, "max_spd": 3}
 STUDENTS = {
@@ -74,6 +80,18 @@ def test_every_student_that_is_a_function_of_flat_tensors(name: str, level: str,
     spec = make_spec("multiclass", nodes="categorical", edges=edges, level=level)
     predictor = student(tmp_path / "run", name, spec, **STUDENTS[name])
     assert max(dict(write_program(predictor, form, tmp_path / "out")).values()) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["pt2", "onnx"])
+def test_a_student_with_its_teachers_head(form: str, tmp_path: Path) -> None:
+    skip_without_onnx(form)
+    spec, config = make_spec("multiclass", nodes="categorical", edges="categorical"), make_config("graphormer", "none")
+    moments = Moments(torch.tensor([0.0, 1.0, 2.0, 3.0]), torch.tensor([1.0, 4.0, 2.0, 0.5]))
+    inner = build_student(config.student, config.encoding, spec)
+    reusing = ReusingStudent(inner, Output(4, spec, "sum", 0.0), moments, "mlp")
+    save_student(tmp_path, awaken(reusing), spec, config)
+    assert max(dict(write_program(load(tmp_path), form, tmp_path / "out")).values()) < 1e-5
 
 
 @pytest.mark.parametrize(
