@@ -3,7 +3,7 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ def compared(
     predictor: Predictor, settings: dict[str, Any], exported: Callable, given: Sequence[object]
 ) -> Iterator[tuple[str, float]]:
     """What was compared, and max |exported - student| / max(1, |student|). Raises UserError above `TOLERANCE`."""
-    sets: dict[str, Iterable[object]] = {
+    sets: dict[str, Sequence[object]] = {
         f"{name} (random)": random_graphs(settings, sizes, seed=len(sizes)) for name, sizes in CHECKED.items()
     }
     if settings["smiles"] is not None:
@@ -72,8 +72,9 @@ def compared(
     if given:
         sets[f"{len(given):,} given inputs"] = given
     for name, entries in sets.items():
-        expected = predictor.predict([_as_data(entry) for entry in entries]).numpy()
-        found = exported(entries)
+        answers = predictor.answer([_as_data(entry) for entry in entries])
+        expected = answers.values.numpy()
+        found = exported([entries[position] for position in answers.positions])
         difference = float((np.abs(found - expected) / np.maximum(1, np.abs(expected))).max())
         if not difference <= TOLERANCE:
             raise UserError(f"{name}: the exported program differs by {difference:.1e}, so nothing was written.")
