@@ -2,7 +2,7 @@
 
 import sys
 
-from encode import load
+from . import load
 
 for smiles, values in zip(sys.argv[1:], load()(sys.argv[1:]), strict=True):
     print(smiles, *(f"{value:.6g}" for value in values), sep="\t")
