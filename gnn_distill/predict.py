@@ -29,6 +29,8 @@ from gnn_distill.storage.checksums import read_json, write_json
 from gnn_distill.storage.run_directory import REPEAT_RUN
 
 WEIGHTS, SETTINGS, CONFIG = "student.safetensors", "student.json", ".hydra/config.yaml"
+HUB_WEIGHTS, HUB_SETTINGS, HUB_CONFIG = "model.safetensors", "config.json", "run_config.yaml"
+"""Their names in a model repository, as `gnn-distill export format=hub` writes it."""
 MOST_HOPS = 1000
 T = TypeVar("T")
 
@@ -57,7 +59,7 @@ def save_student(
 
 
 def load(run_dir: str | Path, own_module: bool = False, device: torch.device | str = "cpu") -> Predictor:
-    """The student of a finished run directory.
+    """The student of a finished run directory, or of a model repository made by `gnn-distill export format=hub`.
 
     own_module: import the student's module even if it is not one of this package, which executes it. device: where it
     computes; predictions are returned on the CPU.
@@ -66,30 +68,33 @@ def load(run_dir: str | Path, own_module: bool = False, device: torch.device | s
     device cannot be used.
     """
     run_dir = Path(run_dir)
-    if not (run_dir / WEIGHTS).is_file() or not (run_dir / SETTINGS).is_file():
+    file, weights_file = run_dir / SETTINGS, run_dir / WEIGHTS
+    if not weights_file.is_file() and (run_dir / HUB_WEIGHTS).is_file():
+        file, weights_file = run_dir / HUB_SETTINGS, run_dir / HUB_WEIGHTS
+    if not weights_file.is_file() or not file.is_file():
         raise UserError(f"{run_dir}: no finished run found here ({WEIGHTS} and {SETTINGS} are required).")
-    with reading_foreign(run_dir / SETTINGS, REPEAT_RUN):
-        settings = read_json(run_dir / SETTINGS, REPEAT_RUN)
-    with reading_foreign(run_dir / WEIGHTS, REPEAT_RUN):
-        weights = checkpoint.load_tensors(run_dir / WEIGHTS, remedy=REPEAT_RUN, folder=run_dir)
-    with reading_foreign(run_dir / SETTINGS, REPEAT_RUN), torch.random.fork_rng(devices=[]):
-        predictor = _rebuilt(run_dir, settings, weights, own_module)
+    with reading_foreign(file, REPEAT_RUN):
+        settings = read_json(file, REPEAT_RUN)
+    with reading_foreign(weights_file, REPEAT_RUN):
+        weights = checkpoint.load_tensors(weights_file, remedy=REPEAT_RUN, folder=run_dir)
+    with reading_foreign(file, REPEAT_RUN), torch.random.fork_rng(devices=[]):
+        predictor = _rebuilt(file, settings, weights, own_module)
         predictor.rehearse()
     if "input" not in settings and not predictor.spec.molecules:
         warnings.warn(
-            f"{run_dir / SETTINGS}: an older version did not record how raw graphs are prepared (reverse edges, "
+            f"{file}: an older version did not record how raw graphs are prepared (reverse edges, "
             "normalised features, …): graphs are used unchanged.",
             stacklevel=2,
         )
     return predictor.to(device)
 
 
-def _rebuilt(run_dir: Path, settings: dict[str, Any], weights: dict[str, Tensor], own_module: bool) -> Predictor:
+def _rebuilt(file: Path, settings: dict[str, Any], weights: dict[str, Tensor], own_module: bool) -> Predictor:
     config, encoding = _section(StudentConfig, settings["student"]), _section(EncodingConfig, settings["encoding"])
     own, can = "." in config.name, capabilities_of(config.name)
     if own and not own_module:
         raise UserError(
-            f"{run_dir / SETTINGS}: this student is a custom module, {config.name}, and loading it runs "
+            f"{file}: this student is a custom module, {config.name}, and loading it runs "
             "that module. If you trust it: load(run_dir, own_module=True)."
         )
     spec = TaskSpec.from_dict(settings["spec"])
@@ -104,22 +109,23 @@ def _rebuilt(run_dir: Path, settings: dict[str, Any], weights: dict[str, Tensor]
         raise ValueError(f"{max(config.hops, config.patch_hops)} hops")
     if not own:
         layers = (config.num_layers, config.global_layers, config.gnn_layers if can.reads_patches else 0)
-        check_depth(run_dir / SETTINGS, max(layers), weights)
-        check_extent(run_dir / SETTINGS, build, weights)
+        check_depth(file, max(layers), weights)
+        check_extent(file, build, weights)
     student = build()
     student.load_state_dict(weights)
     pipeline = InputPipeline.from_dict(settings["input"]) if "input" in settings else None
     seen = Seen(**settings.get("seen", {}))
-    about = (pipeline, seen, _columns(run_dir), patching_of(config, spec))
+    about = (pipeline, seen, _columns(file.parent), patching_of(config, spec))
     return Predictor(student, spec, encoding, settings["max_pairs"], can, *about)
 
 
 def _columns(run_dir: Path) -> DataColumns:
     """The columns of the training data that the run's config names."""
-    if not (run_dir / CONFIG).is_file():
+    file = next((path for name in (CONFIG, HUB_CONFIG) if (path := run_dir / name).is_file()), None)
+    if file is None:
         return DataColumns()
-    with reading_foreign(run_dir / CONFIG, REPEAT_RUN):
-        dataset = OmegaConf.to_container(read_yaml(run_dir / CONFIG, run_dir, REPEAT_RUN)).get("dataset", {})
+    with reading_foreign(file, REPEAT_RUN):
+        dataset = OmegaConf.to_container(read_yaml(file, run_dir, REPEAT_RUN)).get("dataset", {})
         smiles, targets = dataset.get("smiles_column"), dataset.get("target_columns") or []
         columns = DataColumns(smiles=smiles if isinstance(smiles, str) else None)
         return replace(columns, target=str(targets[0])) if len(targets) == 1 else columns

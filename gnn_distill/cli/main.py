@@ -38,6 +38,7 @@ COMMANDS = {
     "runs": "List finished runs.",
     "report": "Write a run, a table or a sweep as one HTML page, or runs side by side: report FOLDER ...",
     "convert": "Write one large graph as a folder of memory maps: convert INPUT -o FOLDER.",
+    "export": "Write a student for use elsewhere: export RUN format=pt2|onnx|hub [-o OUT].",
     "store": "Manage the store that runs share (trained teachers, …): store list, verify or prune.",
 }
 
@@ -91,7 +92,7 @@ def dispatch() -> None:
 
 PATIENCE_WITH_FIRST = 2.0
 """Seconds until a process prints an error that none but it may have."""
-LONG = ("train", "compare", "table", "tune", "separate", "predict", "probe", "convert")
+LONG = ("train", "compare", "table", "tune", "separate", "predict", "probe", "convert", "export")
 """Commands that continue when the reader of their output is gone."""
 
 

@@ -13,6 +13,7 @@ from gnn_distill.config.schema import (
     compare,
     convert,
     data,
+    export,
     node_graphs,
     predict,
     probe,
@@ -49,6 +50,7 @@ SCHEMAS = {
     "probe": probe.ProbeCommand,
     "report": report.ReportCommand,
     "convert": convert.ConvertCommand,
+    "export": export.ExportCommand,
     "store": store.StoreCommand,
     **_data_sets(),
 }

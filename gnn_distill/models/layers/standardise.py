@@ -91,7 +91,7 @@ class Standardise(nn.Module):
 
     def restore(self, rows: Float[Tensor, "row alive"]) -> Float[Tensor, "row channel"]:
         """The inverse: rows in the teacher's own units; dropped dimensions get their mean."""
-        return self.centre.expand(len(rows), -1).index_copy(1, self.alive, rows.float() / self.scale + self.mean)
+        return self.centre.expand(rows.size(0), -1).index_copy(1, self.alive, rows.float() / self.scale + self.mean)
 
 
 class Whiten(nn.Module):

@@ -38,7 +38,7 @@ class Attention(nn.MultiheadAttention):
     ) -> tuple[Float[Tensor, "graph node channel"], None]:
         q, k, v = self.projected(query)
         # A single graph is not padded, and without a mask the kernel is faster.
-        mask = ~key_padding_mask[:, None, None, :] if len(query) > 1 else None
+        mask = ~key_padding_mask[:, None, None, :] if query.size(0) > 1 else None
         dropout = self.dropout if self.training else 0.0
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
         return self.out_proj(out.transpose(1, 2).flatten(2)), None

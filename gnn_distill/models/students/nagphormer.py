@@ -1,7 +1,7 @@
 """NAGphormer (Chen et al. 2023): a Transformer over the hops of each node."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch_geometric.nn.conv.gcn_conv import gcn_norm
 
@@ -86,12 +86,29 @@ HOP = Derived("hop", _hop)
 
 def hop_tokens(h: Float[Tensor, "node channel"], batch: GraphBatch, hops: int) -> Float[Tensor, "row hop channel"]:
     """Rows of h, Â·h, ..., Â^hops·h for `outputs` of the batch: only two full matrices exist at a time."""
+    if torch.compiler.is_exporting():  # programs have neither sparse matrices nor sizes that depend on values
+        return batch.wanted(_hop_sums(h, batch.edge_index, hops))
     adjacency = HOP(batch)
     tokens = [batch.wanted(h)]
     for _ in range(hops):
         h = adjacency @ h
         tokens.append(batch.wanted(h))
     return torch.stack(tokens, dim=1)
+
+
+def _hop_sums(
+    h: Float[Tensor, "node channel"], edge_index: Int[Tensor, "2 edges"], hops: int
+) -> Float[Tensor, "node hop channel"]:
+    """The same by sums over edges, which stores a message of each; a loop of the graph weighs 0, that of Â 1/d̃."""
+    source, target = edge_index
+    joins = (source != target).to(h.dtype)
+    scale = h.new_ones(h.size(0)).index_add(0, target, joins).rsqrt()
+    weight = (joins * scale[source] * scale[target]).unsqueeze(1)
+    states = [h]
+    for _ in range(hops):
+        h = (scale**2).unsqueeze(1) * h + torch.zeros_like(h).index_add(0, target, weight * h[source])
+        states.append(h)
+    return torch.stack(states, dim=1)
 
 
 def build(config: StudentConfig, encoding: EncodingConfig, spec: TaskSpec) -> NAGphormer:
