@@ -82,6 +82,11 @@ def named_input(words: list[str]) -> list[str]:
     return [f"input={word[6:-1]}" if word.startswith("runs=[") else word for word in named_files(words)]
 
 
+def named_run(words: list[str]) -> list[str]:
+    """The words after `explain`: as after `predict`, with one run."""
+    return [f"run={word[6:-1]}" if word.startswith("runs=[") else word for word in named_files(words)]
+
+
 def _is_path(word: str) -> bool:
     return not word.startswith("-") and ("=" not in word or Path(word).exists())
 
@@ -93,6 +98,7 @@ def _listed(paths: list[str]) -> str:
 POSITIONAL = {
     "compare": given_to_all,
     "convert": named_input,
+    "explain": named_run,
     "predict": named_files,
     "probe": named_runs,
     "report": named_reports,
