@@ -76,15 +76,15 @@ class Attribution:
 
 
 def integrated_gradients(
-    subject: Subject, graphs: PackedGraphs, asked: Asked, tolerance: float = 0.01, most: int = 512
+    subject: Subject, graphs: PackedGraphs, asked: Asked, tolerance: float = 0.01, most: int = 2048
 ) -> list[Attribution]:
     """Integrated gradients of every graph, with up to `most` gradients for each.
 
     The integral is a sum of trapezoids. Each point of a path gives F with its gradient, so the error of every part is
-    known, |F(b) − F(a) − trapezoid|: parts are halved where it is large, until the errors of all add up to
-    `tolerance` · |F(e) − F(e')|, or there are `most` points. Thus the points are dense where the model changes fast, as
-    layer norms do near e' = 0. A model that jumps on the path is not complete, as PNA, whose standard deviations below
-    √1e-5 are 0.
+    known, F(b) − F(a) − trapezoid: parts are halved where it is large, until the errors of all add up to at most
+    `tolerance` · |F(e) − F(e')|, and without their signs to `tolerance` times the way that F goes up and down, or there
+    are `most` points. Thus points are dense where the model changes fast, as layer norms do near e' = 0. A model that
+    jumps on the path is not complete, such as PNA, whose standard deviations below √1e-5 are 0.
 
     Raises:
         ValueError: if the model has no FeatureEncoder, or reads something else by it.
@@ -133,13 +133,15 @@ class Path:
     points: list[Point] = field(default_factory=list)
 
     def halved(self, tolerance: float, most: int) -> list[float]:
-        """The middles of the parts whose error is above its share; none once all is accurate or there are `most`."""
+        """The middles of the parts with the largest errors; none once all is accurate or there are `most` points."""
         alpha, value, slope = np.array([(p.alpha, p.value, p.terms.sum()) for p in self.points]).T
-        errors = np.abs(np.diff(value) - np.diff(alpha) * (slope[1:] + slope[:-1]) / 2)
-        allowed = tolerance * abs(value[-1] - value[0])
-        if errors.sum() <= allowed or len(self.points) >= most:
+        missed = np.diff(value) - np.diff(alpha) * (slope[1:] + slope[:-1]) / 2
+        errors, allowed = np.abs(missed), tolerance * np.abs(np.diff(value)).sum()
+        complete = abs(missed.sum()) <= tolerance * abs(value[-1] - value[0])
+        if (complete and errors.sum() <= allowed) or len(self.points) >= most:
             return []
-        parts = np.flatnonzero((errors > allowed / len(errors)) & (np.diff(alpha) > NARROWEST))
+        share = min(allowed, errors.sum()) / len(errors)
+        parts = np.flatnonzero((errors >= share) & (np.diff(alpha) > NARROWEST))
         worst = parts[np.argsort(-errors[parts], kind="stable")][: most - len(self.points)]
         return ((alpha[worst] + alpha[worst + 1]) / 2).tolist()
 

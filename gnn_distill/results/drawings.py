@@ -12,8 +12,9 @@ from markupsafe import Markup, escape
 from gnn_distill.results.explanations import Explained
 
 WIDTH, HEIGHT = 320, 220
-FOR, AGAINST, SHARE = (0x1B, 0x78, 0x37), (0x76, 0x2A, 0x83), (0xD9, 0x6B, 0x00)
-"""Colours of the largest value: green and purple of ColorBrewer's PRGn, which colour-blind readers tell apart."""
+FOR, AGAINST, SHARE = (0x5A, 0xAE, 0x61), (0x99, 0x70, 0xAB), (0xE0, 0x8E, 0x3C)
+"""Colours of the largest value: green and purple of ColorBrewer's PRGn, which colour-blind readers tell apart, and orange;
+light enough for black letters."""
 LARGEST_LAYOUT = 300
 """Nodes up to which springs are laid out; larger graphs stand on a circle."""
 RADIUS = 0.42
@@ -96,13 +97,12 @@ def _graph(one: Explained, colouring: Colouring) -> tuple[str, tuple[int, int]]:
             parts.append(_told(start, "line", f"edge {a}, {b}", value))
         parts.append(f'<line {ends} stroke="#888888" stroke-width="1" pointer-events="none"/>')
     for node, ((x, y), value) in enumerate(zip(places, colouring.nodes.tolist(), strict=True)):
-        colour = colouring.colour(value)
-        start = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size:.1f}" fill="{_hex(colour)}" stroke="#888888"'
+        fill = _hex(colouring.colour(value))
+        start = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size:.1f}" fill="{fill}" stroke="#888888"'
         parts.append(_told(start, "circle", one.names[node], value))
         if size > 6 and one.atoms[node]:
-            ink = "#ffffff" if sum(colour) < 1.5 else "#22252a"
             parts.append(
-                f'<text x="{x:.1f}" y="{y + size / 3:.1f}" text-anchor="middle" font-size="{size:.0f}" fill="{ink}" '
+                f'<text x="{x:.1f}" y="{y + size / 3:.1f}" text-anchor="middle" font-size="{size:.0f}" fill="#22252a" '
                 f'pointer-events="none">{escape(one.atoms[node])}</text>'
             )
     return "".join(parts), (WIDTH, HEIGHT)

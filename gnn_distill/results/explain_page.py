@@ -112,4 +112,4 @@ def _caption(carried: Carried, tolerance: float) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %" if np.isfinite(share) else NOTHING
+    return f"{100 * share:.2g}\N{NO-BREAK SPACE}%" if np.isfinite(share) else NOTHING

@@ -83,7 +83,7 @@ def test_every_model_is_explained_completely(role: str, name: str, nodes: str) -
     graphs = make_graphs(make_spec("multiclass", nodes, "categorical"), NETWORKS[5:])
     before = {key: value.clone() for key, value in subject.model.state_dict().items()}
     output = torch.arange(len(graphs)) % 3
-    found = integrated_gradients(subject, graphs, Asked(output, torch.ones(len(graphs)).double()), most=2048)
+    found = integrated_gradients(subject, graphs, Asked(output, torch.ones(len(graphs)).double()))
     assert max(one.error for one in found) <= (0.1 if name == "pna" else 0.01)  # whose standard deviations jump to 0
     assert all((one.edges is not None) == subject.model.reads_edges for one in found)
     assert [len(one.nodes) for one in found] == graphs.num_nodes.tolist()

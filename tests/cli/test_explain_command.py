@@ -57,7 +57,7 @@ def test_molecules_explained_by_student_and_teacher(gnn_distill: Callable, no_fi
         assert total == pytest.approx(
             row.value - row.baseline, abs=1.1 * row.error * abs(row.value - row.baseline) + 1e-4
         )
-        assert row.error <= 0.01 or row.gradients >= 500
+        assert row.error <= 0.01 or row.gradients >= 2000
     assert nodes.groupby("graph")["attention"].sum().tolist() == pytest.approx([1, 1], abs=1e-4)
 
     page = (tmp_path / "out" / "explain.html").read_text()

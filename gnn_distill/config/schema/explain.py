@@ -30,7 +30,7 @@ class ExplainCommand:
     """Teacher and student, for which the run's data are read again, or the student alone."""
     tolerance: float = positive(0.01, high=1.0)
     """Error of completeness, relative to f(x) − f(baseline), at which the integral is accurate enough."""
-    steps: int = number(512, low=16)
+    steps: int = number(2048, low=16)
     """Largest number of gradients per graph and model."""
     smiles_column: str | None = None
     """Column of SMILES; null: that of the training data, else one named like it, else the only one that parses."""
