@@ -13,8 +13,8 @@ from gnn_distill.results.explanations import Explained
 
 WIDTH, HEIGHT = 320, 220
 FOR, AGAINST, SHARE = (0x5A, 0xAE, 0x61), (0x99, 0x70, 0xAB), (0xE0, 0x8E, 0x3C)
-"""Colours of the largest value: green and purple of ColorBrewer's PRGn, which colour-blind readers tell apart, and orange;
-light enough for black letters."""
+"""Colours of the largest value: green and purple of ColorBrewer's PRGn, which colour-blind readers tell apart, and
+orange; light enough for black letters."""
 LARGEST_LAYOUT = 300
 """Nodes up to which springs are laid out; larger graphs stand on a circle."""
 RADIUS = 0.42
