@@ -35,7 +35,7 @@ def main(cfg: DictConfig) -> None:
         missed = len(explanations.inaccurate(role))
         console.say(
             f"Completeness, {role}: largest error {max(errors):.2%} of f(x) − f(baseline); "
-            f"{missed} of {len(errors)} graphs above {command.tolerance:.3g}."
+            f"{missed} of {len(errors)} graphs above {command.tolerance:.2%}."
         )
     console.say(f"Page: {page}")
 

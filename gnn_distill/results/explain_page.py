@@ -49,7 +49,7 @@ def _facts(explanations: Explanations) -> Iterator[tuple[str, str]]:
     for role in explanations.roles:
         errors = [one.models[role].error for one in explanations.graphs]
         missed = len(explanations.inaccurate(role))
-        over = f"; {missed} above {explanations.tolerance:.3g}" if missed else ""
+        over = f"; {missed} above {_percent(explanations.tolerance)}" if missed else ""
         yield (
             role_label(role),
             f"completeness error: median {_percent(np.median(errors))}, largest {_percent(max(errors))}{over}",
@@ -77,8 +77,8 @@ def _meaning(explanations: Explanations) -> Iterator[str]:
             if missed := explanations.inaccurate(role):
                 names = ", ".join(one.name for one in missed[:10]) + (", …" if len(missed) > 10 else "")
                 yield (
-                    f"Not accurate, {role}: graph {names} miss the tolerance after the largest number of gradients. "
-                    "Set steps= higher; where f − f(baseline) is nearly 0 the relative error says little."
+                    f"Not accurate, {role}: graph {names} after the largest number of gradients. Set "
+                    "steps= higher; where f − f(baseline) is nearly 0 the relative error says little."
                 )
     else:
         yield "Gradient × input is local: its parts need not add up, and the error says by how much they do not."
@@ -104,11 +104,10 @@ def _pictures(one: Explained, explanations: Explanations) -> Iterator[tuple[Mark
 
 
 def _caption(carried: Carried, tolerance: float) -> str:
-    """`f 0.42, baseline −0.10, error 0.3 % in 17 gradients`."""
+    """`f 0.42, f(baseline) −0.1, error 0.3 %, 17 gradients`."""
     late = " (above the tolerance)" if carried.error > tolerance else ""
-    text = f"f {carried.value:.3g}, f(baseline) {carried.baseline:.3g}, error {_percent(carried.error)}{late}, "
-    edges = "" if carried.edges is not None else "; reads no edge features"
-    return f"{text}{carried.gradients} gradients{edges}".replace("-", "−")
+    values = f"f {carried.value:.3g}, f(baseline) {carried.baseline:.3g}".replace("-", "−")
+    return f"{values}, error {_percent(carried.error)}{late}, {carried.gradients} gradients"
 
 
 def _percent(share: float) -> str:
