@@ -34,6 +34,7 @@ COMMANDS = {
     "tune": "Tune the methods of a table on validation, with equal budgets (needs the extra tune).",
     "separate": "Count the pairs of graphs that a model tells apart (SR25, graph8c, BREC).",
     "predict": "Predict a file of molecules or graphs: predict RUN ... INPUT -o OUT.csv.",
+    "explain": "Show the atoms and bonds that carry predictions, as a page: explain RUN [INPUT] [-o FOLDER].",
     "probe": "Ask the models of finished runs what they know of structure: probe FOLDER ...",
     "runs": "List finished runs.",
     "report": "Write a run, a table or a sweep as one HTML page, or runs side by side: report FOLDER ...",
@@ -92,7 +93,7 @@ def dispatch() -> None:
 
 PATIENCE_WITH_FIRST = 2.0
 """Seconds until a process prints an error that none but it may have."""
-LONG = ("train", "compare", "table", "tune", "separate", "predict", "probe", "convert", "export")
+LONG = ("train", "compare", "table", "tune", "separate", "predict", "explain", "probe", "convert", "export")
 """Commands that continue when the reader of their output is gone."""
 
 

@@ -83,7 +83,7 @@ def named_input(words: list[str]) -> list[str]:
 
 
 def named_run(words: list[str]) -> list[str]:
-    """The words after `export`: as after `predict`, but the only path in front is the run."""
+    """The words after `explain` and `export`: as after `predict`, with one run."""
     return [f"run={word[6:-1]}" if word.startswith("runs=[") else word for word in named_files(words)]
 
 
@@ -99,6 +99,7 @@ POSITIONAL = {
     "compare": given_to_all,
     "convert": named_input,
     "export": named_run,
+    "explain": named_run,
     "predict": named_files,
     "probe": named_runs,
     "report": named_reports,

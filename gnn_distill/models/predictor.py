@@ -122,7 +122,7 @@ class Predictor:
         """Raw outputs, by the same rules as `predict`."""
         if on_invalid not in ON_INVALID:
             raise UserError(f"on_invalid={on_invalid!r}: choose {' or '.join(ON_INVALID)}.")
-        inputs = self._prepared(graphs)
+        inputs = self.prepared(graphs)
         if refusals := inputs.report_refused(on_invalid):
             warnings.warn(f"{refusals} Their rows are NaN.", stacklevel=3)
         if warning := self._unseen(inputs):
@@ -137,7 +137,7 @@ class Predictor:
     def answer(self, graphs: Graphs) -> Answers:
         """Predictions of all inputs that can be predicted, and why the others cannot."""
         entries = entries_of(graphs)
-        inputs = self._prepared(entries)
+        inputs = self.prepared(entries)
         values = readable(self.spec, self._outputs(inputs.graphs))
         unseen: dict[int, list[str]] = {}
         for what, found in self.seen.unseen(inputs.graphs, self.pipeline):
@@ -170,7 +170,7 @@ class Predictor:
         nodes, edges, spec = zeros(self.spec.node_features, 2), torch.tensor([[0, 1], [1, 0]]), self.spec
         edge_attr = None if spec.edge_features is None else zeros(spec.edge_features, 2)
         packed = PackedGraphs.from_data_list([Data(nodes, edges, edge_attr)], spec.num_targets, spec.level)
-        inputs = self._prepared(packed)
+        inputs = self.prepared(packed)
         if inputs.refused:
             raise ValueError(describe(inputs.refused))
         self._unseen(inputs)
@@ -178,10 +178,14 @@ class Predictor:
         if values.shape != (inputs.rows[0], spec.num_outputs):
             raise ValueError(f"the student has {values.size(1)} outputs, not {spec.num_outputs}")
 
-    def _prepared(self, given: Graphs) -> Inputs:
-        """The inputs as the student reads them, without unreadable ones."""
+    def prepared(self, given: Graphs, edge_features: bool = False) -> Inputs:
+        """The inputs as the student reads them, without unreadable ones.
+
+        edge_features: require them even if the student ignores them, for another model of the same data.
+        """
         packed = isinstance(given, PackedGraphs)
-        inputs = self._packed(given) if packed else read(given, self.spec, self.pipeline, self.student.reads_edges)
+        edges = edge_features or self.student.reads_edges
+        inputs = self._packed(given) if packed else read(given, self.spec, self.pipeline, edges)
         check(inputs, self.spec, InputPipeline() if packed else self.pipeline)
         if self.spec.level == "graph" or self.can.dense_pairs:
             sizes = inputs.graphs.num_nodes

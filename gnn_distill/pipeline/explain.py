@@ -1,0 +1,241 @@
+"""`gnn-distill explain`: what carries the predictions of a run's student and teacher, for some graphs."""
+
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from gnn_distill.analysis.attribution import METHODS, Asked, Attribution
+from gnn_distill.analysis.rollout import attention_rollout
+from gnn_distill.analysis.states import Subject
+from gnn_distill.config.schema.explain import ExplainCommand
+from gnn_distill.data.assembly.molecule_overlap import MoleculeTask
+from gnn_distill.data.assembly.molecules import parse
+from gnn_distill.data.packed import PackedGraphs
+from gnn_distill.data.task import GraphTask, TaskSpec
+from gnn_distill.errors import UserError, refuse, suggest
+from gnn_distill.models import build_student
+from gnn_distill.models.predictor import Predictor
+from gnn_distill.pipeline.finished_run import FinishedRun, load_data, load_models
+from gnn_distill.pipeline.predict_file import open_source
+from gnn_distill.pipeline.student_ensemble import Ensemble
+from gnn_distill.results.explanations import Carried, Explained, Explanations
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The graphs that are explained, as models read them."""
+
+    graphs: PackedGraphs
+    names: list[str]
+    smiles: list[str] | None
+
+
+def explain_run(run: FinishedRun, command: ExplainCommand, say: Say) -> Explanations:
+    """Explain the chosen graphs by the run's models. `say` receives what the user should know.
+
+    Raises:
+        UserError: for a run without a student or of nodes, a target that it lacks, or an input that it cannot read.
+    """
+    if run.config.student.name == "none":
+        raise refuse("run", run.folder, "this run trained no student. Name another.")
+    ensemble = Ensemble([run.folder], "cpu", command.own_modules)
+    predictor = ensemble.members[0]
+    if predictor.spec.level == "node":
+        raise refuse("run", run.folder, "it predicts nodes of a graph; graph-level runs are explained.")
+    notes: list[str] = []
+
+    def note(text: str) -> None:
+        notes.append(text)
+        say(text)
+
+    task = _data(run, command, note)
+    models = _models(run, task, predictor, command, note)
+    reads_edges = any(subject.model.reads_edges for subject in models.values())
+    chosen = _given(command, ensemble, reads_edges, note) if command.input else _tested(task, command.limit, note)
+    asked, words = ask(predictor.spec, command.target, _logits(predictor, chosen.graphs, note), note)
+    found = {role: _explained(role, subject, chosen.graphs, asked, command, note) for role, subject in models.items()}
+    found = {role: values for role, values in found.items() if values is not None}
+    if not found:
+        raise UserError(f"{run.folder}: none of its models shows its encoder of features. Nothing can be explained.")
+    attention = attention_rollout(models["student"], chosen.graphs)
+    if attention is None:
+        note(f"The student ({run.config.student.name}) has no matrix of attention between nodes: there is no rollout.")
+    explained = [_one(chosen, place, words[place], found, attention) for place in range(len(chosen.names))]
+    unit = "" if predictor.spec.kind == "regression" else "logit"
+    return Explanations(
+        run.folder.resolve().name, predictor.spec.name, command.method, command.tolerance, unit, explained, notes
+    )
+
+
+def ask(
+    spec: TaskSpec, target: str | None, logits: Float[Tensor, "graph output"], note: Say
+) -> tuple[Asked, list[str]]:
+    """What is explained of each graph, and its name.
+
+    Of a regression the value in its unit; of classes the logit of the class, of two ± the one logit.
+
+    logits: the student's, for the class that it predicts.
+
+    Raises:
+        UserError: for a target that the task does not have.
+    """
+    names = spec.target_names if spec.kind in ("regression", "multilabel") else spec.classes
+    if target is not None and target not in names:
+        choices = ", ".join(names[:20]) + (", …" if len(names) > 20 else "")
+        raise refuse("target", target, f"unknown choice.{suggest(target, names)} Choices: {choices}.")
+    count, given = len(logits), None if target is None else names.index(target)
+    if spec.kind == "multiclass":
+        output = logits.argmax(dim=1) if given is None else torch.full((count,), given)
+        return Asked(output, torch.ones(count, dtype=torch.double)), [f"class {names[k]}" for k in output.tolist()]
+    if given is None and len(names) > 1 and spec.kind != "binary":
+        note(f"Of {len(names)} targets the first is explained, {names[0]}: choose by target=NAME.")
+    column = 0 if given is None or spec.kind == "binary" else given
+    output = torch.full((count,), column)
+    if spec.kind == "regression":
+        scale = torch.full((count,), spec.target_std[column], dtype=torch.double)
+        return Asked(output, scale, spec.target_mean[column]), [names[column]] * count
+    positive = logits[:, column] > 0
+    if spec.kind == "binary" and given is not None:
+        positive = torch.full((count,), given == 1)
+    of = f"{names[column]} = " if spec.kind == "multilabel" else "class "
+    words = [f"{of}{spec.classes[int(one)]}" for one in positive]
+    return Asked(output, torch.where(positive, 1.0, -1.0).double()), words
+
+
+def _data(run: FinishedRun, command: ExplainCommand, note: Say) -> GraphTask | None:
+    """The run's data; None if they are not needed, or not there and could be done without."""
+    if command.input is not None and command.models == "student":
+        return None
+    try:
+        return load_data(run, command.paths)
+    except UserError as error:
+        if command.input is None:
+            raise
+        note(f"The teacher is left out, since the run's data cannot be read again: {error}")
+        return None
+
+
+def _models(
+    run: FinishedRun, task: GraphTask | None, predictor: Predictor, command: ExplainCommand, note: Say
+) -> dict[str, Subject]:
+    """Student and, if wanted and possible, teacher."""
+    if task is None or command.models == "student":
+        build = partial(build_student, run.config.student, run.config.encoding, predictor.spec)
+        return {
+            "student": Subject(predictor.student, predictor.encoding, build, predictor.max_pairs, predictor.patching)
+        }
+    models = load_models(run, task, command.own_modules)
+    if "teacher" not in models:
+        note("The run has no teacher that could be explained: the student stands alone.")
+    elif run.config.teacher.also:
+        note("Of several teachers the first is explained.")
+    return {role: models[role] for role in ("teacher", "student") if role in models}
+
+
+def _given(command: ExplainCommand, ensemble: Ensemble, reads_edges: bool, note: Say) -> Chosen:
+    """The first graphs of the input that can be read."""
+    source = open_source(Path(command.input).expanduser(), ensemble, command.smiles_column, note)
+    lines = list(islice(source.lines, command.limit + 1))
+    if len(lines) > command.limit:
+        note(f"The first {command.limit} inputs are explained: set limit= for more.")
+    lines = lines[: command.limit]
+    if not lines:
+        raise UserError("There is nothing to explain: the input has no rows.")
+    inputs = ensemble.members[0].prepared([line.entry for line in lines], reads_edges)
+    names = [str(number) if source.smiles else line.cells[0] for number, line in enumerate(lines, start=1)]
+    for position, unfit in sorted(inputs.refused.items()):
+        note(f"Input {names[position]} cannot be explained: {unfit.told(lines[position].entry)}.")
+    kept = inputs.positions.tolist()
+    if not kept:
+        raise UserError("No input can be explained.")
+    smiles = [str(lines[position].entry) for position in kept] if source.smiles else None
+    return Chosen(inputs.graphs, [names[position] for position in kept], smiles)
+
+
+def _tested(task: GraphTask, limit: int, note: Say) -> Chosen:
+    """The first test graphs of the run."""
+    ids = task.splits.test[:limit]
+    note(f"{len(ids)} of {len(task.splits.test):,} test graphs of the run, by their numbers in its data.")
+    smiles = [task.smiles[graph] for graph in ids.tolist()] if isinstance(task, MoleculeTask) else None
+    return Chosen(task.graphs.select(ids), [str(graph) for graph in ids.tolist()], smiles)
+
+
+def _logits(predictor: Predictor, graphs: PackedGraphs, note: Say) -> Float[Tensor, "graph output"]:
+    """The student's outputs, with a note of what no training graph had."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        logits = predictor.logits(graphs)
+    for warning in found:
+        note(str(warning.message))
+    return logits
+
+
+def _explained(
+    role: str, subject: Subject, graphs: PackedGraphs, asked: Asked, command: ExplainCommand, note: Say
+) -> list[Attribution] | None:
+    """The attributions of a model; None, with a note, if it encodes features in its own way."""
+    explain = METHODS[command.method]
+    if command.method == "integrated":
+        explain = partial(explain, tolerance=command.tolerance, most=command.steps)
+    try:
+        found = explain(subject, graphs, asked)
+    except ValueError as error:
+        note(f"The {role} is left out: {error}.")
+        return None
+    if not subject.model.reads_edges:
+        note(f"The {role} reads no edge features: its bonds and edges have no values of their own.")
+    return found
+
+
+def _one(
+    chosen: Chosen, place: int, words: str, found: dict[str, list[Attribution]], attention: list | None
+) -> Explained:
+    graphs = chosen.graphs
+    start, stop = int(graphs.edge_ptr[place]), int(graphs.edge_ptr[place + 1])
+    edges, pair_of = pairs(graphs.edge_index[:, start:stop])
+    smiles = chosen.smiles and chosen.smiles[place]
+    atoms, bonds = _words(graphs.x[int(graphs.node_ptr[place]) : int(graphs.node_ptr[place + 1])], edges, smiles)
+    return Explained(
+        name=chosen.names[place],
+        atoms=atoms,
+        edges=edges,
+        asked=words,
+        models={role: _carried(values[place], pair_of, len(edges)) for role, values in found.items()},
+        bonds=bonds,
+        attention=attention and attention[place],
+        smiles=smiles or None,
+    )
+
+
+def _carried(found: Attribution, pair_of: Int[np.ndarray, " edges"], count: int) -> Carried:
+    edges = None if found.edges is None else np.bincount(pair_of, found.edges, count)
+    return Carried(found.nodes, edges, found.value, found.baseline, found.error, found.gradients)
+
+
+def pairs(edge_index: Int[Tensor, "2 edges"]) -> tuple[Int[np.ndarray, "pairs 2"], Int[np.ndarray, " edges"]]:
+    """The pairs of nodes that edges join in either direction, each once, and the pair of each edge."""
+    both = np.sort(edge_index.numpy().T.reshape(-1, 2), axis=1)
+    found, pair_of = np.unique(both, axis=0, return_inverse=True)
+    return found, pair_of.reshape(-1)
+
+
+def _words(x: Tensor, edges: Int[np.ndarray, "pairs 2"], smiles: str | None) -> tuple[Iterable[str], list[str]]:
+    """The element of each atom and the kind of each bond; of other graphs the category of each node."""
+    molecule = parse(smiles) if smiles else None
+    if molecule is not None:
+        bonds = [str(molecule.GetBondBetweenAtoms(*ends).GetBondType()).lower() for ends in edges.tolist()]
+        return [atom.GetSymbol() for atom in molecule.GetAtoms()], bonds
+    if x.size(1) == 1 and not x.is_floating_point():
+        return [str(value) for value in x[:, 0].tolist()], []
+    one_hot = x.size(1) > 1 and bool(((x == 0) | (x == 1)).all() and (x.sum(dim=1) == 1).all())
+    return [str(value) for value in x.argmax(dim=1).tolist()] if one_hot else [""] * len(x), []
