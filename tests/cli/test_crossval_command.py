@@ -90,7 +90,10 @@ def test_one_word_leaves_a_page_out_of_fold_predictions_and_an_ensemble(
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)  # the folder of a page says where its runs are
-    status, out, _ = gnn_distill("predict", str(folder), str(tmp_path / "mine.csv"), "-o", "said.csv")
+    status, out, _ = gnn_distill("predict", str(folder), str(tmp_path / "mine.csv"), "-o", "said.csv", "coverage=0.8")
     assert status == 0
+    assert "calibrated on 40 labels of test folds, each by the models of its own fold (CV+)" in out
     assert "ensemble of 6 runs" in out
-    assert len(pd.read_csv("said.csv")) == 40
+    said = pd.read_csv("said.csv")
+    assert len(said) == 40
+    assert (said["logS_low"] < said["logS_high"]).all()
