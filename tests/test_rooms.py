@@ -19,6 +19,7 @@ ROOMS = (
     "pipeline",
     "experiments",
     "cli",
+    "api",
 )
 """From the lowest to the highest. Single modules of the top level: GROUND lies below all rooms, FACES on losses."""
 GROUND = ("errors", "interruption", "cpu", "formatting", "ranks")

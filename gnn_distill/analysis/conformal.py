@@ -50,12 +50,7 @@ def calibrate(
     """
     found, counts = [], []
     for target, name in enumerate(spec.target_names[: labels.shape[1]]):
-        known = ~np.isnan(labels[:, target])
-        truth = labels[known, target]
-        if spec.kind == "regression":
-            scores = np.abs(truth - outputs[known, target])
-        else:
-            scores = 1 - likelihoods(spec, outputs[known])[np.arange(len(truth)), target, truth.astype(int)]
+        scores = scores_of(spec, outputs, labels, target)
         found.append(threshold(scores, coverage))
         counts.append(len(scores))
         if math.isinf(found[-1]):
@@ -67,6 +62,20 @@ def calibrate(
                 f"needs {least} labels{of} in the validation part, which has {len(scores)}. Choose less.",
             )
     return Calibration(np.array(found), min(counts))
+
+
+def scores_of(
+    spec: TaskSpec,
+    outputs: Float[np.ndarray, "examples outputs"],
+    labels: Float[np.ndarray, "examples targets"],
+    target: int,
+) -> Float[np.ndarray, " known"]:
+    """The scores of the examples whose label of this target is known: |y - ŷ|, or 1 - p(y)."""
+    known = ~np.isnan(labels[:, target])
+    truth = labels[known, target]
+    if spec.kind == "regression":
+        return np.abs(truth - outputs[known, target])
+    return 1 - likelihoods(spec, outputs[known])[np.arange(len(truth)), target, truth.astype(int)]
 
 
 def likelihoods(

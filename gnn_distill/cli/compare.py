@@ -11,4 +11,4 @@ from gnn_distill.results.verdicts import verdicts_of
 def main(cfg: DictConfig) -> None:
     """Plan the runs, make the missing ones, and write the table, with what it shows, to Hydra's output folder."""
     command: CompareCommand = OmegaConf.to_object(cfg)
-    make_and_show(cfg, command, compared_table(command), verdicts_of)
+    make_and_show(cfg, command, compared_table(command), lambda table, *_: verdicts_of(table))

@@ -30,6 +30,7 @@ COMMANDS = {
     "datasets": "List the data sets: task, metric, size, and whether the files are here.",
     "models": "List the teachers, students and encodings: what each is, and what it reads.",
     "compare": "Does distillation help? The student with and without its teacher: compare dataset=... [rows= pairs=].",
+    "crossval": "One method over folds and seeds: crossval dataset=... [folds= seeds=]; its students are an ensemble.",
     "table": "Run what a results table still lacks, and render it.",
     "tune": "Tune the methods of a table on validation, with equal budgets (needs the extra tune).",
     "separate": "Count the pairs of graphs that a model tells apart (SR25, graph8c, BREC).",
@@ -93,7 +94,7 @@ def dispatch() -> None:
 
 PATIENCE_WITH_FIRST = 2.0
 """Seconds until a process prints an error that none but it may have."""
-LONG = ("train", "compare", "table", "tune", "separate", "predict", "explain", "probe", "convert", "export")
+LONG = ("train", "compare", "crossval", "table", "tune", "separate", "predict", "explain", "probe", "convert", "export")
 """Commands that continue when the reader of their output is gone."""
 
 
@@ -255,6 +256,6 @@ def complete() -> None:
     program, *words = os.environ["COMP_LINE"].split(" ")
     if len(words) > 1 and words[0] in COMMANDS:
         os.environ["COMP_LINE"] = " ".join([program, *words[1:]])
-        run("train" if words[0] == "compare" else words[0])
+        run("train" if words[0] in ("compare", "crossval") else words[0])
     else:
         print(*COMMANDS)

@@ -23,13 +23,22 @@ def named_places(words: list[str]) -> list[str]:
 
 
 def given_to_all(words: list[str]) -> list[str]:
-    """The words after `compare`; those that are no keys of its own, but of `train`, become given=[WORD,…].
-
-    Files of a section, as in trainer=small, are those of `train`, but for a table and a tracker.
-    """
+    """The words after `compare`; those that are no keys of its own, but of `train`, become given=[WORD,…]."""
     from gnn_distill.config.schema.compare import CompareCommand
 
-    sections = {field.name: is_dataclass(field.type) for field in fields(CompareCommand)}
+    return _given(words, CompareCommand)
+
+
+def given_to_folds(words: list[str]) -> list[str]:
+    """The words after `crossval`, in the same way."""
+    from gnn_distill.config.schema.crossval import CrossvalCommand
+
+    return _given(words, CrossvalCommand)
+
+
+def _given(words: list[str], command: type) -> list[str]:
+    """Files of a section, as in trainer=small, are those of `train`, but for a table and a tracker."""
+    sections = {field.name: is_dataclass(field.type) for field in fields(command)}
 
     def is_own(word: str) -> bool:
         key = word.lstrip("+~").partition("=")[0]
@@ -98,6 +107,7 @@ def _listed(paths: list[str]) -> str:
 POSITIONAL = {
     "compare": given_to_all,
     "convert": named_input,
+    "crossval": given_to_folds,
     "export": named_run,
     "explain": named_run,
     "predict": named_files,

@@ -29,10 +29,7 @@ def main(cfg: DictConfig) -> None:
     source = open_source(path, ensemble, command.smiles_column, console.notice)
     if command.coverage is not None:
         ensemble.calibrate(command.coverage)
-        console.notice(
-            f"Coverage {command.coverage:g} is calibrated on {ensemble.calibration.labels} validation labels. The "
-            "validation part also chose the epoch, and new inputs may be unlike it: the true coverage may be lower."
-        )
+        console.notice(ensemble.describe_calibration(command.coverage))
     nearest = None
     if command.nearest:
         if not source.smiles:

@@ -53,9 +53,14 @@ def main(cfg: DictConfig) -> None:
 
 
 def make_and_show(
-    cfg: DictConfig, command: TableCommand, table: TableConfig, judge: Callable[[Table], list[str]] = lambda table: []
+    cfg: DictConfig,
+    command: TableCommand,
+    table: TableConfig,
+    judge: Callable[[Table, pd.DataFrame, Path], list[str]] = lambda *_: [],
 ) -> None:
-    """Make what `table` lacks, write it and print it. judge: sentences that say what it shows, the first of its notes.
+    """Make what `table` lacks, write it and print it.
+
+    judge: of the table, its scores and its folder, where it may write; says what it shows, the first of its notes.
 
     Raises:
         UserError: as `print_gaps`.
@@ -91,7 +96,7 @@ def make_and_show(
 
     asked = command.probe if table.probe else None
     made, rows, values = filled(table, runs, found, remarks, limits, asked)
-    verdict = judge(made)
+    verdict = judge(made, values, folder)
     made = replace(made, notes=(*verdict, *made.notes))
     figures = publish(folder, made, rows, values)
     terminal = RichConsole()

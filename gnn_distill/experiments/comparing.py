@@ -40,26 +40,27 @@ def compared_table(command: CompareCommand) -> TableConfig:
     config: TrainConfig = OmegaConf.to_object(Composer().validated(command.given, "compare"))
     name = title(config.dataset)
     column = ColumnConfig(label=name, pairs=_pairs(command, config))
-    wanted = replace(command.table, rows=rows, columns={_plain(name): column}, sizes={}, size="full", reference="alone")
+    wanted = replace(command.table, rows=rows, columns={plain(name): column}, sizes={}, size="full", reference="alone")
     return sized(replace(wanted, title=f"Does distillation help on {name}?"))
 
 
 def _row(row: RowConfig, given: Sequence[str]) -> RowConfig:
     """The row with the given overrides before its own, which win; a model that it does not have needs no settings."""
-    own = {_key(word) for word in row.overrides}
-    without = tuple(f"{_key(word)}." for word in row.overrides if word in ("teacher=none", "student=none"))
-    words = [word for word in (*UNASKED, *given) if _key(word) not in own and not _key(word).startswith(without)]
+    own = {key_of(word) for word in row.overrides}
+    without = tuple(f"{key_of(word)}." for word in row.overrides if word in ("teacher=none", "student=none"))
+    words = [word for word in (*UNASKED, *given) if key_of(word) not in own and not key_of(word).startswith(without)]
     return replace(row, overrides=[*words, *row.overrides], tuned=None)
 
 
-def _key(word: str) -> str:
+def key_of(word: str) -> str:
+    """The key that an override sets."""
     return word.lstrip("+~").partition("=")[0]
 
 
 def _pairs(command: CompareCommand, config: TrainConfig) -> dict[str, list[int]]:
     """`dataset.fold: [0, 1, …]` if the data set has several folds, unless one is given; else `seed: [0, 1, …]`."""
     numbers = list(range(command.pairs))
-    chosen = [word for word in command.given if _key(word) in SPLIT]
+    chosen = [word for word in command.given if key_of(word) in SPLIT]
     if command.by == "seed" or (command.by == "auto" and (chosen or not _has_folds(config))):
         return {"seed": numbers}
     try:
@@ -82,6 +83,6 @@ def _test_part(config: TrainConfig, fold: int) -> torch.Tensor:
     return load_task(replace(config.dataset, fold=fold), config.paths).splits.test
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """A data set's name as part of the names of folders."""
     return "".join(letter if letter.isalnum() else "_" for letter in name.lower())

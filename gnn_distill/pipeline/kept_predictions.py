@@ -23,6 +23,7 @@ from gnn_distill.storage.run_directory import PREDICTIONS, REPEAT_RUN, verify_ru
 from gnn_distill.training.uncertainty import Uncertainty, estimate
 
 PARTS = ("val", "test")
+NAMES = {"val": "validation", "test": "test"}
 COMPARED = (("student", "teacher"), ("student", "alone"), ("student", "floor"), ("teacher", "floor"))
 """Models whose difference is tested."""
 MOST_ROWS = 100_000
@@ -113,8 +114,8 @@ class KeptPredictions:
 
 
 @dataclass(frozen=True)
-class Validation:
-    """Labels and a student's predictions of the validation part, in the order of their file."""
+class KeptPart:
+    """Labels and a student's predictions of a part, in the order of their file."""
 
     ids: list[str]
     labels: Float[np.ndarray, "examples targets"]
@@ -122,8 +123,8 @@ class Validation:
     outputs: Float[np.ndarray, "examples outputs"]
 
 
-def read_validation(folder: Path, spec: TaskSpec) -> Validation:
-    """The student's part of predictions.csv of a run, of the validation part.
+def read_part(folder: Path, spec: TaskSpec, part: str = "val") -> KeptPart:
+    """The student's columns of predictions.csv of a run, of one of PARTS.
 
     Raises:
         UserError: if the run has none, as those of earlier versions, or it is damaged.
@@ -138,14 +139,14 @@ def read_validation(folder: Path, spec: TaskSpec) -> Validation:
     header, rows = read_csv(file, folder, REPEAT_RUN)
     needed = [*label_columns(spec), *output_columns(spec, "student")]
     absent = [name for name in ("split", "id", *needed) if name not in header]
-    rows = [row for row in rows if not absent and row[header.index("split")] == "val"]
+    rows = [row for row in rows if not absent and row[header.index("split")] == part]
     if absent or not rows:
-        why = f"has no column '{absent[0]}'" if absent else "has no rows of the validation part"
+        why = f"has no column '{absent[0]}'" if absent else f"has no rows of the {NAMES[part]} part"
         raise UserError(f"{file}: {why}, so coverage cannot be calibrated. {REPEAT_RUN}")
     places = [header.index(name) for name in needed]
     values = np.array([[float(row[place] or "nan") for place in places] for row in rows])
     targets = spec.num_targets
-    return Validation([row[header.index("id")] for row in rows], values[:, :targets], values[:, targets:])
+    return KeptPart([row[header.index("id")] for row in rows], values[:, :targets], values[:, targets:])
 
 
 def label_columns(spec: TaskSpec) -> list[str]:

@@ -173,7 +173,7 @@ def _rows(
 ) -> Iterator[list[object]]:
     """The rows of a chunk."""
     answers = ensemble.answer([line.entry for line in chunk])
-    columns = ensemble.table.cells(answers.values, answers.spread, ensemble.region(answers.values))
+    columns = ensemble.table.cells(answers.values, answers.spread, ensemble.region(answers))
     predicted = zip(*columns, strict=True)
     counts.inputs += len(chunk)
     counts.errors += len(answers.errors)

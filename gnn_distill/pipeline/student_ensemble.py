@@ -9,11 +9,13 @@ import torch
 from jaxtyping import Float
 
 from gnn_distill.analysis.conformal import Calibration, calibrate, class_sets, intervals
+from gnn_distill.analysis.fold_conformal import FoldCalibration, calibrate_folds, fold_intervals, fold_sets
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError, refuse
 from gnn_distill.models.prediction_table import PredictionTable, Region
 from gnn_distill.models.predictor import Answers, Predictor
-from gnn_distill.pipeline.kept_predictions import Validation, read_validation
+from gnn_distill.pipeline.fold_calibration import are_folds, groups_of, read_folds
+from gnn_distill.pipeline.kept_predictions import KeptPart, read_part
 from gnn_distill.predict import WEIGHTS, load
 from gnn_distill.results.probes import find_runs
 from gnn_distill.storage.run_directory import read_summary
@@ -29,6 +31,7 @@ class Rows:
 
     values: Float[np.ndarray, "rows outputs"]
     """Means over the runs, of the inputs that all runs can predict."""
+    each: Float[np.ndarray, "runs rows outputs"]
     spread: Float[np.ndarray, "rows outputs"] | None
     """Standard deviation over the runs (n - 1); None for one run."""
     rows: dict[int, int]
@@ -62,7 +65,8 @@ class Ensemble:
             member.max_pairs = max_pairs or member.max_pairs
         self.device = device
         self._check_agreement()
-        self.calibration: Calibration | None = None
+        self.calibration: Calibration | FoldCalibration | None = None
+        self._groups: list[list[int]] = []
 
     @property
     def spec(self) -> TaskSpec:
@@ -87,7 +91,7 @@ class Ensemble:
         rows = {position: count for position, count in rows.items() if position not in errors}
         said = torch.stack([answer.of(rows).double() for answer in answers]).numpy()
         spread = said.std(axis=0, ddof=1) if len(answers) > 1 else None
-        return Rows(said.mean(axis=0), spread, rows, errors, unseen)
+        return Rows(said.mean(axis=0), said, spread, rows, errors, unseen)
 
     def _answers(self, entries: Sequence[object]) -> list[Answers]:
         """Each member's answers; SMILES are read once for all that code them alike."""
@@ -104,26 +108,51 @@ class Ensemble:
         return answers
 
     def calibrate(self, coverage: float) -> None:
-        """Take the thresholds of regions from what the runs kept of their validation part.
+        """Take the thresholds of regions from what the runs kept of their validation part, of folds of their test part.
 
         Raises:
-            UserError: at node level; if runs have other validation parts, or kept nothing; if labels are too few.
+            UserError: at node level; if runs have other data and are no folds; if they kept nothing; if labels are too
+                few.
         """
         if self.spec.level == "node":
             raise refuse("coverage", coverage, "labels of nodes that share a graph are not exchangeable. Leave it out.")
         data = [read_summary(folder).get("data") for folder in self.folders]
+        self._groups = groups_of(data)
+        if len(self._groups) > 1 and are_folds(self.folders):
+            folds = read_folds(self.folders, self._groups, self.spec)
+            self.calibration = calibrate_folds(self.spec, folds, coverage)
+            return
         if other := next((place for place, known in enumerate(data) if known != data[0]), None):
             raise UserError(
                 f"coverage={coverage}: {self.folders[0]} and {self.folders[other]} have other data or another split: "
                 "one may have trained on what calibrates the other. Choose runs that differ in their seeds alone."
             )
-        kept = [read_validation(folder, self.spec) for folder in self.folders]
+        kept = [read_part(folder, self.spec) for folder in self.folders]
         self.calibration = calibrate(self.spec, *_mean(kept), coverage)
 
-    def region(self, values: Float[np.ndarray, "rows outputs"]) -> Region | None:
+    def describe_calibration(self, coverage: float) -> str:
+        """What coverage is calibrated on, and what makes it less."""
+        labels = f"Coverage {coverage:g} is calibrated on {self.calibration.labels}"
+        if isinstance(self.calibration, FoldCalibration):
+            return (
+                f"{labels} labels of test folds, each by the models of its own fold (CV+); what is sure is "
+                f"{max(2 * coverage - 1, 0):g}. New inputs may be unlike them: the true coverage may be lower."
+            )
+        return (
+            f"{labels} validation labels. The validation part also chose the epoch, and new inputs may be unlike it: "
+            "the true coverage may be lower."
+        )
+
+    def region(self, rows: Rows) -> Region | None:
         """Where the truth is likely to lie; None without a calibration."""
         if self.calibration is None:
             return None
+        values = rows.values
+        if isinstance(self.calibration, FoldCalibration):
+            folds = np.stack([rows.each[group].mean(axis=0) for group in self._groups])
+            if self.spec.kind == "regression":
+                return Region(*fold_intervals(self.calibration, folds))
+            return Region(members=fold_sets(self.spec, self.calibration, folds))
         if self.spec.kind == "regression":
             return Region(*intervals(self.calibration, values))
         return Region(members=class_sets(self.spec, self.calibration, values))
@@ -150,7 +179,7 @@ def choose_device(accelerator: str) -> torch.device:
     return torch.device(accelerator)
 
 
-def _mean(kept: Sequence[Validation]) -> tuple[np.ndarray, np.ndarray]:
+def _mean(kept: Sequence[KeptPart]) -> tuple[np.ndarray, np.ndarray]:
     """Mean outputs of the runs, and the labels, of the same validation examples."""
     first = kept[0]
     if any(other.ids != first.ids for other in kept):

@@ -84,7 +84,7 @@ def train_teacher(
     parts, made_with = store_key(task, plan), teacher_code(plan).to_key()
     if not plan.checkpoint:
         made_with["numerics"] = runtime.numerics
-    if not all(name.startswith(f"{NAME}.") for name in plan.modules):
+    if plan.settings.target or not all(name.startswith(f"{NAME}.") for name in plan.modules):
         made_with["behaviour"] = behaviour(model, plan, task.spec)
     entry = runtime.entry("teachers", parts, made_with, make, f"{plan.name} teacher of {task.spec.name}", together=True)
     state = checkpoint.load(entry.path / "teacher.safetensors", verify=False)

@@ -117,10 +117,16 @@ def runs_of_table(folder: Path) -> list[Place]:
     table, (header, rows) = read_table(folder), read_csv(folder / SCORES, folder)
     places = []
     for line in (dict(zip(header, cells, strict=True)) for cells in rows):
-        run = Path(line["path"])
+        run = _found(Path(line["path"]), folder)
         if line["path"] and (run / SUMMARY).is_file() and line["column"] in table.columns and line["row"] in table.rows:
             places.append(Place(run, table.rows[line["row"]], table.columns[line["column"]].label))
     return places
+
+
+def _found(run: Path, table: Path) -> Path:
+    """A run's folder from here, or else from the folder above the table's where the command was started."""
+    places = (above / run for above in table.absolute().parents)
+    return run if run.is_dir() else next((place for place in places if (place / SUMMARY).is_file()), run)
 
 
 def read_probed(place: Place) -> ProbedRun:

@@ -13,6 +13,8 @@ from gnn_distill.config.schema.report import ReportConfig
 from gnn_distill.errors import refuse, suggest
 from gnn_distill.formatting import Format, metric_label
 from gnn_distill.results.inline import svg
+from gnn_distill.results.out_of_fold import OUT_OF_FOLD
+from gnn_distill.results.sweep_summary import describe_repeats
 from gnn_distill.results.sweeps import Sweep, read_sweep
 from gnn_distill.results.table_figures import draw_dots, draw_heat_map
 from gnn_distill.storage.bounded import read_yaml
@@ -68,6 +70,8 @@ def _axes(sweep: Sweep, config: ReportConfig) -> list[str]:
 
 def _figures(sweep: Sweep, axes: list[str], image_folder: Path) -> Iterator[tuple[Markup, str]]:
     """One map per split that was read; with a single key, one dot per run."""
+    if not axes and sweep.repeats and len(sweep.runs) > 1:
+        yield from _dots_of_repeats(sweep)
     over = [key for key in [*sweep.keys, *sweep.repeats] if key not in axes]
     for split, name in SPLITS.items() if axes else ():
         if sweep.runs[split].isna().all():
@@ -81,6 +85,15 @@ def _figures(sweep: Sweep, axes: list[str], image_folder: Path) -> Iterator[tupl
             what = f"mean over {', '.join(over)}" if over else "one run per cell"
         figure.savefig(image_folder / ("heatmap.png" if split == "val" else f"heatmap_{split}.png"), dpi=150)
         yield svg(figure, f"{metric_label(sweep.metric)} on {name}"), f"{metric_label(sweep.metric)} on {name}; {what}."
+
+
+def _dots_of_repeats(sweep: Sweep) -> Iterator[tuple[Markup, str]]:
+    """Of one setting a dot per run, by the split, or else the seed."""
+    key = (sweep.split_keys or sweep.repeats)[0]
+    for split, name in SPLITS.items():
+        if sweep.runs[split].notna().any():
+            figure = draw_dots(sweep.runs[key], sweep.runs[split], sweep.metric)
+            yield svg(figure, f"{metric_label(sweep.metric)} on {name}"), f"{metric_label(sweep.metric)} on {name}."
 
 
 def _tiles(sweep: Sweep) -> Iterator[dict[str, str]]:
@@ -107,6 +120,7 @@ def _facts(sweep: Sweep, folder: Path) -> Iterator[tuple[str, str]]:
         yield "Best at", ", ".join(f"{key}={value}" for key, value in zip(sweep.keys, values, strict=True))
     for title, keys in (("Varied", sweep.keys), ("Repeated", sweep.repeats)):
         yield title, "; ".join(f"{key}: {', '.join(sweep.runs[key].cat.categories)}" for key in keys)
+    yield "Out-of-fold predictions", OUT_OF_FOLD if (folder / OUT_OF_FOLD).is_file() else ""
     yield "Folder", str(folder.resolve())
 
 
@@ -121,6 +135,7 @@ def _notes(sweep: Sweep, axes: list[str]) -> Iterator[str]:
     if not axes and len(sweep.runs) > 1:
         what = f"only in {' and '.join(sweep.repeats)}" if sweep.repeats else "in no override"
         yield f"The runs differ {what}: one setting, run several times."
+        yield from describe_repeats(sweep)
     if sweep.unfinished:
         yield f"Runs without a result: {', '.join(sweep.unfinished)}."
     yield from sweep.damaged

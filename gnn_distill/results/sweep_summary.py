@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from gnn_distill.config.catalogue import show
 from gnn_distill.formatting import Format, metric_label
+from gnn_distill.results.out_of_fold import write_out_of_fold
+from gnn_distill.results.replicates import describe_interval
 from gnn_distill.results.sweeps import Sweep, read_sweep
 
 SPLITS = {"val": "validation", "test": "test"}
@@ -56,6 +58,18 @@ def describe_scores(sweep: Sweep, settings: list[Setting]) -> Iterator[list[str]
         ]
 
 
+def describe_repeats(sweep: Sweep) -> Iterator[str]:
+    """Mean and interval of a sweep that repeats one setting, on test if it was read; nothing of others."""
+    if sweep.keys or len(sweep.runs) < 2:
+        return
+    unit = "seed" if not sweep.split_keys else "fold" if sweep.split_keys == ["dataset.fold"] else "split"
+    for part in [part for part in SPLITS if sweep.runs[part].notna().any()][-1:]:
+        found = sweep.interval(part)
+        (score,) = sweep.scores()[part].itertuples(index=False)
+        told = describe_interval(found, score.std, sweep.metric, unit, int(score.count) // max(found.n, 1))
+        yield f"{SPLITS[part].capitalize()}: {told}"
+
+
 def print_sweep(folder: Path) -> None:
     """Print the settings of the sweep below a folder with their scores; nothing for a single run."""
     sweep = read_sweep(folder)
@@ -71,6 +85,11 @@ def print_sweep(folder: Path) -> None:
     repeats = " and ".join(f"{key} {', '.join(sweep.runs[key].cat.categories)}" for key in sweep.repeats)
     print(f"\n{len(sweep.runs)} runs{f': mean ± standard deviation over {repeats}' if repeats else ''}")
     show(columns, rows)
+    for text in describe_repeats(sweep):
+        print(text)
+    if sweep.split_keys and not sweep.keys:
+        for text in write_out_of_fold(folder, (folder / name for name in sweep.runs.index)):
+            print(text)
     if left := len(settings) - len(shown):
         print(f"and {left} more settings with worse validation scores: gnn-distill report {folder}")
     for what in (*sweep.damaged, *(f"{name}: {why or 'without a result'}" for name, why in sweep.unfinished.items())):

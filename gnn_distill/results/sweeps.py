@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from gnn_distill.config.schema.data import LOWER_IS_BETTER
 from gnn_distill.errors import UserError, reading_foreign, suggest
 from gnn_distill.results.run_files import CONFIG, Run, read_run
+from gnn_distill.results.significance import Interval, interval
 from gnn_distill.storage.provenance import LOCATION_SECTIONS
 
 REPEATS = ("seed", "dataset.fold", "dataset.split_seed")
@@ -32,6 +33,8 @@ class Sweep:
     """Folders of the runs without a result, with the first line of the error if they failed."""
     damaged: list[str]
     """Errors of the runs whose files are damaged, or of another version."""
+    overlap: float = 0.0
+    """Mean number of test examples by that of training examples."""
 
     def scores(self, *keys: str) -> pd.DataFrame:
         """By `keys`, columns (val, mean), (val, std) with ddof=1, (val, count), and the same of test.
@@ -40,6 +43,21 @@ class Sweep:
         """
         by = list(keys) or (lambda run: "all")
         return self.runs.groupby(by, sort=True, observed=True)[["val", "test"]].agg(["mean", "std", "count"])
+
+    @property
+    def split_keys(self) -> list[str]:
+        """The varied keys that choose another split."""
+        return [key for key in self.repeats if key != "seed"]
+
+    def interval(self, part: str) -> Interval:
+        """The mean of a sweep that repeats one setting, seeds averaged within a split, and its interval.
+
+        Where splits vary, their training parts overlap, and the interval is corrected for that.
+        """
+        values = self.runs[part].dropna()
+        if splits := [self.runs.loc[values.index, key] for key in self.split_keys]:
+            values = values.groupby(splits, observed=True).mean()
+        return interval(values.to_numpy(), self.overlap if splits else 0.0)
 
     def best(self) -> pd.Series | None:
         """The line of scores(*keys) with the best mean on validation, if any; without keys, the only line."""
@@ -91,6 +109,7 @@ def read_sweep(folder: Path, metric: str | None = None) -> Sweep:
         lower_is_better=any(lower) or metric in LOWER_IS_BETTER,
         unfinished={_name(run, folder): run.error.partition("\n")[0] for run in runs if not run.summary},
         damaged=damaged,
+        overlap=_overlap([run.summary["split"]["sizes"] for run in finished if run.summary.get("split")]),
     )
 
 
@@ -133,6 +152,10 @@ def _ordered(values: list[float | str]) -> pd.Categorical:
 
 def _text(value: float | str) -> str:
     return f"{value:g}" if isinstance(value, float) else value
+
+
+def _overlap(sizes: list[dict[str, int]]) -> float:
+    return sum(one["test"] for one in sizes) / sum(one["train"] for one in sizes) if sizes else 0.0
 
 
 def _scores(run: Run) -> dict[str, dict[str, float]]:

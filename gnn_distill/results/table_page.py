@@ -37,8 +37,8 @@ from gnn_distill.storage.run_directory import read_metrics
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COMPARISON = "compare"
-"""Name of the tables of `gnn-distill compare`."""
+GIVEN = ("compare", "crossval")
+"""Names of tables that commands of the same name make of words for every run."""
 MOST_TILES = 6
 MOST_IMAGES = 40
 """Number of further images in the folder that are shown."""
@@ -77,9 +77,9 @@ def _command(table: Table, folder: Path) -> str:
     """The command that made the table."""
     run = read_run(folder)
     words = [word for word in run.overrides if not word.startswith(("table.run=", "table.rerun="))]
-    if table.name == COMPARISON:
+    if table.name in GIVEN:
         own = [word for word in words if not word.startswith("given=")]
-        return command(["gnn-distill", "compare", *run.config.get("given", ()), *own])
+        return command(["gnn-distill", table.name, *run.config.get("given", ()), *own])
     return command(["gnn-distill", "table", *(words or [f"table={table.name}"])])
 
 

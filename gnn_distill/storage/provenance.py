@@ -41,6 +41,10 @@ FLOORS_MODULE = "gnn_distill.pipeline.floors"
 LOCATION_SECTIONS = ("paths", "tracker", "hydra")
 """Sections that say where a run is stored, not what it is."""
 ADDED_KEYS = {
+    "dataset.group_column": None,
+    "dataset.time_column": None,
+    "dataset.split_column": None,
+    "dataset.test_path": None,
     "trainer.nonfinite": "stop",
     "dataset.add_reverses": True,
     "dataset.features": "pyg",
@@ -87,7 +91,7 @@ AFTERWARDS = ("probe",)
 """Sections about what is done with a finished run: they change nothing of it."""
 RESULT_NEUTRAL = ("trainer.out_of_memory", "alone", "floors")
 """Keys that change how a result is computed, or what it is shown beside, not the result."""
-FILES = ("dataset.path", "dataset.unlabelled", "teacher.checkpoint", "teacher.outputs_file")
+FILES = ("dataset.path", "dataset.test_path", "dataset.unlabelled", "teacher.checkpoint", "teacher.outputs_file")
 """Keys that name a file of the user's: its content counts, not its path."""
 NODES = "nodes.json"
 """In a node folder the file with the hashes of all others."""

@@ -36,7 +36,9 @@ class Console:
     def __init__(self, file: IO[str] | None = None) -> None:
         stream = file or sys.stdout
         stream = stream if isinstance(stream, UnfailingStream) else UnfailingStream(stream)
-        self._rich = rich_console.Console(file=stream, highlight=False, markup=False, emoji=False)
+        # In a notebook rich would make an output of its own of every line, whatever stdout is.
+        plain = {"highlight": False, "markup": False, "emoji": False, "force_jupyter": False}
+        self._rich = rich_console.Console(file=stream, **plain)
         self.notices: list[str] = []
         """All notices and warnings so far, each once, as printed."""
         self._log: Path | None = None

@@ -15,7 +15,7 @@ from gnn_distill.losses.task import TaskLoss
 from gnn_distill.models import build_student
 from gnn_distill.pipeline import kept_predictions
 from gnn_distill.pipeline.evaluate import evaluate_splits
-from gnn_distill.pipeline.kept_predictions import KeptPredictions, read_validation
+from gnn_distill.pipeline.kept_predictions import KeptPredictions, read_part
 from gnn_distill.training.metrics import MEASURES
 
 TASKS = {
@@ -68,7 +68,7 @@ def test_scores_are_found_again_in_the_file(name: str, tmp_path: Path) -> None:
             said = said if spec.kind in ("multiclass", "regression") else said.logit()
             measured.append(float(MEASURES[spec.metric](said, labels[known, target])))
         assert np.nanmean(measured) == pytest.approx(scores[part][spec.metric], rel=1e-5), part
-    read = read_validation(tmp_path, spec)
+    read = read_part(tmp_path, spec)
     assert read.ids == [str(number) for number in file["id"][file["split"] == "val"]]
     np.testing.assert_array_equal(np.hstack([read.labels, read.outputs]), file[file["split"] == "val"].iloc[:, 2:])
 

@@ -1,5 +1,6 @@
 """A file's predictions: a row for each input, in order, whatever it is; means, spreads and regions of several runs."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,45 @@ def test_intervals_of_an_ensemble_are_those_of_its_mean(runs: list[Path], tmp_pa
         np.testing.assert_allclose(high - mean, width, rtol=1e-6)
         np.testing.assert_allclose(mean - low, width, rtol=1e-6)
     assert found["a_low"][1] == ""
+
+
+def test_folds_calibrate_each_other_but_no_example_twice(tmp_path: Path) -> None:
+    random, runs, kept = np.random.default_rng(0), [], []
+    for fold in range(3):
+        labels = random.normal(size=(10, 2))
+        said = [random.normal(size=(10, 2)) for _ in range(2)]
+        kept.append((labels, np.mean(said, axis=0)))
+        for seed, outputs in enumerate(said):
+            run = save_run(tmp_path / f"{fold}{seed}", REGRESSION, 2 * fold + seed, data=f"fold {fold}")
+            keep(run, REGRESSION, labels, outputs, split="test")
+            table = pd.read_csv(run / "predictions.csv")[:10]
+            table.assign(id=table["id"] + 10 * fold).to_csv(run / "predictions.csv", index=False)
+            (run / ".hydra").mkdir()
+            (run / ".hydra" / "config.yaml").write_text(f"dataset: {{path: mine.csv, split_seed: 0, fold: {fold}}}")
+            runs.append(run)
+    (tmp_path / "in.txt").write_text("CCO\nC1CC\nC\n")
+    found, _ = predicted(runs, tmp_path / "in.txt", coverage=0.8)
+    each = [predicted(runs[2 * fold : 2 * fold + 2], tmp_path / "in.txt")[0]["a_predicted"] for fold in range(3)]
+    for row in (0, 2):
+        reach = [float(said[row]) + abs(y - own)[:, 0] for said, (y, own) in zip(each, kept, strict=True)]
+        rank = math.ceil(31 * 0.8)
+        assert float(found["a_high"][row]) == pytest.approx(np.sort(np.concatenate(reach))[rank - 1], rel=1e-6)
+    assert "30 labels of test folds" in (ensemble := calibrated(runs)).describe_calibration(0.8)
+    assert len(ensemble.members) == 6
+    table = pd.read_csv(runs[4] / "predictions.csv")
+    for run in runs[4:]:
+        table.assign(id=range(10)).to_csv(run / "predictions.csv", index=False)
+    with pytest.raises(UserError, match=r"are tested on the same examples \(0\), so that they are no folds"):
+        calibrated(runs)
+    (runs[5] / ".hydra" / "config.yaml").write_text("dataset: {path: mine.csv, split_seed: 1, fold: 2}")
+    with pytest.raises(UserError, match="have other data or another split: one may have trained"):
+        calibrated(runs)
+
+
+def calibrated(runs: list[Path]) -> Ensemble:
+    ensemble = Ensemble(runs)
+    ensemble.calibrate(0.8)
+    return ensemble
 
 
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "multilabel"])

@@ -8,8 +8,12 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 from pages import make_run
 
-from gnn_distill.results.sweep_summary import print_sweep, settings_of
+from gnn_distill.results.sweep_summary import describe_repeats, print_sweep, settings_of
 from gnn_distill.results.sweeps import read_sweep
+from gnn_distill.storage.run_directory import read_summary
+
+T_OF_3_FOLDS = 4.302653
+"""Student's t at 97.5 % with 2 degrees of freedom."""
 
 
 def test_a_sweep_of_folds_alone_is_one_setting(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -25,7 +29,21 @@ def test_a_sweep_of_folds_alone_is_one_setting(tmp_path: Path, capsys: pytest.Ca
         "3 runs: mean ± standard deviation over dataset.fold 0, 1, 2",
         "validation accuracy (%)  test accuracy (%)  runs",
         "81.2 ± 0.0               60.0 ± 10.0        3",
+        "Test: accuracy (%) 60.0 ± 10.0 over 3 folds; 95 % interval [34.1, 85.9], corrected for training parts that "
+        "overlap (Nadeau and Bengio).",
     ]
+    sizes = read_summary(tmp_path / "0")["split"]["sizes"]
+    half = T_OF_3_FOLDS * 0.1 * (1 / 3 + sizes["test"] / sizes["train"]) ** 0.5
+    assert read_sweep(tmp_path).interval("test") == pytest.approx((0.6, 0.6 - half, 0.6 + half, 3), abs=1e-4)
+
+
+def test_seeds_are_averaged_within_a_fold_before_the_spread_counts(tmp_path: Path) -> None:
+    for number, test in enumerate((0.5, 0.7, 0.6, 1.0)):
+        make_run(tmp_path / str(number), f"dataset.fold={number // 2}", f"seed={number % 2}", test=test)
+    found = read_sweep(tmp_path).interval("test")
+    assert (found.mean, found.n) == (pytest.approx(0.7), 2)
+    (text,) = describe_repeats(read_sweep(tmp_path))
+    assert text.startswith("Test: accuracy (%) 70.0 ± 21.6 over 2 folds, 2 seeds averaged in each; 95 % interval [")
 
 
 def test_settings_are_averaged_over_seeds_and_the_best_is_first(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -64,4 +82,7 @@ def test_a_multirun_ends_with_its_summary(gnn_distill: Callable, monkeypatch: py
     assert "standard deviation" not in gnn_distill("train", "-m", "seed=1", "tracker=none", "hydra.sweep.dir=one")[1]
 
 
-TWO = "validation accuracy (%)  test accuracy (%)  runs\n81.2 ± 0.0               20.0 ± 14.1        2\n"
+TWO = (
+    "validation accuracy (%)  test accuracy (%)  runs\n81.2 ± 0.0               20.0 ± 14.1        2\n"
+    "Test: accuracy (%) 20.0 ± 14.1 over 2 seeds; 95 % interval [−107.1, 147.1].\n"
+)

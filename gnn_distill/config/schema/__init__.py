@@ -12,9 +12,11 @@ from gnn_distill.config.naming import folder_of_comparison, folder_of_models, ti
 from gnn_distill.config.schema import (
     compare,
     convert,
+    crossval,
     data,
     explain,
     export,
+    molecules,
     node_graphs,
     predict,
     probe,
@@ -31,7 +33,7 @@ from gnn_distill.config.schema import (
 
 def _data_sets() -> dict[str, type[data.DatasetConfig]]:
     """Schemas of data sets by source, in the order of their classes; `nodes` is for node sets of the user's own."""
-    known = (vars(data) | vars(node_graphs) | vars(structure_data)).values()
+    known = (vars(data) | vars(molecules) | vars(node_graphs) | vars(structure_data)).values()
     classes = [kind for kind in known if isinstance(kind, type) and issubclass(kind, data.DatasetConfig)]
     names = {kind: "nodes" if kind is data.NodeDatasetConfig else kind.source for kind in classes}
     return {f"dataset/{name}": kind for kind, name in names.items() if name != MISSING}
@@ -44,6 +46,7 @@ SCHEMAS = {
     "models": run.ModelsConfig,
     "table": table.TableCommand,
     "compare": compare.CompareCommand,
+    "crossval": crossval.CrossvalCommand,
     "runs": runs.RunsCommand,
     "tune": tune.TuneCommand,
     "separate": separate.SeparateCommand,

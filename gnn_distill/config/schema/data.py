@@ -45,12 +45,15 @@ class DatasetConfig:
     """The loader: a module of gnn_distill.data.sources, or, with a dot in its name, one of your own."""
     name: str = MISSING
     """The set's name, as its PyG class spells it."""
-    split: str = choice("auto", "auto", "published", "stratified", "random", "scaffold", "geom-gcn", "per_class")
+    split: str = choice(
+        *("auto", "auto", "published", "stratified", "random", "scaffold", "scaffold_balanced"),
+        *("group", "time", "column", "file", "geom-gcn", "per_class"),
+    )
     """How graphs or nodes are split; auto: the set's published or scaffold split, else a seeded stratified one."""
     fold: int = number(0, low=0)
-    """Number of the fold, from 0, of a published, stratified or scaffold split."""
+    """Number of the fold, from 0, of a split that has folds; fold 0 of split=time is tested on the latest examples."""
     folds: int = number(10, low=2)
-    """Number of folds of a seeded stratified split or of a scaffold split."""
+    """Number of folds of a split by stratum, scaffold, group or time."""
     split_seed: int = number(0, low=0)
     """Seed of a seeded split; `seed` never changes the split."""
     train_fraction: float = positive(1.0, high=1.0)
@@ -136,23 +139,6 @@ class TUDatasetConfig(DatasetConfig):
 
 
 @dataclass
-class MoleculesConfig(DatasetConfig):
-    """Molecules read from SMILES strings."""
-
-    on_invalid: str = choice("skip", "skip", "error")
-    """What to do with SMILES that RDKit cannot parse: skip (with a note of how many), or stop with an error."""
-    features: str = choice("pyg", "pyg", "ogb")
-    """Integer coding of atoms and bonds: PyG's, or that of the Open Graph Benchmark, for models trained on it."""
-
-
-@dataclass
-class MoleculeNetConfig(MoleculesConfig):
-    """Any set of MoleculeNet, by name."""
-
-    source: str = "moleculenet"
-
-
-@dataclass
 class ZINCConfig(DatasetConfig):
     """ZINC-12k: regression of the constrained solubility, the set's own split."""
 
@@ -181,25 +167,6 @@ class GNNBenchmarkConfig(DatasetConfig):
     """PATTERN or CLUSTER as published: labels on the nodes of many graphs, the sets' own splits."""
 
     source: str = "gnn_benchmark"
-
-
-@dataclass
-class SmilesConfig(MoleculesConfig):
-    """Your own molecules, from a CSV file; split=auto is a random split, stratified where there are classes."""
-
-    source: str = "smiles"
-    name: str = "smiles"
-    path: str = MISSING
-    """The CSV file."""
-    smiles_column: str = "smiles"
-    """Column that holds the SMILES strings."""
-    target_columns: list[str] = field(default_factory=list)
-    """Columns to predict; empty: every column of numbers or booleans that is not an id, empty or constant."""
-    kind: str = choice("auto", "auto", "binary", "multiclass", "multilabel", "regression")
-    """Kind of task; auto: binary or multilabel for columns of 0/1 or booleans, multiclass for one of words, else
-    regression."""
-    positive: str | None = None
-    """Of two classes the one that is 1; null: 1, true, yes, active, positive, toxic, hit or +, else the later one."""
 
 
 @dataclass

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import combinations
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from rdkit import Chem
 from torch import Tensor
 
+from gnn_distill.data.assembly.group_splits import numbered
 from gnn_distill.data.assembly.molecules import LARGEST_CANONICAL, parse
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import GraphTask
@@ -88,6 +90,17 @@ def _differ(y: Tensor) -> bool:
     """Whether rows of labels [N, T] disagree in one that is not missing."""
     low, high = y.nan_to_num(torch.inf).amin(0), y.nan_to_num(-torch.inf).amax(0)
     return bool((low < high).any())
+
+
+def molecule_ids(graphs: PackedGraphs, smiles: Sequence[str]) -> Int[np.ndarray, " graphs"]:
+    """The number of each graph's molecule, in the order in which they first occur; equal ones however they are written.
+
+    Only molecules of a composition that occurs more than once are canonicalised.
+    """
+    _, kind, count = composition(graphs).unique(return_inverse=True, return_counts=True)
+    repeated = (count[kind] > 1).tolist()
+    written = enumerate(zip(smiles, repeated, strict=True))
+    return numbered(canonical(text) if again else place for place, (text, again) in written)
 
 
 def composition(graphs: PackedGraphs) -> Int[Tensor, " graphs"]:

@@ -10,7 +10,7 @@ from gnn_distill.data.reading.columns import ABSENT, NEGATIVE, POSITIVE, Column,
 from gnn_distill.errors import UserError, refuse
 
 if TYPE_CHECKING:
-    from gnn_distill.config.schema.data import SmilesConfig
+    from gnn_distill.config.schema.molecules import SmilesConfig
 
 FEW = 10
 """Regression targets with at most this number of distinct whole numbers may be classes, and get a notice."""

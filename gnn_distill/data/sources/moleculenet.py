@@ -11,18 +11,20 @@ from torch_geometric.data import Data
 from torch_geometric.datasets import MoleculeNet
 
 from gnn_distill.data.assembly.graphs import assemble
+from gnn_distill.data.assembly.group_splits import group_split, numbered
 from gnn_distill.data.assembly.input_pipeline import InputPipeline
 from gnn_distill.data.assembly.molecule_overlap import with_shared_molecules
 from gnn_distill.data.assembly.molecules import handle_invalid, murcko_scaffold, scaffold_split
 from gnn_distill.data.assembly.molecules_ogb import CODINGS
-from gnn_distill.data.assembly.splits import check_split_name, choose_split
+from gnn_distill.data.assembly.splits import check_split_name, choose_split, strata
 from gnn_distill.data.reading.mirror import folder_of, read
 from gnn_distill.data.reading.pyg import pack_dataset
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError, suggest
 
 if TYPE_CHECKING:
-    from gnn_distill.config.schema.data import MoleculeNetConfig, PathsConfig
+    from gnn_distill.config.schema.data import PathsConfig
+    from gnn_distill.config.schema.molecules import MoleculeNetConfig
 
 REGRESSION = ("esol", "freesolv", "lipo")
 AVERAGE_PRECISION = ("pcba", "muv")
@@ -46,7 +48,7 @@ FILES = {"pyg": ScaffoldMoleculeNet, "ogb": OgbMoleculeNet}
 
 def load(dataset: "MoleculeNetConfig", paths: "PathsConfig") -> GraphTask:
     """The set `dataset.name`; split=auto is the scaffold split."""
-    check_split_name(dataset, "auto", "scaffold", "random", "stratified")
+    check_split_name(dataset, "auto", "scaffold", "scaffold_balanced", "random", "stratified")
     node_features, edge_features = CODINGS[dataset.features]
     pipeline = InputPipeline(smiles=dataset.features)
     key = key_of(dataset.name)
@@ -64,6 +66,9 @@ def load(dataset: "MoleculeNetConfig", paths: "PathsConfig") -> GraphTask:
     kind = "regression" if key in REGRESSION else "binary" if len(target_names) == 1 else "multilabel"
     if dataset.split in ("auto", "scaffold"):
         splits = scaffold_split(source._data.scaffold, dataset.fold, dataset.folds)
+    elif dataset.split == "scaffold_balanced":
+        groups, seed = numbered(source._data.scaffold), dataset.split_seed
+        splits = group_split(groups, strata(graphs.y, kind), dataset.fold, dataset.folds, seed, dataset.split)
     else:
         splits, more = choose_split(dataset, paths, graphs.y, kind)
         notices += more

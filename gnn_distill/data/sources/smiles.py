@@ -11,31 +11,35 @@ from torch_geometric.data import Data
 
 from gnn_distill.data.assembly.graphs import assemble
 from gnn_distill.data.assembly.input_pipeline import InputPipeline
-from gnn_distill.data.assembly.molecule_overlap import with_shared_molecules
-from gnn_distill.data.assembly.molecules import describe_clipped, handle_invalid, murcko_scaffold, scaffold_split
+from gnn_distill.data.assembly.molecule_overlap import molecule_ids, with_shared_molecules
+from gnn_distill.data.assembly.molecule_splits import COLUMNS, SPLITS, Rows, name_of_split, split_molecules
+from gnn_distill.data.assembly.molecules import describe_clipped, handle_invalid
 from gnn_distill.data.assembly.molecules_ogb import CODINGS
-from gnn_distill.data.assembly.splits import check_fold, check_split_name, random_split, strata, stratified_split
+from gnn_distill.data.assembly.splits import check_split_name, strata
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.reading.columns import Column
 from gnn_distill.data.reading.csv_files import need, read_table
 from gnn_distill.data.reading.targets import read_targets
-from gnn_distill.data.task import GraphTask, Splits
+from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError, refuse
 
 if TYPE_CHECKING:
-    from gnn_distill.config.schema.data import PathsConfig, SmilesConfig
+    from gnn_distill.config.schema.data import PathsConfig
+    from gnn_distill.config.schema.molecules import SmilesConfig
 
 METRIC = {"binary": "roc_auc", "multilabel": "roc_auc", "multiclass": "accuracy", "regression": "rmse"}
 
 
 def load(dataset: "SmilesConfig", paths: "PathsConfig") -> GraphTask:
-    """Molecules and targets of the file; split=auto is a random split, stratified if there are classes.
+    """Molecules and targets of the file, split as `split_molecules` does.
 
     Rows without a label are skipped with a notice; one of several targets suffices.
     """
-    check_split_name(dataset, "auto", "random", "stratified", "scaffold")
-    table, notices = read_table(Path(dataset.path).expanduser())
+    check_split_name(dataset, *SPLITS)
+    split = name_of_split(dataset)
+    table, parts, notices = read_files(dataset, split)
     check_columns(table, dataset)
+    cells = take_columns(table, dataset).get(split, parts)
     smiles, lines = table.pop(dataset.smiles_column).tolist(), table.index.to_numpy()
     written = np.array([bool(text) for text in smiles])
     if not written.any():
@@ -57,22 +61,50 @@ def load(dataset: "SmilesConfig", paths: "PathsConfig") -> GraphTask:
         graphs[row].y = torch.from_numpy(y[row])
     packed = PackedGraphs.from_data_list([graphs[row] for row in kept], num_targets=y.shape[1])
     kept_smiles, kept_lines = [smiles[row] for row in kept], tuple(lines[kept].tolist())
+    molecules, groups = molecule_ids(packed, kept_smiles), strata(packed.y, targets.kind)
+    rows = Rows(kept_smiles, kept_lines, groups, molecules, [cells[row] for row in kept])
+    splits, more = split_molecules(split, dataset, rows)
     task = assemble(
         dataset,
         packed,
-        split(dataset, kept_smiles, kept_lines, strata(packed.y, targets.kind)),
+        splits,
         kind=targets.kind,
         metric=METRIC[targets.kind],
         target_names=targets.target_names,
         node_features=node_features,
         edge_features=edge_features,
-        notices=notices,
+        notices=notices + more,
         molecules=True,
         class_names=targets.class_names,
         lines=kept_lines,
         pipeline=pipeline,
     )
     return with_shared_molecules(task, kept_smiles)
+
+
+def read_files(dataset: "SmilesConfig", split: str) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """The rows of the file, with split=file those of the test file after them; the part of each; and notices."""
+    table, notices = read_table(Path(dataset.path).expanduser())
+    if split != "file":
+        return table, [""] * len(table), notices
+    test, more = read_table(Path(dataset.test_path).expanduser(), "dataset.test_path")
+    if missing := [str(name) for name in table if name not in test]:
+        raise refuse("dataset.test_path", dataset.test_path, f"lacks columns: {', '.join(missing)}.")
+    parts = ["train"] * len(table) + ["test"] * len(test)
+    test.index += table.index[-1]
+    return pd.concat([table, test[table.columns]]), parts, notices + more
+
+
+def take_columns(table: pd.DataFrame, dataset: "SmilesConfig") -> dict[str, list[str]]:
+    """The cells of the columns that say how rows are split, by the split that reads them; they are no targets."""
+    taken = {}
+    for split, key in COLUMNS.items():
+        if (column := getattr(dataset, key)) is not None:
+            need(table, dataset.path, f"dataset.{key}", column)
+            if column in (dataset.smiles_column, *dataset.target_columns):
+                raise refuse(f"dataset.{key}", column, "is the column of SMILES, or a target.")
+            taken[split] = table.pop(column).tolist()
+    return taken
 
 
 def choose_rows(
@@ -113,24 +145,3 @@ def check_columns(table: pd.DataFrame, dataset: "SmilesConfig") -> None:
             raise UserError(f"dataset.target_columns: '{column}' is the SMILES column.")
     if len(set(dataset.target_columns)) < len(dataset.target_columns):
         raise refuse("dataset.target_columns", list(dataset.target_columns), "a column is listed twice.")
-
-
-def split(dataset: "SmilesConfig", smiles: list[str], lines: tuple[int, ...], groups: np.ndarray) -> Splits:
-    """The split named by `dataset.split`."""
-    if dataset.split == "stratified":
-        return stratified_split(groups, dataset.fold, dataset.folds, dataset.split_seed)
-    if dataset.split == "scaffold":
-        return scaffold_split(find_scaffolds(smiles, lines), dataset.fold, dataset.folds)
-    check_fold(dataset.fold, 1, f"dataset.split={dataset.split}")
-    return random_split(groups, dataset.split_seed)
-
-
-def find_scaffolds(smiles: list[str], lines: tuple[int, ...]) -> list[str]:
-    """The scaffold of each molecule. Raises UserError, naming the line, for one that is too large."""
-    scaffolds = []
-    for text, line in zip(smiles, lines, strict=True):
-        try:
-            scaffolds.append(murcko_scaffold(text))
-        except UserError as error:
-            raise UserError(f"dataset.split=scaffold: line {line}: {error}") from error
-    return scaffolds

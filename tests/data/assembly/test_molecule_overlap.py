@@ -1,13 +1,17 @@
 from collections.abc import Callable
+from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from rdkit import Chem
 
-from gnn_distill.config.schema.data import PathsConfig, SmilesConfig
-from gnn_distill.data.assembly.molecule_overlap import _differ, canonical, composition
+from gnn_distill.config.schema.data import PathsConfig
+from gnn_distill.config.schema.molecules import SmilesConfig
+from gnn_distill.data.assembly.molecule_overlap import _differ, canonical, composition, with_shared_molecules
 from gnn_distill.data.assembly.molecules import smiles_to_data
+from gnn_distill.data.assembly.splits import random_split
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.sources.smiles import load
 from gnn_distill.data.task import GraphTask
@@ -17,12 +21,15 @@ OTHERS = ["C" * carbons + "N" * nitrogens for carbons in range(1, 7) for nitroge
 
 @pytest.fixture
 def load_rows(tmp_path: Path) -> Callable[[list[str]], GraphTask]:
-    """A task of these molecules and the others."""
+    """A task of these molecules and the others, split by row, whatever molecule it has, as other sources do."""
 
     def read(molecules: list[str], others: list[str] = OTHERS) -> GraphTask:
         rows = [f"{smiles},{row / 2}" for row, smiles in enumerate([*molecules, *others])]
         (tmp_path / "mine.csv").write_text("\n".join(["smiles,y", *rows]))
-        return load(SmilesConfig(path=str(tmp_path / "mine.csv")), PathsConfig())
+        task = load(SmilesConfig(path=str(tmp_path / "mine.csv")), PathsConfig())
+        by_row = random_split(np.zeros(len(rows), dtype=int), seed=0)
+        plain = GraphTask(**{known.name: getattr(task, known.name) for known in fields(GraphTask)})
+        return with_shared_molecules(replace(plain, splits=by_row, notices=[]), task.smiles)
 
     return read
 

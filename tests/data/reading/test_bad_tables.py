@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from refusals import refusal
 
-from gnn_distill.config.schema.data import PathsConfig, SmilesConfig
+from gnn_distill.config.schema.data import PathsConfig
+from gnn_distill.config.schema.molecules import SmilesConfig
 from gnn_distill.data.sources.smiles import load
 
 MOLECULES = ["C" * carbons + "O" * oxygens for carbons in range(1, 7) for oxygens in range(1, 6)]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gnn_distill.config.schema.data import SmilesConfig
+from gnn_distill.config.schema.molecules import SmilesConfig
 from gnn_distill.data.reading.columns import Column
 from gnn_distill.data.reading.targets import read_targets
 from gnn_distill.errors import UserError

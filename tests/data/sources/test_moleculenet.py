@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch_geometric.datasets import MoleculeNet
 
-from gnn_distill.config.schema.data import MoleculeNetConfig, PathsConfig
+from gnn_distill.config.schema.data import PathsConfig
+from gnn_distill.config.schema.molecules import MoleculeNetConfig
 from gnn_distill.data.assembly.molecules import murcko_scaffold, smiles_to_data
 from gnn_distill.data.assembly.molecules_ogb import ATOM_FEATURES, smiles_to_ogb_data
 from gnn_distill.data.sources.moleculenet import key_of, load
@@ -71,7 +72,7 @@ def test_names_have_quoted_commas_in_headers(paths: PathsConfig) -> None:
     [
         ({"name": "Tox22"}, "MoleculeNet has no such set. Did you mean 'Tox21'"),
         ({"fold": 3, "folds": 3}, "a scaffold split with dataset.folds=3 has folds 0 to 2"),
-        ({"split": "published"}, "BACE offers auto, scaffold, random, stratified"),
+        ({"split": "published"}, "BACE offers auto, scaffold, scaffold_balanced, random, strat"),
     ],
 )
 def test_wrong_keys(paths: PathsConfig, change: dict, message: str) -> None:

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from gnn_distill.config.schema.data import PathsConfig, SmilesConfig
+from gnn_distill.config.schema.data import PathsConfig
+from gnn_distill.config.schema.molecules import SmilesConfig
 from gnn_distill.data.assembly.molecules_ogb import CODINGS
 from gnn_distill.data.sources.smiles import load
 from gnn_distill.data.task import GraphTask
