@@ -17,7 +17,8 @@ from safetensors.torch import load_file
 from small_tasks import make_graphs, make_spec
 
 import gnn_distill as package
-from gnn_distill.config.schema.data import PathsConfig, SmilesConfig, TUDatasetConfig
+from gnn_distill.config.schema.data import PathsConfig, TUDatasetConfig
+from gnn_distill.config.schema.molecules import SmilesConfig
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.data.task import Features, GraphTask
 from gnn_distill.errors import UserError

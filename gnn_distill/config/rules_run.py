@@ -15,7 +15,8 @@ from gnn_distill.config.rules_objective import OBJECTIVE_RULES
 from gnn_distill.config.rules_sampling import SAMPLING_RULES
 from gnn_distill.config.rules_separate import SEPARATE_RULES, has_labels
 from gnn_distill.config.rules_teachers import TEACHERS_RULES
-from gnn_distill.config.schema.data import SAVED_GRAPHS, SMILES_LINES, SMILES_TABLE, SmilesConfig
+from gnn_distill.config.schema.data import SAVED_GRAPHS, SMILES_LINES, SMILES_TABLE
+from gnn_distill.config.schema.molecules import SmilesConfig
 from gnn_distill.errors import UserError, check_name, refuse, suggest
 
 

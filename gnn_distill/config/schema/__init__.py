@@ -13,6 +13,7 @@ from gnn_distill.config.schema import (
     compare,
     convert,
     data,
+    molecules,
     node_graphs,
     predict,
     probe,
@@ -29,7 +30,7 @@ from gnn_distill.config.schema import (
 
 def _data_sets() -> dict[str, type[data.DatasetConfig]]:
     """Schemas of data sets by source, in the order of their classes; `nodes` is for node sets of the user's own."""
-    known = (vars(data) | vars(node_graphs) | vars(structure_data)).values()
+    known = (vars(data) | vars(molecules) | vars(node_graphs) | vars(structure_data)).values()
     classes = [kind for kind in known if isinstance(kind, type) and issubclass(kind, data.DatasetConfig)]
     names = {kind: "nodes" if kind is data.NodeDatasetConfig else kind.source for kind in classes}
     return {f"dataset/{name}": kind for kind, name in names.items() if name != MISSING}

@@ -136,23 +136,6 @@ class TUDatasetConfig(DatasetConfig):
 
 
 @dataclass
-class MoleculesConfig(DatasetConfig):
-    """Molecules read from SMILES strings."""
-
-    on_invalid: str = choice("skip", "skip", "error")
-    """What to do with SMILES that RDKit cannot parse: skip (with a note of how many), or stop with an error."""
-    features: str = choice("pyg", "pyg", "ogb")
-    """Integer coding of atoms and bonds: PyG's, or that of the Open Graph Benchmark, for models trained on it."""
-
-
-@dataclass
-class MoleculeNetConfig(MoleculesConfig):
-    """Any set of MoleculeNet, by name."""
-
-    source: str = "moleculenet"
-
-
-@dataclass
 class ZINCConfig(DatasetConfig):
     """ZINC-12k: regression of the constrained solubility, the set's own split."""
 
@@ -181,25 +164,6 @@ class GNNBenchmarkConfig(DatasetConfig):
     """PATTERN or CLUSTER as published: labels on the nodes of many graphs, the sets' own splits."""
 
     source: str = "gnn_benchmark"
-
-
-@dataclass
-class SmilesConfig(MoleculesConfig):
-    """Your own molecules, from a CSV file; split=auto is a random split, stratified where there are classes."""
-
-    source: str = "smiles"
-    name: str = "smiles"
-    path: str = MISSING
-    """The CSV file."""
-    smiles_column: str = "smiles"
-    """Column that holds the SMILES strings."""
-    target_columns: list[str] = field(default_factory=list)
-    """Columns to predict; empty: every column of numbers or booleans that is not an id, empty or constant."""
-    kind: str = choice("auto", "auto", "binary", "multiclass", "multilabel", "regression")
-    """Kind of task; auto: binary or multilabel for columns of 0/1 or booleans, multiclass for one of words, else
-    regression."""
-    positive: str | None = None
-    """Of two classes the one that is 1; null: 1, true, yes, active, positive, toxic, hit or +, else the later one."""
 
 
 @dataclass

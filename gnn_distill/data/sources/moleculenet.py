@@ -22,7 +22,8 @@ from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError, suggest
 
 if TYPE_CHECKING:
-    from gnn_distill.config.schema.data import MoleculeNetConfig, PathsConfig
+    from gnn_distill.config.schema.data import PathsConfig
+    from gnn_distill.config.schema.molecules import MoleculeNetConfig
 
 REGRESSION = ("esol", "freesolv", "lipo")
 AVERAGE_PRECISION = ("pcba", "muv")

@@ -8,7 +8,8 @@ import torch
 from small_tasks import make_node_task, make_task
 from torch_geometric.data import Data
 
-from gnn_distill.config.schema.data import DatasetConfig, PathsConfig, SmilesConfig
+from gnn_distill.config.schema.data import DatasetConfig, PathsConfig
+from gnn_distill.config.schema.molecules import SmilesConfig
 from gnn_distill.data.assembly.further import with_further_graphs
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.reading.loading import load_task

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from refusals import refusal
 
-from gnn_distill.config.schema.data import PathsConfig, SmilesConfig
+from gnn_distill.config.schema.data import PathsConfig
+from gnn_distill.config.schema.molecules import SmilesConfig
 from gnn_distill.data.sources.smiles import load
 
 MOLECULES = ["C" * carbons + "O" * oxygens for carbons in range(1, 7) for oxygens in range(1, 6)]
@@ -29,16 +30,16 @@ BAD = {
     "header only": ("smiles,y\n", {}, "dataset.path={path}: the file has a header and no rows."),
     "empty rows": ("smiles,y\n,\n,\n", {}, "dataset.path={path}: the file has a header and no rows."),
     "no SMILES": (table(molecules=[""] * 5), {}, "no row has a SMILES in column 'smiles'."),
-    "no header": (table(head="CCCC,7"), {}, "there is no column 'smiles'. Columns: CCCC, 7. File: {path}."),
+    "no header": (table(head="CCCC,7"), {}, "{path}: the first line, CCCC, 7, looks like a molecule."),
     "another column": (GOOD, {"smiles_column": "Smiles"}, "no column 'Smiles'. Did you mean 'smiles'?"),
     "another target": (GOOD, {"target_columns": ["z"]}, "dataset.target_columns: there is no column 'z'."),
     "target is SMILES": (GOOD, {"target_columns": ["smiles"]}, "'smiles' is the SMILES column."),
     "target twice": (GOOD, {"target_columns": ["y", "y"]}, "target_columns=['y', 'y']: a column is listed twice."),
     "one column": ("smiles\n" + "\n".join(MOLECULES), {}, "no column of numbers or truth values to predict"),
-    "words without a target": (WORDS, {}, "Set dataset.target_columns to one or more of y (words)."),
+    "words without a target": (table("m{}".format), {}, "dataset.target_columns to one or more of y (words)."),
     "two columns of a name": (table(head="y,smiles,y", value="1,2"), {}, "several columns are named y. Rename them."),
-    "semicolons": (GOOD.replace(",", ";"), {}, "no column 'smiles'. Columns are separated by commas."),
-    "tabs": (GOOD.replace(",", "\t"), {}, "Columns are separated by commas. Columns: smiles\ty."),
+    "semicolons": (GOOD.replace(",", ";"), {}, "no column holds SMILES. Set dataset.smiles_column to one of smiles;y."),
+    "tabs": (GOOD.replace(",", "\t"), {}, "to one of smiles\ty. Columns are separated by commas."),
     "cells too many": (GOOD.replace("CO,0.0", "CO,0.0,1,2"), {}, "not a CSV file with a header (Length of header"),
     "a row too long": (GOOD + "CC,1,2,3\n", {}, "Expected 2 fields in line 32, saw 4"),
     "open quote": ('smiles,y\n"CC,1\nCCC,2\n', {}, "EOF inside string starting at row 1"),

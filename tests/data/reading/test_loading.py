@@ -1,7 +1,8 @@
 import pytest
 from omegaconf import OmegaConf
 
-from gnn_distill.config.schema.data import PathsConfig, SmilesConfig, TUDatasetConfig, TypedEdgesConfig
+from gnn_distill.config.schema.data import PathsConfig, TUDatasetConfig, TypedEdgesConfig
+from gnn_distill.config.schema.molecules import SmilesConfig
 from gnn_distill.data.reading.loading import load_task
 from gnn_distill.errors import UserError
 

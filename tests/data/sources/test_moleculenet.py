@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch_geometric.datasets import MoleculeNet
 
-from gnn_distill.config.schema.data import MoleculeNetConfig, PathsConfig
+from gnn_distill.config.schema.data import PathsConfig
+from gnn_distill.config.schema.molecules import MoleculeNetConfig
 from gnn_distill.data.assembly.molecules import murcko_scaffold, smiles_to_data
 from gnn_distill.data.assembly.molecules_ogb import ATOM_FEATURES, smiles_to_ogb_data
 from gnn_distill.data.sources.moleculenet import key_of, load
