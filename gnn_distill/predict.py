@@ -16,11 +16,10 @@ from gnn_distill.config.schema.student import StudentConfig
 from gnn_distill.data.assembly.input_pipeline import InputPipeline
 from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.subgraphs.patching import patching_of
-from gnn_distill.data.task import METRICS, TaskSpec
+from gnn_distill.data.task import METRICS, DataColumns, TaskSpec
 from gnn_distill.errors import UserError, reading_foreign
 from gnn_distill.models import build_student
 from gnn_distill.models.extent import check_depth, check_extent
-from gnn_distill.models.prediction_table import DataColumns
 from gnn_distill.models.predictor import Predictor
 from gnn_distill.models.reused_head import ReusingStudent, rebuild
 from gnn_distill.storage import checkpoint
@@ -42,6 +41,7 @@ def save_student(
     config: TrainConfig,
     pipeline: InputPipeline | None = None,
     seen: Seen | None = None,
+    columns: DataColumns | None = None,
 ) -> None:
     """Write the student's weights and the settings with which `load` rebuilds it and reads graphs as in training."""
     settings = {
@@ -52,6 +52,8 @@ def save_student(
         "input": (pipeline or InputPipeline.implied_by(spec)).to_dict(),
         "seen": (seen or Seen()).to_dict(),
     }
+    if columns is not None:
+        settings["columns"] = asdict(columns)
     if isinstance(student, ReusingStudent):
         settings["reuse_head"] = student.settings
     write_json(run_dir / SETTINGS, settings)
@@ -115,12 +117,13 @@ def _rebuilt(file: Path, settings: dict[str, Any], weights: dict[str, Tensor], o
     student.load_state_dict(weights)
     pipeline = InputPipeline.from_dict(settings["input"]) if "input" in settings else None
     seen = Seen(**settings.get("seen", {}))
-    about = (pipeline, seen, _columns(file.parent), patching_of(config, spec))
+    columns = DataColumns(**settings["columns"]) if "columns" in settings else _columns_of_config(file.parent)
+    about = (pipeline, seen, columns, patching_of(config, spec))
     return Predictor(student, spec, encoding, settings["max_pairs"], can, *about)
 
 
-def _columns(run_dir: Path) -> DataColumns:
-    """The columns of the training data that the run's config names."""
+def _columns_of_config(run_dir: Path) -> DataColumns:
+    """The columns of the training data that the run's config names; earlier versions did not record those found."""
     file = next((path for name in (CONFIG, HUB_CONFIG) if (path := run_dir / name).is_file()), None)
     if file is None:
         return DataColumns()

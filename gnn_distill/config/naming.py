@@ -41,9 +41,13 @@ def models_of(student: str, teacher: str, control: str) -> list[str]:
 
 
 def folder_of_comparison(given: list[str]) -> str:
-    """`esol`, with other words than the data set also a hash of them: `${comparison:…}` of conf/compare.yaml."""
+    """`esol`, with other words than the data set also a hash of them: `${comparison:…}` of conf/compare.yaml.
+
+    A CSV file of molecules is called by its name.
+    """
     words = dict(word.partition("=")[::2] for word in given)
     name = words.pop("dataset", "default")
+    name = title_of(name, name, words.get("dataset.path"))
     digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:8]
     return f"{name}-{digest}" if words else name
 

@@ -141,6 +141,15 @@ class NodeTruth:
     """[nodes of all graphs], 0 or 1; NaN where it is not asked."""
 
 
+@dataclass(frozen=True)
+class DataColumns:
+    """Columns of the table that the training data come from, as far as they are known."""
+
+    smiles: str | None = None
+    target: str = "class"
+    """Of a multi-class task, whose `target_names` are its classes."""
+
+
 @dataclass
 class GraphTask:
     """A data set, ready for training."""
@@ -163,6 +172,8 @@ class GraphTask:
     """The steps from raw input to `graphs`, saved with the student; None: as implied by `spec`."""
     lines: tuple[int, ...] | None = None
     """The line of each graph in its file; None if graphs have no lines."""
+    columns: DataColumns | None = None
+    """The columns of the user's table that were read; None: the data come from no such table."""
     further: tuple[str, ...] = ()
     """Names of the graphs of `dataset.unlabelled`, which are the last ones and have no line in `lines`."""
     node_truths: tuple[NodeTruth, ...] = ()

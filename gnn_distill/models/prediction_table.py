@@ -8,22 +8,13 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from gnn_distill.data.reading.smiles_column import find_smiles_column
-from gnn_distill.data.task import TaskSpec
+from gnn_distill.data.task import DataColumns, TaskSpec
 from gnn_distill.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ERROR, WARNING = "error", "warning"
-
-
-@dataclass(frozen=True)
-class DataColumns:
-    """Columns of the training data, as far as a run's config names them."""
-
-    smiles: str | None = None
-    target: str = "class"
-    """Of a multi-class task, whose `target_names` are its classes."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +75,9 @@ class PredictionTable:
 
         Raises UserError, with the advice, if it cannot be told.
         """
-        return find_smiles_column(names, rows, asked, self._columns.smiles, _parses, advice)
+        from gnn_distill.data.assembly.molecules import parses  # imports RDKit
+
+        return find_smiles_column(names, rows, asked, self._columns.smiles, parses, advice)
 
     def added_to(
         self,
@@ -114,15 +107,6 @@ class PredictionTable:
     def _named(self, members: Bool[np.ndarray, " classes"]) -> str:
         names = [name for name, inside in zip(self.spec.classes, members.tolist(), strict=True) if inside]
         return f"{{{'|'.join(names)}}}"
-
-
-def _parses(text: str) -> bool:
-    from gnn_distill.data.assembly.molecules import parse
-
-    try:
-        return parse(text) is not None
-    except ValueError:  # text that is not Unicode
-        return False
 
 
 def warned(unseen: Sequence[str]) -> str:

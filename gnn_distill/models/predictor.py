@@ -35,9 +35,9 @@ from gnn_distill.data.packed import PackedGraphs, gather_ranges
 from gnn_distill.data.reading.smiles_column import SAMPLE
 from gnn_distill.data.subgraphs.patches import compute_inputs
 from gnn_distill.data.subgraphs.patching import Patching
-from gnn_distill.data.task import TaskSpec
+from gnn_distill.data.task import DataColumns, TaskSpec
 from gnn_distill.errors import UserError
-from gnn_distill.models.prediction_table import DataColumns, PredictionTable, check_columns
+from gnn_distill.models.prediction_table import PredictionTable, check_columns
 from gnn_distill.models.readable import readable
 
 if TYPE_CHECKING:

@@ -173,6 +173,7 @@ def _rows(
 ) -> Iterator[list[object]]:
     """The rows of a chunk."""
     answers = ensemble.answer([line.entry for line in chunk])
+    standardised = ensemble.members[0].pipeline.standardised
     columns = ensemble.table.cells(answers.values, answers.spread, ensemble.region(answers))
     predicted = zip(*columns, strict=True)
     counts.inputs += len(chunk)
@@ -184,7 +185,7 @@ def _rows(
             node = [""] if ensemble.spec.level == "node" else []
             yield [*line.cells, *node, *[""] * added, printable(answers.errors[position]), warning]
             continue
-        distance = [] if nearest is None else [_cell(nearest.distance(line.entry))]
+        distance = [] if nearest is None else [_cell(nearest.distance(standardised(line.entry)))]
         for number in range(answers.rows[position]):
             node = [number] if ensemble.spec.level == "node" else []
             yield [*line.cells, *node, *map(_cell, next(predicted)), *distance, "", warning]

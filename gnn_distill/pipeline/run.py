@@ -8,7 +8,7 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill import ranks
-from gnn_distill.config.naming import run_name, teacher_roles
+from gnn_distill.config.naming import run_name, teacher_roles, title
 from gnn_distill.config.quoting import report_command, resume_command
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.run import TrainConfig
@@ -92,7 +92,7 @@ def make_run(cfg: DictConfig, folder: Path, resume: bool, console: Console, inte
         start_or_resume(directory, config_hash(cfg), Settings.of_job(cfg), now, console.warn)
         console.keep(directory)
         tracker = start_tracker(
-            cfg, directory.path, run_name(config), config.experiment or config.dataset.name, warn=console.warn,
+            cfg, directory.path, run_name(config), config.experiment or title(config.dataset), warn=console.warn,
             run_id=directory.facts["id"], resumed=directory.facts["resumed"] > 0,
             stages=[*ROLES, *teacher_roles(config.teacher)[1:]],
         )  # fmt: skip
@@ -223,7 +223,7 @@ def save_models(folder: Path, made: Made, task: GraphTask, config: TrainConfig) 
     """Write the student, and the one that was trained without a teacher, as far as there are any."""
     if "student" in made.models:
         seen = Seen.in_training(task, taught_nodes(made.outputs))
-        save_student(folder, made.models["student"], task.spec, config, task.pipeline, seen)
+        save_student(folder, made.models["student"], task.spec, config, task.pipeline, seen, task.columns)
     if "alone" in made.models:
         checkpoint.save(folder / ALONE, {"model": made.models["alone"].state_dict()})
 

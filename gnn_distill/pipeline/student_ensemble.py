@@ -95,11 +95,11 @@ class Ensemble:
 
     def _answers(self, entries: Sequence[object]) -> list[Answers]:
         """Each member's answers; SMILES are read once for all that code them alike."""
-        read: dict[tuple[str | None, str], list[object]] = {}
+        read: dict[tuple[str | None, str, str], list[object]] = {}
         answers = []
         for member in self.members:
             pipeline = member.pipeline
-            coding = (pipeline.smiles, pipeline.chirality)
+            coding = (pipeline.smiles, pipeline.chirality, pipeline.standardise)
             if len(self.members) > 1 and pipeline.smiles is not None and coding not in read:
                 # What cannot be read stays a text, for which each member gives the reason.
                 molecules = [pipeline.read_smiles(entry) if isinstance(entry, str) else None for entry in entries]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 from omegaconf import OmegaConf
 
+from gnn_distill.config.naming import title_of
 from gnn_distill.config.schema.data import LOWER_IS_BETTER
 from gnn_distill.formatting import ROLES, duration, metric_label, part_sizes, shown
 from gnn_distill.results.figures import WEIGHTED, draw_losses, draw_metric, draw_terms
@@ -35,7 +36,7 @@ def run_page(folder: Path) -> dict[str, Any]:
     models = [run.config.get(role, {}).get("name", "none") for role in CONFIGURED]
     return {
         "title": " ← ".join(name for name in models if name != "none") or run.path.resolve().name,
-        "subject": next(filter(None, (run.summary.get("dataset"), OmegaConf.select(run.config, "dataset.name"))), ""),
+        "subject": run.summary.get("dataset") or _data_set(run),
         "finished": bool(run.summary),
         "error": run.error,
         "tiles": list(_tiles(run)),
@@ -58,6 +59,12 @@ def run_page(folder: Path) -> dict[str, Any]:
         "command": command(["gnn-distill", "train", *run.overrides]) if run.config else "",
         "commit": run.summary.get("environment", {}).get("code", {}).get("commit", ""),
     }
+
+
+def _data_set(run: Run) -> str:
+    """The name of the data that an unfinished run was started with."""
+    source, name, path = (OmegaConf.select(run.config, f"dataset.{key}") for key in ("source", "name", "path"))
+    return title_of(source or "", name or "", path)
 
 
 def _tiles(run: Run) -> Iterator[dict[str, str]]:

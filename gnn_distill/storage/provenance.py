@@ -49,6 +49,8 @@ ADDED_KEYS = {
     "dataset.add_reverses": True,
     "dataset.features": "pyg",
     "dataset.positive": None,
+    "dataset.duplicates": "keep",
+    "dataset.standardise": "none",
     "loss.own": {},
     "alignment.channels": 1.0,
     "alignment.standardise": "std",

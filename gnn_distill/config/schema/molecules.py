@@ -35,9 +35,11 @@ class SmilesConfig(MoleculesConfig):
     path: str = MISSING
     """The CSV file."""
     smiles_column: str = "smiles"
-    """Column that holds the SMILES strings."""
+    """Column that holds the SMILES. A file that has none named smiles: the one with a name like it, in whatever case,
+    else the only one whose texts are molecules."""
     target_columns: list[str] = field(default_factory=list)
-    """Columns to predict; empty: every column of numbers or booleans that is not an id, empty or constant."""
+    """Columns to predict; empty: the only one of numbers or classes that is no id, empty or constant, or several if all
+    such columns hold truth values."""
     kind: str = choice("auto", "auto", "binary", "multiclass", "multilabel", "regression")
     """Kind of task; auto: binary or multilabel for columns of 0/1 or booleans, multiclass for one of words, else
     regression."""
@@ -51,3 +53,9 @@ class SmilesConfig(MoleculesConfig):
     """split=column: column with train, val and test, or with the number of each row's fold; without val: a tenth."""
     test_path: str | None = None
     """split=file: CSV file of the test part, with the same columns; its lines count on from those of `path`."""
+    duplicates: str = choice("keep", "keep", "mean", "drop")
+    """Rows of one molecule, always in one part of the split: keep: all; mean: one, with the mean of numbers and the
+    most frequent class; drop: one if their labels agree, else none. Splits by time, column and file need keep."""
+    standardise: str = choice("none", "none", "largest_fragment", "neutral")
+    """What is read of a molecule, also by `predict` (RDKit's rdMolStandardize): none: all; largest_fragment: the
+    largest organic fragment; neutral: that fragment without charges that protons can balance."""

@@ -18,7 +18,7 @@ from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.reading.graph_files import read_saved_graphs
 from gnn_distill.data.reading.unlabelled_files import KEY, read_smiles
-from gnn_distill.data.task import GraphTask, TaskSpec
+from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError, refuse
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def with_further_graphs(task: GraphTask, dataset: "DatasetConfig") -> GraphTask:
         raise refuse(
             KEY, path, f"{spec.name} is one graph, whose nodes without a label are seen in any case. Set {KEY}=null."
         )
-    given, pipeline = _read(path, spec, dataset), task.pipeline or InputPipeline.implied_by(spec)
+    given, pipeline = _read(path, task, dataset), task.pipeline or InputPipeline.implied_by(spec)
     inputs = read(given.graphs, spec, pipeline, spec.edge_features is not None)
     check(inputs, spec, pipeline)
     notices = [*given.notices, *_notices_of_refused(inputs, given, path, getattr(dataset, "on_invalid", "skip"))]
@@ -78,16 +78,19 @@ def with_further_graphs(task: GraphTask, dataset: "DatasetConfig") -> GraphTask:
     )
 
 
-def _read(path: Path, spec: TaskSpec, dataset: "DatasetConfig") -> Given:
+def _read(path: Path, task: GraphTask, dataset: "DatasetConfig") -> Given:
     if path.suffix.lower() == SAVED_GRAPHS:
         try:
             graphs = read_saved_graphs(path)
         except UserError as error:  # its message begins with the path
             raise UserError(f"{KEY}={error}") from error
         return Given(graphs, [f"graph {number} of {KEY}" for number in range(len(graphs))], None, [])
-    if not spec.molecules:
-        raise refuse(KEY, path, f"{spec.name} is not read from SMILES. Give a list of PyG graphs ({SAVED_GRAPHS}).")
-    smiles, lines, notices = read_smiles(path, getattr(dataset, "smiles_column", "smiles"))
+    if not task.spec.molecules:
+        raise refuse(
+            KEY, path, f"{task.spec.name} is not read from SMILES. Give a list of PyG graphs ({SAVED_GRAPHS})."
+        )
+    column = task.columns.smiles if task.columns else getattr(dataset, "smiles_column", "smiles")
+    smiles, lines, notices = read_smiles(path, column)
     return Given(smiles, [f"line {line} of {KEY}" for line in lines], lines, notices)
 
 

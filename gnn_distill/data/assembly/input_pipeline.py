@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CODINGS = ("pyg", "ogb")
 CHIRALITIES = ("tags", "cip")
+STANDARDS = ("none", "largest_fragment", "neutral")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class InputPipeline:
     """Coding of the atoms and bonds of SMILES: pyg or ogb; None: the graphs are not molecules."""
     chirality: str = "tags"
     """Coding of stereocentres: tags of RDKit, which depend on how a SMILES is written, or cip: R and S."""
+    standardise: str = "none"
+    """What is read of a molecule: none: all of it, largest_fragment or neutral, as `standardised` has them."""
     drop_loops: bool = False
     """Leave out edges from a node to itself."""
     merge_edges: bool = False
@@ -57,6 +60,8 @@ class InputPipeline:
             raise ValueError(f"InputPipeline.smiles={self.smiles!r}: choose {', '.join(CODINGS)}")
         if self.chirality not in CHIRALITIES:
             raise ValueError(f"InputPipeline.chirality={self.chirality!r}: choose {', '.join(CHIRALITIES)}")
+        if self.standardise not in STANDARDS:
+            raise ValueError(f"InputPipeline.standardise={self.standardise!r}: choose {', '.join(STANDARDS)}")
 
     @classmethod
     def implied_by(cls, spec: TaskSpec) -> "InputPipeline":
@@ -78,16 +83,30 @@ class InputPipeline:
         """The inverse of `to_dict`; raises TypeError for other keys and for values of another type."""
         return cls(**values)
 
-    def read_smiles(self, molecule: "str | Chem.Mol") -> "Data | None":
-        """The graph of a SMILES, or of an RDKit molecule, in this coding; None if it cannot be read."""
+    def standardised(self, molecule: "str | Chem.Mol") -> "str | Chem.Mol | None":
+        """The molecule that is read for a SMILES, or an RDKit molecule; None if it cannot be read."""
+        from gnn_distill.data.assembly.standardise import standardised
+
+        try:
+            return standardised(molecule, self.standardise)
+        except ValueError:  # text that is not Unicode, such as half a surrogate; an atom of too many bonds
+            return None
+
+    def featurise(self, molecule: "str | Chem.Mol") -> "Data | None":
+        """The graph of a standardised molecule in this coding; None if it cannot be read."""
         from gnn_distill.data.assembly.molecules import smiles_to_data
         from gnn_distill.data.assembly.molecules_ogb import smiles_to_ogb_data
 
         read = smiles_to_ogb_data if self.smiles == "ogb" else smiles_to_data
         try:
             return read(molecule, self.chirality)
-        except ValueError:  # text that is not Unicode, such as half a surrogate; an atom of too many bonds
+        except ValueError:
             return None
+
+    def read_smiles(self, molecule: "str | Chem.Mol") -> "Data | None":
+        """The graph of a SMILES, or of an RDKit molecule, in this coding; None if it cannot be read."""
+        known = self.standardised(molecule)
+        return None if known is None else self.featurise(known)
 
     def apply(self, graphs: PackedGraphs) -> PackedGraphs:
         """The graphs as models read them; features are normalised in place.

@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import combinations
 
-import numpy as np
 import torch
 from jaxtyping import Int
 from rdkit import Chem
 from torch import Tensor
 
-from gnn_distill.data.assembly.group_splits import numbered
 from gnn_distill.data.assembly.molecules import LARGEST_CANONICAL, parse
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import GraphTask
@@ -31,15 +29,31 @@ class MoleculeTask(GraphTask):
 
 
 def with_shared_molecules(task: GraphTask, smiles: Sequence[str]) -> MoleculeTask:
-    """`task` with `shared`: by pair of splits, the number of molecules (canonical SMILES) in both; and a notice of it.
+    """`task` with the counts of `shared_molecules`, and notices of them and of `contradictions`.
 
-    smiles: one per graph. Only molecules whose atoms and bonds also occur in another split are canonicalised: few in
-    most sets, which takes milliseconds.
+    smiles: one per graph.
     """
-    task = MoleculeTask(**{known.name: getattr(task, known.name) for known in fields(task)}, smiles=tuple(smiles))
+    keys = composition(task.graphs)
+    shared, notices = shared_molecules(task, smiles, keys)
+    notices = [*task.notices, *contradictions(task, smiles, keys), *notices]
+    return replace(with_smiles(task, smiles), shared=shared, notices=notices)
+
+
+def with_smiles(task: GraphTask, smiles: Sequence[str]) -> MoleculeTask:
+    """`task` as one whose SMILES, one per graph, are known."""
+    return MoleculeTask(**{known.name: getattr(task, known.name) for known in fields(task)}, smiles=tuple(smiles))
+
+
+def shared_molecules(
+    task: GraphTask, smiles: Sequence[str], keys: Int[Tensor, " graphs"]
+) -> tuple[dict[str, int], list[str]]:
+    """By pair of splits the number of molecules (canonical SMILES) in both, such as train_test; and a notice of it.
+
+    keys: the `composition` of each graph. Only molecules whose atoms and bonds also occur in another split are
+    canonicalised: few in most sets, which takes milliseconds.
+    """
     splits = replace(task.splits, train=task.splits.training)
     parts = {part: getattr(splits, part) for part in PARTS}
-    keys = composition(task.graphs)
     places: dict[int, set[str]] = defaultdict(set)
     for part, ids in parts.items():
         for key in keys[ids].tolist():
@@ -49,16 +63,15 @@ def with_shared_molecules(task: GraphTask, smiles: Sequence[str]) -> MoleculeTas
         alike = [index for index in ids.tolist() if len(places[int(keys[index])]) > 1]
         found[part] = {canonical(smiles[index]) for index in alike}
     shared = {f"{one}_{other}": len(found[one] & found[other]) for one, other in combinations(PARTS, 2)}
-    task = replace(task, notices=[*task.notices, *contradictions(task, smiles, keys)])
     if not any(shared.values()):
-        return replace(task, shared=shared)
+        return shared, []
     counts = ", ".join(f"{pair.replace('_', ' and ')} {count}" for pair, count in shared.items() if count)
     first = min(set.union(*(found[one] & found[other] for one, other in combinations(PARTS, 2))))
     notice = (
         f"The same molecule occurs in more than one split ({counts}; first: '{shorten(first)}'): scores may be too "
         "optimistic."
     )
-    return replace(task, shared=shared, notices=[*task.notices, notice])
+    return shared, [notice]
 
 
 def contradictions(task: GraphTask, smiles: Sequence[str], keys: Int[Tensor, " graphs"]) -> list[str]:
@@ -71,10 +84,10 @@ def contradictions(task: GraphTask, smiles: Sequence[str], keys: Int[Tensor, " g
         alike[key].append(index)
     rows: dict[str, list[int]] = defaultdict(list)
     for ids in alike.values():
-        if len(ids) > 1 and _differ(task.graphs.y[ids]):
+        if len(ids) > 1 and disagree(task.graphs.y[ids]):
             for index in ids:
                 rows[canonical(smiles[index])].append(index)
-    contradicting = {molecule: ids for molecule, ids in rows.items() if _differ(task.graphs.y[ids])}
+    contradicting = {molecule: ids for molecule, ids in rows.items() if disagree(task.graphs.y[ids])}
     if not contradicting:
         return []
     molecule, ids = next(iter(contradicting.items()))
@@ -86,21 +99,10 @@ def contradictions(task: GraphTask, smiles: Sequence[str], keys: Int[Tensor, " g
     ]
 
 
-def _differ(y: Tensor) -> bool:
-    """Whether rows of labels [N, T] disagree in one that is not missing."""
+def disagree(y: Tensor) -> bool:
+    """Whether rows of labels [N, T] differ in one target; a missing label differs from none."""
     low, high = y.nan_to_num(torch.inf).amin(0), y.nan_to_num(-torch.inf).amax(0)
     return bool((low < high).any())
-
-
-def molecule_ids(graphs: PackedGraphs, smiles: Sequence[str]) -> Int[np.ndarray, " graphs"]:
-    """The number of each graph's molecule, in the order in which they first occur; equal ones however they are written.
-
-    Only molecules of a composition that occurs more than once are canonicalised.
-    """
-    _, kind, count = composition(graphs).unique(return_inverse=True, return_counts=True)
-    repeated = (count[kind] > 1).tolist()
-    written = enumerate(zip(smiles, repeated, strict=True))
-    return numbered(canonical(text) if again else place for place, (text, again) in written)
 
 
 def composition(graphs: PackedGraphs) -> Int[Tensor, " graphs"]:

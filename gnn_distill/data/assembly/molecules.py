@@ -83,6 +83,14 @@ def parse(smiles: str | Chem.Mol) -> Chem.Mol | None:
     return molecule if molecule is not None and molecule.GetNumAtoms() else None
 
 
+def parses(text: str) -> bool:
+    """Whether RDKit can read a text as SMILES."""
+    try:
+        return parse(text) is not None
+    except ValueError:  # text that is not Unicode
+        return False
+
+
 def smiles_to_data(smiles: str | Chem.Mol, chirality: str = "tags") -> Data | None:
     """The graph of a molecule with the features of PyG's `from_smiles`; None if it cannot be read.
 

@@ -1,7 +1,10 @@
 """Which column of a table holds SMILES."""
 
+import math
 from collections.abc import Callable, Sequence
+from itertools import islice
 
+from gnn_distill.data.reading.columns import NUMBER
 from gnn_distill.errors import UserError, refuse, suggest
 
 NAMES = ("smiles", "canonical_smiles", "isomeric_smiles", "smi", "mol", "molecule", "structure")
@@ -20,11 +23,11 @@ def find_smiles_column(
     parses: Callable[[str], bool],
     advice: str = "Set smiles_column to",
 ) -> tuple[int, str]:
-    """The place of the column of SMILES, and a notice if it was guessed from its cells.
+    """The place of the column of SMILES, and a notice unless its name says so.
 
     asked: the column that the user names; trained: that of the training data, if known. Without `asked` it is the one
-    named as `trained`, else one with such a name or a usual one in whatever case, else the only one whose cells parse.
-    rows: the first rows of the table. advice: what to do if it cannot be told, before the names.
+    named as `trained`, in whatever case, else one with a usual name whose cells parse, else the only one whose cells
+    parse. rows: the first rows of the table. advice: what to do if it cannot be told, before the names.
 
     Raises:
         UserError: if there is no such column, or several.
@@ -36,12 +39,16 @@ def find_smiles_column(
     if trained in names:
         return _only(trained, names), ""
     small = [name.strip().lower() for name in names]
-    for known in (*([trained.lower()] if trained else []), *NAMES):
-        if known in small:
-            return _only(known, small), ""
-    found = [place for place in range(len(names)) if _holds_smiles([row[place] for row in rows], parses)]
+    if trained and trained.lower() in small:
+        return _only(trained.lower(), small), ""
+    found = [place for place in range(len(names)) if small[place] == NAMES[0] or _holds_smiles(rows, place, parses)]
+    for known in NAMES:
+        if any(small[place] == known for place in found):
+            return _read_as_smiles(_only(known, small), names)
+    if len(found) == 1 and parses(names[found[0]]):
+        raise UserError(f"the first line, {', '.join(names[:3])}, looks like a molecule. It must name the columns.")
     if len(found) == 1:
-        return found[0], f"Column '{names[found[0]]}' is read as SMILES: the only one whose cells parse."
+        return _read_as_smiles(found[0], names, ": the only one whose cells parse")
     which = "several columns hold" if found else "no column holds"
     among = [names[place] for place in found] or names
     separated = " Columns are separated by commas." if len(names) == 1 else ""
@@ -54,6 +61,14 @@ def _only(name: str, names: Sequence[str]) -> int:
     return list(names).index(name)
 
 
-def _holds_smiles(cells: Sequence[object], parses: Callable[[str], bool]) -> bool:
+def _read_as_smiles(place: int, names: Sequence[str], why: str = "") -> tuple[int, str]:
+    return place, "" if names[place] == NAMES[0] else f"Column '{names[place]}' is read as SMILES{why}."
+
+
+def _holds_smiles(rows: Sequence[Sequence[object]], place: int, parses: Callable[[str], bool]) -> bool:
+    """Whether most cells of a column are molecules; it is left as soon as that cannot be any more."""
+    cells = [row[place] for row in rows]
     texts = [cell for cell in cells if isinstance(cell, str) and cell.strip()]
-    return bool(texts) and sum(map(parses, texts)) >= ENOUGH * len(texts)
+    wrong = (text for text in texts if len(text.split()) > 1 or NUMBER.fullmatch(text.strip()) or not parses(text))
+    most = len(texts) - math.ceil(ENOUGH * len(texts))
+    return bool(texts) and next(islice(wrong, most, None), None) is None

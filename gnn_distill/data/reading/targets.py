@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gnn_distill.data.reading.columns import ABSENT, NEGATIVE, POSITIVE, Column, need_numbers
+from gnn_distill.data.reading.target_columns import CHOOSE, HELD, choose_targets, first_names
 from gnn_distill.errors import UserError, refuse
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 FEW = 10
 """Regression targets with at most this number of distinct whole numbers may be classes, and get a notice."""
-CHOOSE = "Fix the file, or choose other columns by dataset.target_columns."
 
 
 @dataclass
@@ -51,56 +51,13 @@ def read_targets(columns: list[Column], dataset: "SmilesConfig") -> Targets:
     return targets
 
 
-def choose_targets(columns: list[Column], dataset: "SmilesConfig") -> tuple[list[Column], list[str]]:
-    """`dataset.target_columns`, else all columns that can be learned, and a notice of what was left out and why."""
-    if dataset.target_columns:
-        by_name = {column.name: column for column in columns}
-        chosen = [by_name[name] for name in dataset.target_columns]
-        for column in chosen:
-            if column.unusable():
-                raise nothing_to_learn(column)
-        return chosen, []
-    why = {column.name: column.unusable() or ("words" if column.kind == "words" else "") for column in columns}
-    chosen = [column for column in columns if not why[column.name]]
-    for column in chosen:
-        if column.kind == "mixed":
-            need_numbers(column, f"dataset.path={dataset.path}", CHOOSE)
-    notices = []
-    if ids := [column for column in chosen if column.counts_rows]:
-        if len(ids) < len(chosen):
-            chosen = [column for column in chosen if column not in ids]
-            why |= {column.name: "numbers the rows" for column in ids}
-        else:
-            notices = [f"'{ids[0].name}' looks like a row number, not a target."]
-    if not chosen:
-        lone = next((c for c in columns if len(columns) == 1 and c.kind != "words"), None)
-        if lone:
-            raise nothing_to_learn(lone)
-        names = ", ".join(f"{name} ({reason})" for name, reason in why.items())
-        raise UserError(
-            f"dataset.path={dataset.path}: no column of numbers or truth values to predict. "
-            f"Set dataset.target_columns to one or more of {names or 'its columns; there are none'}."
-        )
-    left = [f"{name} ({reason})" for name, reason in why.items() if reason]
-    if left:
-        notices.append(f"Left out: {', '.join(left)}. Set dataset.target_columns to choose the targets.")
-    return chosen, notices
-
-
-def nothing_to_learn(column: Column) -> UserError:
-    """The error of a column that is empty or constant."""
-    return UserError(
-        f"dataset.target_columns: '{column.name}' is {column.unusable()}: nothing to learn. Choose other columns."
-    )
-
-
 def choose_kind(columns: list[Column], dataset: "SmilesConfig") -> tuple[str, list[str]]:
     """The kind of task, given or inferred from the columns, and a notice if it was inferred.
 
     Truth values, 0 and 1 among them: binary, or multilabel if there are several columns; one column of words:
     multiclass, binary if there are two; other numbers: regression, whole numbers too.
     """
-    names = ", ".join(column.name for column in columns)
+    names = first_names([column.name for column in columns])
     if dataset.kind in ("binary", "multiclass") and len(columns) > 1:
         raise UserError(f"dataset.kind={dataset.kind}: it needs one target column, not {len(columns)}: {names}.")
     if dataset.kind != "auto":
@@ -120,8 +77,7 @@ def choose_kind(columns: list[Column], dataset: "SmilesConfig") -> tuple[str, li
     elif len(pairs) == len(columns) and dataset.positive is not None:
         kind, why = "multilabel", "two words"
     else:
-        what = {"truth": "truth values or 0 and 1 only", "words": "words", "numbers": "numbers"}
-        held = "; ".join(f"{what[k]}: {', '.join(c.name for c in held)}" for k, held in by_kind.items() if held)
+        held = "; ".join(f"{HELD[kind]}: {first_names([c.name for c in own])}" for kind, own in by_kind.items() if own)
         raise UserError(
             f"dataset.target_columns: the columns are of different kinds ({held}). Choose columns of one kind, or set "
             "dataset.kind; words in several columns need dataset.positive, too."

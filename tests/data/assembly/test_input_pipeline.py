@@ -72,7 +72,7 @@ def test_edges_that_leave_their_graph_are_refused() -> None:
 
 
 def test_a_pipeline_survives_json_and_has_types() -> None:
-    pipeline = InputPipeline("ogb", "cip", True, True, True, True, True, 7, {"graph_labels": 0}, "somebody")
+    pipeline = InputPipeline("ogb", "cip", "neutral", True, True, True, True, True, 7, {"graph_labels": 0}, "somebody")
     assert InputPipeline.from_dict(pipeline.to_dict()) == pipeline
     assert InputPipeline.from_dict({}) == InputPipeline()
     for wrong in ({"smiles": 1}, {"undirected": "yes"}, {"max_degree": 2.5}, {"nothing": 1}):

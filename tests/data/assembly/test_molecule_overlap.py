@@ -1,35 +1,43 @@
 from collections.abc import Callable
-from dataclasses import fields, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from rdkit import Chem
 
-from gnn_distill.config.schema.data import PathsConfig
 from gnn_distill.config.schema.molecules import SmilesConfig
-from gnn_distill.data.assembly.molecule_overlap import _differ, canonical, composition, with_shared_molecules
-from gnn_distill.data.assembly.molecules import smiles_to_data
+from gnn_distill.data.assembly.graphs import assemble
+from gnn_distill.data.assembly.molecule_overlap import canonical, composition, disagree, with_shared_molecules
+from gnn_distill.data.assembly.molecules import ATOM_FEATURES, BOND_FEATURES, smiles_to_data
 from gnn_distill.data.assembly.splits import random_split
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.sources.smiles import load
 from gnn_distill.data.task import GraphTask
 
 OTHERS = ["C" * carbons + "N" * nitrogens for carbons in range(1, 7) for nitrogens in range(1, 6)]
 
 
 @pytest.fixture
-def load_rows(tmp_path: Path) -> Callable[[list[str]], GraphTask]:
-    """A task of these molecules and the others, split by row, whatever molecule it has, as other sources do."""
+def load_rows() -> Callable[[list[str]], GraphTask]:
+    """A task of these molecules and the others, split row by row, whatever molecules they hold."""
 
     def read(molecules: list[str], others: list[str] = OTHERS) -> GraphTask:
-        rows = [f"{smiles},{row / 2}" for row, smiles in enumerate([*molecules, *others])]
-        (tmp_path / "mine.csv").write_text("\n".join(["smiles,y", *rows]))
-        task = load(SmilesConfig(path=str(tmp_path / "mine.csv")), PathsConfig())
-        by_row = random_split(np.zeros(len(rows), dtype=int), seed=0)
-        plain = GraphTask(**{known.name: getattr(task, known.name) for known in fields(GraphTask)})
-        return with_shared_molecules(replace(plain, splits=by_row, notices=[]), task.smiles)
+        smiles = [*molecules, *others]
+        graphs = [smiles_to_data(text, "cip") for text in smiles]
+        for row, graph in enumerate(graphs):
+            graph.y = torch.tensor([row / 2])
+        task = assemble(
+            SmilesConfig(path="mine.csv"),
+            PackedGraphs.from_data_list(graphs, num_targets=1),
+            random_split(np.zeros(len(smiles)), 0),
+            kind="regression",
+            metric="rmse",
+            target_names=("y",),
+            node_features=ATOM_FEATURES,
+            edge_features=BOND_FEATURES,
+            molecules=True,
+            lines=tuple(range(2, len(smiles) + 2)),
+        )
+        return with_shared_molecules(task, smiles)
 
     return read
 
@@ -97,8 +105,8 @@ def test_a_molecule_with_two_labels_is_counted(load_rows: Callable) -> None:
 
 def test_missing_labels_contradict_nothing() -> None:
     nan = float("nan")
-    assert not _differ(torch.tensor([[1.0, nan], [nan, 0.0], [1.0, 0.0]]))
-    assert _differ(torch.tensor([[1.0, nan], [nan, 0.0], [1.0, 1.0]]))
+    assert not disagree(torch.tensor([[1.0, nan], [nan, 0.0], [1.0, 0.0]]))
+    assert disagree(torch.tensor([[1.0, nan], [nan, 0.0], [1.0, 1.0]]))
 
 
 def test_a_molecule_too_large_to_be_written_canonically_is_itself() -> None:

@@ -90,7 +90,11 @@ def test_which_class_is_one(cells: tuple, positive: str | None, names: tuple, y:
 @pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize(("cell", "hint"), [(">10", "A bound such as"), ("5,2", "a point, not a comma"), ("x", "")])
 def test_one_bad_cell_does_not_change_the_target(named: bool, cell: str, hint: str) -> None:
-    columns = [column("100", "101", "103"), column("5.1", cell, "4.9", name="pIC50")]
+    bad, other = column("5.1", cell, "4.9", name="pIC50"), column("100", "101", "103")
+    columns = [other, bad] if named else [bad]
+    if not named:
+        with pytest.raises(UserError, match="numbers: y; mostly numbers: pIC50"):
+            read(other, bad)
     with pytest.raises(UserError, match=f"'pIC50' has 1 cell that is not a number .line 3: '{cell}'.*{hint}"):
         read(*columns, target_columns=["pIC50"] if named else [])
 
@@ -106,7 +110,7 @@ def test_what_is_left_out_is_told() -> None:
     targets = read(*others, logs)
     assert targets.target_names == ("logS",)
     told = ("id (numbers the rows)", "comment (empty)", "batch (constant (7))", "who (words)")
-    assert targets.notices[1].startswith(f"Left out: {', '.join(told)}.")
+    assert targets.notices[1].startswith(f"Target: 'logS', the only column of numbers. Left out: {', '.join(told)}.")
     alone = read(others[0])
     assert alone.target_names == ("id",)
     assert any("looks like a row number" in notice for notice in alone.notices)
@@ -118,8 +122,11 @@ def test_truth_values_with_blanks_are_a_task_of_their_own() -> None:
     assert (targets.kind, targets.class_names) == ("multilabel", ())
     assert targets.y.tolist() == pytest.approx(np.array([[1, np.nan], [0, 1], [np.nan, 0]]), nan_ok=True)
     assert "b: Classes: 0 = Inactive, 1 = active." in targets.notices
-    with pytest.raises(UserError, match="truth values or 0 and 1 only: a; numbers: c"):
-        read(one, column("1", "2.5", "", name="c"))
+    mixed = [one, column("1", "2.5", "", name="c")]
+    with pytest.raises(UserError, match=r"several columns could be .*truth values or 0 and 1 only: a; numbers: c"):
+        read(*mixed)
+    with pytest.raises(UserError, match=r"different kinds .truth values or 0 and 1 only: a; numbers: c"):
+        read(*mixed, target_columns=["a", "c"])
     words = [column("low", "high", "", name="a"), column("high", "low", "low", name="b")]
     with pytest.raises(UserError, match=r"words in several columns need dataset\.positive"):
         read(*words, target_columns=["a", "b"])

@@ -71,7 +71,8 @@ def find(names: list[str], row: list[str], asked: str | None = None, trained: st
 def test_the_column_of_smiles_is_found() -> None:
     assert find(["smiles", "Drug"], ["x", "y"], trained="Drug") == (1, "")
     assert find(["id", "DRUG", "smiles"], ["1", "x", "y"], trained="Drug") == (1, "")
-    assert find(["id", "Canonical_SMILES", "SMILES"], ["1", "x", "y"], trained="Drug") == (2, "")
+    told = "Column 'SMILES' is read as SMILES."
+    assert find(["id", "Canonical_SMILES", "SMILES"], ["1", "x", "y"], trained="Drug") == (2, told)
     assert find(["a", "b"], ["1", "x"], asked="b") == (1, "")
     place, notice = find(["id", "drug"], ["1", "CCO"])
     assert place == 1

@@ -36,7 +36,8 @@ def test_regression_with_two_broken_lines(csv: Path) -> None:
     task = make(csv, {"logS": [i / 3 for i in range(20)]}, smiles)
     assert (len(task.graphs), task.spec.kind, task.spec.metric) == (18, "regression", "rmse")
     assert "Task: regression" in task.notices[0]
-    assert task.notices[1] == "2 of 20 SMILES cannot be read (line 12: 'C1CC', line 21: 'xx('): skipped."
+    assert task.notices[1].startswith("Target: 'logS', the only column of numbers.")
+    assert task.notices[2] == "2 of 20 SMILES cannot be read (line 12: 'C1CC', line 21: 'xx('): skipped."
     assert [len(ids) for ids in (task.splits.train, task.splits.val, task.splits.test)] == [14, 2, 2]
     kept = [i / 3 for i in range(20) if i not in (10, 19)]
     assert task.graphs.y[:, 0].tolist() == pytest.approx(kept)
@@ -128,8 +129,17 @@ def test_scaffold_split_of_own_molecules(csv: Path) -> None:
         ({"logS": [2.5, 2.5]}, {}, r"'logS' is constant \(2.5\)"),
         ({"logS": [2.5, 1], "z": ["", ""]}, {"target_columns": ["z"]}, "'z' is empty"),
         ({"who": ["me", "you"]}, {}, "no column of numbers or truth values.*target_columns to one or more of who"),
-        ({"a": [0, 1], "b": [0.5, 0.7]}, {}, "are of different kinds .truth values or 0 and 1 only: a; numbers: b"),
-        ({"a": [0, 1], "b": [1, 0]}, {"kind": "binary"}, "dataset.kind=binary: it needs one target column, not 2"),
+        (
+            {"a": [0, 1], "b": [0.5, 0.7]},
+            {},
+            "could be the target .truth values or 0 and 1 only: a; numbers: b",
+        ),
+        ({"a": [0, 1], "b": [1, 0]}, {"kind": "binary"}, r"several columns could be.*target_columns=\['a'\]"),
+        (
+            {"a": [0, 1], "b": [1, 0]},
+            {"kind": "binary", "target_columns": ["a", "b"]},
+            "dataset.kind=binary: it needs one target column, not 2",
+        ),
         ({"a": [0, 1, 2]}, {"kind": "binary"}, "has 3 different values, not 2"),
         ({"a": [0, 1, 2]}, {"kind": "multilabel"}, "has other values than 0 and 1"),
         (
@@ -172,7 +182,7 @@ def test_missing_and_empty_files(csv: Path) -> None:
 
 def test_a_target_is_enough_of_several(csv: Path) -> None:
     columns = {"a": [i / 3 if i % 2 else "" for i in range(40)], "b": ["" if i % 2 else i / 5 for i in range(40)]}
-    task = make(csv, columns)
+    task = make(csv, columns, target_columns=["a", "b"])
     assert len(task.graphs) == 40
     assert task.graphs.y.isnan().sum(0).tolist() == [20, 20]
     train = task.graphs.y[task.splits.train]
