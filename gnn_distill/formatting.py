@@ -115,12 +115,17 @@ def describe_difference(found: Mapping[str, Any], metric: str, unit: str) -> str
     order = "level with" if ahead == 0 else "ahead of" if ahead > 0 else "behind"
     text = f"{role_label(found['first'])} {order} {role_label(found['second'])}"
     text += f" by {number(abs(ahead))} {bounds(low, high, number)}".rstrip() if ahead else ""
-    if found["first_only"] is not None:
-        more, less = found["first_only"], found["second_only"]
-        text += f", {abs(more - less)} of {found['n']:,} {unit}s ({more} right that it has wrong, {less} the reverse)"
+    return f"{text}, {describe_evidence(found, unit)}"
+
+
+def describe_evidence(found: Mapping[str, Any], unit: str) -> str:
+    """How sure a difference is: `2 of 19 graphs (3 right that it has wrong, 1 the reverse), p 0.625: not shown`."""
     p = math.nan if found["p"] is None else found["p"]
-    shown = "" if p <= ALPHA else ": no difference shown"
-    return f"{text}, {p_value(p)}{shown}"
+    text = f"{p_value(p)}{'' if p <= ALPHA else ': no difference shown'}"
+    if found["first_only"] is None:
+        return text
+    more, less = found["first_only"], found["second_only"]
+    return f"{abs(more - less)} of {found['n']:,} {unit}s ({more} right that it has wrong, {less} the reverse), {text}"
 
 
 def part_sizes(sizes: Mapping[str, int]) -> str:

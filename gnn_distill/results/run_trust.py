@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from gnn_distill.formatting import Format, bounds, describe_difference, role_label, shown
+from gnn_distill.formatting import Format, bounds, describe_difference, describe_evidence, role_label, shown
 from gnn_distill.results.run_files import Run
 
 
@@ -11,7 +11,7 @@ def lead_in_words(run: Run) -> str:
     found = run.summary.get("uncertainty", {})
     pair = {"first": "student", "second": "teacher"}
     made = next((one for one in found.get("differences", ()) if pair.items() <= one.items()), None)
-    return describe_difference(made, run.metric, found["unit"]).partition(", ")[2] if made else ""
+    return describe_evidence(made, found["unit"]) if made else ""
 
 
 def floors(run: Run, metrics: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
