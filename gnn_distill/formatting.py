@@ -14,6 +14,12 @@ METRIC_LABELS = {
     "mae": "MAE",
     "rmse": "RMSE",
     "log10_mse": "log10 MSE",
+    "r2": "R²",
+    "spearman": "Spearman ρ",
+    "mcc": "MCC",
+    "brier": "Brier score",
+    "calibration_error": "calibration error",
+    "f1": "F1",
 }
 PERCENT = ("accuracy", "macro_f1", "balanced_accuracy", "roc_auc", "average_precision")
 """Metrics that are fractions: terminals, tables and pages show percent with one decimal, files hold fractions."""
@@ -23,8 +29,9 @@ DECIMALS = {
     "local awareness, all layers": 3,
     "far awareness, all layers": 3,
     "effective range": 2,
+    **dict.fromkeys(("r2", "spearman", "mcc", "brier", "calibration_error", "precision", "recall", "f1"), 3),
 }
-"""Digits after the point of quantities that are no metric of a task, and whose size says nothing of their precision."""
+"""Digits after the point of quantities whose size says nothing of their precision."""
 ROLES = {"teacher": "teacher", "alone": "student alone", "student": "student"}
 """The models of a run, by their keys in its files, as they are called where they are shown."""
 FLOORS = {

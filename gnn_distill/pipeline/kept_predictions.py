@@ -20,6 +20,7 @@ from gnn_distill.results import spreadsheets
 from gnn_distill.storage.bounded import read_csv
 from gnn_distill.storage.files import replace_file
 from gnn_distill.storage.run_directory import PREDICTIONS, REPEAT_RUN, verify_run
+from gnn_distill.training.scores import scores
 from gnn_distill.training.uncertainty import Uncertainty, estimate
 
 PARTS = ("val", "test")
@@ -86,6 +87,17 @@ class KeptPredictions:
             owner = torch.searchsorted(graphs.node_ptr, ids, right=True) - 1
         logits = {role: values[ids] for role, values in self._logits.items()}
         return estimate(task.spec, part, logits, graphs.y[ids], COMPARED, owner)
+
+    def scores(self) -> dict[str, dict[str, Any]]:
+        """What the models that were recorded score on each part, by role: overall, by target and by class."""
+        found: dict[str, dict[str, Any]] = {role: {} for role in self._logits}
+        for number, part in enumerate(PARTS):
+            ids = ((self._part == number) & self._known).nonzero().flatten()
+            if len(ids):
+                y = self.task.graphs.y[ids]
+                for role, logits in self._logits.items():
+                    found[role][part] = scores(self.task.spec, logits[ids], y)
+        return found
 
     def write(self, path: Path) -> None:
         """Write split, id, the label of every target and, by role, probabilities or values in original units.

@@ -9,6 +9,11 @@ from gnn_distill.pipeline.summary import split_sizes
 from gnn_distill.storage.store import Entry
 from gnn_distill.training.console import Console
 
+TRANSDUCTIVE = (
+    "signals.on=all: the student hears its teacher on graphs of validation and test, too (their inputs, not their "
+    "labels), so the scores are transductive: not those of unseen graphs."
+)
+
 
 def print_data(runtime: Runtime, task: GraphTask, title: str) -> None:
     """The size of each part, the device, and what the user should know of the data."""

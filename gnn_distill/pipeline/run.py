@@ -28,7 +28,7 @@ from gnn_distill.pipeline.fitting import check_ranks
 from gnn_distill.pipeline.floors import best_floor, by_floor, compute_floors, constant_floor, describe_no_better
 from gnn_distill.pipeline.hops import with_hops
 from gnn_distill.pipeline.kept_predictions import KeptPredictions
-from gnn_distill.pipeline.messages import print_data, print_each_teacher, print_reused
+from gnn_distill.pipeline.messages import TRANSDUCTIVE, print_data, print_each_teacher, print_reused
 from gnn_distill.pipeline.patches import stored_inputs
 from gnn_distill.pipeline.probe import probe_run
 from gnn_distill.pipeline.profile import profile_run
@@ -50,11 +50,6 @@ from gnn_distill.storage.settings import Settings
 from gnn_distill.storage.store import Store
 from gnn_distill.training.console import Console
 from gnn_distill.training.tracking import Tracker, start_tracker
-
-TRANSDUCTIVE = (
-    "signals.on=all: the student hears its teacher on graphs of validation and test, too (their inputs, not their "
-    "labels), so the scores are transductive: not those of unseen graphs."
-)
 
 
 def train_in(folder: Path, cfg: DictConfig, resume: bool = False) -> float:
@@ -196,7 +191,8 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     if config.floors != "none":
         predictions.add("floor", best_floor(made.floors, task.spec).logits, config.trainer.test)
     predictions.write(directory.path / PREDICTIONS)
-    made.uncertainty = predictions.uncertainty("test" if config.trainer.test else "val")
+    part = "test" if config.trainer.test else "val"
+    made.scores, made.uncertainty = predictions.scores(), predictions.uncertainty(part)
     save_models(directory.path, made, task, config)
 
     # --- summary ---

@@ -1,6 +1,6 @@
 """What a run leaves in summary.json."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from gnn_distill.pipeline.floors import Floor, best_floor, by_floor
 from gnn_distill.pipeline.kept_outputs import TeacherOutputs
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.storage import checkpoint
-from gnn_distill.storage.provenance import environment
+from gnn_distill.storage.provenance import environment, file_hash
 from gnn_distill.storage.store import Entry
 from gnn_distill.training.console import Results
 from gnn_distill.training.loop import FitResult
@@ -44,6 +44,8 @@ class Made:
     """What costs nothing; the constant comes first."""
     uncertainty: Uncertainty | None = None
     """Intervals and tests of the part whose metrics are the result."""
+    scores: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By role and part what its predictions score: overall, by target and by class."""
     each: list[dict[str, Any]] = field(default_factory=list)
     """Of several teachers, what each is and its own metrics by split."""
 
@@ -59,8 +61,11 @@ def summarise(
         "constant": constant_scores(task, config.trainer.test),
         **describe_floors(made.floors, config, spec),
         "uncertainty": made.uncertainty.as_json(),
+        "scores": made.scores,
         "name": run_name(config),
         "dataset": spec.name,
+        "kind": spec.kind,
+        "targets": spec.target_names,
         "classes": spec.classes,
         "level": spec.level,
         "metric": spec.metric,
@@ -82,6 +87,7 @@ def summarise(
         "objective": directory.facts.get("objective"),
         "control": describe_control(config.teacher, made.outputs),
         "data": task.fingerprint,
+        **describe_table(task, config),
         "shared_molecules": task.shared,
         "shared_graphs": task.shared_graphs,
         "reused": {kind: entry.reused for kind, entry in made.entries.items()},
@@ -99,6 +105,13 @@ def summarise(
         "parameters": {role: count_parameters(model) for role, model in made.models.items()},
         "environment": environment(runtime.fabric.device, config),
     }
+
+
+def describe_table(task: GraphTask, config: TrainConfig) -> dict[str, Any]:
+    """Of the user's table the columns that were read, and the hash of its content."""
+    if task.columns is None:
+        return {}
+    return {"table": {**asdict(task.columns), "sha256": file_hash(config.dataset.path)}}
 
 
 def describe_floors(floors: list[Floor], config: TrainConfig, spec: TaskSpec) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from gnn_distill.config.schema.data import LOWER_IS_BETTER
 from gnn_distill.formatting import ROLES, duration, metric_label, part_sizes, shown
 from gnn_distill.results.figures import WEIGHTED, draw_losses, draw_metric, draw_terms
 from gnn_distill.results.inline import svg
+from gnn_distill.results.prediction_page import prediction_section
 from gnn_distill.results.probe_page import run_section
 from gnn_distill.results.profile_page import profile_section
 from gnn_distill.results.run_files import CONFIG, CONFIGURED, Run, read_run
@@ -52,6 +53,7 @@ def run_page(folder: Path) -> dict[str, Any]:
         "term_curves": list(_term_curves(run)),
         "probes": run_section(folder) if run.summary else None,
         "profile": profile_section(folder),
+        "predictions": prediction_section(run),
         "seconds": run.summary.get("seconds", {}),
         "overrides": run.overrides,
         "config": read_bytes(folder / CONFIG, MOST_YAML, folder).decode() if run.config else "",

@@ -52,6 +52,13 @@ class Metrics:
 
     def measure(self, name: str, logits: Float[Tensor, "batch outputs"], y: Float[Tensor, "batch targets"]) -> float:
         """One metric of some finite outputs, collected or not."""
+        values = [value for value in self.by_target(name, logits, y) if not math.isnan(value)]
+        return sum(values) / len(values) if values else math.nan
+
+    def by_target(
+        self, name: str, logits: Float[Tensor, "batch outputs"], y: Float[Tensor, "batch targets"]
+    ) -> list[float]:
+        """One metric of each target; NaN for one without a label or a value."""
         spec = self.spec
         if spec.kind == "regression":
             logits, y = spec.in_original_units(logits), y.double()
@@ -60,10 +67,9 @@ class Metrics:
         values, measure = [], MEASURES[name]
         for target in range(y.size(1)):
             present = ~y[:, target].isnan()
-            if present.any():
-                values.append(float(measure(logits[present, target], y[present, target])))
-        values = [value for value in values if not math.isnan(value)]
-        return sum(values) / len(values) if values else math.nan
+            known = (logits[present, target], y[present, target])
+            values.append(float(measure(*known)) if present.any() else math.nan)
+        return values
 
 
 def is_better(spec: TaskSpec, new: float, old: float) -> bool:

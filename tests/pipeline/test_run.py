@@ -13,7 +13,7 @@ from gnn_distill.results.run_page import run_page
 from gnn_distill.storage.run_directory import read_metrics
 
 OLD = Path(__file__).parents[1] / "storage" / "written_by_version_1" / "finished" / "summary.json"
-LATER = ("floor", "floors", "uncertainty", "throughput")
+LATER = ("floor", "floors", "uncertainty", "throughput", "scores", "kind", "targets", "objective")
 """Keys that came when that file had been written."""
 SMALL = (
     *("train", "dataset=typed_edges"),
