@@ -21,12 +21,15 @@ GREY = "#8a8f98"
 DARK, LIGHT = "#111111", "#ffffff"
 ACROSS = 3
 """Panels per row of a figure."""
-FOR_A_BOX = 4
-"""Number of values from which on a box adds something to its dots."""
+FOR_A_BOX = 12
+"""Number of values from which on a box tells more than mean and standard deviation."""
 
 
 def draw_boxes(table: Table, columns: Sequence[str] | None = None) -> "Figure | None":
-    """The value of every pair as a dot, with a box if there are enough: one panel per column, one line per row."""
+    """The value of every pair as a dot: one panel per column, one line per row.
+
+    Below the dots lies a bar of one standard deviation each way with the mean marked, or a box if there are enough.
+    """
 
     def draw(axes: "Axes", key: str) -> None:
         column = table.columns[key]
@@ -39,6 +42,10 @@ def draw_boxes(table: Table, columns: Sequence[str] | None = None) -> "Figure | 
                     patch_artist=True, boxprops={"facecolor": colour, "alpha": 0.18, "linewidth": 0},
                     medianprops={"color": colour, "linewidth": 2}, whiskerprops={"color": colour, "alpha": 0.6},
                 )  # fmt: skip
+            elif len(values) > 1:
+                mean, deviation = values.mean(), values.std(ddof=1)
+                axes.barh(place, 2 * deviation, 0.5, left=mean - deviation, color=colour, alpha=0.18, linewidth=0)
+                axes.plot([mean, mean], [place - 0.3, place + 0.3], color=colour, linewidth=2)
             axes.plot(values, [place] * len(values), "o", color=colour, markersize=4, alpha=0.75)
         _rows(axes, list(table.rows.values()))
         axes.set(title=plain(column.label), xlabel=metric_label(column.metric))

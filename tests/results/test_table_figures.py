@@ -57,8 +57,9 @@ def test_boxes_hold_every_value_in_a_panel_a_column(table):
     assert [nci1.get_xlabel(), esol.get_xlabel()] == ["accuracy (%)", "RMSE"]
     dots = [line for line in nci1.get_lines() if line.get_marker() == "o"]
     assert [sorted(dot.get_xdata()) for dot in dots][3] == pytest.approx([80, 80.4, 80.8, 81.2, 81.6])
-    assert len(nci1.patches) == 4
-    assert len(esol.patches) == 0  # three values make no box
+    bar = nci1.patches[3]  # of one standard deviation each way
+    assert (bar.get_x(), bar.get_width()) == pytest.approx((80.8 - 0.4 * 2.5**0.5, 0.8 * 2.5**0.5))
+    assert len(nci1.patches) == len(esol.patches) == 4
     assert nci1.yaxis_inverted()
     assert nci1.get_yticklabels()[2].get_text() == r"soft \$t\$argets"  # no formula
     assert len(draw_boxes(table, ["esol"]).axes) == 1
