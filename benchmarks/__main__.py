@@ -33,6 +33,7 @@ PARTS = {
     "startup": "time from the command to the first training step",
     "graph_scale": "batches, the teacher's outputs and memory by number of graphs, up to half a million",
     "node_scale": "CPU time and memory of a whole run on one large graph on disk, by its number of nodes",
+    "ranks": "graphs per second of several processes on this machine, compared with one",
     "scaling": "throughput by nodes per graph, batch size and number of graphs",
 }
 

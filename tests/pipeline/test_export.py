@@ -180,7 +180,8 @@ def test_a_program_of_torch_agrees_on_other_batches(tmp_path: Path) -> None:
 def test_sums_over_hops_without_sparse_matrices_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     random = torch.Generator().manual_seed(0)
     edges = torch.randint(7, (2, 40), generator=random)  # with loops, parallel and directed edges; node 7 has none
-    batch = SimpleNamespace(edge_index=edges, wanted=lambda rows: rows[2:])
+    given = {"edge_index": edges, "node_rows": torch.arange(8), "ptr": torch.tensor([0, 8]), "derived": {}}
+    batch = SimpleNamespace(**given, wanted=lambda rows: rows[2:], to=lambda device: batch)
     h = torch.randn(8, 3, generator=random)
     expected = hop_tokens(h, batch, 3)
     monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
