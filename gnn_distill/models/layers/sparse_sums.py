@@ -16,7 +16,8 @@ WeightedEdges = tuple[Tensor, Tensor]
 
 
 def _normalised(batch: GraphBatch) -> WeightedEdges:
-    return gcn_norm(batch.edge_index, num_nodes=len(batch.node_rows))
+    # size, since len() would fix the number of nodes in exported programs
+    return gcn_norm(batch.edge_index, num_nodes=batch.node_rows.size(0))
 
 
 GCN_EDGES = Derived("gcn_edges", _normalised)
@@ -35,7 +36,7 @@ class WeightedGCNConv(GCNConv):
 
     def forward(self, x: Tensor, edge_index: WeightedEdges | Tensor) -> Tensor:
         known = isinstance(edge_index, tuple)
-        edges, weight = edge_index if known else gcn_norm(edge_index, num_nodes=len(x), dtype=x.dtype)
+        edges, weight = edge_index if known else gcn_norm(edge_index, num_nodes=x.size(0), dtype=x.dtype)
         return super().forward(x, edges, weight.to(x.dtype))
 
 
