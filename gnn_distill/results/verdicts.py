@@ -21,7 +21,10 @@ def _verdict(table: Table, row: str, key: str) -> Iterator[str]:
         return
     label, reference = table.rows[row], table.rows[table.reference]
     if math.isnan(made.outcome.p):
-        yield f"{column.label}: no test of {label} against {reference} is possible ({made.effect.n} pairs)."
+        alike = made.effect.n > 1
+        pairs = f"in each of {made.effect.n} {column.units[0]}s" if alike else f"in one {column.units[0]}"
+        why = " All differ by the same amount, so" if alike else " So"
+        yield f"{column.label}: {label} − {reference}: {_size(made, column)} {pairs}.{why} no test is possible."
         return
     found = {"*": "helped", "†": "hurt"}.get(made.mark, "neither helped nor hurt as far as this shows")
     pairs, family = f"{made.effect.n} {column.units[0]}s", table.comparisons_in(key)
@@ -36,7 +39,7 @@ def _size(made: Comparison, column: Column) -> str:
     effect = made.effect
     number = Format.of(column.metric, [effect.mean])
     low, high = (number(bound, sign=True) for bound in (effect.low, effect.high))
-    bounds = f" [{low}, {high}]" if math.isfinite(effect.low) else ""
+    bounds = f" [{low}, {high}]" if math.isfinite(effect.low) and effect.low < effect.high else ""
     metric = metric_label(column.metric).removesuffix(" (%)")
     unit = f"points of {metric}" if column.metric in PERCENT else f"{metric}, positive is better"
     return f"{number(effect.mean, sign=True)} {unit}{bounds}"
