@@ -12,10 +12,11 @@ from gnn_distill.config.schema.objective import MicroConfig
 from gnn_distill.data.batching import GraphBatch
 from gnn_distill.errors import UserError
 from gnn_distill.losses.attention_targets import AttentionTargets, SampledTargets
-from gnn_distill.losses.prepare import at_least_single, pad, unit
+from gnn_distill.losses.prepare import at_least_single, unit
 from gnn_distill.losses.projectors import Projectors, Target
 from gnn_distill.losses.term import Requires, TeacherRows
 from gnn_distill.losses.whole_batch import whole_mean
+from gnn_distill.models.layers.padding import to_padded
 from gnn_distill.models.representations import Representations
 
 Mask = Bool[Tensor, "graph node"]
@@ -158,7 +159,7 @@ class BatchTargets:
         if self.micro.attention_target == "gat":
             weights = (teacher.edge_attention, teacher.self_attention)
             return gat_target(batch.edge_dense_index, *weights, batch.dense_index, batch.mask, radius)
-        padded = pad(self.states.read(teacher), batch.dense_index, batch.mask)
+        padded = to_padded(self.states.read(teacher), batch)
         return cosine_target(padded, support, self.micro.temperature)
 
 

@@ -15,11 +15,12 @@ from gnn_distill.data.batching import GraphBatch
 from gnn_distill.data.derived import Derived
 from gnn_distill.data.encodings.distances import UNREACHABLE
 from gnn_distill.losses.contrast import ToAnchors
-from gnn_distill.losses.prepare import pad, prepare, unit
+from gnn_distill.losses.prepare import prepare, unit
 from gnn_distill.losses.projectors import Projectors
 from gnn_distill.losses.rows import BatchLoss, RowLoss, graph_rows, node_rows
 from gnn_distill.losses.term import Requires, Term
 from gnn_distill.losses.whole_batch import each_graph, each_row
+from gnn_distill.models.layers.padding import pad
 
 GraphStates = Float[Tensor, "graph channel"]
 Padded = Float[Tensor, "graph node channel"]
@@ -192,7 +193,7 @@ def _samples(projectors: Projectors, macro: MacroConfig) -> int:
 
 def _padded(student: Tensor, teacher: Tensor, batch: GraphBatch) -> tuple[Padded, Padded]:
     index = batch.wanted(batch.dense_index)
-    return pad(student, index, batch.mask), pad(teacher, index, batch.mask)
+    return pad(student, index, batch.mask.shape), pad(teacher, index, batch.mask.shape)
 
 
 def _full_mask(rows: Tensor) -> Bool[Tensor, "1 node"]:

@@ -1,7 +1,7 @@
 """What losses do to their inputs before anything else."""
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -14,13 +14,6 @@ def prepare(student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
 def at_least_single(values: Tensor) -> Tensor:
     """Half precision becomes single: sums of squares and differences of cosines need its digits."""
     return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
-
-
-def pad(
-    rows: Float[Tensor, "node channel"], dense_index: Int[Tensor, "node"], mask: Bool[Tensor, "graph place"]
-) -> Float[Tensor, "graph place channel"]:
-    """Rows in the padded form, zeros elsewhere; `dense_index` and `mask` are those of GraphBatch."""
-    return rows.new_zeros(mask.numel(), rows.size(1)).index_copy(0, dense_index, rows).view(*mask.shape, -1)
 
 
 def unit(states: Float[Tensor, "*row channel"]) -> Float[Tensor, "*row channel"]:

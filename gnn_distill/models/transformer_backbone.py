@@ -12,6 +12,7 @@ from gnn_distill.data.task import TaskSpec
 from gnn_distill.models.layers.dropout import Dropout
 from gnn_distill.models.layers.encoders import AttentionBias, FeatureEncoder, StructuralEncoder
 from gnn_distill.models.layers.heads import Output
+from gnn_distill.models.layers.padding import to_padded
 from gnn_distill.models.representations import Representations
 
 
@@ -109,8 +110,7 @@ class Transformer(nn.Module):
         self, x: Float[Tensor, "node channel"], batch: GraphBatch, attention_layers: frozenset[int] = frozenset()
     ) -> Representations:
         """Representations by the Transformer's layers from the initial states of its tokens, the nodes of `batch`."""
-        dense = x.new_zeros(batch.num_graphs * batch.max_nodes, x.size(-1)).index_copy(0, batch.dense_index, x)
-        dense = dense.view(batch.num_graphs, batch.max_nodes, -1)
+        dense = to_padded(x, batch)
         first = 0
         if self.token is not None:
             dense = torch.cat([self.token.expand(batch.num_graphs, 1, -1).to(dense.dtype), dense], dim=1)

@@ -20,7 +20,7 @@ from gnn_distill.data.batching import collate
 from gnn_distill.data.encodings import distances, random_walks
 from gnn_distill.data.encodings.structural import StructuralEncodings, compute_encodings
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.losses.prepare import pad
+from gnn_distill.models.layers.padding import pad
 
 LISTS = st.lists(networks(), min_size=1, max_size=6)
 STEPS = 5
@@ -52,7 +52,7 @@ def test_packed_and_collated_graphs_are_those_of_pyg(drawn: list[nx.MultiDiGraph
     assert torch.equal(chosen.node_graph, theirs.batch)
     dense, mask = to_dense_batch(theirs.x, theirs.batch)
     assert torch.equal(ours.mask, mask)
-    assert torch.equal(pad(ours.x, ours.dense_index, mask), dense)
+    assert torch.equal(pad(ours.x, ours.dense_index, mask.shape), dense)
     adjacency = to_dense_adj(theirs.edge_index, theirs.batch, max_num_nodes=ours.max_nodes)
     counted = torch.bincount(ours.edge_dense_index, minlength=adjacency[: len(ids)].numel())
     # PyG leaves out the last graphs if they have no edges.

@@ -12,9 +12,10 @@ from torch import Tensor
 from worlds import HEADS, World, states
 
 from gnn_distill.losses import alignment, attention, contrast, macro, micro
-from gnn_distill.losses.prepare import class_means, pad
+from gnn_distill.losses.prepare import class_means
 from gnn_distill.losses.published import states as baselines
 from gnn_distill.losses.published import structure as structure_baselines
+from gnn_distill.models.layers.padding import pad
 
 SIGMAS = (0.5, 1.0, 3.0)
 
@@ -33,7 +34,7 @@ class Case:
 
 def _padded(loss: Callable, world: World, *sides: Tensor, **more: object) -> Tensor:
     batch = world.batch
-    return loss(*(pad(side, batch.dense_index, batch.mask) for side in sides), mask=batch.mask, **more)
+    return loss(*(pad(side, batch.dense_index, batch.mask.shape) for side in sides), mask=batch.mask, **more)
 
 
 def _head(number: int, channels: int) -> Tensor:
@@ -43,7 +44,7 @@ def _head(number: int, channels: int) -> Tensor:
 def _logits(world: World, student: Tensor) -> Tensor:
     """Attention logits that three heads might have: Σ_c w_hc·s_ic·s_jc, padding keys at the lowest number."""
     mask = world.batch.mask
-    dense = pad(student, world.batch.dense_index, mask)
+    dense = pad(student, world.batch.dense_index, mask.shape)
     heads = [dense * _head(number, student.size(1)).to(student.dtype) @ dense.mT for number in range(HEADS)]
     return torch.stack(heads, dim=1).masked_fill(~mask[:, None, None, :], torch.finfo(student.dtype).min)
 
@@ -59,7 +60,7 @@ def _attention(target: str, radius: int, shape: bool, heads: int = HEADS) -> Cas
             weights = (world.edge_attention.to(teacher.dtype), world.self_attention.to(teacher.dtype))
             goal = attention.gat_target(batch.edge_dense_index, *weights, batch.dense_index, batch.mask, radius)
         else:
-            goal = attention.cosine_target(pad(teacher, batch.dense_index, batch.mask), near, 0.3)
+            goal = attention.cosine_target(pad(teacher, batch.dense_index, batch.mask.shape), near, 0.3)
         logits = _logits(world, student)
         return attention.attention_distillation(logits, goal, batch.mask, near if shape else None, heads)
 
@@ -89,7 +90,7 @@ def _clusters(world: World, *sides: Tensor) -> Tensor:
     most = int(counts.max())
     place = torch.cat([graph_number * most + torch.arange(count) for graph_number, count in enumerate(counts)])
     mask = torch.arange(most) < counts.unsqueeze(1)
-    return structure_baselines.mugsi_clusters(*(pad(values, place, mask) for values in means), mask)
+    return structure_baselines.mugsi_clusters(*(pad(values, place, mask.shape) for values in means), mask)
 
 
 def _profile(buckets: int) -> Case:

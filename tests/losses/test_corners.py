@@ -9,11 +9,11 @@ from small_tasks import make_spec
 from worlds import make_world, padded, states
 
 from gnn_distill.losses import alignment, attention, contrast, macro, micro
-from gnn_distill.losses.prepare import pad
 from gnn_distill.losses.projectors import median_distance
 from gnn_distill.losses.published import states as baselines
 from gnn_distill.losses.published import structure as structure_baselines
 from gnn_distill.models.layers.heads import Output
+from gnn_distill.models.layers.padding import pad
 from gnn_distill.models.layers.standardise import Moments, Standardise, Whiten
 from gnn_distill.models.reused_head import ReusedHead
 
@@ -29,7 +29,7 @@ def targets() -> dict[str, torch.Tensor]:
     return {
         "propagation": attention.propagation_target(MESSAGES, BATCH.mask, 2).double(),
         "gat": attention.gat_target(BATCH.edge_dense_index, *weights, BATCH.dense_index, BATCH.mask, 2),
-        "cosine": attention.cosine_target(pad(states(1, NODES), BATCH.dense_index, BATCH.mask), near, 0.2),
+        "cosine": attention.cosine_target(pad(states(1, NODES), BATCH.dense_index, BATCH.mask.shape), near, 0.2),
     }
 
 
@@ -191,7 +191,7 @@ def test_median_distance_is_within_graphs() -> None:
 def test_padding_puts_rows_in_their_places() -> None:
     rows = states(1, NODES)
     for batch in (BATCH, padded(WORLD).batch):
-        dense = pad(rows, batch.dense_index, batch.mask)
+        dense = pad(rows, batch.dense_index, batch.mask.shape)
         torch.testing.assert_close(dense[batch.mask], rows)
         assert not dense[~batch.mask].any()
 

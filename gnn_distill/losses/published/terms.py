@@ -14,7 +14,6 @@ from gnn_distill.data.subgraphs.subgraphs import batch_walks
 from gnn_distill.losses.alignment import align_mse
 from gnn_distill.losses.macro import graph_relation_pkt
 from gnn_distill.losses.neighbours import PAIRS
-from gnn_distill.losses.prepare import pad
 from gnn_distill.losses.projectors import Projectors
 from gnn_distill.losses.published.predictions import dist
 from gnn_distill.losses.published.states import (
@@ -39,6 +38,7 @@ from gnn_distill.losses.rows import (
 )
 from gnn_distill.losses.term import Loss, Requires, Term
 from gnn_distill.losses.whole_batch import each_graph, each_row
+from gnn_distill.models.layers.padding import pad
 
 BETWEEN_GRAPHS = {
     "sp": similarity_preserving,
@@ -123,7 +123,7 @@ def _mugsi_cluster(projectors: Projectors, config: BaselineConfig, align: Alignm
 
     def within_graphs(student: Tensor, teacher: Tensor, batch: GraphBatch) -> Float[Tensor, ""]:
         index, mask = places(batch)
-        return mugsi_clusters(pad(student, index, mask), pad(teacher, index, mask), mask)
+        return mugsi_clusters(pad(student, index, mask.shape), pad(teacher, index, mask.shape), mask)
 
     if projectors.level == "node":
         return RowLoss(means, _clusters_of_one_graph)
