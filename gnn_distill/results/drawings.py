@@ -1,6 +1,5 @@
 """Graphs as pictures inside a page: molecules by RDKit, others by a layout of springs; nodes and edges in colours."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,6 +9,7 @@ from jaxtyping import Float
 from markupsafe import Markup, escape
 
 from gnn_distill.results.explanations import Explained
+from gnn_distill.results.inline import framed, molecule_svg
 
 WIDTH, HEIGHT = 320, 220
 FOR, AGAINST, SHARE = (0x5A, 0xAE, 0x61), (0x99, 0x70, 0xAB), (0xE0, 0x8E, 0x3C)
@@ -42,11 +42,10 @@ class Colouring:
 
 def draw(one: Explained, colouring: Colouring, alt: str) -> Markup:
     """The graph as an <svg> element with the values in colours; their numbers appear where the pointer rests."""
-    body, box = _molecule(one, colouring) if one.smiles else _graph(one, colouring)
-    return Markup(f'<svg viewBox="0 0 {box[0]} {box[1]}" role="img" aria-label="{escape(alt)}">{body}</svg>')
+    return _molecule(one, colouring, alt) if one.smiles else framed(_graph(one, colouring), WIDTH, HEIGHT, alt)
 
 
-def _molecule(one: Explained, colouring: Colouring) -> tuple[str, tuple[int, int]]:
+def _molecule(one: Explained, colouring: Colouring, alt: str) -> Markup:
     from rdkit.Chem.Draw import rdMolDraw2D
 
     from gnn_distill.data.assembly.molecules import parse
@@ -67,16 +66,12 @@ def _molecule(one: Explained, colouring: Colouring) -> tuple[str, tuple[int, int
         **{"highlightAtoms": list(atoms), "highlightBonds": list(bonds)},
         **{"highlightAtomColors": atoms, "highlightBondColors": bonds},
     )
-    canvas.FinishDrawing()
-    text = canvas.GetDrawingText()
-    body = text[text.index(">", text.index("<svg")) + 1 : text.rindex("</svg>")]
-    body = re.sub(r"<!--.*?-->|\sclass='[^']*'", "", body, flags=re.DOTALL)
     places = [canvas.GetDrawCoords(atom) for atom in range(molecule.GetNumAtoms())]
     marks = [
         _told(f'<circle cx="{place.x:.1f}" cy="{place.y:.1f}" r="6" fill="transparent"', "circle", name, value)
         for place, name, value in zip(places, one.names, colouring.nodes.tolist(), strict=True)
     ]
-    return re.sub(r">\s+<", "><", body) + "".join(marks), (WIDTH, HEIGHT)
+    return molecule_svg(canvas, alt, "".join(marks))
 
 
 def _told(start: str, element: str, name: str, value: float) -> str:
@@ -84,7 +79,7 @@ def _told(start: str, element: str, name: str, value: float) -> str:
     return f"{start}><title>{escape(name)}: {value:.3g}</title></{element}>"
 
 
-def _graph(one: Explained, colouring: Colouring) -> tuple[str, tuple[int, int]]:
+def _graph(one: Explained, colouring: Colouring) -> str:
     size = min(11.0, 60 / max(len(one.atoms), 1) ** 0.5)
     places = layout(len(one.atoms), one.edges.tolist())
     places = 16 + places * (np.array([WIDTH, HEIGHT]) - 32)
@@ -105,7 +100,7 @@ def _graph(one: Explained, colouring: Colouring) -> tuple[str, tuple[int, int]]:
                 f'<text x="{x:.1f}" y="{y + size / 3:.1f}" text-anchor="middle" font-size="{size:.0f}" fill="#22252a" '
                 f'pointer-events="none">{escape(one.atoms[node])}</text>'
             )
-    return "".join(parts), (WIDTH, HEIGHT)
+    return "".join(parts)
 
 
 def layout(nodes: int, edges: Sequence[Sequence[int]]) -> Float[np.ndarray, "nodes 2"]:

@@ -12,6 +12,7 @@ from gnn_distill.storage.bounded import MOST_IMAGE, read_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from rdkit.Chem.Draw.rdMolDraw2D import MolDraw2DSVG
 
 THEME = {"#000000": "currentColor", "#0072b2": "var(--teacher)", "#d55e00": "var(--student)"}
 """Colours of a figure that the page's style sheet replaces."""
@@ -37,6 +38,20 @@ def svg(figure: "Figure", alt: str) -> Markup:
     width = float(box.split()[-2])  # in points; small enough to keep texts readable, and never blown up
     style = f"min-width: {0.85 * width:.0f}px; max-width: {1.5 * width:.0f}px"
     return Markup(f'<svg {box} style="{style}" role="img" aria-label="{escape(alt)}" fill="currentColor">{body}')
+
+
+def molecule_svg(canvas: "MolDraw2DSVG", alt: str, marks: str = "") -> Markup:
+    """What RDKit has drawn on a canvas as an <svg> element that fills its container; marks: elements on top of it."""
+    canvas.FinishDrawing()
+    text = canvas.GetDrawingText()
+    body = text[text.index(">", text.index("<svg")) + 1 : text.rindex("</svg>")]
+    body = re.sub(r"<!--.*?-->|\sclass='[^']*'", "", body, flags=re.DOTALL)
+    return framed(re.sub(r">\s+<", "><", body) + marks, canvas.Width(), canvas.Height(), alt)
+
+
+def framed(body: str, width: int, height: int, alt: str) -> Markup:
+    """Elements as one <svg> element of this size."""
+    return Markup(f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(alt)}">{body}</svg>')
 
 
 def png(path: Path) -> Markup:

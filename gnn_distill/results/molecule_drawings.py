@@ -7,6 +7,7 @@ from markupsafe import Markup
 from omegaconf import OmegaConf
 
 from gnn_distill.errors import UserError
+from gnn_distill.results.inline import molecule_svg
 from gnn_distill.results.run_files import Run
 from gnn_distill.storage.provenance import file_hash
 
@@ -53,7 +54,4 @@ def drawing(smiles: str) -> Markup | None:
         rdMolDraw2D.PrepareAndDrawMolecule(canvas, molecule)
     except (RuntimeError, ValueError):
         return None
-    canvas.FinishDrawing()
-    text = canvas.GetDrawingText()
-    body = text[text.index(">", text.index("<svg")) + 1 :].replace("<!-- END OF HEADER -->", "")
-    return Markup(f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="molecule">{body}')
+    return molecule_svg(canvas, "molecule")
