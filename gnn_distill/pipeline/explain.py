@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -26,7 +26,7 @@ from gnn_distill.models.predictor import Predictor
 from gnn_distill.pipeline.finished_run import FinishedRun, load_data, load_models
 from gnn_distill.pipeline.predict_file import open_source
 from gnn_distill.pipeline.student_ensemble import Ensemble
-from gnn_distill.results.explanations import Carried, Explained, Explanations
+from gnn_distill.results.explanations import Explained, Explanations
 
 Say = Callable[[str], None]
 
@@ -210,16 +210,16 @@ def _one(
         atoms=atoms,
         edges=edges,
         asked=words,
-        models={role: _carried(values[place], pair_of, len(edges)) for role, values in found.items()},
+        models={role: _by_pair(values[place], pair_of, len(edges)) for role, values in found.items()},
         bonds=bonds,
         attention=attention and attention[place],
         smiles=smiles or None,
     )
 
 
-def _carried(found: Attribution, pair_of: Int[np.ndarray, " edges"], count: int) -> Carried:
-    edges = None if found.edges is None else np.bincount(pair_of, found.edges, count)
-    return Carried(found.nodes, edges, found.value, found.baseline, found.error, found.gradients)
+def _by_pair(found: Attribution, pair_of: Int[np.ndarray, " edges"], count: int) -> Attribution:
+    """The two directions of an edge together."""
+    return replace(found, edges=None if found.edges is None else np.bincount(pair_of, found.edges, count))
 
 
 def pairs(edge_index: Int[Tensor, "2 edges"]) -> tuple[Int[np.ndarray, "pairs 2"], Int[np.ndarray, " edges"]]:

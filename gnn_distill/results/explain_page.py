@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from gnn_distill.analysis.attribution import Attribution
 from gnn_distill.formatting import NOTHING, role_label
 from gnn_distill.results.drawings import SHARE, Colouring, draw
-from gnn_distill.results.explanations import EDGES, GRAPHS, NODES, Carried, Explained, Explanations, agreement
+from gnn_distill.results.explanations import EDGES, GRAPHS, NODES, Explained, Explanations, agreement
 from gnn_distill.results.report import fill
 from gnn_distill.storage.files import replace_file
 
@@ -103,7 +104,7 @@ def _pictures(one: Explained, explanations: Explanations) -> Iterator[tuple[Mark
         yield picture, "alone", "attention of the student", caption
 
 
-def _caption(carried: Carried, tolerance: float) -> str:
+def _caption(carried: Attribution, tolerance: float) -> str:
     """`f 0.42, f(baseline) −0.1, error 0.3 %, 17 gradients`."""
     late = " (above the tolerance)" if carried.error > tolerance else ""
     values = f"f {carried.value:.3g}, f(baseline) {carried.baseline:.3g}".replace("-", "−")

@@ -8,28 +8,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
+from gnn_distill.analysis.attribution import Attribution
 from gnn_distill.results.spreadsheets import to_csv
 from gnn_distill.storage.files import replace_file
 
 ROLES = ("teacher", "student")
 NODES, EDGES, GRAPHS = "nodes.csv", "edges.csv", "graphs.csv"
 DIGITS = "%.6g"
-
-
-@dataclass(frozen=True)
-class Carried:
-    """What the parts of one graph contribute to a model's output f."""
-
-    nodes: Float[np.ndarray, " nodes"]
-    edges: Float[np.ndarray, " edges"] | None
-    """The two directions of an undirected edge together; None: the model reads no edge features."""
-    value: float
-    """f(x)."""
-    baseline: float
-    """f(baseline)."""
-    error: float
-    """|Σ − (f(x) − f(baseline))|, relative to |f(x) − f(baseline)|."""
-    gradients: int
 
 
 @dataclass(frozen=True)
@@ -44,8 +29,8 @@ class Explained:
     """Nodes that are joined, each pair once."""
     asked: str
     """What f is: `class 1`, `logS`."""
-    models: Mapping[str, Carried]
-    """By role."""
+    models: Mapping[str, Attribution]
+    """By role what its parts contribute to f; the two directions of an edge together, as one of `edges`."""
     bonds: Sequence[str] = ()
     """Kind of each edge of a molecule."""
     attention: Float[np.ndarray, " nodes"] | None = None
@@ -57,7 +42,7 @@ class Explained:
         """Of the nodes: `N13` for atoms, else `node 13`."""
         return [f"{atom}{node}" if self.smiles else f"node {node}" for node, atom in enumerate(self.atoms)]
 
-    def carried(self, role: str) -> Carried | None:
+    def carried(self, role: str) -> Attribution | None:
         """What a model says; None if it is not explained."""
         return self.models.get(role)
 
@@ -141,7 +126,7 @@ def graph_table(explanations: Explanations) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def _at(model: Carried | None, part: str, place: int) -> float | None:
+def _at(model: Attribution | None, part: str, place: int) -> float | None:
     return None if model is None else _entry(getattr(model, part), place)
 
 
