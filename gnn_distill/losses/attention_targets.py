@@ -139,8 +139,9 @@ class SampledTargets:
             return keys.index_add(1, place[columns], values).unsqueeze(1)
 
         by_hops, walk = {}, WALK(batch)
+        steps_of_walk = weights_of(walk)
         for radius in hops:
-            passed = rows_of_power(walk, weights_of(walk), queries, radius)
+            passed = rows_of_power(walk, steps_of_walk, queries, radius)
             if target_kind == "propagation":
                 target = as_keys(nodes, passed)
                 by_hops[radius] = target, target > 0

@@ -28,7 +28,13 @@ def scores(spec: TaskSpec, logits: Float[Tensor, "examples outputs"], y: Float[T
     """
     kept = ~y.isnan().all(dim=1) & logits.isfinite().all(dim=1)
     logits, y = logits[kept], y[kept].double()
-    columns = {name: _of_target(spec, logits, y, place) for place, name in enumerate(_names(spec))}
+    metrics = Metrics(spec)
+    names = sorted(METRICS[spec.kind], key=lambda name: name != spec.metric)
+    watched = {name: metrics.by_target(name, logits, y) for name in names} if len(y) else {}
+    columns = {
+        target: _of_target(spec, {name: values[place] for name, values in watched.items()}, logits, y, place)
+        for place, target in enumerate(_names(spec))
+    }
     measured = [column for column in columns.values() if column["n"]]
     names = [name for name in next(iter(measured), {}) if name != "n"]
     found: Scores = {"overall": {name: _mean([column[name] for column in measured]) for name in names}}
@@ -43,15 +49,15 @@ def _names(spec: TaskSpec) -> tuple[str, ...]:
     return ("",) if spec.kind == "multiclass" else spec.target_names
 
 
-def _of_target(spec: TaskSpec, logits: Tensor, y: Tensor, place: int) -> dict[str, float | None]:
-    """The number of labels of a target, and its metrics."""
+def _of_target(
+    spec: TaskSpec, watched: Mapping[str, float], logits: Tensor, y: Tensor, place: int
+) -> dict[str, float | None]:
+    """The number of labels of a target, the metrics that training watches, and the further ones."""
     present = ~y[:, place].isnan()
     known, own = y[present], logits[present]
     if not len(known):
         return {"n": 0}
-    metrics = Metrics(spec)
-    names = sorted(METRICS[spec.kind], key=lambda name: name != spec.metric)
-    values = {name: metrics.by_target(name, own, known)[place] for name in names}
+    values = dict(watched)
     outputs = readable(spec, own).double().numpy()
     outputs = outputs if spec.kind == "multiclass" else outputs[:, place]
     labels = known[:, place].numpy()
