@@ -80,8 +80,7 @@ def distill(
 
 def _words_of_data(given: Given, name: str) -> list[str]:
     level = "nodes" if isinstance(given.graphs, Data) else "graphs"
-    own = {role: identity_of(module) for role in ("student",) if (module := getattr(given, role)) is not None}
-    kwargs = ",".join(f"{key}: '{value}'" for key, value in own.items())
+    kwargs = "" if given.student is None else f"student: '{identity_of(given.student)}'"
     return [f"dataset=given_{level}", f"dataset.name={for_hydra(name)}", f"dataset.kwargs={{{kwargs}}}"]
 
 

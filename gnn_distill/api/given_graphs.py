@@ -14,13 +14,12 @@ from gnn_distill.data.assembly.input_pipeline import InputPipeline
 from gnn_distill.data.assembly.nodes import assemble_nodes
 from gnn_distill.data.assembly.splits import choose_split
 from gnn_distill.data.packed import PackedGraphs
-from gnn_distill.data.task import Features, GraphTask, Splits
+from gnn_distill.data.task import PRIMARY, Features, GraphTask, Splits
 from gnn_distill.errors import UserError
 
 if TYPE_CHECKING:
     from gnn_distill.config.schema.data import DatasetConfig, PathsConfig
 
-METRIC = {"binary": "roc_auc", "multilabel": "roc_auc", "multiclass": "accuracy", "regression": "rmse"}
 MAX_DEGREE = 64
 """Degrees are the features of graphs without any, capped at this."""
 
@@ -60,7 +59,7 @@ def _graphs(dataset: "DatasetConfig", paths: "PathsConfig", given: Given) -> Gra
         packed,
         splits,
         kind=kind,
-        metric=METRIC[kind],
+        metric=PRIMARY[kind],
         target_names=names,
         node_features=Features("categorical", (MAX_DEGREE + 1,)) if degrees else features_of(packed.x),
         edge_features=None if packed.edge_attr is None else features_of(packed.edge_attr),

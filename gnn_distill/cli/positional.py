@@ -88,12 +88,17 @@ def named_files(words: list[str]) -> list[str]:
 
 def named_input(words: list[str]) -> list[str]:
     """The words after `convert`: as after `predict`, but the only path in front is the input."""
-    return [f"input={word[6:-1]}" if word.startswith("runs=[") else word for word in named_files(words)]
+    return _named_one("input", words)
 
 
 def named_run(words: list[str]) -> list[str]:
     """The words after `explain` and `export`: as after `predict`, with one run."""
-    return [f"run={word[6:-1]}" if word.startswith("runs=[") else word for word in named_files(words)]
+    return _named_one("run", words)
+
+
+def _named_one(key: str, words: list[str]) -> list[str]:
+    """As after `predict`, but what are its runs there becomes the one value of a key."""
+    return [f"{key}={word[6:-1]}" if word.startswith("runs=[") else word for word in named_files(words)]
 
 
 def _is_path(word: str) -> bool:

@@ -20,6 +20,8 @@ METRICS = {
     "regression": ("mae", "rmse", "log10_mse"),
 }
 """The metrics of each kind of task; `Metrics` computes them all."""
+PRIMARY = {"binary": "roc_auc", "multilabel": "roc_auc", "multiclass": "accuracy", "regression": "rmse"}
+"""The primary metric of each kind, for data that come without one."""
 UNLEARNED = ("class_names",)
 """Fields of a spec that only describe its files: they do not change training."""
 

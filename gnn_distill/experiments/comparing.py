@@ -64,7 +64,7 @@ def _pairs(command: CompareCommand, config: TrainConfig) -> dict[str, list[int]]
     if command.by == "seed" or (command.by == "auto" and (chosen or not _has_folds(config))):
         return {"seed": numbers}
     try:
-        _test_part(config, numbers[-1])
+        test_part(config, numbers[-1])
     except UserError as error:
         raise refuse("pairs", command.pairs, f"{error} Choose fewer, or by=seed.") from error
     return {"dataset.fold": numbers}
@@ -72,14 +72,15 @@ def _pairs(command: CompareCommand, config: TrainConfig) -> dict[str, list[int]]
 
 def _has_folds(config: TrainConfig) -> bool:
     """Whether another fold has another test part: sources refuse folds that they do not have."""
-    first = _test_part(config, 0)
+    first = test_part(config, 0)
     try:
-        return not torch.equal(first, _test_part(config, 1))
+        return not torch.equal(first, test_part(config, 1))
     except UserError:
         return False
 
 
-def _test_part(config: TrainConfig, fold: int) -> torch.Tensor:
+def test_part(config: TrainConfig, fold: int) -> torch.Tensor:
+    """The examples that a fold tests. Raises UserError for a fold that does not exist."""
     return load_task(replace(config.dataset, fold=fold), config.paths).splits.test
 
 

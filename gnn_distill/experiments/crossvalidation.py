@@ -12,10 +12,9 @@ from gnn_distill.config.naming import title
 from gnn_distill.config.schema.crossval import CrossvalCommand
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.config.schema.table import ColumnConfig, RowConfig, TableConfig
-from gnn_distill.data.reading.loading import load_task
 from gnn_distill.errors import UserError, refuse
 from gnn_distill.experiments.cells import sized
-from gnn_distill.experiments.comparing import UNASKED, key_of, plain
+from gnn_distill.experiments.comparing import UNASKED, key_of, plain, test_part
 from gnn_distill.experiments.composing import Composer
 from gnn_distill.results.out_of_fold import write_out_of_fold
 from gnn_distill.results.replicates import describe_interval
@@ -76,10 +75,8 @@ def _folds(command: CrossvalCommand, config: TrainConfig) -> tuple[list[str], di
 
 def _check_folds(config: TrainConfig, folds: int) -> None:
     """Raise UserError unless the first and the last fold exist, and differ."""
-    parts = [
-        load_task(replace(config.dataset, fold=fold, folds=folds), config.paths).splits.test for fold in (0, folds - 1)
-    ]
-    if torch.equal(*parts):
+    config = replace(config, dataset=replace(config.dataset, folds=folds))
+    if torch.equal(test_part(config, 0), test_part(config, folds - 1)):
         raise UserError("The split has no folds.")
 
 

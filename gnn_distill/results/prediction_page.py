@@ -76,20 +76,17 @@ def confusion(found: Predictions) -> dict[str, Any] | None:
 
 def figures(found: Predictions) -> Iterator[tuple[Markup, str]]:
     """Each figure with its caption."""
-    part = PARTS[found.part]
-    drawn = {
-        "parity": (draw_parity, f"Predicted over measured, {part}, {role_label(found.main)}; on the line both agree.")
-    }
-    if found.kind != "regression":
-        of = f", {role_label(found.main)}, by target" if len(found.targets) > 1 else ""
-        drawn = (
-            {"roc curves": (draw_roc, f"ROC curves, {part}{of}; dotted: chance.")} if found.kind != "multiclass" else {}
-        )
-        drawn["calibration"] = (
-            draw_calibration,
-            f"Calibration, {part}; dotted: what is said is as likely as it is true.",
-        )
-    for name, (draw, caption) in drawn.items():
+    part, model = PARTS[found.part], role_label(found.main)
+    of = f", {model}, by target" if len(found.targets) > 1 else ""
+    parity = ("parity", draw_parity, f"Predicted over measured, {part}, {model}; on the line both agree.")
+    roc = ("roc curves", draw_roc, f"ROC curves, {part}{of}; dotted: chance.")
+    calibration = (
+        "calibration",
+        draw_calibration,
+        f"Calibration, {part}; dotted: what is said is as likely as it is true.",
+    )
+    drawn = {"regression": [parity], "multiclass": [calibration]}.get(found.kind, [roc, calibration])
+    for name, draw, caption in drawn:
         if (figure := draw(found)) is not None:
             yield svg(figure, f"predictions: {name}"), caption
 

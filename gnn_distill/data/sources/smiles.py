@@ -24,14 +24,12 @@ from gnn_distill.data.reading.columns import Column
 from gnn_distill.data.reading.csv_files import need, read_table
 from gnn_distill.data.reading.smiles_column import NAMES, SAMPLE, find_smiles_column
 from gnn_distill.data.reading.targets import read_targets
-from gnn_distill.data.task import DataColumns, GraphTask
+from gnn_distill.data.task import PRIMARY, DataColumns, GraphTask
 from gnn_distill.errors import UserError, refuse
 
 if TYPE_CHECKING:
     from gnn_distill.config.schema.data import PathsConfig
     from gnn_distill.config.schema.molecules import SmilesConfig
-
-METRIC = {"binary": "roc_auc", "multilabel": "roc_auc", "multiclass": "accuracy", "regression": "rmse"}
 
 
 def load(dataset: "SmilesConfig", paths: "PathsConfig") -> GraphTask:
@@ -79,7 +77,7 @@ def load(dataset: "SmilesConfig", paths: "PathsConfig") -> GraphTask:
         packed,
         splits,
         kind=targets.kind,
-        metric=METRIC[targets.kind],
+        metric=PRIMARY[targets.kind],
         target_names=targets.target_names,
         node_features=node_features,
         edge_features=edge_features,
