@@ -158,7 +158,9 @@ def _given(command: ExplainCommand, ensemble: Ensemble, reads_edges: bool, note:
     kept = inputs.positions.tolist()
     if not kept:
         raise UserError("No input can be explained.")
-    smiles = [str(lines[position].entry) for position in kept] if source.smiles else None
+    # Atoms are those of the molecule that was read, such as a salt's largest fragment.
+    read = ensemble.members[0].pipeline.standardised
+    smiles = [str(read(lines[position].entry)) for position in kept] if source.smiles else None
     return Chosen(inputs.graphs, [names[position] for position in kept], smiles)
 
 

@@ -76,6 +76,15 @@ def test_molecules_explained_by_student_and_teacher(gnn_distill: Callable, no_fi
     assert "target=z: unknown choice. Choices: y." in err
 
 
+def test_of_a_salt_the_fragment_that_was_read_is_explained(gnn_distill: Callable, no_figures: None) -> None:
+    pd.DataFrame({"smiles": SMILES, "y": [len(text) / 3 for text in SMILES]}).to_csv("in.csv", index=False)
+    Path("new.csv").write_text("smiles\n[Na+].CC(=O)[O-]\n")
+    assert gnn_distill(*SMALL, "dataset.standardise=largest_fragment", "teacher=none")[0] == 0
+    status, _, err = gnn_distill("explain", "run", "new.csv", "-o", "out", "threads=1", "models=student")
+    assert (status, err) == (0, "")
+    assert "".join(pd.read_csv("out/nodes.csv")["atom"]) == "CCOO"
+
+
 @pytest.mark.slow
 def test_planted_nodes_carry_the_label(gnn_distill: Callable, no_figures: None) -> None:
     """The label is the arrangement of four nodes at a marked one: AUROC of the five over the nodes of each graph."""

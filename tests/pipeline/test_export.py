@@ -108,6 +108,13 @@ def test_students_that_cannot_are_told_why(name: str, encoding: dict, why: str, 
     assert not (tmp_path / "out").exists()
 
 
+def test_students_of_parts_of_molecules_are_told_why(tmp_path: Path) -> None:
+    pipeline = InputPipeline(smiles="pyg", standardise="neutral")
+    predictor = student(tmp_path / "run", "graphormer", molecules(), pipeline, **STRUCTURE)
+    with pytest.raises(UserError, match=r"dataset\.standardise=neutral reads a part of a molecule"):
+        [*write_program(predictor, "pt2", tmp_path / "out")]
+
+
 @pytest.mark.parametrize("coding", ["pyg", "ogb"])
 @pytest.mark.parametrize("chirality", ["tags", "cip"])
 def test_molecules_are_read_as_by_the_package(coding: str, chirality: str, tmp_path: Path) -> None:

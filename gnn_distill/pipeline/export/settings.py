@@ -21,6 +21,9 @@ def check_exportable(predictor: Predictor) -> None:
         why = "its tokens are parts of each graph, which the code that cuts graphs (METIS, BRICS, …) has to make"
     elif encoding.edge_hops and spec.edge_features is not None and predictor.can.reads_bias:
         why = "encoding.edge_hops walks along shortest paths, whose number and lengths depend on the data"
+    elif predictor.pipeline.standardise != "none":
+        standard = predictor.pipeline.standardise
+        why = f"dataset.standardise={standard} reads a part of a molecule, which takes this package"
     if why:
         raise UserError(
             f"This student cannot be exported as flat tensors: {why}. Use format=hub, gnn_distill.load or predict."
