@@ -21,7 +21,15 @@ class Run:
         update = staticmethod(lambda values: note("summary", values))
     def define_metric(self, *a, **k): note("define", *a, k)
     def log(self, row): note("log", row)
-    def finish(self): note("finish")
+    id = "0badcafe"
+    def log_artifact(self, artifact): note("artifact", artifact.told)
+    def finish(self, exit_code): note("finish", exit_code)
+class Artifact:
+    def __init__(self, name, type): self.told = [name, type]
+    def add_file(self, path): self.told.append(path)
+    def new_file(self, name):
+        self.told.append(name)
+        return open(os.devnull, "w")
 def Image(path): return path
 def Table(columns, data, allow_mixed_types): return [columns, data]
 def init(settings, **arguments):

@@ -11,7 +11,7 @@ from stub_wandb import STUB
 
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.storage.run_directory import read_metrics, read_summary
-from gnn_distill.training.tracking import WandbTracker
+from gnn_distill.training.tracking import TrackerProcess
 
 RUN = (
     *("train", "dataset=typed_edges"),
@@ -41,10 +41,10 @@ def no_folder(monkeypatch: pytest.MonkeyPatch) -> None:
 def killed(monkeypatch: pytest.MonkeyPatch) -> None:
     record = Runtime.record
 
-    def record_and_kill(runtime: Runtime, stage: str, row: dict[str, float]) -> None:
-        record(runtime, stage, row)
-        if (stage, row["epoch"]) == ("student", 1):
-            assert isinstance(runtime.tracker, WandbTracker)
+    def record_and_kill(runtime: Runtime, stage: str, *rows: dict[str, float]) -> None:
+        record(runtime, stage, *rows)
+        if (stage, rows[0]["epoch"]) == ("student", 1):
+            assert isinstance(runtime.tracker, TrackerProcess)
             os.kill(runtime.tracker._process.pid, signal.SIGKILL)
 
     monkeypatch.setattr(Runtime, "record", record_and_kill)

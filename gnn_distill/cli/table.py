@@ -40,7 +40,7 @@ from gnn_distill.results.rendering import to_markdown, to_rich
 from gnn_distill.results.runs import left_out, origin, read_runs
 from gnn_distill.results.tables import Table
 from gnn_distill.training.console import Console
-from gnn_distill.training.tracking import start_tracker
+from gnn_distill.training.tracking import cells, start_tracker
 
 RERUN = {"none": ["missing"], "failed": ["missing", "failed"], "stale": ["missing", "stale"]}
 State = dict[PlannedRun, str]
@@ -153,11 +153,12 @@ def mirror(
     """Send the table and its figures to the runs' tracker, into their group."""
     title = f"table {table.name} {table.size}"
     tracker = start_tracker(cfg, folder, title, group=table.name, warn=console.warn)
-    tracker.table("table", made.frame())
+    tracker.table("table", *cells(made.frame()))
     for figure in figures:
-        tracker.image(figure.stem, figure)
-    if hint := tracker.finish():
-        console.say(f"Weights & Biases: {hint}")
+        tracker.image(figure.stem, str(figure))
+    tracker.finish()
+    if tracker.where:
+        console.say(tracker.where)
 
 
 def print_plan(console: Console, table: TableConfig, known: State, to_run: int) -> None:

@@ -10,6 +10,7 @@ from omegaconf.errors import InterpolationResolutionError
 
 from gnn_distill.config.plugins import MODULES
 from gnn_distill.config.rules_run import RULES_OF_SEPARATE, TRAIN_RULES, module_choices
+from gnn_distill.config.rules_tracker import check_tracker
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.config.schema.separate import SeparateCommand
 from gnn_distill.errors import UserError, check_name, refuse, suggest
@@ -26,6 +27,8 @@ def validate(cfg: DictConfig) -> DictConfig:
         if issubclass(OmegaConf.get_type(cfg), command):
             for rule in rules:
                 rule(cfg)
+    if "tracker" in cfg:
+        check_tracker(cfg.tracker)
     if "probe" in cfg:
         check_probe(cfg.probe)
     if "table" in cfg:

@@ -16,25 +16,32 @@ MODULES = {
     "student.name": "gnn_distill.models.students",
 }
 """Keys that name a module, and the package that holds this package's; a name with a dot is a module of the user's."""
+TRACKERS = {"tracker.name": "gnn_distill.training.trackers"}
+"""The same of modules on which no result depends."""
 EXAMPLES = {"class": "my_package.MyClass", "function": "my_package.my_function"}
 
 
 def full_name(key: str, name: str) -> str:
     """The full name of the module that `key=name` chooses."""
-    return name if "." in name else f"{MODULES[key]}.{name}"
+    return name if "." in name else f"{(MODULES | TRACKERS)[key]}.{name}"
 
 
 def names_of_modules(key: str) -> list[str]:
     """Names of this package's modules for a key, sorted, found without importing one."""
-    return sorted(path.stem for path in path_of(MODULES[key]).parent.glob("[!_]*.py"))
+    return sorted(path.stem for path in path_of((MODULES | TRACKERS)[key]).parent.glob("[!_]*.py"))
 
 
 def function_of(key: str, name: str, function: str) -> Callable[..., Any]:
     """A function of the module that `key=name` chooses. Raises UserError where the user's module has none."""
+    return getattr(module_of(key, name, function), function)
+
+
+def module_of(key: str, name: str, function: str) -> ModuleType:
+    """The module that `key=name` chooses. Raises UserError where the user's has no such function."""
     module = users_module(key, name) if "." in name else import_module(full_name(key, name))
     if not callable(getattr(module, function, None)):
         raise UserError(f"{key}={name}: this module has no function {function}(). Write one, or choose another module.")
-    return getattr(module, function)
+    return module
 
 
 def object_of(key: str, path: str, kind: str = "class") -> Any:

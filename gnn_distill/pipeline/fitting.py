@@ -46,8 +46,7 @@ class StageRecorder(Recorder):
         if rows:
             self._runtime.console.notice(f"Resuming the {role_label(self._stage)} after epoch {len(rows)}.")
         self._runtime.directory.forget(self._stage)
-        for row in rows:
-            self._runtime.record(self._stage, row)
+        self._runtime.record(self._stage, *rows)
 
 
 def run_fit(

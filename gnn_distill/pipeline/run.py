@@ -39,6 +39,7 @@ from gnn_distill.pipeline.summary import Made, split_sizes, summarise
 from gnn_distill.pipeline.teacher import train_teacher
 from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
 from gnn_distill.pipeline.teacher_plan import plan_teachers
+from gnn_distill.pipeline.tracked_results import log_results
 from gnn_distill.predict import save_student
 from gnn_distill.results.figures import learning_curves
 from gnn_distill.storage import checkpoint
@@ -49,7 +50,8 @@ from gnn_distill.storage.run_lock import holding
 from gnn_distill.storage.settings import Settings
 from gnn_distill.storage.store import Store
 from gnn_distill.training.console import Console
-from gnn_distill.training.tracking import Tracker, start_tracker
+from gnn_distill.training.tracker import Tracker
+from gnn_distill.training.tracking import start_tracker
 
 
 def train_in(folder: Path, cfg: DictConfig, resume: bool = False) -> float:
@@ -97,7 +99,7 @@ def make_run(cfg: DictConfig, folder: Path, resume: bool, console: Console, inte
             with as_interrupted():
                 return run_stages(Runtime(fabric, store, console, directory, tracker, interruption), config)
         except Interrupted:
-            tracker.finish(5.0)
+            tracker.finish(completed=False)
             raise
 
 
@@ -202,13 +204,12 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     summary = summarise(runtime, config, task, made, results, seconds.total)
     notices = list(console.notices)
     directory.write_summary(summary)
-    tracker.summary(summary)
-    for path in figures:
-        tracker.image(path.stem, path)
+    log_results(tracker, config.tracker, directory.path, summary, results, figures)
     print_each_teacher(console, task.spec.metric, made.each)
     console.result_table(task.spec, by_floor(made.floors, config) | results, directory.path, made.uncertainty)
-    if hint := tracker.finish():
-        console.say(f"Weights & Biases: {hint}")
+    tracker.finish()
+    if tracker.where:
+        console.say(tracker.where)
     if console.notices != notices:  # the tracker's last words
         directory.write_summary(summary | {"notices": console.notices})
     examine(FinishedRun(directory.path, config, summary), task, console)

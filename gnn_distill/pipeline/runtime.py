@@ -23,7 +23,7 @@ from gnn_distill.models import count_parameters
 from gnn_distill.storage.run_directory import RunDirectory
 from gnn_distill.storage.store import Entry, Store, content_key, entry_key
 from gnn_distill.training.console import Console
-from gnn_distill.training.tracking import Tracker
+from gnn_distill.training.tracker import Tracker
 
 
 @dataclass
@@ -103,12 +103,15 @@ class Runtime:
         if spec.edge_features is not None and not model.reads_edges:
             self.console.notice(f"{spec.name} has edge features; this {role} does not read them.")
 
-    def record(self, stage: str, row: dict[str, float]) -> None:
-        """Write an epoch's row to metrics.csv and, unless an earlier process did, to the tracker."""
-        row = {"stage": stage, **row}
-        self.directory.append_metrics(row)
-        if (stage, row["epoch"]) not in self.directory.recorded:
-            self.tracker.log(row)
+    def record(self, stage: str, *rows: dict[str, float]) -> None:
+        """Write epochs to metrics.csv and to the tracker, which is told what an earlier process has logged."""
+        known = [row for row in rows if (stage, row["epoch"]) in self.directory.recorded]
+        if known:
+            self.tracker.restore(stage, known)
+        for row in rows:
+            self.directory.append_metrics({"stage": stage, **row})
+            if row not in known:
+                self.tracker.log(stage, row)
 
 
 def make_fabric(trainer: TrainerConfig, threads: int = 0) -> Fabric:

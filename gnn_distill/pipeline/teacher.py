@@ -90,8 +90,7 @@ def train_teacher(
     state = checkpoint.load(entry.path / "teacher.safetensors", verify=False)
     model.load_state_dict(state["model"])
     if entry.found:  # a run's record is whole, whoever trained its teacher
-        for row in state["history"]:
-            runtime.record(plan.role, row)
+        runtime.record(plan.role, *state["history"])
     if ranks.is_first():
         checkpoint.save(runtime.directory.checkpoints / f"{plan.role}.safetensors", state)
     return runtime.fabric.to_device(model.eval().requires_grad_(False)), entry

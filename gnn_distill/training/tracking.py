@@ -2,108 +2,108 @@
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from queue import Full, Queue
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from gnn_distill.config.plugins import module_of
 from gnn_distill.formatting import ROLES
 from gnn_distill.storage.privacy import shorten_paths
+from gnn_distill.training.tracker import Tracker
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gnn_distill.config.schema.run import TrainConfig
+    from gnn_distill.config.schema.run import TrackerConfig, TrainConfig
 
 MAX_WAITING = 10_000
 """Messages queued for a slow tracker; more are dropped, with a warning."""
-SECONDS_TO_FINISH = {"offline": 10.0, "online": 30.0}
-"""How long the end of a run waits for W&B."""
+SECONDS_TO_FINISH, SECONDS_TO_STOP = 30.0, 5.0
+"""How long a run waits for its tracker at its end, and when it has been stopped."""
+MEBIBYTE = 2**20
+CHILD = (
+    "import json, sys; sys.path += json.loads(sys.argv[1]); "
+    "from gnn_distill.training.tracker_process import main; main()"
+)
+"""With -P, and with our places at the end: packages come before what is called like them in the working folder."""
 
 
-class Tracker:
-    """Tracks nothing (`tracker=none`); the interface of every tracker."""
+class TrackerProcess(Tracker):
+    """A tracker in a process of its own; problems become one warning, and the run continues."""
 
-    def log(self, row: Mapping[str, Any]) -> None:
-        """One epoch: a row as it goes to metrics.csv; its `stage` becomes the prefix of its keys."""
-
-    def summary(self, values: Mapping[str, Any]) -> None:
-        """Final values of the run."""
-
-    def image(self, key: str, path: Path) -> None:
-        """A figure."""
-
-    def table(self, key: str, frame: "pd.DataFrame") -> None:
-        """A table, such as that of the results."""
-
-    def finish(self, timeout: float | None = None) -> str:
-        """Wait a bounded time for pending messages; returns a hint for the user, or "". Never raises."""
-        return ""
-
-
-class WandbTracker(Tracker):
-    """Weights & Biases in a process of its own; problems become one warning, and the run continues."""
-
-    def __init__(self, arguments: dict[str, Any], warn: Callable[[str], None]) -> None:
-        self._warn, self._warned, self._mode = warn, False, arguments["mode"]
-        self._started: dict[str, str] = {}
+    def __init__(
+        self, module: ModuleType, config: "TrackerConfig", run: dict[str, Any], warn: Callable[[str], None]
+    ) -> None:
+        self.title = getattr(module, "TITLE", config.name)
+        self._config, self._warn, self._warned = config, warn, False
+        self._started = False
         self._messages: Queue = Queue(MAX_WAITING)
-        # -P: a script's folder must not come before site-packages, its neighbours are named like other packages
-        command = [sys.executable, "-P", str(Path(__file__).with_name("wandb_process.py"))]
         self._process = subprocess.Popen(
-            command,
+            [sys.executable, "-P", "-c", CHILD, json.dumps([path or os.getcwd() for path in sys.path])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             encoding="utf-8",
-            start_new_session=True,  # Ctrl-C is for the run; W&B then sees its end and closes in order
+            start_new_session=True,  # Ctrl-C is for the run; the tracker then sees its end and closes in order
         )
-        self._send("init", **arguments)
+        self._send("start", module=module.__name__, config=asdict(config), run=run)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         threading.Thread(target=self._write, daemon=True).start()
 
-    def log(self, row: Mapping[str, Any]) -> None:
-        """One epoch: `stage` becomes the prefix of the other keys, as in teacher/val/accuracy."""
-        values = dict(row)
-        stage = values.pop("stage", None)
-        self._send("log", row={f"{stage}/{key}" if stage else key: value for key, value in values.items()})
+    def log(self, stage: str, row: Mapping[str, float]) -> None:
+        """Of one epoch."""
+        self._send("log", stage=stage, row=row)
+
+    def restore(self, stage: str, rows: Sequence[Mapping[str, float]]) -> None:
+        """One message, however many rows."""
+        self._send("restore", stage=stage, rows=rows)
 
     def summary(self, values: Mapping[str, Any]) -> None:
-        """Final values of the run."""
+        """Without the locations of files."""
         self._send("summary", values=shorten_paths(dict(values)))
 
-    def image(self, key: str, path: Path) -> None:
+    def image(self, key: str, path: str) -> None:
         """A PNG file."""
         self._send("image", key=key, path=str(Path(path).resolve()))
 
-    def table(self, key: str, frame: "pd.DataFrame") -> None:
-        """A table; NaN becomes an empty cell."""
-        rows = frame.astype(object).where(frame.notna(), None).to_numpy().tolist()
-        self._send("table", key=key, columns=[*frame.columns], rows=rows)
+    def table(self, key: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """NaN becomes an empty cell."""
+        cells = [[None if cell != cell else cell for cell in row] for row in rows]
+        self._send("table", key=key, columns=columns, rows=cells)
 
-    def finish(self, timeout: float | None = None) -> str:
-        """Wait for W&B to write the rest; returns the command that syncs the run, or its address."""
+    def artifact(self, key: str, kind: str, files: Sequence[str]) -> None:
+        """Those files that are not too large."""
+        sizes = {str(Path(file).resolve()): Path(file).stat().st_size / MEBIBYTE for file in files}
+        for file, size in sizes.items():
+            if size > self._config.artifact_mb:
+                self._warn(
+                    f"{self.title} gets no copy of {Path(file).name}: its {size:.0f} MiB are more than "
+                    f"tracker.artifact_mb={self._config.artifact_mb:g}."
+                )
+        if small := [file for file, size in sizes.items() if size <= self._config.artifact_mb]:
+            self._send("artifact", key=key, kind=kind, files=small)
+
+    def finish(self, completed: bool = True, timeout: float | None = None) -> None:
+        """Wait a bounded time for the tracker to write the rest. Never raises."""
+        if timeout is None:
+            timeout = SECONDS_TO_FINISH if completed else SECONDS_TO_STOP
+        self._send("finish", completed=completed)
         try:
             self._messages.put_nowait(None)
-            self._process.wait(SECONDS_TO_FINISH[self._mode] if timeout is None else timeout)
+            self._process.wait(timeout)
             self._reader.join(1.0)
-        except (Full, subprocess.TimeoutExpired):
+        except (Full, subprocess.TimeoutExpired):  # the process ends by itself, in time or by force
             self._problem("is still busy" if self._started else "did not start in time")
-            if not self._started and self._mode == "offline":  # going online may be slow, and ends by itself
-                self._process.kill()
         if not self._started:
             self._problem("did not start")
-            return ""
-        url, own = self._started["url"], Path(self._started["folder"])
-        offline = [*earlier_folders(own), *([] if url else [own])]
-        hints = [url, shlex.join(["wandb", "sync", *map(_short, map(str, offline))]) if offline else ""]
-        return ", and ".join(hint for hint in hints if hint)
 
     def _send(self, method: str, **arguments: Any) -> None:
         try:
@@ -122,15 +122,15 @@ class WandbTracker(Tracker):
     def _read(self) -> None:
         for line in self._process.stdout:
             reply = json.loads(line)
-            if "folder" in reply:
-                self._started = reply
+            if "where" in reply:
+                self._started, self.where = True, f"{self.title}: {where}" if (where := reply["where"]) else ""
             if warning := reply.get("warning"):
                 self._problem(warning)
 
     def _problem(self, text: str) -> None:
         if not self._warned:
             self._warned = True
-            self._warn(f"Weights & Biases {text}. The run itself is whole: see metrics.csv and summary.json.")
+            self._warn(f"{self.title} {text}. The run itself is whole: see metrics.csv and summary.json.")
 
 
 def start_tracker(
@@ -144,50 +144,42 @@ def start_tracker(
     resumed: bool = False,
     stages: Sequence[str] = tuple(ROLES),
 ) -> Tracker:
-    """The tracker that `cfg.tracker` names; returns at once. WANDB_MODE=disabled turns it off.
+    """The tracker that `cfg.tracker` names; returns at once. WANDB_MODE=disabled turns W&B off.
 
     `run_id` identifies a run that may be resumed, `resumed` whether it is; `stages` count their epochs each from 1.
     `cfg.tracker.group` and `cfg.tracker.tags` come before, and with, the arguments of these names.
+
+    Raises UserError if it is a module of the user's that does not exist, or has no function `start`.
     """
-    if cfg.tracker.name == "none" or os.environ.get("WANDB_MODE") == "disabled":
+    chosen = cfg.tracker.name
+    if chosen == "none" or (chosen == "wandb" and os.environ.get("WANDB_MODE") == "disabled"):
         return Tracker()
     from omegaconf import OmegaConf
 
+    module = module_of("tracker.name", chosen, "start")
     try:
-        arguments = {
-            "mode": cfg.tracker.mode,
-            "stages": list(stages),
-            "project": cfg.tracker.project,
-            "entity": cfg.tracker.entity,
-            "group": cfg.tracker.group or group,
+        run = {
             "name": name,
+            "id": run_id,
+            "resumed": resumed,
+            "folder": str(Path(run_dir).resolve()),
+            "group": cfg.tracker.group or group,
             "tags": list(dict.fromkeys([*cfg.tracker.tags, *tags])),
-            "dir": str(Path(run_dir).resolve()),
+            "stages": list(stages),
             "config": shorten_paths(OmegaConf.to_container(cfg, resolve=True)),
+            "pid": os.getpid(),
         }
-        if run_id:
-            arguments |= {"id": run_id, "resume": "allow" if resumed else None}
-        return WandbTracker(arguments, warn)
+        return TrackerProcess(module, OmegaConf.to_object(cfg.tracker), run, warn)
     except Exception as error:  # no tracker is worth a run
-        warn(f"Weights & Biases cannot be started ({error}). The run continues without it.")
+        warn(f"tracker={chosen} cannot be started ({error}). The run continues without it.")
         return Tracker()
 
 
-def earlier_folders(own: Path) -> list[Path]:
-    """Folders of a run that are still to be synced, besides its `own`: W&B makes one per process of the run."""
-    run_id = own.name.rpartition("-")[2]
-    parts = sorted(own.parent.glob(f"offline-run-*-{run_id}"))
-    return [part for part in parts if part != own and not list(part.glob("*.wandb.synced"))]  # W&B's own mark
+def cells(frame: "pd.DataFrame") -> tuple[list[str], list[list[Any]]]:
+    """Columns and rows of a table, as a tracker takes them."""
+    return [*frame.columns], frame.to_numpy(dtype=object).tolist()
 
 
 def _plain(value: Any) -> Any:
     """NumPy and torch scalars as numbers, all else as text."""
     return value.item() if hasattr(value, "item") else str(value)
-
-
-def _short(folder: str) -> str:
-    """The path from here, where that is shorter."""
-    try:
-        return min(folder, os.path.relpath(folder), key=len)
-    except ValueError:  # another drive
-        return folder

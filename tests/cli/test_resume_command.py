@@ -44,9 +44,9 @@ def signalled(monkeypatch: pytest.MonkeyPatch, stage: str, epoch: int, number: i
     """A signal reaches this process while that epoch is being recorded."""
     record = Runtime.record
 
-    def record_and_stop(runtime: Runtime, kind: str, row: dict[str, float]) -> None:
-        record(runtime, kind, row)
-        if (kind, row["epoch"]) == (stage, epoch):
+    def record_and_stop(runtime: Runtime, kind: str, *rows: dict[str, float]) -> None:
+        record(runtime, kind, *rows)
+        if kind == stage and epoch in {row["epoch"] for row in rows}:
             signal.raise_signal(number)
 
     with monkeypatch.context() as patch:

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from hydra import initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
@@ -201,10 +200,10 @@ def test_the_table_and_its_runs_are_one_group(gnn_distill: Callable, monkeypatch
     sent = []
 
     class Recorder(Tracker):
-        def table(self, key: str, frame: pd.DataFrame) -> None:
-            sent.append((key, len(frame)))
+        def table(self, key: str, columns: list[str], rows: list) -> None:
+            sent.append((key, len(rows)))
 
-        def image(self, key: str, path: Path) -> None:
+        def image(self, key: str, path: str) -> None:
             sent.append(key)
 
     groups = []

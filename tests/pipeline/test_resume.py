@@ -63,9 +63,9 @@ def stopped_after(stage: str, epoch: int, monkeypatch: pytest.MonkeyPatch) -> It
     """A signal comes while that epoch is being recorded."""
     record = Runtime.record
 
-    def record_and_ask(runtime: Runtime, kind: str, row: dict[str, float]) -> None:
-        record(runtime, kind, row)
-        if (kind, row["epoch"]) == (stage, epoch):
+    def record_and_ask(runtime: Runtime, kind: str, *rows: dict[str, float]) -> None:
+        record(runtime, kind, *rows)
+        if kind == stage and epoch in {row["epoch"] for row in rows}:
             runtime.interruption.asked = "SIGTERM"
 
     with monkeypatch.context() as patch:

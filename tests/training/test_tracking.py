@@ -13,7 +13,8 @@ from omegaconf import OmegaConf
 from stub_wandb import STUB
 
 from gnn_distill.config.schema.run import TrackerConfig
-from gnn_distill.training.tracking import Tracker, start_tracker
+from gnn_distill.training.tracker import Tracker
+from gnn_distill.training.tracking import cells, start_tracker
 
 
 def config(**tracker):
@@ -41,18 +42,19 @@ def track(tmp_path, warnings, timeout=60.0, run_id=None, resumed=False, **tracke
     cfg = config(**tracker)
     run = start_tracker(cfg, tmp_path, "student<-gin", "group", ["a"], warnings.append, run_id, resumed)
     (tmp_path / "log.go").touch()
-    run.log({"stage": "teacher", "epoch": 1, "train/loss": 0.5})
-    run.log({"stage": "student", "epoch": 1, "val/accuracy": float("nan")})
+    run.log("teacher", {"epoch": 1, "train/loss": 0.5})
+    run.log("student", {"epoch": 1, "val/accuracy": float("nan")})
     run.summary({"student": {"test": {"accuracy": 0.5}}})
-    run.image("figures/loss", tmp_path / "loss.png")
-    return run.finish(timeout)
+    run.image("figures/loss", str(tmp_path / "loss.png"))
+    run.finish(timeout=timeout)
+    return run.where.removeprefix("Weights & Biases: ")
 
 
 def test_a_table_has_empty_cells_where_there_is_no_number(tmp_path, stub):
     calls, warnings = stub(), []
     run = start_tracker(config(), tmp_path, "table", warn=warnings.append)
-    run.table("scores", pd.DataFrame({"row": ["a", "b"], "mean": [0.5, float("nan")], "pairs": [3, 0]}))
-    run.finish(10.0)
+    run.table("scores", *cells(pd.DataFrame({"row": ["a", "b"], "mean": [0.5, float("nan")], "pairs": [3, 0]})))
+    run.finish(timeout=60.0)
     assert warnings == []
     assert ["log", {"scores": [["row", "mean", "pairs"], [["a", 0.5, 3], ["b", None, 0]]]}] in calls()
 
@@ -63,7 +65,7 @@ def test_no_places_reach_the_tracker(tmp_path, stub, monkeypatch):
     cfg = OmegaConf.merge(config(), {"paths": {"mirror": "/srv/me/data", "store": f"{tmp_path}/store"}})
     run = start_tracker(cfg, tmp_path, "name", warn=warnings.append)
     run.summary({"notices": [f"Note: {tmp_path}/a.csv"]})
-    run.finish(60.0)
+    run.finish(timeout=60.0)
     assert warnings == []
     told = [call for call in calls() if call[0] not in ("settings", "define")]
     assert told[0][1]["config"]["paths"] == {"mirror": "…/data", "store": "store"}
@@ -84,7 +86,7 @@ def test_everything_reaches_the_run_in_order(tmp_path, stub):
     assert calls[2][1].keys() == {"student/epoch", "student/val/accuracy"}
     assert calls[3] == ["summary", {"student": {"test": {"accuracy": 0.5}}}]
     assert calls[4] == ["log", {"figures/loss": str(tmp_path / "loss.png")}]
-    assert calls[5] == ["finish"]
+    assert calls[5] == ["finish", 0]
 
 
 def test_all_parts_of_a_run_that_went_on_are_to_be_synced(tmp_path, stub):
@@ -125,7 +127,7 @@ def test_a_wandb_that_cannot_start_costs_one_warning(tmp_path, stub, extra, word
 
 @pytest.mark.parametrize("method", ["log", "finish"])
 def test_a_wandb_that_fails_later_costs_one_warning(tmp_path, stub, method):
-    calls = stub(f"def fail(*_): raise OSError('No space left on device')\nRun.{method} = fail")
+    calls = stub(f"def fail(*_, **__): raise OSError('No space left on device')\nRun.{method} = fail")
     warnings = []
     hint = track(tmp_path, warnings)
     assert hint.startswith("wandb sync ")
@@ -138,7 +140,7 @@ HANGS = {
     "import": "time.sleep(60)",
     "init": "def init(**_): time.sleep(60)",
     "log": "Run.log = lambda *_: time.sleep(60)",
-    "finish": "Run.finish = lambda *_: time.sleep(60)",
+    "finish": "Run.finish = lambda *_, **__: time.sleep(60)",
 }
 
 
@@ -149,11 +151,11 @@ def test_a_wandb_that_hangs_is_left_behind(tmp_path, stub, extra):
     begin = time.monotonic()
     run = start_tracker(cfg, tmp_path, "name", warn=warnings.append)
     for epoch in range(20_000):  # more than are kept, and than a pipe holds
-        run.log({"stage": "student", "epoch": epoch, "train/loss": 0.5})
+        run.log("student", {"epoch": epoch, "train/loss": 0.5})
     assert time.monotonic() - begin < 30.0
     time.sleep(1.0)
     ending = time.monotonic()
-    run.finish(1.0)
+    run.finish(timeout=1.0)
     assert time.monotonic() - ending < 30.0
     run._process.kill()
     assert len(warnings) == 1
@@ -183,15 +185,15 @@ def test_a_run_that_dies_still_closes_its_tracker(tmp_path, stub):
         "from gnn_distill.training.tracking import start_tracker\n"
         "cfg = OmegaConf.create({'tracker': OmegaConf.structured(TrackerConfig(name='wandb'))})\n"
         f"run = start_tracker(cfg, {str(tmp_path)!r}, 'name')\n"
-        "run.log({'stage': 'student', 'epoch': 1})\ntime.sleep(0.5)\nos._exit(1)"
+        "run.log('student', {'epoch': 1})\ntime.sleep(0.5)\nos._exit(1)"
     )
     subprocess.run([sys.executable, "-c", code], check=False)
     for _ in range(100):
-        if (tmp_path / "log").exists() and calls()[-1] == ["finish"]:
+        if (tmp_path / "log").exists() and calls()[-1] == ["finish", 1]:
             break
         time.sleep(0.1)
     assert ["log", {"student/epoch": 1}] in calls()
-    assert calls()[-1] == ["finish"]
+    assert calls()[-1] == ["finish", 1]  # it counts as failed
 
 
 def test_disabled_by_the_environment(tmp_path, monkeypatch):
@@ -204,7 +206,7 @@ def test_none_starts_no_process_and_imports_no_wandb(tmp_path):
         "import subprocess, sys\nsubprocess.Popen = None\n"
         "from omegaconf import OmegaConf\nfrom gnn_distill.training.tracking import start_tracker\n"
         "run = start_tracker(OmegaConf.create({'tracker': {'name': 'none'}}), '.', 'name')\n"
-        "run.log({'stage': 'teacher', 'epoch': 1})\nrun.summary({})\nrun.image('a', 'b')\nassert run.finish() == ''\n"
+        "run.log('teacher', {'epoch': 1})\nrun.summary({})\nrun.image('a', 'b')\nrun.finish()\nassert run.where == ''\n"
         "sys.exit(bool({'wandb', 'torch'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=False).returncode == 0

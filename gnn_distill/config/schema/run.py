@@ -1,6 +1,7 @@
 """Config keys of training and tracking, and the whole config of `train`, `datasets` and `models`."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from omegaconf import MISSING
 
@@ -120,18 +121,30 @@ class SignalsConfig:
 class TrackerConfig:
     """Tracker that mirrors a run; metrics.csv and summary.json are always written."""
 
-    name: str = choice("none", "wandb", "none")
-    """Weights & Biases, or none."""
+    name: str = "none"
+    """wandb, tensorboard, mlflow or none; with a dot in it, a module of your own."""
     project: str = "gnn-distill"
-    """W&B project."""
+    """W&B project, MLflow experiment."""
     entity: str | None = None
     """W&B account or team; null: the default of your login."""
     mode: str = choice("offline", "offline", "online")
-    """offline: log to the run directory, to be synced by hand; online: send at once."""
+    """W&B offline: log to the run directory, to be synced by hand; online: send at once."""
+    uri: str | None = None
+    """MLflow server or database; null: MLFLOW_TRACKING_URI if set, else sqlite:///outputs/mlflow/mlflow.db."""
     group: str | None = None
-    """W&B group; null: the experiment's name, or the data set's."""
+    """W&B group, MLflow tag; null: the experiment's name, or the data set's."""
     tags: list[str] = field(default_factory=list)
-    """W&B tags."""
+    """W&B and MLflow tags."""
+    artifacts: bool = True
+    """Also log predictions.csv, the student's files, and predictions and metrics as tables, where the tracker can."""
+    artifact_mb: float = positive(100.0)
+    """Size in MiB beyond which a file is left out of artifacts."""
+    git: bool = True
+    """W&B: record address and commit of the git repository that the working folder is in."""
+    system: bool = True
+    """W&B: record what the run uses of CPU, memory, disk, network and GPU, and what machine and packages it has."""
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    """Settings of a tracker of your own."""
 
 
 @dataclass

@@ -1,0 +1,39 @@
+"""What a tracker gets of a finished run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gnn_distill.config.schema.run import TrackerConfig
+from gnn_distill.predict import SETTINGS, WEIGHTS
+from gnn_distill.storage.run_directory import PREDICTIONS
+from gnn_distill.training.console import Results
+from gnn_distill.training.tracker import Tracker
+from gnn_distill.training.tracking import cells
+
+MOST_ROWS = 10_000
+"""The first ones of predictions.csv go to the table; as a file it is whole."""
+
+
+def log_results(
+    tracker: Tracker,
+    config: TrackerConfig,
+    folder: Path,
+    summary: dict[str, Any],
+    results: Results,
+    figures: Sequence[Path],
+) -> None:
+    """Log summary and figures and, with `tracker.artifacts`, the student, and predictions as file and table."""
+    tracker.summary(summary)
+    for path in figures:
+        tracker.image(path.stem, str(path))
+    if config.name == "none" or not config.artifacts:
+        return
+    rows = [{"model": role, "part": part, **results[role][part]} for role in results for part in results[role]]
+    tracker.table("scores", *cells(pd.DataFrame(rows)))
+    tracker.table("predictions", *cells(pd.read_csv(folder / PREDICTIONS, nrows=MOST_ROWS)))
+    tracker.artifact("predictions", "dataset", [str(folder / PREDICTIONS)])
+    if (folder / WEIGHTS).exists():
+        tracker.artifact("student", "model", [str(folder / WEIGHTS), str(folder / SETTINGS)])

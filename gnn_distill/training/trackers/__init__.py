@@ -1,0 +1,1 @@
+"""The choices of `tracker.name`: a module each, with `start(config, run)`, which returns a `Tracker`."""
