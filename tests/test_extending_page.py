@@ -49,7 +49,7 @@ def test_the_page_makes_the_folder_that_it_shows(folder: Path) -> None:
     tree = re.search(r"```text\n(.*?)```", PAGE, flags=re.DOTALL)[1]
     shown = {line.split()[0] for line in tree.splitlines()} - {"mine/", "conf/"}
     assert shown == {name.removeprefix("mine/").removeprefix("conf/") for name in FILES}
-    assert sum(map(len, BLOCKS)) == 8
+    assert sum(map(len, BLOCKS)) == 9
 
 
 def test_files_of_ones_own_build_on_one_module_alone() -> None:
@@ -97,6 +97,12 @@ def test_the_student_says_of_own_graphs_what_it_said_in_training(folder: Path, m
     right = said == torch.stack([data.y[0] for data in raw])[test].bool()
     score = json.loads((run / "summary.json").read_text())["student"]["test"]["accuracy"]
     assert right.double().mean().item() == pytest.approx(score, abs=1e-6)
+
+
+def test_own_tracker_gets_every_epoch(folder: Path) -> None:
+    lines = (folder / "tracked" / "lines.txt").read_text().splitlines()
+    assert [line.split()[:2] for line in lines] == [["student", "epoch=1"]]
+    assert "tracked/lines.txt" in (folder / "tracked" / "console.log").read_text()
 
 
 def test_own_files_are_listed(folder: Path) -> None:
