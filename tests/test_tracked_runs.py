@@ -2,10 +2,14 @@
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from stub_wandb import STUB
 
@@ -103,6 +107,56 @@ def test_weights_too_are_those_of_a_run_without_it(
         assert rows(run) == rows("plain"), fault
         weights = "student.safetensors"
         assert Path(run, weights).read_bytes() == Path("plain", weights).read_bytes()
+
+
+SMALL = (*RUN, "teacher=none", "loss=task", "student=transformer", "floors=none")
+
+
+@pytest.mark.slow
+def test_a_killed_and_resumed_run_is_one_run_of_its_tracker(tmp_path: Path) -> None:
+    """kill -9 in the middle of its epochs: TensorBoard's numbers are those of metrics.csv, each once."""
+    pytest.importorskip("tensorboard", reason="the extra .[tensorboard] is not installed")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    command = [sys.executable, "-m", "gnn_distill"]
+    epochs = ("trainer.max_epochs=400", "tracker=tensorboard")
+    run, environment = tmp_path / "run", {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with subprocess.Popen(
+        [*command, *SMALL, *epochs], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL
+    ) as process:
+        while not (run / "metrics.csv").exists() or len((run / "metrics.csv").read_text().splitlines()) < 20:
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.kill()
+    before = len((run / "metrics.csv").read_text().splitlines()) - 1
+    assert 19 <= before < 400
+    subprocess.run([*command, "train", "resume=run"], cwd=tmp_path, env=environment, check=True)
+    found, told = EventAccumulator(str(run / "tensorboard"), {"scalars": 0}).Reload(), read_metrics(run)["student"]
+    assert len(list((run / "tensorboard").iterdir())) == 2
+    for name in ("lr", "train/loss", "val/loss", "val/accuracy"):
+        points = [(event.step, event.value) for event in found.Scalars(f"student/{name}")]
+        assert points == [(epoch, float(np.float32(value))) for epoch, value in enumerate(told[name], start=1)]
+
+
+@pytest.mark.slow
+def test_runs_of_a_sweep_share_a_database(tmp_path: Path) -> None:
+    """MLflow's numbers are those of metrics.csv, to the last digit; every run of a sweep is one of its own."""
+    mlflow = pytest.importorskip("mlflow", reason="the extra .[mlflow] is not installed")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    words = ("tracker=mlflow", "seed=0,1", "hydra.sweep.dir=sweep")
+    command = [sys.executable, "-m", "gnn_distill", "train", "-m", *SMALL[1:], *words]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/outputs/mlflow/mlflow.db")
+    runs = client.search_runs([client.get_experiment_by_name("gnn-distill").experiment_id])
+    assert {run.data.params["seed"] for run in runs} == {"0", "1"}
+    for run in runs:
+        folder = tmp_path / "sweep" / run.data.params["seed"]
+        for name, values in read_metrics(folder)["student"].items():
+            points = sorted(client.get_metric_history(run.info.run_id, f"student/{name}"), key=lambda point: point.step)
+            assert name == "epoch" or [(point.step, point.value) for point in points] == [*enumerate(values, start=1)]
+        kept = {item.path for item in client.list_artifacts(run.info.run_id, "student")}
+        assert kept == {"student/student.json", "student/student.safetensors"}
 
 
 def rows(folder: str) -> dict[str, Any]:
