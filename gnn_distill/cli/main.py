@@ -12,37 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gnn_distill import __version__, ranks
+from gnn_distill.cli.commands import COMMANDS, CONF_DIR, usage
 from gnn_distill.cli.launchers import is_follower, launched
-from gnn_distill.cli.positional import POSITIONAL
 from gnn_distill.errors import UserError, printable, suggest
 from gnn_distill.interruption import Interrupted, Interruption
 from gnn_distill.training.terminal import UnfailingStream
 
 if TYPE_CHECKING:
     from gnn_distill.storage.resume import Resumption
-
-PACKAGE = Path(__file__).parents[1]
-# A wheel carries conf/ inside the package; a checkout keeps it beside the package.
-CONF_DIR = next(path for path in (PACKAGE / "conf", PACKAGE.parent / "conf") if path.is_dir())
-
-COMMANDS = {
-    "train": "Pretrain a teacher, distil it into a student, evaluate both; resume=FOLDER continues a stopped run.",
-    "datasets": "List the data sets: task, metric, size, and whether the files are here.",
-    "models": "List the teachers, students and encodings: what each is, and what it reads.",
-    "compare": "Does distillation help? The student with and without its teacher: compare dataset=... [rows= pairs=].",
-    "crossval": "One method over folds and seeds: crossval dataset=... [folds= seeds=]; its students are an ensemble.",
-    "table": "Run what a results table still lacks, and render it.",
-    "tune": "Tune the methods of a table on validation, with equal budgets (needs the extra tune).",
-    "separate": "Count the pairs of graphs that a model tells apart (SR25, graph8c, BREC).",
-    "predict": "Predict a file of molecules or graphs: predict RUN ... INPUT -o OUT.csv.",
-    "explain": "Show the atoms and bonds that carry predictions, as a page: explain RUN [INPUT] [-o FOLDER].",
-    "probe": "Ask the models of finished runs what they know of structure: probe FOLDER ...",
-    "runs": "List finished runs.",
-    "report": "Write a run, a table or a sweep as one HTML page, or runs side by side: report FOLDER ...",
-    "convert": "Write one large graph as a folder of memory maps: convert INPUT -o FOLDER.",
-    "export": "Write a student for use elsewhere: export RUN format=pt2|onnx|hub [-o OUT].",
-    "store": "Manage the store that runs share (trained teachers, …): store list, verify or prune.",
-}
 
 
 def main() -> None:
@@ -81,10 +58,15 @@ def dispatch() -> None:
             print(f"gnn-distill {__version__}")
         case ["-sc" | "--shell-completion", *_]:
             complete()
+        case [command, *words] if command in COMMANDS and {*words} & {"-h", "--help"}:
+            with error_boundary(command):
+                from gnn_distill.cli.help import print_help
+
+                print_help(command, COMMANDS[command].rewritten(words))
         case ["train", *words] if any(word.startswith("resume=") for word in words):
             resume(words)
         case [command, *words] if command in COMMANDS:
-            sys.argv[1:] = POSITIONAL.get(command, list)(words)
+            sys.argv[1:] = COMMANDS[command].rewritten(words)
             run(command)
         case [word, *_]:
             hint = suggest(word, COMMANDS)
@@ -96,15 +78,6 @@ PATIENCE_WITH_FIRST = 2.0
 """Seconds until a process prints an error that none but it may have."""
 LONG = ("train", "compare", "crossval", "table", "tune", "separate", "predict", "explain", "probe", "convert", "export")
 """Commands that continue when the reader of their output is gone."""
-
-
-def usage() -> str:
-    """What `gnn-distill --help` prints."""
-    rows = "\n".join(f"  {name:<10}{what}" for name, what in COMMANDS.items())
-    return (
-        "Usage: gnn-distill COMMAND [key=value ...] [-m] [--cfg job] [--help]\n\n"
-        f"Commands:\n{rows}\n\n'gnn-distill COMMAND --help' lists its config groups and defaults."
-    )
 
 
 def resume(words: list[str]) -> None:
@@ -129,8 +102,10 @@ def run(command: str, stopped: "Resumption | None" = None) -> None:
     with error_boundary(command):
         import hydra
 
+        from gnn_distill.cli.dashes import check_dashes
         from gnn_distill.config import schema
 
+        check_dashes(command, sys.argv[1:])
         schema.register()
         app = hydra.main(config_path=str(CONF_DIR), config_name=command, version_base="1.3")(
             make_task(command, stopped)

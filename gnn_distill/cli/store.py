@@ -9,7 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from gnn_distill.config.catalogue import show
+from gnn_distill.config.listing import show
 from gnn_distill.config.schema.store import StoreCommand, StoreConfig
 from gnn_distill.errors import UserError, refuse
 from gnn_distill.formatting import duration

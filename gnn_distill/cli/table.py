@@ -49,7 +49,8 @@ State = dict[PlannedRun, str]
 def main(cfg: DictConfig) -> None:
     """Plan the runs, make the missing ones, and write the table to Hydra's output folder."""
     command: TableCommand = OmegaConf.to_object(cfg)
-    make_and_show(cfg, command, sized(command.table))
+    # All sizes of a table share what is known of its cells.
+    make_and_show(cfg, command, sized(command.table), plans=Path(command.table.folder) / command.table.name)
 
 
 def make_and_show(
@@ -57,10 +58,12 @@ def make_and_show(
     command: TableCommand,
     table: TableConfig,
     judge: Callable[[Table, pd.DataFrame, Path], list[str]] = lambda *_: [],
+    plans: Path | None = None,
 ) -> None:
     """Make what `table` lacks, write it and print it.
 
     judge: of the table, its scores and its folder, where it may write; says what it shows, the first of its notes.
+    plans: folder that keeps the settings of its cells for the next time; None: that of the table.
 
     Raises:
         UserError: as `print_gaps`.
@@ -69,7 +72,8 @@ def make_and_show(
     hydra, folder = HydraConfig.get().overrides, Path(HydraConfig.get().runtime.output_dir)
     console = Console(sys.stdout)  # bound now: the runs' own output goes to their logs
     overrides = [f"tracker.group={for_hydra(table.name)}", *given_to_runs(hydra.task)]
-    runs, remarks, limits = plan(table, overrides), list(describe_tuned(table)), list(describe_overlap(table))
+    runs = plan(table, overrides, plans or folder)
+    remarks, limits = list(describe_tuned(table)), list(describe_overlap(table))
     # A run counts wherever it was found; those of this table are in its cells.
     places = [*table.search, table.cells]
     found = read_runs(places, console.warn)

@@ -16,7 +16,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from gnn_distill.config.catalogue import show
+from gnn_distill.config.listing import show
 from gnn_distill.config.schema.table import ColumnConfig, RowConfig
 from gnn_distill.config.schema.tune import TuneCommand, TuneConfig
 from gnn_distill.errors import UserError, refuse, suggest

@@ -190,12 +190,13 @@ def nearest(key: str, keys: Iterable[str]) -> list[str]:
     section, _, word = key.rpartition(".")
     initials = "".join(part[:1] for part in word.split("_"))
     here = [name for name in keys if name.rpartition(".")[0] == section]
+    around = here if section else keys
     return (
         get_close_matches(key, here, n=1, cutoff=0.8)
-        or [name for name in here if "_" in word and name.rpartition(".")[2] == initials]
+        or [name for name in around if "_" in word and name.rpartition(".")[2] == initials][:3]
         or [name for name in keys if name.rpartition(".")[2] == word][:3]
         or get_close_matches(key, keys, n=1, cutoff=0.75)
-        or [name for name in here if word in name.rpartition(".")[2].split("_")][:3]
+        or [name for name in around if word in name.rpartition(".")[2].split("_")][:3]
     )
 
 

@@ -74,13 +74,16 @@ def sized(table: TableConfig) -> TableConfig:
     return replace(table, rows=rows, columns=columns)
 
 
-def plan(table: TableConfig, given: Sequence[str] = ()) -> list[PlannedRun]:
-    """The runs of a table, pair by pair; `given`: overrides of every run, from the command line.
+def plan(table: TableConfig, given: Sequence[str] = (), folder: Path | None = None) -> list[PlannedRun]:
+    """The runs of a table, pair by pair.
+
+    given: overrides of every run, from the command line.
+    folder: where the settings of its cells are kept for the next time; None: nowhere.
 
     Needs a running Hydra, with whose search path it composes the runs' configs.
     Raises UserError if a cell's overrides give an invalid config.
     """
-    settings = CellSettings(Path(table.folder) / table.name)
+    settings = CellSettings(folder)
     cells = {
         (row, column): plan_cell(table, row, column, given, settings)
         for column in table.columns

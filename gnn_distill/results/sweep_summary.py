@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from gnn_distill.config.catalogue import show
+from gnn_distill.config.listing import show
 from gnn_distill.formatting import Format, metric_label
 from gnn_distill.results.out_of_fold import write_out_of_fold
 from gnn_distill.results.replicates import describe_interval

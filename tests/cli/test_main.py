@@ -155,7 +155,6 @@ def test_an_accelerator_that_is_not_there(gnn_distill: Callable, monkeypatch: py
     [
         ("trian", "unknown command 'trian'. Did you mean 'train'?"),
         ("--foo", "unknown command '--foo'."),
-        ("train --foo", "unrecognized arguments: --foo"),
         ("train --cfg jop", "invalid choice: 'jop'"),
         ("train --resolve", "The --resolve flag can only be used"),
         ("train -m --cfg job", "Only one of --run, --multirun, --cfg"),
@@ -222,7 +221,7 @@ def test_usage_names_every_command(gnn_distill: Callable):
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
 def test_every_command_has_hydras_flags(gnn_distill: Callable, command: str):
-    assert f"Usage: gnn-distill {command} " in gnn_distill(command, "--help")[1]
+    assert f"usage: gnn-distill {command} " in gnn_distill(command, "--help")[1]
     keys = [field.name for field in fields(SCHEMAS[command])]
     assert all(f"{key}:" in gnn_distill(command, "--cfg", "job")[1] for key in keys)
     assert "--shell-completion" in gnn_distill(command, "--hydra-help")[1]
