@@ -2,16 +2,12 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from difflib import get_close_matches
 
 from hydra._internal.utils import get_args_parser
 
-from gnn_distill.cli.commands import CONF_DIR
-from gnn_distill.config.catalogue import groups_of
-from gnn_distill.config.descriptions import all_keys
+from gnn_distill.cli.keys import groups_of_runs, keys, own_groups
 from gnn_distill.config.hydra_errors import nearest
-from gnn_distill.config.schema import SCHEMAS
 from gnn_distill.errors import UserError
 
 
@@ -22,8 +18,8 @@ def check_dashes(command: str, words: Sequence[str]) -> None:
     with_value = [f"{flag}{value}" for one in actions for value in one.choices or () for flag in one.option_strings]
     unknown = [place for place, word in enumerate(words) if not _is_flag(word, [*flags, *with_value])]
     if unknown:
-        keys = _keys(command)
-        found = [_instead(words, place, flags, keys) for place in unknown]
+        known = _keys(command)
+        found = [_instead(words, place, flags, known) for place in unknown]
         written = [f"{meant} instead of {typed}" for typed, meant in found if meant]
         others = [f"{typed}: {_unknown(typed, command, flags)}" for typed, meant in found if not meant]
         advice = [f"{'Write' if others else 'write'} {', '.join(written)}."] if written else []
@@ -31,21 +27,21 @@ def check_dashes(command: str, words: Sequence[str]) -> None:
 
 
 def _is_flag(word: str, flags: Sequence[str]) -> bool:
-    """Whether a word is a flag, or the beginning of a single long one, as argparse reads it; or has no dash."""
+    """Whether a word is a flag or the beginning of a long one, as argparse reads it; or has no dash."""
     name = word.partition("=")[0]
-    begun = [flag for flag in flags if flag.startswith(name) and name.startswith("--")]
-    return not word.startswith("-") or name in flags or len(begun) == 1
+    begins = name.startswith("--") and any(flag.startswith(name) for flag in flags)
+    return not word.startswith("-") or name in flags or begins
 
 
-def _instead(words: Sequence[str], place: int, flags: Sequence[str], keys: Mapping[str, str]) -> tuple[str, str]:
+def _instead(words: Sequence[str], place: int, flags: Sequence[str], known: Mapping[str, str]) -> tuple[str, str]:
     """A word with its value, as it was typed, and as it is written: `optim.lr=1 or pretrain.optim.lr=1`; or nothing."""
     flag, given, value = words[place].partition("=")
     after = words[place + 1] if place + 1 < len(words) else "-"
     apart = not given and not after.startswith("-") and "=" not in after
     name = flag.lstrip("-").replace("-", "_")
-    meant = [name] if name in keys else [] if _near(flag, flags) else nearest(name, keys)
+    meant = [name] if name in known else [] if _near(flag, flags) else nearest(name, known)
     value = after if apart else value
-    written = " or ".join(f"{key}={shlex.quote(value) if value else keys[key]}" for key in meant)
+    written = " or ".join(f"{key}={shlex.quote(value) if value else known[key]}" for key in meant)
     return f"{flag} {after}" if apart and meant else words[place], written
 
 
@@ -60,9 +56,7 @@ def _unknown(word: str, command: str, flags: Sequence[str]) -> str:
 
 
 def _keys(command: str) -> dict[str, str]:
-    """Keys and groups of a command, and of `train` where it takes them; each with what stands for an unknown value."""
-    takes = [command, *(["train"] if any(key.name == "given" for key in fields(SCHEMAS[command])) else [])]
-    groups = [group.name for one in takes for group in groups_of(CONF_DIR / f"{one}.yaml")]
-    keys = {key.name: "true" if key.hint is bool else "…" for one in takes for key in all_keys(SCHEMAS[one])}
-    further = [*groups, *(["resume"] if command == "train" else [])]
-    return dict.fromkeys(further, "…") | keys
+    """Keys and groups of a command, each with what stands for a value that is not given."""
+    known = {name: "true" if key.hint is bool else "…" for name, key in keys(command).items()}
+    groups = [group.name for group in (*own_groups(command), *groups_of_runs(command))]
+    return dict.fromkeys([*groups, *(["resume"] if command == "train" else [])], "…") | known

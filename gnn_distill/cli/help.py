@@ -1,7 +1,7 @@
 """`gnn-distill COMMAND --help`: what there is to type, taken from the schema and from `conf/`."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from itertools import chain
 from pathlib import Path
 from typing import get_type_hints
@@ -13,8 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.cli.commands import COMMANDS, CONF_DIR
 from gnn_distill.cli.dashes import check_dashes
+from gnn_distill.cli.keys import choices_of, groups_of_runs, own_groups
 from gnn_distill.cli.layout import block, columns, paragraph, shell_line
-from gnn_distill.config.catalogue import Group, about, choices, fitting, groups_of
+from gnn_distill.config.catalogue import Group, about
 from gnn_distill.config.descriptions import Key, Section, described, keys_of_sources, purpose, typed
 from gnn_distill.config.quoting import for_hydra
 from gnn_distill.config.schema import SCHEMAS, register
@@ -74,7 +75,7 @@ class Page:
         }
         chosen = {name: kind for name, kind in chosen.items() if is_dataclass(kind)}
         self._sections = list(described(self._schema, chosen).walk())
-        self._groups = groups_of(CONF_DIR / f"{command}.yaml")
+        self._groups = own_groups(command)
 
     def whole(self) -> Iterator[str]:
         """Everything: what the command does, examples, groups, keys, flags."""
@@ -107,7 +108,10 @@ class Page:
             raise refuse("--package", name, f"no such section.{suggest(name, known)} It has: {', '.join(known)}.")
         for group in groups:
             folders = [folder / group.folder for folder in self._folders]
-            rows = [(f"{group.name}={choice}", about(choice, folders)) for choice in self._fitting(group)]
+            rows = [
+                (f"{group.name}={choice}", about(choice, folders))
+                for choice in choices_of(self._command, group, self._folders)
+            ]
             yield from block(f"{self._chosen(group)}: {group.text}", columns(rows))
         for section in inside:
             yield from self._keys(section)
@@ -115,12 +119,11 @@ class Page:
 
     def _all_groups(self) -> Iterator[str]:
         """The groups of the command, and of the runs that it hands words to."""
-        title = "Groups, each a folder of files to choose from (group=choice)"
         if self._groups:
-            yield from block(title, self._choices(self._groups))
-        if any(key.name == "given" for key in fields(self._schema)):
-            own = {group.name for group in self._groups}
-            further = [group for group in groups_of(CONF_DIR / "train.yaml") if group.name not in own]
+            yield from block(
+                "Groups, each a folder of files to choose from (group=choice)", self._choices(self._groups)
+            )
+        if further := groups_of_runs(self._command):
             yield from block("Groups of `gnn-distill train`, for every run, as all of its keys", self._choices(further))
 
     def _choices(self, groups: Iterable[Group]) -> Iterator[str]:
@@ -132,13 +135,7 @@ class Page:
             key=lambda one: order.index(part) if (part := one.section.partition(".")[0]) in order else len(order),
         ):
             yield from columns([(self._chosen(group), group.text or lines.get(group.section, ""))])
-            yield from paragraph(", ".join(self._fitting(group)), indent=6)
-
-    def _fitting(self, group: Group) -> list[str]:
-        """The choices of a group that the command can use."""
-        folders = [folder / group.folder for folder in self._folders]
-        section = {**get_type_hints(TrainConfig), **get_type_hints(self._schema)}.get(group.section)
-        return fitting(group.folder, section, folders) if is_dataclass(section) else choices(folders)
+            yield from paragraph(", ".join(choices_of(self._command, group, self._folders)), indent=6)
 
     def _chosen(self, group: Group) -> str:
         """`dataset=esol`, as it is chosen here; of a group of another command its name alone."""

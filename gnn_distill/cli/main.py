@@ -56,8 +56,15 @@ def dispatch() -> None:
             print(usage())
         case ["--version", *_]:
             print(f"gnn-distill {__version__}")
-        case ["-sc" | "--shell-completion", *_]:
-            complete()
+        case ["--completion", *words]:
+            set_up_completion(words[0] if words else "bash")
+        case ["--complete", *words]:
+            complete(words or [""])
+        case ["-sc" | "--shell-completion", *words]:  # Hydra's words for both
+            asked = dict(word.partition("=")[::2] for word in words)
+            complete(os.environ.get("COMP_LINE", " ").split(" ")[1:]) if "query" in asked else set_up_completion(
+                asked.get("install", "bash")
+            )
         case [command, *words] if command in COMMANDS and {*words} & {"-h", "--help"}:
             with error_boundary(command):
                 from gnn_distill.cli.help import print_help
@@ -224,13 +231,20 @@ def raw_errors() -> Iterator[bool]:
             os.environ[name] = before
 
 
-def complete() -> None:
-    """Answer shell completion: command names first, then that command's overrides."""
-    if "COMP_LINE" not in os.environ:
-        return run("train")  # prints the shell's set-up script, the same for every command
-    program, *words = os.environ["COMP_LINE"].split(" ")
-    if len(words) > 1 and words[0] in COMMANDS:
-        os.environ["COMP_LINE"] = " ".join([program, *words[1:]])
-        run("train" if words[0] in ("compare", "crossval") else words[0])
+def complete(words: list[str]) -> None:
+    """Print what the last word of a command line can become, one per line."""
+    if len(words) == 1:
+        found = [name for name in (*COMMANDS, "--help", "--version", "--completion") if name.startswith(words[0])]
     else:
-        print(*COMMANDS)
+        from gnn_distill.cli.completion import candidates
+
+        found = candidates(words)
+    print("\n".join(found))
+
+
+def set_up_completion(shell: str) -> None:
+    """Print what a shell runs to complete commands."""
+    with error_boundary("--completion"):
+        from gnn_distill.cli.completion import script
+
+        print(script(shell), end="")
