@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from gnn_distill.cli.commands import COMMANDS, CONF_DIR
 from gnn_distill.cli.dashes import check_dashes
 from gnn_distill.cli.keys import choices_of, groups_of_runs, own_groups
-from gnn_distill.cli.layout import block, columns, paragraph, shell_line
+from gnn_distill.cli.layout import block, columns, paragraph, shell_line, width
 from gnn_distill.config.catalogue import Group, about
 from gnn_distill.config.descriptions import Key, Section, described, keys_of_sources, purpose, typed
 from gnn_distill.config.quoting import for_hydra
@@ -167,7 +167,8 @@ class Page:
         if value == REQUIRED:
             return f"{key.name} (required)", text_of(key)
         text = typed(OmegaConf.to_container(value) if OmegaConf.is_config(value) else value)
-        return f"{key.name}={text if len(text) <= LONGEST else text[: LONGEST - 1] + '…'}", text_of(key)
+        room = min(LONGEST, width() - len(key.name) - 3)
+        return f"{key.name}={text if len(text) <= room else text[: room - 1] + '…'}", text_of(key)
 
 
 def text_of(key: Key) -> str:

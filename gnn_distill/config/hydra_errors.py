@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
 from gnn_distill.errors import UserError, suggest
+from gnn_distill.formatting import counted
 
 # A part of OmegaConf's message: what the value must be.
 TYPES = {
@@ -110,7 +111,7 @@ def _about_jobs(error: BaseException) -> Iterator[str]:
     if not failed:
         return
     rest = len(batch) - len(failed)
-    yield f"{len(failed)} of {len(batch)} jobs failed and {rest} finished; no further jobs are started."
+    yield f"{len(failed)} of {counted(len(batch), 'job')} failed and {rest} finished; no further jobs are started."
     if len(failed) > 1:
         for job in failed[:SHOWN]:
             yield f"  {' '.join(job.overrides)}: {str(job._return_value).partition(chr(10))[0]}"
