@@ -137,7 +137,8 @@ def describe_evidence(found: Mapping[str, Any], unit: str) -> str:
     if found["first_only"] is None:
         return text
     more, less = found["first_only"], found["second_only"]
-    return f"{abs(more - less)} of {counted(found['n'], unit)} ({more} right that it has wrong, {less} the reverse), {text}"
+    differ = f"{abs(more - less)} of {counted(found['n'], unit)}"
+    return f"{differ} ({more} right that it has wrong, {less} the reverse), {text}"
 
 
 def part_sizes(sizes: Mapping[str, int]) -> str:

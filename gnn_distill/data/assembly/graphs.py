@@ -79,8 +79,8 @@ def assemble(
         labelled = keep(splits, fraction=dataset.label_fraction, seed=dataset.split_seed)
         graphs, splits = hide_labels(graphs, splits, labelled.train)
     if not all(len(ids) for ids in (splits.train, splits.val, splits.test)):
-        count = counted(len(graphs.y), graphs.level)
-        raise UserError(f"{dataset.name}: {count} are too few for training, validation and test splits.")
+        few = counted(len(graphs.y), f"{graphs.level} is", f"{graphs.level}s are")
+        raise UserError(f"{dataset.name}: {few} too few for training, validation and test splits.")
     notices += count_missing(graphs.y, splits)
     thinned = [key for key in ("train_fraction", "label_fraction") if getattr(dataset, key) < 1]
     notices += check_targets(graphs.y, splits, kind, metric, target_names, thinned, graphs.level, class_names)
