@@ -109,10 +109,12 @@ def run(command: str, stopped: "Resumption | None" = None) -> None:
     with error_boundary(command):
         import hydra
 
-        from gnn_distill.cli.dashes import check_dashes
         from gnn_distill.config import schema
 
-        check_dashes(command, sys.argv[1:])
+        if any(word.startswith("-") for word in sys.argv[1:]):
+            from gnn_distill.cli.dashes import check_dashes
+
+            check_dashes(command, sys.argv[1:])
         schema.register()
         app = hydra.main(config_path=str(CONF_DIR), config_name=command, version_base="1.3")(
             make_task(command, stopped)
