@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import get_args
 
 from gnn_distill.cli.commands import COMMANDS, CONF_DIR
-from gnn_distill.cli.keys import choices_of, groups_of_runs, keys, own_groups
+from gnn_distill.cli.keys import choices_of, flags, groups_of_runs, keys, own_groups
 from gnn_distill.errors import UserError, suggest
 from gnn_distill.storage.run_directory import SUMMARY
 
@@ -52,13 +52,6 @@ SET_UP = {
     "fish": "gnn-distill --completion fish | source",
 }
 """The line of a shell's start-up file that sets completion up."""
-FLAGS = ("--help", "--cfg", "--config-dir", "--hydra-help", "--info", "--multirun", "--package", "--resolve")
-VALUES_OF_FLAGS = {
-    "--cfg": ("job", "hydra", "all"),
-    "--info": ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath"),
-    "--config-dir": (),
-}
-"""What may follow a flag; nothing: a file or folder."""
 MOST_RUNS = 50
 """Run folders that are offered, the newest."""
 PLACES = ("outputs", "multirun")
@@ -85,10 +78,13 @@ def candidates(words: Sequence[str]) -> list[str]:
 def _following(command: str, previous: str, word: str) -> Iterator[str]:
     """What may follow a command: flags, values of a flag or a key, its own words, and keys."""
     about = COMMANDS[command].words
-    if previous in VALUES_OF_FLAGS or (previous == "-o" and "-o" in about):
-        yield from VALUES_OF_FLAGS.get(previous, ()) or _files(word)
+    known = flags()
+    if previous in ("-p", "--package"):
+        yield from {name.rpartition(".")[0] for name in keys(command)}
+    elif known.get(previous) is not None or (previous == "-o" and "-o" in about):
+        yield from known.get(previous) or _files(word)
     elif word.startswith("-"):
-        yield from [*FLAGS, *(["-o"] if "-o" in about else [])]
+        yield from [*known, *(["-o"] if "-o" in about else [])]
     elif "=" in word:
         key, _, value = word.partition("=")
         before, comma, _ = value.rpartition(",")  # of several values the last

@@ -21,7 +21,7 @@ from gnn_distill.config.quoting import for_hydra
 from gnn_distill.config.schema import SCHEMAS, register
 from gnn_distill.config.schema.fields import is_common
 from gnn_distill.config.schema.run import TrainConfig
-from gnn_distill.errors import UserError, refuse, suggest
+from gnn_distill.errors import UserError, printable, refuse, suggest
 
 FLAGS = {
     "-m": "one run for each of several values: seed=0,1,2",
@@ -47,7 +47,8 @@ def print_help(command: str, words: Sequence[str]) -> None:
     own = Path(given.config_dir) if given.config_dir else None
     if own and not own.is_dir():
         raise UserError(f"--config-dir {own}: this folder does not exist.")
-    page = Page(command, _compose(command, given.overrides, own), [*([own] if own else []), CONF_DIR])
+    overrides = [word for word in given.overrides if not word.startswith("resume=")]
+    page = Page(command, _compose(command, overrides, own), [*([own] if own else []), CONF_DIR])
     print("\n".join(page.whole() if given.package is None else page.part(given.package)))
 
 
@@ -68,12 +69,8 @@ class Page:
 
     def __init__(self, command: str, cfg: DictConfig, folders: Sequence[Path]) -> None:
         self._command, self._cfg, self._folders, self._schema = command, cfg, folders, SCHEMAS[command]
-        chosen = {
-            name: OmegaConf.get_type(value)
-            for name, value in cfg.items_ex(resolve=False)
-            if isinstance(value, DictConfig)
-        }
-        chosen = {name: kind for name, kind in chosen.items() if is_dataclass(kind)}
+        types = {name: OmegaConf.get_type(value) for name, value in cfg.items_ex(resolve=False)}
+        chosen = {name: kind for name, kind in types.items() if is_dataclass(kind)}
         self._sections = list(described(self._schema, chosen).walk())
         self._groups = own_groups(command)
 
@@ -107,11 +104,8 @@ class Page:
             known = dict.fromkeys([*sections, *(group.section for group in self._groups)])
             raise refuse("--package", name, f"no such section.{suggest(name, known)} It has: {', '.join(known)}.")
         for group in groups:
-            folders = [folder / group.folder for folder in self._folders]
-            rows = [
-                (f"{group.name}={choice}", about(choice, folders))
-                for choice in choices_of(self._command, group, self._folders)
-            ]
+            known, folders = self._choices(group), [folder / group.folder for folder in self._folders]
+            rows = [(f"{group.name}={choice}", about(choice, folders)) for choice in known]
             yield from block(f"{self._chosen(group)}: {group.text}", columns(rows))
         for section in inside:
             yield from self._keys(section)
@@ -120,22 +114,21 @@ class Page:
     def _all_groups(self) -> Iterator[str]:
         """The groups of the command, and of the runs that it hands words to."""
         if self._groups:
-            yield from block(
-                "Groups, each a folder of files to choose from (group=choice)", self._choices(self._groups)
-            )
+            title = "Groups, each a folder of files to choose from (group=choice)"
+            yield from block(title, self._rows_of(self._groups))
         if further := groups_of_runs(self._command):
-            yield from block("Groups of `gnn-distill train`, for every run, as all of its keys", self._choices(further))
+            yield from block("Groups of `gnn-distill train`, for every run, as all of its keys", self._rows_of(further))
 
-    def _choices(self, groups: Iterable[Group]) -> Iterator[str]:
+    def _rows_of(self, groups: Iterable[Group]) -> Iterator[str]:
         """Of each group what it chooses, and its choices; those that fill a section of keys first, as keys are."""
         lines = {section.name: section.line for section in self._sections}
-        order = [*get_type_hints(TrainConfig)]
-        for group in sorted(
-            groups,
-            key=lambda one: order.index(part) if (part := one.section.partition(".")[0]) in order else len(order),
-        ):
+        places = {name: place for place, name in enumerate(get_type_hints(TrainConfig))}
+        for group in sorted(groups, key=lambda one: places.get(one.section.partition(".")[0], len(places))):
             yield from columns([(self._chosen(group), group.text or lines.get(group.section, ""))])
-            yield from paragraph(", ".join(choices_of(self._command, group, self._folders)), indent=6)
+            yield from paragraph(", ".join(self._choices(group)), indent=6)
+
+    def _choices(self, group: Group) -> list[str]:
+        return choices_of(self._command, group, self._folders)
 
     def _chosen(self, group: Group) -> str:
         """`dataset=esol`, as it is chosen here; of a group of another command its name alone."""
@@ -166,7 +159,7 @@ class Page:
             value = REQUIRED if OmegaConf.is_missing(node, last) else node[last]
         if value == REQUIRED:
             return f"{key.name} (required)", text_of(key)
-        text = typed(OmegaConf.to_container(value) if OmegaConf.is_config(value) else value)
+        text = printable(typed(OmegaConf.to_container(value) if OmegaConf.is_config(value) else value))
         room = min(LONGEST, width() - len(key.name) - 3)
         return f"{key.name}={text if len(text) <= room else text[: room - 1] + '…'}", text_of(key)
 

@@ -1,15 +1,26 @@
-"""The keys and config groups that a command takes, by name."""
+"""The keys, config groups and flags that a command takes, by name."""
 
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import get_type_hints
 
+from hydra._internal.utils import get_args_parser
+
 from gnn_distill.cli.commands import CONF_DIR
 from gnn_distill.config.catalogue import Group, choices, fitting, groups_of
 from gnn_distill.config.descriptions import Key, all_keys
 from gnn_distill.config.schema import SCHEMAS
 from gnn_distill.config.schema.run import TrainConfig
+
+
+def flags() -> dict[str, tuple[str, ...] | None]:
+    """Hydra's flags, each with the values that it may have; an empty tuple: any text; None: it has no value."""
+    return {
+        flag: None if action.nargs == 0 else tuple(action.choices or ())
+        for action in get_args_parser()._actions
+        for flag in action.option_strings
+    }
 
 
 def own_groups(command: str) -> list[Group]:

@@ -60,11 +60,10 @@ def dispatch() -> None:
             set_up_completion(words[0] if words else "bash")
         case ["--complete", *words]:
             complete(words or [""])
-        case ["-sc" | "--shell-completion", *words]:  # Hydra's words for both
-            asked = dict(word.partition("=")[::2] for word in words)
-            complete(os.environ.get("COMP_LINE", " ").split(" ")[1:]) if "query" in asked else set_up_completion(
-                asked.get("install", "bash")
-            )
+        case ["-sc" | "--shell-completion", word, *_] if word.startswith("query="):  # Hydra's words for both
+            complete(os.environ.get("COMP_LINE", " ").split(" ")[1:])
+        case ["-sc" | "--shell-completion", *words]:
+            set_up_completion(words[0].partition("=")[2] if words else "bash")
         case [command, *words] if command in COMMANDS and {*words} & {"-h", "--help"}:
             with error_boundary(command):
                 from gnn_distill.cli.help import print_help

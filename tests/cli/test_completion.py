@@ -52,7 +52,8 @@ def test_what_applies_to_a_command() -> None:
     assert {"list", "verify", "prune", "store."} <= of("store ")
     assert of("tables tea") == of("nonsense tea") == set()
     assert of("train --cfg ") == {"job", "hydra", "all"}
-    assert of("train --c") == {"--cfg", "--config-dir"}
+    assert of("train --c") == {"--cfg", "--config-dir", "--config-name", "--config-path"}
+    assert of("train --help -p loss.s") >= {"loss.soft", "loss.schedule.task"}
     assert "-o" in of("predict -")
     assert "-o" not in of("train -")
     assert of("--completion ") == {*SCRIPTS}
