@@ -125,6 +125,7 @@ def test_long_names_and_commands_are_split_where_a_reader_expects_it(monkeypatch
         *("  a=1  short", "  a_very_long_name=1"),
         *("       words of several lines, some of", "       them"),
     ]
+    monkeypatch.setenv("COLUMNS", "48")
     assert shell_line("gnn-distill predict outputs/train/RUN new.csv -o out.csv") == [
         *("  gnn-distill predict outputs/train/RUN \\", "      new.csv -o out.csv"),
     ]

@@ -76,8 +76,8 @@ def register(command: str | None = None) -> None:
     command: the only one whose config is composed: then only its schema, and those of the sections that it has, which
         saves 10 ms for each of the others.
     """
-    sections = {key.name for key in dataclasses.fields(SCHEMAS[command])} if command else {}
-    paths = [path for path in SCHEMAS if command in (None, path) or path.partition("/")[0] in sections]
+    below = tuple(f"{key.name}/" for key in dataclasses.fields(SCHEMAS[command])) if command else ()
+    paths = [path for path in SCHEMAS if command in (None, path) or path.startswith(below)]
     OmegaConf.register_new_resolver("models", folder_of_models, replace=True)
     OmegaConf.register_new_resolver("title", title_of, replace=True)
     OmegaConf.register_new_resolver("comparison", folder_of_comparison, replace=True)
