@@ -97,6 +97,11 @@ def shown(value: float | None, metric: str = "") -> str:
     return NOTHING if value is None else Format.of(metric, [value])(value)
 
 
+def counted(number: float, one: str, many: str | None = None) -> str:
+    """`1 graph`, `1,234 graphs`; many: `one` with an s where it is not given, as in ("run is", "runs are")."""
+    return f"{number:,.15g} {one if number == 1 else many or f'{one}s'}"
+
+
 def p_value(p: float) -> str:
     """`p 0.031`, `p < 0.001`."""
     return f"p {NOTHING}" if math.isnan(p) else "p < 0.001" if p < 0.001 else f"p {p:.3f}"
@@ -132,7 +137,8 @@ def describe_evidence(found: Mapping[str, Any], unit: str) -> str:
     if found["first_only"] is None:
         return text
     more, less = found["first_only"], found["second_only"]
-    return f"{abs(more - less)} of {found['n']:,} {unit}s ({more} right that it has wrong, {less} the reverse), {text}"
+    differ = f"{abs(more - less)} of {counted(found['n'], unit)}"
+    return f"{differ} ({more} right that it has wrong, {less} the reverse), {text}"
 
 
 def part_sizes(sizes: Mapping[str, int]) -> str:

@@ -7,6 +7,7 @@ from typing import get_type_hints
 
 import pytest
 
+from gnn_distill.config.descriptions import documented
 from gnn_distill.config.schema import SCHEMAS
 
 ROOT = Path(__file__).parents[1]
@@ -25,7 +26,7 @@ def test_every_key_has_its_one_line_and_its_row(name: str) -> None:
     def check(schema: type, prefix: str) -> None:
         for field in fields(schema):
             hint, key = get_type_hints(schema)[field.name], f"{prefix}{field.name}"
-            line = SCRIPT["documented"](schema)[field.name]
+            line = SCRIPT["escaped"](documented(schema)[field.name])
             assert line.endswith("."), key
             if is_dataclass(hint):
                 check(hint, f"{key}.")

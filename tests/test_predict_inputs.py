@@ -110,7 +110,7 @@ def test_a_table_comes_back_with_columns_added(chemist: Predictor, reader: Predi
     [("hello", r"\('hello'\): not a readable SMILES"), (" ", "an empty text, not a SMILES"), ([None], "missing")],
 )
 def test_what_is_no_molecule_is_told(given: object, message: str, chemist: Predictor) -> None:
-    with pytest.raises(UserError, match=f"1 of 1 inputs cannot be predicted.*{message}"):
+    with pytest.raises(UserError, match=f"1 of 1 input cannot be predicted.*{message}"):
         chemist.predict(given)
 
 

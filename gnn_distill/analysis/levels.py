@@ -97,7 +97,8 @@ def make_levels(
                       told=standardised(told_graphs(held, raw)), fitted=everything, scored=everything,
                       units=held.num_units, within=False)  # fmt: skip
     elif not held.single:
-        notices.append(f"{len(held.graphs)} graphs are too few to probe graph states; {FEWEST_GRAPHS} are needed.")
+        few = counted(len(held.graphs), "graph is", "graphs are")
+        notices.append(f"{few} too few to probe graph states; {FEWEST_GRAPHS} are needed.")
     if len(targets.pairs):
         of_pair, every = held.unit[targets.pairs[:, 0]], np.ones(len(targets.pairs), dtype=bool)
         hops = targets.pair.array[:, [t.name for t in targets.pair.targets].index("distance")].astype(float)

@@ -9,6 +9,7 @@ from gnn_distill.config.schema.convert import ConvertCommand
 from gnn_distill.data.reading.node_folder import open_node_folder, write_node_folder
 from gnn_distill.data.reading.node_inputs import read_node_input
 from gnn_distill.errors import refuse
+from gnn_distill.formatting import counted
 from gnn_distill.storage.files import writing
 from gnn_distill.training.console import Console
 
@@ -27,6 +28,7 @@ def main(cfg: DictConfig) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
     write_node_folder(folder, read_node_input(path, folder.parent), path.stem, command.undirected)
     about = open_node_folder(folder, f"output={folder}").about
-    counts = ", ".join(f"{about[key]:,} {key}" for key in ("nodes", "edges", "features", "classes"))
+    names = {"nodes": ("node",), "edges": ("edge",), "features": ("feature",), "classes": ("class", "classes")}
+    counts = ", ".join(counted(about[key], *name) for key, name in names.items())
     console.say(f"{folder}: {counts} ({about['listed_edges']:,} edges listed)")
     console.say(f"Train on it: gnn-distill train dataset=node_folder dataset.path={folder}")

@@ -1,12 +1,11 @@
 """`gnn-distill datasets`: the data sets to choose from, and whether their files are here."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
-from gnn_distill.config.catalogue import choice_file, choices, group_folders, show
-from gnn_distill.config.schema import SCHEMAS
+from gnn_distill.config.catalogue import choices, group_folders, read_preset
+from gnn_distill.config.listing import show
 from gnn_distill.config.schema.data import DatasetConfig
 from gnn_distill.data.reading.mirror import FOLDERS, data_root, folder_of, mirror_root
 
@@ -19,20 +18,7 @@ COLUMNS = ("dataset", "task", "metric", "graphs", "files", "what")
 def main(cfg: DictConfig) -> None:
     """Print one line for each file of conf/dataset, those of your own --config-dir included."""
     folders = group_folders("dataset")
-    show(COLUMNS, [describe(name, read_config(name, folders), cfg.paths) for name in choices(folders)])
-
-
-def read_config(name: str, folders: list[Path]) -> DictConfig:
-    """A file of the group merged over its defaults; Hydra would compose it too, but takes 50 ms per file."""
-    config = OmegaConf.load(choice_file(name, folders))
-    base = OmegaConf.create()
-    for entry in config.pop("defaults", []):
-        if isinstance(entry, str) and entry != "_self_":
-            base = OmegaConf.merge(base, read_config(entry, folders))
-        elif not isinstance(entry, str):  # what a file sets in other groups is not shown
-            schemas = [value for group, value in entry.items() if group.startswith("/schema/dataset")]
-            base = OmegaConf.merge(base, *(SCHEMAS[f"dataset/{schema}"] for schema in schemas))
-    return OmegaConf.merge(base or DatasetConfig, config)  # a user's data set needs no schema
+    show(COLUMNS, [describe(name, read_preset(name, folders, DatasetConfig), cfg.paths) for name in choices(folders)])
 
 
 def describe(choice: str, config: DictConfig, paths: "PathsConfig") -> tuple[str, ...]:

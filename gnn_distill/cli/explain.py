@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from gnn_distill.config.schema.explain import ExplainCommand
 from gnn_distill.cpu import default_threads
 from gnn_distill.errors import refuse
+from gnn_distill.formatting import counted
 from gnn_distill.pipeline.explain import explain_run
 from gnn_distill.pipeline.finished_run import read_finished_run
 from gnn_distill.results.explain_page import PAGE, write_page
@@ -35,7 +36,7 @@ def main(cfg: DictConfig) -> None:
         missed = len(explanations.inaccurate(role))
         console.say(
             f"Completeness, {role}: largest error {max(errors):.2%} of f(x) − f(baseline); "
-            f"{missed} of {len(errors)} graphs above {command.tolerance:.2%}."
+            f"{missed} of {counted(len(errors), 'graph')} above {command.tolerance:.2%}."
         )
     console.say(f"Page: {page}")
 

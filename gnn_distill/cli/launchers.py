@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from gnn_distill import ranks
 from gnn_distill.errors import UserError, refuse
+from gnn_distill.formatting import counted
 
 if TYPE_CHECKING:
     from gnn_distill.config.schema.run import TrainerConfig
@@ -74,7 +75,7 @@ def processes_to_start(trainer: "TrainerConfig") -> int:
         return _devices_here() if trainer.devices == "auto" else int(trainer.devices)
     if trainer.devices != "auto" and found.size != int(trainer.devices) * trainer.num_nodes:
         raise UserError(
-            f"{found.size_name}={found.size}: a launcher started {found.size} processes, and "
+            f"{found.size_name}={found.size}: a launcher started {counted(found.size, 'process', 'processes')}, and "
             f"trainer.devices={trainer.devices} on trainer.num_nodes={trainer.num_nodes} are "
             f"{int(trainer.devices) * trainer.num_nodes}. Set trainer.devices to the number of processes on a machine, "
             "or auto; or start as many as that, with torchrun --nproc-per-node or srun --ntasks-per-node. If there is "

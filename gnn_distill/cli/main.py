@@ -12,37 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from gnn_distill import __version__, ranks
+from gnn_distill.cli.commands import COMMANDS, CONF_DIR, usage
 from gnn_distill.cli.launchers import is_follower, launched
-from gnn_distill.cli.positional import POSITIONAL
 from gnn_distill.errors import UserError, printable, suggest
 from gnn_distill.interruption import Interrupted, Interruption
 from gnn_distill.training.terminal import UnfailingStream
 
 if TYPE_CHECKING:
     from gnn_distill.storage.resume import Resumption
-
-PACKAGE = Path(__file__).parents[1]
-# A wheel carries conf/ inside the package; a checkout keeps it beside the package.
-CONF_DIR = next(path for path in (PACKAGE / "conf", PACKAGE.parent / "conf") if path.is_dir())
-
-COMMANDS = {
-    "train": "Pretrain a teacher, distil it into a student, evaluate both; resume=FOLDER continues a stopped run.",
-    "datasets": "List the data sets: task, metric, size, and whether the files are here.",
-    "models": "List the teachers, students and encodings: what each is, and what it reads.",
-    "compare": "Does distillation help? The student with and without its teacher: compare dataset=... [rows= pairs=].",
-    "crossval": "One method over folds and seeds: crossval dataset=... [folds= seeds=]; its students are an ensemble.",
-    "table": "Run what a results table still lacks, and render it.",
-    "tune": "Tune the methods of a table on validation, with equal budgets (needs the extra tune).",
-    "separate": "Count the pairs of graphs that a model tells apart (SR25, graph8c, BREC).",
-    "predict": "Predict a file of molecules or graphs: predict RUN ... INPUT -o OUT.csv.",
-    "explain": "Show the atoms and bonds that carry predictions, as a page: explain RUN [INPUT] [-o FOLDER].",
-    "probe": "Ask the models of finished runs what they know of structure: probe FOLDER ...",
-    "runs": "List finished runs.",
-    "report": "Write a run, a table or a sweep as one HTML page, or runs side by side: report FOLDER ...",
-    "convert": "Write one large graph as a folder of memory maps: convert INPUT -o FOLDER.",
-    "export": "Write a student for use elsewhere: export RUN format=pt2|onnx|hub [-o OUT].",
-    "store": "Manage the store that runs share (trained teachers, …): store list, verify or prune.",
-}
 
 
 def main() -> None:
@@ -79,12 +56,23 @@ def dispatch() -> None:
             print(usage())
         case ["--version", *_]:
             print(f"gnn-distill {__version__}")
-        case ["-sc" | "--shell-completion", *_]:
-            complete()
+        case ["--completion", *words]:
+            set_up_completion(words[0] if words else "bash")
+        case ["--complete", *words]:
+            complete(words or [""])
+        case ["-sc" | "--shell-completion", word, *_] if word.startswith("query="):  # Hydra's words for both
+            complete(os.environ.get("COMP_LINE", " ").split(" ")[1:])
+        case ["-sc" | "--shell-completion", *words]:
+            set_up_completion(words[0].partition("=")[2] if words else "bash")
+        case [command, *words] if command in COMMANDS and {*words} & {"-h", "--help"}:
+            with error_boundary(command):
+                from gnn_distill.cli.help import print_help
+
+                print_help(command, COMMANDS[command].rewritten(words))
         case ["train", *words] if any(word.startswith("resume=") for word in words):
             resume(words)
         case [command, *words] if command in COMMANDS:
-            sys.argv[1:] = POSITIONAL.get(command, list)(words)
+            sys.argv[1:] = COMMANDS[command].rewritten(words)
             run(command)
         case [word, *_]:
             hint = suggest(word, COMMANDS)
@@ -96,15 +84,6 @@ PATIENCE_WITH_FIRST = 2.0
 """Seconds until a process prints an error that none but it may have."""
 LONG = ("train", "compare", "crossval", "table", "tune", "separate", "predict", "explain", "probe", "convert", "export")
 """Commands that continue when the reader of their output is gone."""
-
-
-def usage() -> str:
-    """What `gnn-distill --help` prints."""
-    rows = "\n".join(f"  {name:<10}{what}" for name, what in COMMANDS.items())
-    return (
-        "Usage: gnn-distill COMMAND [key=value ...] [-m] [--cfg job] [--help]\n\n"
-        f"Commands:\n{rows}\n\n'gnn-distill COMMAND --help' lists its config groups and defaults."
-    )
 
 
 def resume(words: list[str]) -> None:
@@ -131,6 +110,10 @@ def run(command: str, stopped: "Resumption | None" = None) -> None:
 
         from gnn_distill.config import schema
 
+        if any(word.startswith("-") for word in sys.argv[1:]):
+            from gnn_distill.cli.dashes import check_dashes
+
+            check_dashes(command, sys.argv[1:])
         schema.register()
         app = hydra.main(config_path=str(CONF_DIR), config_name=command, version_base="1.3")(
             make_task(command, stopped)
@@ -249,13 +232,20 @@ def raw_errors() -> Iterator[bool]:
             os.environ[name] = before
 
 
-def complete() -> None:
-    """Answer shell completion: command names first, then that command's overrides."""
-    if "COMP_LINE" not in os.environ:
-        return run("train")  # prints the shell's set-up script, the same for every command
-    program, *words = os.environ["COMP_LINE"].split(" ")
-    if len(words) > 1 and words[0] in COMMANDS:
-        os.environ["COMP_LINE"] = " ".join([program, *words[1:]])
-        run("train" if words[0] in ("compare", "crossval") else words[0])
+def complete(words: list[str]) -> None:
+    """Print what the last word of a command line can become, one per line."""
+    if len(words) == 1:
+        found = [name for name in (*COMMANDS, "--help", "--version", "--completion") if name.startswith(words[0])]
     else:
-        print(*COMMANDS)
+        from gnn_distill.cli.completion import candidates
+
+        found = candidates(words)
+    print("\n".join(found))
+
+
+def set_up_completion(shell: str) -> None:
+    """Print what a shell runs to complete commands."""
+    with error_boundary("--completion"):
+        from gnn_distill.cli.completion import script
+
+        print(script(shell), end="")

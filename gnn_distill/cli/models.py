@@ -5,7 +5,8 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from gnn_distill.config.catalogue import choice_file, choices, group_folders, show
+from gnn_distill.config.catalogue import about, choice_file, choices, group_folders
+from gnn_distill.config.listing import show
 
 COLUMNS = ("choose", "level", "reads", "what")
 GROUPS = ("teacher", "student", "encoding")
@@ -26,5 +27,5 @@ def describe(group: str, choice: str, folders: list[Path]) -> tuple[str, ...]:
         f"{group}={choice}",
         facts.get("Level", ""),
         facts.get("Reads", ""),
-        comments[0].rstrip(".") if comments else "",
+        about(choice, folders).rstrip("."),
     )

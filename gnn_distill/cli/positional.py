@@ -1,4 +1,4 @@
-"""Words without a key on the command line: rewritten to keys, command by command."""
+"""Words without a key on the command line, rewritten to keys: a function for each kind of command."""
 
 from dataclasses import fields, is_dataclass
 from itertools import takewhile
@@ -107,18 +107,3 @@ def _is_path(word: str) -> bool:
 
 def _listed(paths: list[str]) -> str:
     return f"[{','.join(map(for_hydra, paths))}]"
-
-
-POSITIONAL = {
-    "compare": given_to_all,
-    "convert": named_input,
-    "crossval": given_to_folds,
-    "export": named_run,
-    "explain": named_run,
-    "predict": named_files,
-    "probe": named_runs,
-    "report": named_reports,
-    "runs": named_places,
-    "store": named_action,
-}
-"""For commands that take a word without a key: the function that rewrites their words."""

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from gnn_distill.config.schema.predict import PredictCommand
 from gnn_distill.cpu import default_threads
 from gnn_distill.errors import refuse
+from gnn_distill.formatting import counted
 from gnn_distill.pipeline.finished_run import load_data, read_finished_run
 from gnn_distill.pipeline.predict_file import Counts, check_output, open_source, predict_file, training_molecules
 from gnn_distill.pipeline.student_ensemble import Ensemble
@@ -57,4 +58,4 @@ def told(counts: Counts) -> str:
         *([f"{counts.errors:,} cannot be predicted (column error)"] if counts.errors else []),
         *([f"{counts.warnings:,} hold what no training graph held (column warning)"] if counts.warnings else []),
     ]
-    return f"{counts.inputs:,} input{'s' if counts.inputs > 1 else ''}" + (f": {', '.join(parts)}" if parts else "")
+    return counted(counts.inputs, "input") + (f": {', '.join(parts)}" if parts else "")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 
-from gnn_distill.config.catalogue import show
+from gnn_distill.config.listing import show
 from gnn_distill.config.schema.runs import RunsCommand
-from gnn_distill.formatting import metric_label, shown
+from gnn_distill.formatting import counted, metric_label, shown
 from gnn_distill.results.runs import read_runs
 
 COLUMNS = ("finished", "data set", "teacher", "score", "student", "score", "floor", "metric", "folder")
@@ -24,9 +24,9 @@ def main(cfg: DictConfig) -> None:
         print(f"No finished runs below {', '.join(command.places)} in {Path.cwd()}.")
         return
     lines = found.head(command.last) if command.last else found
-    show(COLUMNS, [list(_cells(line)) for line in lines.itertuples()], below=True)
+    show(COLUMNS, [list(_cells(line)) for line in lines.itertuples()])
     if left := len(found) - len(lines):
-        print(f"and {left} older ones: gnn-distill runs last=0")
+        print(f"and {counted(left, 'older one')}: gnn-distill runs last=0")
 
 
 def _cells(run: "pd.core.frame.Pandas") -> Iterator[str]:

@@ -17,6 +17,7 @@ from gnn_distill.cpu import default_threads
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.reading.graph_pairs import PAIRS, load_graphs
 from gnn_distill.errors import UserError
+from gnn_distill.formatting import counted
 from gnn_distill.pipeline.separate import COLUMNS, ModelMaker, separate_pairs, separate_untrained
 from gnn_distill.results.separation import by_category, publish
 from gnn_distill.storage.bounded import MOST_CSV, read_bytes
@@ -40,7 +41,7 @@ def main(cfg: DictConfig) -> None:
     console, maker = Console(sys.stdout), ModelMaker(config)
     graphs = load_graphs(config.dataset, config.paths)
     folder = Path(config.separate.folder) / f"{config.dataset.name}_{maker.name}_{settings_hash(cfg, maker)}"
-    console.stage(f"{maker.name} on {config.dataset.name}", f"{len(graphs):,} graphs")
+    console.stage(f"{maker.name} on {config.dataset.name}", counted(len(graphs), "graph"))
     with holding(folder):
         OmegaConf.save(cfg, folder / "config.yaml")
         (pair_by_pair if config.dataset.source == "brec" else untrained)(config, graphs, maker, folder, console)

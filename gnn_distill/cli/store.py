@@ -9,10 +9,10 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from gnn_distill.config.catalogue import show
+from gnn_distill.config.listing import show
 from gnn_distill.config.schema.store import StoreCommand, StoreConfig
 from gnn_distill.errors import UserError, refuse
-from gnn_distill.formatting import duration
+from gnn_distill.formatting import counted, duration
 from gnn_distill.storage.checksums import Damaged, OtherVersion
 from gnn_distill.storage.files import set_aside
 from gnn_distill.storage.inventory import (
@@ -68,22 +68,25 @@ def verify(console: Console, root: Path, users: Users, config: StoreConfig) -> N
     for item in damaged:
         console.warn(f"{item.path}: is damaged: {item.trouble}. {rename_damaged(item) if config.fix else ''}".rstrip())
     whole = [item for item in items if item.state == INTACT]
-    console.say(f"{root}: {len(whole)} entries are whole, {len(damaged)} damaged, {describe_size(items)}")
+    intact = counted(len(whole), "entry is", "entries are")
+    console.say(f"{root}: {intact} whole, {len(damaged)} damaged, {describe_size(items)}")
     runs = sorted(path.parent for folder in config.runs for path in Path(folder).rglob(SUMMARY))
     broken = [trouble for run in runs if (trouble := trouble_of(run))]
     for trouble in broken:
         console.warn(trouble)
     if runs:
-        console.say(
-            f"{', '.join(config.runs)}: {len(runs) - len(broken)} finished runs are whole, {len(broken)} damaged"
-        )
+        intact = counted(len(runs) - len(broken), "finished run is", "finished runs are")
+        console.say(f"{', '.join(config.runs)}: {intact} whole, {len(broken)} damaged")
     if damaged and not config.fix:
+        of_all = counted(len(damaged) + len(whole), "entry", "entries")
         raise UserError(
-            f"{len(damaged)} of {len(damaged) + len(whole)} entries are damaged. A run that needs one makes it again; "
-            "store.fix=true sets them aside now."
+            f"Damaged: {len(damaged)} of {of_all}. A run that needs one makes it again; store.fix=true sets them "
+            "aside now."
         )
     if damaged or broken:
-        raise UserError(f"{len(damaged)} entries and {len(broken)} runs are damaged, as listed above.")
+        raise UserError(
+            f"Damaged, as listed above: {counted(len(damaged), 'entry', 'entries')} and {counted(len(broken), 'run')}."
+        )
 
 
 def prune(console: Console, root: Path, users: Users, config: StoreConfig) -> None:
@@ -101,7 +104,9 @@ def prune(console: Console, root: Path, users: Users, config: StoreConfig) -> No
     young = [item for item in items if item not in chosen and is_superfluous(item, config, days=0)]
     if young:
         size = describe_size(young)
-        console.say(f"{len(young)} more, {size}, are younger than {config.days:g} days (store.days=0 includes them).")
+        console.say(
+            f"{len(young)} more, {size}, younger than {counted(config.days, 'day')} (store.days=0 includes them)."
+        )
     if not config.delete:
         size = describe_size(chosen)
         console.say(f"{root}: {len(chosen)} of {len(items)} would be deleted, {size}; store.delete=true deletes them")

@@ -32,6 +32,7 @@ from gnn_distill.experiments.cells import (
 from gnn_distill.experiments.launch import failure, launch
 from gnn_distill.experiments.probing import describe_given, index_scores, probe_runs, to_probe
 from gnn_distill.experiments.tuned import describe_overlap, describe_tuned
+from gnn_distill.formatting import counted
 from gnn_distill.results.awareness import with_awareness
 from gnn_distill.results.comparison import make_table
 from gnn_distill.results.indices import by_settings, describe_other_code, describe_other_settings, with_indices
@@ -49,7 +50,8 @@ State = dict[PlannedRun, str]
 def main(cfg: DictConfig) -> None:
     """Plan the runs, make the missing ones, and write the table to Hydra's output folder."""
     command: TableCommand = OmegaConf.to_object(cfg)
-    make_and_show(cfg, command, sized(command.table))
+    # All sizes of a table share what is known of its cells.
+    make_and_show(cfg, command, sized(command.table), plans=Path(command.table.folder) / command.table.name)
 
 
 def make_and_show(
@@ -57,10 +59,12 @@ def make_and_show(
     command: TableCommand,
     table: TableConfig,
     judge: Callable[[Table, pd.DataFrame, Path], list[str]] = lambda *_: [],
+    plans: Path | None = None,
 ) -> None:
     """Make what `table` lacks, write it and print it.
 
     judge: of the table, its scores and its folder, where it may write; says what it shows, the first of its notes.
+    plans: folder that keeps the settings of its cells for the next time; None: that of the table.
 
     Raises:
         UserError: as `print_gaps`.
@@ -69,7 +73,8 @@ def make_and_show(
     hydra, folder = HydraConfig.get().overrides, Path(HydraConfig.get().runtime.output_dir)
     console = Console(sys.stdout)  # bound now: the runs' own output goes to their logs
     overrides = [f"tracker.group={for_hydra(table.name)}", *given_to_runs(hydra.task)]
-    runs, remarks, limits = plan(table, overrides), list(describe_tuned(table)), list(describe_overlap(table))
+    runs = plan(table, overrides, plans or folder)
+    remarks, limits = list(describe_tuned(table)), list(describe_overlap(table))
     # A run counts wherever it was found; those of this table are in its cells.
     places = [*table.search, table.cells]
     found = read_runs(places, console.warn)
@@ -113,7 +118,7 @@ def probe_missing(
 ) -> dict[PlannedRun, str]:
     """Probe the finished runs that lack it; why some cannot be."""
     chosen = to_probe(runs, counted_rows(runs, found, table), table)
-    console.stage("Probes", f"{len(chosen)} finished runs")
+    console.stage("Probes", counted(len(chosen), "finished run"))
     return probe_runs(chosen, command.probe, command.paths, console)
 
 
@@ -164,7 +169,7 @@ def mirror(
 def print_plan(console: Console, table: TableConfig, known: State, to_run: int) -> None:
     """Print the number of runs by state, and how many will be made."""
     counts = ", ".join(f"{count} {kind}" for kind, count in Counter(known.values()).items())
-    console.stage(f"{table.title or table.name}", f"{len(known)} runs: {counts}; {to_run} to be made")
+    console.stage(f"{table.title or table.name}", f"{counted(len(known), 'run')}: {counts}; {to_run} to be made")
 
 
 def print_status(console: Console, table: TableConfig, known: State, absent: Sequence[str]) -> None:
@@ -195,23 +200,22 @@ def print_gaps(
     for run in failed:
         console.warn(f"{run}: {failure(run)}  Log: {run.folder / LOG}")
     if running := sum(state == "running" for state in known.values()):
-        console.notice(f"{running} runs are being made by another process. Start the command again once it has ended.")
+        being_made = counted(running, "run is", "runs are")
+        console.notice(f"{being_made} being made by another process. Start the command again once it has ended.")
     if not table.run:
         for text in absent:
             console.notice(text)
         return
     if stopped:
-        missing = sum(state == "missing" for state in known.values())
-        raise UserError(
-            f"the launcher stopped ({stopped}). {missing} runs are missing. Start the command again to continue."
-        )
+        missing = counted(sum(state == "missing" for state in known.values()), "run is", "runs are")
+        raise UserError(f"the launcher stopped ({stopped}). {missing} missing. Start the command again to continue.")
     if failed:
         raise UserError(
-            f"table={table.name}: {len(failed)} of {len(known)} runs failed and are missing from the table. Read their "
-            "logs above, and repeat them with table.rerun=failed."
+            f"table={table.name}: {len(failed)} of {counted(len(known), 'run')} failed and left the table incomplete. "
+            "Read the logs above, and repeat them with table.rerun=failed."
         )
     if unprobed:
         raise UserError(
-            f"table={table.name}: {len(unprobed)} runs could not be probed. The warnings above say why; the table is "
-            "written without their indices."
+            f"table={table.name}: {counted(len(unprobed), 'run')} could not be probed. The warnings above say why; the "
+            "table is written without their indices."
         )

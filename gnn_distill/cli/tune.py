@@ -16,7 +16,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from gnn_distill.config.catalogue import show
+from gnn_distill.config.listing import show
 from gnn_distill.config.schema.table import ColumnConfig, RowConfig
 from gnn_distill.config.schema.tune import TuneCommand, TuneConfig
 from gnn_distill.errors import UserError, refuse, suggest
@@ -25,7 +25,7 @@ from gnn_distill.experiments.overlap import Overlaps
 from gnn_distill.experiments.studies import LEAST_FOR_IMPORTANCE, Study, Trial, format_value, read_facts, write_settings
 from gnn_distill.experiments.tuned import overlap_line, pair_name, pairs_of
 from gnn_distill.experiments.tuning import Method, Pair, compose_method, describe_pairs, own_value, search
-from gnn_distill.formatting import duration
+from gnn_distill.formatting import counted, duration
 from gnn_distill.storage.provenance import code_version
 from gnn_distill.training.console import Console
 
@@ -212,7 +212,7 @@ class Progress:
     def whole(self) -> str:
         """Number of trials, and of those that are finished."""
         done = self._total - self._at_start
-        return f"{self._trials} trials of each of {len(self._studies)}, {done} of {self._total} finished"
+        return f"{counted(self._trials, 'trial')} of each of {len(self._studies)}, {done} of {self._total} finished"
 
     def give_up(self, study: Study) -> None:
         """Leave the unfinished trials of a study out of the time left."""

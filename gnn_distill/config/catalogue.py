@@ -1,10 +1,84 @@
-"""Shared by `gnn-distill datasets` and `models`: the files of a config group, and a table of them."""
+"""The config groups of a command, and the files of a group: a preset each, which its comments describe."""
 
-import sys
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
+from typing import get_type_hints
 
-from gnn_distill.errors import printable
+from omegaconf import DictConfig, OmegaConf
+
+from gnn_distill.config.schema import SCHEMAS
+
+ENTRY = re.compile(r"  - (?P<name>[a-z][\w/@.]*): (?P<choice>\S+)")
+"""A line of a defaults list that chooses a file of a group."""
+SCHEMA = re.compile(r"^  - /schema/(\S+)@_here_: (\S+)", re.MULTILINE)
+"""The line by which a preset says which keys it may have."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """A config group of a command."""
+
+    name: str
+    """As it is chosen: `dataset`, `optim@pretrain.optim`."""
+    choice: str
+    """The preset that is chosen without a word; null: none."""
+    text: str
+    """What is chosen: the comment above its line, if there is one."""
+
+    @property
+    def folder(self) -> str:
+        """The folder of its files in `conf/`."""
+        return self.name.partition("@")[0]
+
+    @property
+    def section(self) -> str:
+        """The section that its files fill, if there is one of that name."""
+        return self.name.rpartition("@")[2]
+
+
+def groups_of(primary: Path) -> list[Group]:
+    """The groups in the defaults list of a command's `conf/<command>.yaml`; its own entries, not Hydra's."""
+    found, above = [], []
+    for line in primary.read_text(encoding="utf-8").partition("defaults:")[2].splitlines()[1:]:
+        if line.startswith("  #"):
+            above.append(line.strip("# "))
+        elif entry := ENTRY.fullmatch(line):
+            found.append(Group(entry["name"], entry["choice"], " ".join(above)))
+            above = []
+        elif line.startswith("  - "):
+            above = []
+        else:
+            break
+    return found
+
+
+def fitting(group: str, section: type, folders: Sequence[Path]) -> list[str]:
+    """The choices of a group that a command can use.
+
+    Of presets that name a schema, those whose schema is the type of the command's section, or made of it, and of no
+    other command's that says more: `gnn-distill separate` alone reads pairs of graphs.
+    """
+    types = {get_type_hints(schema).get(group, section) for schema in SCHEMAS.values()} | {section}
+
+    def is_fitting(choice: str) -> bool:
+        named = SCHEMA.search(choice_file(choice, folders).read_text(encoding="utf-8"))
+        kind = SCHEMAS.get("/".join(named.groups())) if named else None
+        if kind is None:  # of the user's own
+            return all(issubclass(one, section) for one in types)
+        return max((one for one in types if issubclass(kind, one)), key=lambda one: len(one.__mro__)) is section
+
+    return [choice for choice in choices(folders) if is_fitting(choice)]
+
+
+def about(choice: str, folders: Sequence[Path]) -> str:
+    """What a preset is: the first sentence of the comment at the top of its file, after the command that uses it."""
+    lines = choice_file(choice, folders).read_text(encoding="utf-8").splitlines()
+    top = [line.strip("# ") for line in takewhile(lambda line: line.startswith("#"), lines)]
+    top = [line for line in top if not line.startswith(("@package", "gnn-distill"))]
+    return re.split(r"(?<=[.?])(?<! al\.) ", " ".join(top), maxsplit=1)[0]
 
 
 def group_folders(group: str) -> list[Path]:
@@ -16,8 +90,9 @@ def group_folders(group: str) -> list[Path]:
 
 
 def choices(folders: Sequence[Path]) -> list[str]:
-    """The choices of a group, sorted."""
-    return sorted({file.stem for folder in folders for file in folder.glob("*.yaml")})
+    """The choices of a group, sorted; of one with folders in it `nci1/full`."""
+    files = (file.relative_to(folder).with_suffix("") for folder in folders for file in folder.rglob("*.yaml"))
+    return sorted({file.as_posix() for file in files})
 
 
 def choice_file(choice: str, folders: Sequence[Path]) -> Path:
@@ -25,34 +100,19 @@ def choice_file(choice: str, folders: Sequence[Path]) -> Path:
     return next(path for folder in folders if (path := folder / f"{choice}.yaml").is_file())
 
 
-def show(columns: Sequence[str], rows: Sequence[Sequence[str]], below: bool = False) -> None:
-    """Print a table: with colours on a terminal, as plain columns into a pipe.
+def read_preset(choice: str, folders: Sequence[Path], schema: type) -> DictConfig:
+    """A file of a group merged over its defaults; Hydra would compose it too, but takes 50 ms per file.
 
-    On a narrow terminal the last column is cut, or with `below` stands on a line of its own, under the others.
+    schema: of a file that names none.
     """
-    rows = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
-    if not sys.stdout.isatty():
-        for row in (columns, *rows):
-            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(markup=False, emoji=False, highlight=False)
-    apart = below and sum(widths) + 2 * len(widths) > console.width
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for column, width in zip(columns[:-1], widths, strict=False):
-        # On a narrow terminal only the last column shrinks.
-        table.add_column(column, no_wrap=True, min_width=width)
-    if not apart:
-        table.add_column(columns[-1], no_wrap=True)
-    for row in rows:
-        table.add_row(*(row[:-1] if apart else row))
-    if not apart:
-        console.print(table)
-        return
-    head, *lines = console.render_lines(table, pad=False)
-    for line, last in zip([head, *lines], [columns[-1], *(row[-1] for row in rows)], strict=True):
-        console.print(*(segment.text for segment in line), sep="", style="bold" if line is head else None)
-        console.print(f"  {last}", style="dim", soft_wrap=True)
+    config = OmegaConf.load(choice_file(choice, folders))
+    base = OmegaConf.create()
+    for entry in config.pop("defaults", []):
+        if isinstance(entry, str) and entry != "_self_":
+            base = OmegaConf.merge(base, read_preset(entry, folders, schema))
+        elif not isinstance(entry, str):  # what a file sets in other groups is not shown
+            named = [f"{group.partition('@')[0]}/{name}" for group, name in entry.items()]
+            base = OmegaConf.merge(
+                base, *(SCHEMAS[name.removeprefix("/schema/")] for name in named if "/schema/" in name)
+            )
+    return OmegaConf.merge(base or schema, config)

@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException, ValidationError
 
 from gnn_distill.errors import UserError, suggest
+from gnn_distill.formatting import counted
 
 # A part of OmegaConf's message: what the value must be.
 TYPES = {
@@ -110,7 +111,7 @@ def _about_jobs(error: BaseException) -> Iterator[str]:
     if not failed:
         return
     rest = len(batch) - len(failed)
-    yield f"{len(failed)} of {len(batch)} jobs failed and {rest} finished; no further jobs are started."
+    yield f"{len(failed)} of {counted(len(batch), 'job')} failed and {rest} finished; no further jobs are started."
     if len(failed) > 1:
         for job in failed[:SHOWN]:
             yield f"  {' '.join(job.overrides)}: {str(job._return_value).partition(chr(10))[0]}"
@@ -190,12 +191,13 @@ def nearest(key: str, keys: Iterable[str]) -> list[str]:
     section, _, word = key.rpartition(".")
     initials = "".join(part[:1] for part in word.split("_"))
     here = [name for name in keys if name.rpartition(".")[0] == section]
+    around = here if section else keys
     return (
         get_close_matches(key, here, n=1, cutoff=0.8)
-        or [name for name in here if "_" in word and name.rpartition(".")[2] == initials]
+        or [name for name in around if "_" in word and name.rpartition(".")[2] == initials][:3]
         or [name for name in keys if name.rpartition(".")[2] == word][:3]
         or get_close_matches(key, keys, n=1, cutoff=0.75)
-        or [name for name in here if word in name.rpartition(".")[2].split("_")][:3]
+        or [name for name in around if word in name.rpartition(".")[2].split("_")][:3]
     )
 
 

@@ -6,6 +6,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from gnn_distill.errors import UserError
+from gnn_distill.formatting import counted
 
 
 def evaluation_batches(
@@ -31,9 +32,9 @@ def check_budget(
         graph = int(too_large[sizes[too_large].argmax()])
         nodes = int(sizes[graph])
         raise UserError(
-            f"trainer.max_pairs={max_pairs} is too small for {len(too_large)} of {len(sizes)} graphs: the largest, "
-            f"{called(graph)}, has {nodes} nodes, so {nodes * nodes} node pairs. Set trainer.max_pairs={nodes * nodes} "
-            f"or more if memory allows, or {otherwise}."
+            f"trainer.max_pairs={max_pairs} is too small for {len(too_large)} of {counted(len(sizes), 'graph')}: the "
+            f"largest, {called(graph)}, has {nodes} nodes, so {nodes * nodes} node pairs. Set "
+            f"trainer.max_pairs={nodes * nodes} or more if memory allows, or {otherwise}."
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from gnn_distill.experiments.cells import PlannedRun
+from gnn_distill.formatting import counted
 from gnn_distill.storage.provenance import LOCATION_SECTIONS, RESULT_NEUTRAL
 
 NEAR = 3
@@ -30,10 +31,12 @@ def describe_absent(
     found = found.drop_duplicates(["config_hash", "finished"])
     near = Counter(keys for keys in nearest(missing, found) if keys is not None)
     for keys, count in near.most_common(SHOWN):
-        yield f"{count} of {len(missing)} missing runs exist with other settings: {'; '.join(keys) or BEHIND}."
+        exist = f"{counted(len(missing), 'missing run')} {'exists' if count == 1 else 'exist'}"
+        yield f"{count} of {exist} with other settings: {'; '.join(keys) or BEHIND}."
     others = sum(~found["config_hash"].isin({run.config_hash for run in known}))
     searched = ", ".join(_describe_place(Path(place), found) for place in places)
-    yield f"{len(missing)} runs are missing, {others} with other settings exist. Searched in {Path.cwd()}: {searched}."
+    exist = counted(others, "with other settings exists", "with other settings exist")
+    yield f"{counted(len(missing), 'run is', 'runs are')} missing, {exist}. Searched in {Path.cwd()}: {searched}."
 
 
 def nearest(missing: Iterable[PlannedRun], found: pd.DataFrame) -> Iterator[tuple[str, ...] | None]:
@@ -85,4 +88,4 @@ def _describe_place(place: Path, found: pd.DataFrame) -> str:
     inside = sum(
         Path(file or path).is_relative_to(place) for file, path in zip(found["file"], found["path"], strict=True)
     )
-    return f"{place} ({inside} runs)"
+    return f"{place} ({counted(inside, 'run')})"

@@ -13,6 +13,7 @@ from gnn_distill.config.schema.table import TableConfig
 from gnn_distill.errors import UserError, suggest
 from gnn_distill.experiments.cell_settings import CellSettings
 from gnn_distill.experiments.tuned import pair_name, pairs_of, tuned_file
+from gnn_distill.formatting import counted
 from gnn_distill.results.runs import newest, of_other_data
 from gnn_distill.storage.files import is_held
 from gnn_distill.storage.provenance import code_version, config_hash
@@ -74,13 +75,16 @@ def sized(table: TableConfig) -> TableConfig:
     return replace(table, rows=rows, columns=columns)
 
 
-def plan(table: TableConfig, given: Sequence[str] = ()) -> list[PlannedRun]:
-    """The runs of a table, pair by pair; `given`: overrides of every run, from the command line.
+def plan(table: TableConfig, given: Sequence[str] = (), folder: Path | None = None) -> list[PlannedRun]:
+    """The runs of a table, pair by pair.
+
+    given: overrides of every run, from the command line.
+    folder: where the settings of its cells are kept for the next time; None: nowhere.
 
     Needs a running Hydra, with whose search path it composes the runs' configs.
     Raises UserError if a cell's overrides give an invalid config.
     """
-    settings = CellSettings(Path(table.folder) / table.name)
+    settings = CellSettings(folder)
     cells = {
         (row, column): plan_cell(table, row, column, given, settings)
         for column in table.columns
@@ -158,8 +162,8 @@ def describe_changed(runs: Iterable[PlannedRun], found: pd.DataFrame, table: Tab
     _, changed = _newest(list(runs), found, table)
     if count := int(changed.sum()):
         yield (
-            f"{count} runs used other data than the latest run with the same data settings: the data, or the code that "
-            "reads them, have changed. They are left out, and repeated when the table makes runs."
+            f"{counted(count, 'run')} used other data than the latest run with the same data settings: the data, or "
+            "the code that reads them, have changed. They are left out, and repeated when the table makes runs."
         )
 
 

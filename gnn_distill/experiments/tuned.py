@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from gnn_distill.config.schema.table import ColumnConfig, TableConfig
 from gnn_distill.experiments.studies import read_facts
+from gnn_distill.formatting import counted
 
 Pair = Mapping[str, int]
 SPLIT_KEYS = ("dataset.fold", "dataset.split_seed")
@@ -86,7 +87,9 @@ def describe_study(file: Path | None) -> str:
     if file is None:
         return "not tuned"
     facts = read_facts(file)
-    return f"{facts['trials']} trials, {facts['study']}, {facts['finished']}" if "study" in facts else str(file)
+    return (
+        f"{counted(facts['trials'], 'trial')}, {facts['study']}, {facts['finished']}" if "study" in facts else str(file)
+    )
 
 
 def _methods(table: TableConfig) -> list[str]:

@@ -12,6 +12,7 @@ from torch import Tensor
 from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.task import GraphTask, TaskSpec, taught_graphs
 from gnn_distill.errors import UserError, suggest
+from gnn_distill.formatting import counted
 from gnn_distill.models.output_units import in_task_units
 
 ARRAYS = ("logits", "graph", "ids")
@@ -83,10 +84,10 @@ def check_known_outputs(
         raise UserError(f"{key}: {spec.name} is about nodes; teacher=file knows graphs only. Choose another teacher.")
     largest = int(outputs.ids[-1])
     if largest >= count or (largest < count - 1 and not outputs.by_id):
-        found = f"the largest id is {largest:,}" if outputs.by_id else f"{largest + 1:,} rows"
+        found = f"the largest id is {largest:,}" if outputs.by_id else counted(largest + 1, "row")
         raise UserError(
-            f"{key}: {found}, but {spec.name} has {count:,} graphs. Give one row per graph in the order of the data "
-            "set, or name the graph of each row, counted from 0, in an array `ids`."
+            f"{key}: {found}, but {spec.name} has {counted(count, 'graph')}. Give one row per graph in the order of "
+            "the data set, or name the graph of each row, counted from 0, in an array `ids`."
         )
     if give == "graphs" and outputs.graph is None:
         raise UserError(

@@ -37,6 +37,7 @@ from gnn_distill.data.subgraphs.patches import compute_inputs
 from gnn_distill.data.subgraphs.patching import Patching
 from gnn_distill.data.task import DataColumns, TaskSpec
 from gnn_distill.errors import UserError
+from gnn_distill.formatting import counted
 from gnn_distill.models.prediction_table import PredictionTable, check_columns
 from gnn_distill.models.readable import readable
 
@@ -159,7 +160,7 @@ class Predictor:
         answers = self.answer(frame.iloc[:, place].tolist())
         if answers.errors:
             refused = {position: Unfit(why) for position, why in answers.errors.items()}
-            told = f"{len(refused)} of {len(frame)} rows cannot be predicted. {describe(refused)}"
+            told = f"{len(refused)} of {counted(len(frame), 'row')} cannot be predicted. {describe(refused)}"
             if on_invalid == "error":
                 raise UserError(f"{told} Fix them or leave them out; with on_invalid='nan' they are left empty.")
             warnings.warn(f"{told} They are left empty.", stacklevel=3)

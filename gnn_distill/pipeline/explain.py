@@ -21,6 +21,7 @@ from gnn_distill.data.assembly.molecules import parse
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.errors import UserError, refuse, suggest
+from gnn_distill.formatting import counted
 from gnn_distill.models import build_student
 from gnn_distill.models.predictor import Predictor
 from gnn_distill.pipeline.finished_run import FinishedRun, load_data, load_models
@@ -147,7 +148,7 @@ def _given(command: ExplainCommand, ensemble: Ensemble, reads_edges: bool, note:
     source = open_source(Path(command.input).expanduser(), ensemble, command.smiles_column, note)
     lines = list(islice(source.lines, command.limit + 1))
     if len(lines) > command.limit:
-        note(f"The first {command.limit} inputs are explained: set limit= for more.")
+        note(f"Only the first {counted(command.limit, 'input is', 'inputs are')} explained: set limit= for more.")
     lines = lines[: command.limit]
     if not lines:
         raise UserError("There is nothing to explain: the input has no rows.")

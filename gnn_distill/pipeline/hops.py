@@ -12,6 +12,7 @@ from gnn_distill.data.encodings.hops import write_hops
 from gnn_distill.data.encodings.structural import StructuralEncodings
 from gnn_distill.data.in_edges import InEdges
 from gnn_distill.data.task import GraphTask
+from gnn_distill.formatting import counted
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.storage.checksums import write_json
 from gnn_distill.storage.code_hash import code_of
@@ -44,5 +45,5 @@ def with_hops(
 
     parts = {"data": task.fingerprint, "hops": hops, "dtype": config.signals.dtype}
     made_with = code_of([__name__], without=NOT_HOPS).to_key()
-    entry = runtime.entry("hops", parts, made_with, compute, f"{hops} hops of {task.spec.name}")
+    entry = runtime.entry("hops", parts, made_with, compute, f"{counted(hops, 'hop')} of {task.spec.name}")
     return replace(encodings, hops=torch.from_numpy(np.load(entry.path / ARRAY, mmap_mode="c")))

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from gnn_distill.config.schema.probe import PROFILE_KEYS, ExamineSettings, ProbeSettings
+from gnn_distill.formatting import counted
 from gnn_distill.storage.bounded import lies_inside
 from gnn_distill.storage.checksums import Damaged, OtherVersion, read_json
 from gnn_distill.storage.run_directory import PROBE, PROFILE
@@ -122,8 +123,8 @@ def describe_other_settings(rows: pd.DataFrame, settings: ExamineSettings) -> It
         if count := int(((column != "") & (column != asked)).sum()):
             what = "probed" if file == PROBE else "profiled"
             yield (
-                f"{count} runs were {what} with other settings (probe.*) and are left out. Give those settings, or "
-                "make the table with table.run=true."
+                f"{counted(count, f'run was {what}', f'runs were {what}')} with other settings (probe.*) and left out. "
+                "Give those settings, or make the table with table.run=true."
             )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from gnn_distill.errors import UserError
+from gnn_distill.formatting import counted
 from gnn_distill.results import spreadsheets
 from gnn_distill.storage.bounded import read_csv
 from gnn_distill.storage.files import replace_file
@@ -62,6 +63,7 @@ def _described(table: pd.DataFrame) -> Iterator[str]:
     examples = table["id"].nunique()
     seeds = len(table[["seed", "split_seed"]].drop_duplicates())
     times = f", each for {seeds} seeds" if seeds > 1 else ""
-    yield f"{OUT_OF_FOLD}: {examples:,} examples, predicted by models that have not seen them{times}."
+    yield f"{OUT_OF_FOLD}: {counted(examples, 'example')}, predicted by models that have not seen them{times}."
     if twice := int(table.duplicated(["seed", "split_seed", "id"]).sum()):
-        yield f"Folds overlap: {twice:,} rows of {OUT_OF_FOLD} are of examples that an earlier fold has tested, too."
+        rows = counted(twice, f"row of {OUT_OF_FOLD} is", f"rows of {OUT_OF_FOLD} are")
+        yield f"Folds overlap: {rows} of examples that an earlier fold has tested, too."

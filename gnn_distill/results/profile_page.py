@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gnn_distill.formatting import NOTHING, ROLES
+from gnn_distill.formatting import NOTHING, ROLES, counted
 from gnn_distill.results.figures import COLOURS
 from gnn_distill.results.inline import svg
 from gnn_distill.results.profile_figures import colours_of, draw_errors, draw_influence, draw_layers, draw_lift
@@ -59,7 +59,11 @@ def section_of(profile: Mapping[str, Any], of: str = "") -> dict[str, Any]:
 def _figures(profile: Mapping[str, Any]) -> Iterator[tuple[str, "Figure", str]]:
     """The pictures: what each shows, itself, and its caption."""
     models, settings = profile["models"], profile["settings"]
-    over = f"{profile['graphs']:,} held-out graphs" if profile["units"] == "graphs" else f"{settings['roots']:,} nodes"
+    over = (
+        counted(profile["graphs"], "held-out graph")
+        if profile["units"] == "graphs"
+        else counted(settings["roots"], "node")
+    )
     if profile.get("runs", 1) > 1:
         over += f" of each of up to {profile['runs']} runs"
     if figure := draw_influence(models):

@@ -2,7 +2,7 @@
 
 import math
 
-from gnn_distill.formatting import NOTHING, Format, bounds, metric_label
+from gnn_distill.formatting import NOTHING, Format, bounds, counted, metric_label
 from gnn_distill.results.significance import CONFIDENCE, Interval
 
 
@@ -14,7 +14,7 @@ def describe_interval(found: Interval, std: float, metric: str, unit: str, seeds
     number = Format.of(metric, [found.mean])
     spread = f" ± {number(std)}" if math.isfinite(std) else ""
     averaged = f", {seeds} seeds averaged in each" if seeds > 1 and unit != "seed" else ""
-    text = f"{metric_label(metric)} {number(found.mean)}{spread} over {found.n} {unit}{'s' * (found.n != 1)}{averaged}"
+    text = f"{metric_label(metric)} {number(found.mean)}{spread} over {counted(found.n, unit)}{averaged}"
     if (shown := bounds(found.low, found.high, number)) in ("", NOTHING):
         return f"{text}."
     corrected = "" if unit == "seed" else ", corrected for training parts that overlap (Nadeau and Bengio)"

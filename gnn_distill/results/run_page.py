@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from gnn_distill.config.naming import title_of
 from gnn_distill.config.schema.data import LOWER_IS_BETTER
-from gnn_distill.formatting import ROLES, duration, metric_label, part_sizes, shown
+from gnn_distill.formatting import ROLES, counted, duration, metric_label, part_sizes, shown
 from gnn_distill.results.figures import WEIGHTED, draw_losses, draw_metric, draw_terms
 from gnn_distill.results.inline import svg
 from gnn_distill.results.prediction_page import prediction_section
@@ -157,7 +157,8 @@ def _notes(run: Run) -> Iterator[str]:
         yield f"A control: teacher.control={control}."
     for pair, count in (summary.get("shared_molecules") or {}).items():
         if count:
-            yield f"{count} molecules occur both in {pair.replace('_', ' and in ')}: scores may be too optimistic."
+            occur, both = counted(count, "molecule occurs", "molecules occur"), pair.replace("_", " and in ")
+            yield f"{occur} both in {both}: scores may be too optimistic."
     if found := [kind for kind, found in summary.get("reused", {}).items() if found]:
         yield f"Reused from the store, made by an earlier run: {', '.join(found)}."
     if summary.get("environment", {}).get("code", {}).get("dirty"):

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from gnn_distill.errors import UserError
+from gnn_distill.formatting import counted
 from gnn_distill.results import spreadsheets
 from gnn_distill.results.indices import INDEX_COLUMNS, INDEX_NUMBERS, INDEX_TEXTS, has_indices
 from gnn_distill.storage.bounded import lies_inside, read_texts
@@ -177,8 +178,8 @@ def left_out(frame: pd.DataFrame, taken: pd.DataFrame) -> Iterator[str]:
     ]
     count = others["config_hash"].nunique()
     yield (
-        f"{count} runs exist more than once, made by different code: one of this version is used, else that of the "
-        f"table's own file, else the latest. Left out: {', '.join(ignored)}."
+        f"{counted(count, 'run exists', 'runs exist')} more than once, made by different code: one of this version is "
+        f"used, else that of the table's own file, else the latest. Left out: {', '.join(ignored)}."
     )
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gnn_distill.config.catalogue import show
+from gnn_distill.config.listing import show
 from gnn_distill.storage.files import replace_file
 
 NAMES = {

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from gnn_distill.config.catalogue import show
-from gnn_distill.formatting import Format, metric_label
+from gnn_distill.config.listing import show
+from gnn_distill.formatting import Format, counted, metric_label
 from gnn_distill.results.out_of_fold import write_out_of_fold
 from gnn_distill.results.replicates import describe_interval
 from gnn_distill.results.sweeps import Sweep, read_sweep
@@ -83,7 +83,7 @@ def print_sweep(folder: Path) -> None:
         for setting, scores in zip(shown, describe_scores(sweep, settings), strict=False)
     ]
     repeats = " and ".join(f"{key} {', '.join(sweep.runs[key].cat.categories)}" for key in sweep.repeats)
-    print(f"\n{len(sweep.runs)} runs{f': mean ± standard deviation over {repeats}' if repeats else ''}")
+    print(f"\n{counted(len(sweep.runs), 'run')}{f': mean ± standard deviation over {repeats}' if repeats else ''}")
     show(columns, rows)
     for text in describe_repeats(sweep):
         print(text)
@@ -91,6 +91,6 @@ def print_sweep(folder: Path) -> None:
         for text in write_out_of_fold(folder, (folder / name for name in sweep.runs.index)):
             print(text)
     if left := len(settings) - len(shown):
-        print(f"and {left} more settings with worse validation scores: gnn-distill report {folder}")
+        print(f"and {counted(left, 'more setting')} with worse validation scores: gnn-distill report {folder}")
     for what in (*sweep.damaged, *(f"{name}: {why or 'without a result'}" for name, why in sweep.unfinished.items())):
         print(f"Note: {what}")

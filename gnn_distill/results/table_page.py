@@ -12,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from gnn_distill.config.schema.report import ReportConfig
-from gnn_distill.formatting import Format, metric_label
+from gnn_distill.formatting import Format, counted, metric_label
 from gnn_distill.results.figures import Curves
 from gnn_distill.results.grids import grids
 from gnn_distill.results.inline import png, svg
@@ -176,7 +176,7 @@ def _facts(table: Table, folder: Path) -> Iterator[tuple[str, str]]:
     missing = sum(cell.missing for cell in table.cells.values())
     yield "Size", f"{len(table.rows)} × {len(table.columns)}, rows × columns"
     yield "Runs", f"{planned - missing:,} of {planned:,} finished"
-    yield "Stale", f"{stale:,} runs" if (stale := sum(cell.stale for cell in table.cells.values())) else ""
+    yield "Stale", counted(stale, "run") if (stale := sum(cell.stale for cell in table.cells.values())) else ""
     yield "Compared", f"with {table.rows[table.reference]}" if table.reference else ""
     yield "Written", f"{datetime.fromtimestamp((folder / FILE).stat().st_mtime, UTC):%Y-%m-%d %H:%M %Z}"
     yield "Folder", str(folder.resolve())

@@ -72,6 +72,14 @@ def test_a_set_with_folds_is_compared_over_folds(tmp_path: Path) -> None:
         compared(*words, "rows=[none]")
 
 
+def test_what_is_known_of_cells_is_kept_in_the_comparisons_own_folder(gnn_distill: Callable, tmp_path: Path) -> None:
+    for command, own in (("compare", "pairs=2"), ("crossval", "folds=1")):
+        assert gnn_distill(command, *TINY, own, "table.status=true")[0] == 0
+        (folder,) = (tmp_path / "outputs" / command).iterdir()
+        assert folder.name.startswith("typed_edges")
+        assert (folder / "plan.json").exists()
+
+
 @pytest.mark.slow
 def test_one_command_answers_whether_distillation_helps(gnn_distill: Callable, tmp_path: Path) -> None:
     words = ("compare", *TINY, "pairs=2", "rows=[kd]")

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig
 
-from gnn_distill.cli.datasets import describe, files, read_config
+from gnn_distill.cli.datasets import describe, files
 from gnn_distill.cli.main import CONF_DIR
-from gnn_distill.config.catalogue import choices
-from gnn_distill.config.schema.data import PathsConfig
+from gnn_distill.config.catalogue import choices, read_preset
+from gnn_distill.config.schema.data import DatasetConfig, PathsConfig
 
 FOLDER = CONF_DIR / "dataset"
 
@@ -21,14 +21,14 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PathsConfig:
 
 @pytest.mark.parametrize("name", choices([FOLDER]))
 def test_every_file_says_what_it_is(name: str, paths: PathsConfig) -> None:
-    config = read_config(name, [FOLDER])
+    config = read_preset(name, [FOLDER], DatasetConfig)
     row = describe(name, config, paths)
     assert all(row)
     assert (FOLDER / f"{name}.yaml").read_text().startswith("# ")
 
 
 def test_where_the_files_lie(paths: PathsConfig, tmp_path: Path) -> None:
-    config = read_config("hiv", [FOLDER])
+    config = read_preset("hiv", [FOLDER], DatasetConfig)
     assert describe("hiv", config, paths)[4] == "to download"
     for root, answer in ((tmp_path, "in the mirror"), (tmp_path / "data", "here")):
         raw = root / "MoleculeNet" / "hiv" / "raw"
@@ -43,14 +43,14 @@ def test_own_files_may_inherit_from_ours(tmp_path: Path, paths: PathsConfig) -> 
     )
     folders = [FOLDER, tmp_path]
     assert "mine" in choices(folders)
-    row = describe("mine", read_config("mine", folders), paths)
+    row = describe("mine", read_preset("mine", folders, DatasetConfig), paths)
     assert row[:4] == ("mine", "binary", "accuracy", "4,110")
     assert row[-1] == "my fold"
 
 
 def test_own_files_need_neither_schema_nor_card(tmp_path: Path, paths: PathsConfig) -> None:
     (tmp_path / "rings.yaml").write_text("source: mine.rings\nname: rings\n")
-    assert describe("rings", read_config("rings", [tmp_path]), paths) == (
+    assert describe("rings", read_preset("rings", [tmp_path], DatasetConfig), paths) == (
         *("rings", "any", "by set", "any", "", "your own"),
     )
 
@@ -59,7 +59,7 @@ def test_files_of_a_mirror_may_lie_beside_raw(paths: PathsConfig, tmp_path: Path
     home = tmp_path / "LRGB" / "peptides-func"
     home.mkdir(parents=True)
     (home / "splits.pickle").write_text("")
-    assert describe("peptides_func", read_config("peptides_func", [FOLDER]), paths)[4] == "in the mirror"
+    assert describe("peptides_func", read_preset("peptides_func", [FOLDER], DatasetConfig), paths)[4] == "in the mirror"
 
 
 def test_command_prints_a_table_without_torch(tmp_path: Path) -> None:
@@ -76,4 +76,4 @@ def test_command_prints_a_table_without_torch(tmp_path: Path) -> None:
 def test_a_source_without_raw_files_is_generated_and_one_of_ones_own_is_unknown(paths: PathsConfig) -> None:
     told = {source: files(DictConfig({"source": source, "name": "rings"}), paths) for source in ("rings", "mine.rings")}
     assert told == {"rings": "generated", "mine.rings": ""}
-    assert files(read_config("smiles", [FOLDER]), paths) == "your file"
+    assert files(read_preset("smiles", [FOLDER], DatasetConfig), paths) == "your file"

@@ -155,7 +155,6 @@ def test_an_accelerator_that_is_not_there(gnn_distill: Callable, monkeypatch: py
     [
         ("trian", "unknown command 'trian'. Did you mean 'train'?"),
         ("--foo", "unknown command '--foo'."),
-        ("train --foo", "unrecognized arguments: --foo"),
         ("train --cfg jop", "invalid choice: 'jop'"),
         ("train --resolve", "The --resolve flag can only be used"),
         ("train -m --cfg job", "Only one of --run, --multirun, --cfg"),
@@ -222,9 +221,9 @@ def test_usage_names_every_command(gnn_distill: Callable):
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
 def test_every_command_has_hydras_flags(gnn_distill: Callable, command: str):
-    assert f"Usage: gnn-distill {command} " in gnn_distill(command, "--help")[1]
-    keys = [field.name for field in fields(SCHEMAS[command])]
-    assert all(f"{key}:" in gnn_distill(command, "--cfg", "job")[1] for key in keys)
+    assert f"usage: gnn-distill {command} " in gnn_distill(command, "--help")[1]
+    config = gnn_distill(command, "--cfg", "job")[1]
+    assert all(f"{key.name}:" in config for key in fields(SCHEMAS[command]))
     assert "--shell-completion" in gnn_distill(command, "--hydra-help")[1]
     assert "Config search path" in gnn_distill(command, "--info", "searchpath")[1]
 
@@ -247,18 +246,16 @@ def test_a_choice_may_bring_another_and_the_command_line_wins(
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("gnn-distill tr", set(cli.COMMANDS)),
+        ("gnn-distill tr", {"train"}),
         ("gnn-distill train teacher=", {f"teacher={name}" for name in choices([cli.CONF_DIR / "teacher"])}),
         ("gnn-distill train optim.weight", {"optim.weight_decay="}),
     ],
 )
-def test_shell_completion(gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch, line: str, expected: set[str]):
+def test_completion_by_hydras_own_words(
+    gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch, line: str, expected: set[str]
+):
     monkeypatch.setenv("COMP_LINE", line)
     assert set(gnn_distill("-sc", "query=bash")[1].split()) == expected
-
-
-def test_shell_completion_sets_itself_up(gnn_distill: Callable):
-    assert gnn_distill("-sc", "install=bash")[1].strip().endswith("hydra_bash_completion gnn-distill")
 
 
 def test_nothing_heavy_is_imported_before_a_task_starts(tmp_path: Path):

@@ -95,13 +95,13 @@ def test_verify_reads_everything(store: Callable, place: Place) -> None:
     status, out, err = store("verify")
     assert (status, err) == (0, "")
     assert "outputs/store: 2 entries are whole, 0 damaged" in out
-    assert "1 finished runs are whole, 0 damaged" in out
+    assert "1 finished run is whole, 0 damaged" in out
     damage(place.used)
     assert " damaged " not in store("list")[1]  # which reads no content
     status, out, err = store("verify")
     assert status == 1
     assert f"Warning: outputs/store/teachers/{place.used.name}: is damaged: content: its content does not match" in out
-    assert "gnn-distill store: 1 of 2 entries are damaged." in err
+    assert "gnn-distill store: Damaged: 1 of 2 entries." in err
     assert "store.fix=true" in err
     assert place.used.is_dir()
     status, out, err = store("verify", "store.fix=true")
@@ -116,7 +116,7 @@ def test_verify_reads_runs_too(store: Callable, place: Place) -> None:
     status, out, err = store("verify")
     assert status == 1
     assert "Warning: outputs/train/run/metrics.csv: is damaged" in out
-    assert "0 entries and 1 runs are damaged" in err
+    assert "Damaged, as listed above: 0 entries and 1 run." in err
 
 
 def test_prune_tells_first_and_deletes_when_told_to(store: Callable, place: Place) -> None:
@@ -127,7 +127,7 @@ def test_prune_tells_first_and_deletes_when_told_to(store: Callable, place: Plac
     status, out, err = store("prune")
     assert (status, err) == (0, "")
     assert "outputs/store: 1 of 4 would be deleted, 0.0 MB; store.delete=true deletes them" in out
-    assert "2 more, 0.1 MB, are younger than 1 days" in out
+    assert "2 more, 0.1 MB, younger than 1 day " in out
     for words in (("store.days=0.05",), ("store.days=0.05", "store.delete=true")):
         status, out, err = store("prune", *words)
         assert (status, err) == (0, "")

@@ -115,8 +115,8 @@ def test_runs_of_data_that_have_changed_since_do_not_count(gnn_distill: Callable
     (tmp_path / "outputs/tables/main/smoke/runs.csv").unlink()
     write_json(older, summary | {"data": "0" * 64, "finished": "2020-01-01T00:00:00+00:00"})
     _, out, _ = gnn_distill(*SMALL, few, "table.run=false")
-    assert "Warning: 1 runs used other data than the latest run with the same data settings" in out
-    assert "1 runs used other data" in (tmp_path / "outputs/tables/main/smoke/table.md").read_text()
+    assert "Warning: 1 run used other data than the latest run with the same data settings" in out
+    assert "1 run used other data" in (tmp_path / "outputs/tables/main/smoke/table.md").read_text()
     _, out, _ = gnn_distill(*SMALL, few)
     assert "; 1 to be made" in out
     assert read_summary(older.parent)["data"] == summary["data"]

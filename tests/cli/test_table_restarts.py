@@ -25,7 +25,7 @@ def test_what_another_process_makes_is_left_to_it(gnn_distill: Callable, tmp_pat
         assert "2 runs: 1 running, 1 missing; 1 to be made" in gnn_distill(*words, "table.status=true")[1]
         status, out, _ = gnn_distill(*words)
         assert status == 0
-        assert "Note: 1 runs are being made by another process." in out
+        assert "Note: 1 run is being made by another process." in out
         assert run_is_left_alone(first)
     assert "1 finished; 1 to be made" in gnn_distill(*words)[1]
     assert len(summaries(tmp_path)) == 2

@@ -64,4 +64,4 @@ def test_a_table_that_finds_nothing_says_so(gnn_distill: Callable, tmp_path: Pat
     few = ("table.sizes.smoke.rows=[kd]", "table.sizes.smoke.pairs.seed=[0]")
     status, out, err = gnn_distill("table", "table.size=smoke", *few, "table.run=false")
     assert (status, err) == (0, "")
-    assert f"Note: 1 runs are missing, 0 with other settings exist. Searched in {tmp_path}: outputs (" in out
+    assert f"Note: 1 run is missing, 0 with other settings exist. Searched in {tmp_path}: outputs (" in out

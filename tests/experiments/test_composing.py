@@ -119,18 +119,18 @@ def test_a_table_planned_again_is_the_same_and_composes_one_cell(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     wanted = table(nci1=["dataset=nci1"], ring=["dataset=ring_transfer", "trainer=ring_transfer"])
-    first = cells.plan(wanted, GIVEN)
+    first = cells.plan(wanted, GIVEN, tmp_path)
     assert len(composed) == 4
     for run in first:  # pairs are set in what was composed once: the run itself composes with them
         plain = hydra.compose("train", list(run.overrides))
         assert run.config_hash == config_hash(plain)
         assert run.data == config_hash(OmegaConf.create({"dataset": plain.dataset}))
     composed.clear()
-    assert cells.plan(wanted, GIVEN) == first
+    assert cells.plan(wanted, GIVEN, tmp_path) == first
     assert composed == ["row kd, column nci1", "row kd, column ring", "row micro, column ring"]
     composed.clear()
     monkeypatch.setattr(cell_settings, "state", lambda: "other files")
-    assert cells.plan(wanted, GIVEN) == first
+    assert cells.plan(wanted, GIVEN, tmp_path) == first
     assert len(composed) == 4
 
 

@@ -190,7 +190,7 @@ def test_probes_by_other_settings_are_left_out_and_counted(tmp_path: Path) -> No
     assert shown["student_local"].isna().tolist() == [False, True]
     assert shown["student_range"].isna().tolist() == [False, False]  # profiles know no types
     (told,) = describe_other_settings(rows, ExamineSettings())
-    assert told.startswith("1 runs were probed with other settings")
+    assert told.startswith("1 run was probed with other settings")
 
 
 def test_what_was_found_of_an_earlier_run_in_the_folder_does_not_count(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pages import Page, make_run, page_of
 from rich.console import Console as RichConsole
 from scores_of_runs import runs, scores, table
 
-from gnn_distill.config import catalogue as listing
+from gnn_distill.config import listing
 from gnn_distill.config.schema.report import ReportConfig
 from gnn_distill.errors import printable
 from gnn_distill.results.publish import publish

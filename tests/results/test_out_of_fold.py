@@ -35,6 +35,6 @@ def test_folds_that_overlap_and_runs_without_predictions_are_told(tmp_path: Path
     runs = [run_of(tmp_path / "a", 0, 0, [1, 2]), run_of(tmp_path / "b", 1, 0, [2, 3]), make_run(tmp_path / "c")]
     left, _, twice = write_out_of_fold(tmp_path, runs)
     assert left.startswith(f"Left out of out_of_fold.csv: {tmp_path / 'c' / 'predictions.csv'}: is missing.")
-    assert twice.startswith("Folds overlap: 1 rows of out_of_fold.csv")
+    assert twice.startswith("Folds overlap: 1 row of out_of_fold.csv is of")
     assert write_out_of_fold(tmp_path / "none", runs[2:]) == []
     assert not (tmp_path / "none").exists()

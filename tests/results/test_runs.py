@@ -85,7 +85,7 @@ def test_of_runs_of_other_code_the_tables_own_file_counts_and_the_rest_is_told(t
     assert newest(runs, {"aa": "2026-01-09"}, "small")["student_test"].tolist() == [0.75]
     taken = newest(runs, {"aa": "new"}, "small")
     assert list(left_out(runs, taken)) == [
-        "1 runs exist more than once, made by different code: one of this version is used, else that of the table's "
+        "1 run exists more than once, made by different code: one of this version is used, else that of the table's "
         "own file, else the latest. Left out: "
         f"{tmp_path / 'rows' / 'table_other.csv'} (1, 1 of them with another score)."
     ]

@@ -1,5 +1,6 @@
 """Typed schema of the configuration: every key a YAML file or an override may set."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -44,6 +45,7 @@ SCHEMAS = {
     "train": run.TrainConfig,
     "datasets": run.DatasetsConfig,
     "models": run.ModelsConfig,
+    "tables": table.TablesCommand,
     "table": table.TableCommand,
     "compare": compare.CompareCommand,
     "crossval": crossval.CrossvalCommand,
@@ -68,8 +70,14 @@ def _map_where_used(overrides: Any, listed: Sequence[InputDefault], self_added: 
     return _map_of_choices(overrides, listed, self_added) if any(one.is_interpolation() for one in listed) else None
 
 
-def register() -> None:
-    """Register every schema, and every resolver, that the YAML files of `conf/` use."""
+def register(command: str | None = None) -> None:
+    """Register every schema, and every resolver, that the YAML files of `conf/` use.
+
+    command: the only one whose config is composed: then only its schema, and those of the sections that it has, which
+        saves 10 ms for each of the others.
+    """
+    below = tuple(f"{key.name}/" for key in dataclasses.fields(SCHEMAS[command])) if command else ()
+    paths = [path for path in SCHEMAS if command in (None, path) or path.startswith(below)]
     OmegaConf.register_new_resolver("models", folder_of_models, replace=True)
     OmegaConf.register_new_resolver("title", title_of, replace=True)
     OmegaConf.register_new_resolver("comparison", folder_of_comparison, replace=True)
@@ -79,6 +87,6 @@ def register() -> None:
     # Hydra makes this map for every file that it composes, and reads it for references alone: 25 ms a config.
     defaults_list._create_interpolation_map = _map_where_used
     configs = ConfigStore.instance()
-    for path, node in SCHEMAS.items():
+    for path in paths:
         group, _, name = path.rpartition("/")
-        configs.store(group=f"schema/{group}" if group else "schema", name=name, node=node)
+        configs.store(group=f"schema/{group}" if group else "schema", name=name, node=SCHEMAS[path])

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from gnn_distill.config.schema.fields import number
+from gnn_distill.config.schema.fields import common, number
 from gnn_distill.config.schema.table import TableCommand
 
 
@@ -13,9 +13,9 @@ class CrossvalCommand(TableCommand):
     All further words, such as dataset=esol or student=gps, go to every run. Keys of `table` say how it is made.
     """
 
-    folds: int = number(5, low=1)
+    folds: int = common(number(5, low=1))
     """Number of folds; 1: seeds alone, on the data set's one split. Sets with folds of their own: the first of them."""
-    seeds: int = number(1, low=1)
+    seeds: int = common(number(1, low=1))
     """Number of seeds, from 0, of the models of every fold; folds are the same for all."""
     given: list[str] = field(default_factory=list)
     """Overrides of `train` for every run; words without a key of this command end up here."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from gnn_distill.config.schema.fields import choice, number, positive, section
+from gnn_distill.config.schema.fields import choice, common, number, positive, section
 
 SMILES_TABLE, SMILES_LINES, SAVED_GRAPHS = ".csv", ".smi", ".pt"
 """Endings of `dataset.unlabelled`: a table, one molecule per line with its SMILES first, a list of PyG graphs."""
@@ -50,13 +50,13 @@ class DatasetConfig:
         *("group", "time", "column", "file", "geom-gcn", "per_class"),
     )
     """How graphs or nodes are split; auto: the set's published or scaffold split, else a seeded stratified one."""
-    fold: int = number(0, low=0)
+    fold: int = common(number(0, low=0))
     """Number of the fold, from 0, of a split that has folds; fold 0 of split=time is tested on the latest examples."""
     folds: int = number(10, low=2)
     """Number of folds of a split by stratum, scaffold, group or time."""
     split_seed: int = number(0, low=0)
     """Seed of a seeded split; `seed` never changes the split."""
-    train_fraction: float = positive(1.0, high=1.0)
+    train_fraction: float = common(positive(1.0, high=1.0))
     """Fraction of the training part that is kept (stratified, seeded by split_seed), for studies with few labels."""
     label_fraction: float = positive(1.0, high=1.0)
     """Fraction of the kept training graphs whose labels are kept, drawn alike; the student hears its teacher on the

@@ -1,7 +1,8 @@
 """Functions that declare a config key: its default, and the values it may have."""
 
 from collections.abc import Callable
-from dataclasses import field, fields
+from dataclasses import Field, field, fields
+from types import MappingProxyType
 from typing import Any
 
 
@@ -38,6 +39,18 @@ def positive(default: float | None, high: float | None = None) -> Any:
     return field(default=default, metadata={"above": 0, "high": high})
 
 
-def section(factory: Callable[[], Any]) -> Any:
-    """A nested section of keys."""
-    return field(default_factory=factory)
+def section(factory: Callable[[], Any], every_run: bool = False) -> Any:
+    """A nested section of keys; every_run: what is set of it is handed to the runs that a command starts."""
+    return field(default_factory=factory, metadata={"every_run": every_run})
+
+
+def common(default: Any) -> Any:
+    """A key that users change often, declared by another function here or by its default: `--help` shows it first."""
+    key = default if isinstance(default, Field) else field(default=default)
+    key.metadata = MappingProxyType({**key.metadata, "common": True})
+    return key
+
+
+def is_common(key: Field) -> bool:
+    """Whether `common` declares a key."""
+    return key.metadata.get("common", False)

@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from gnn_distill.config.schema.fields import choice, number, positive, section, weight, weights
+from gnn_distill.config.schema.fields import choice, common, number, positive, section, weight, weights
 
 
 @dataclass
@@ -14,11 +14,11 @@ class LossWeights:
 
     task: float = number(1.0, low=0.0)
     """The labels."""
-    soft: float = number(0.0, low=0.0)
+    soft: float = common(number(0.0, low=0.0))
     """The teacher's soft targets."""
-    micro: float = number(0.0, low=0.0)
+    micro: float = common(number(0.0, low=0.0))
     """Local terms: neighbourhoods."""
-    macro: float = number(0.0, low=0.0)
+    macro: float = common(number(0.0, low=0.0))
     """Global terms: relations between graphs."""
 
 

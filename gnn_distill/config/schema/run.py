@@ -7,7 +7,7 @@ from omegaconf import MISSING
 
 from gnn_distill.config.schema.data import DatasetConfig, PathsConfig, TaskConfig
 from gnn_distill.config.schema.encoding import EncodingConfig
-from gnn_distill.config.schema.fields import choice, number, positive, section
+from gnn_distill.config.schema.fields import choice, common, number, positive, section
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
 from gnn_distill.config.schema.probe import ProbeConfig
 from gnn_distill.config.schema.student import StudentConfig
@@ -18,9 +18,9 @@ from gnn_distill.config.schema.teacher import TeacherConfig
 class OptimConfig:
     """AdamW and its schedule."""
 
-    lr: float = positive(1e-3)
+    lr: float = common(positive(1e-3))
     """Peak learning rate."""
-    weight_decay: float = number(0.0, low=0.0)
+    weight_decay: float = common(number(0.0, low=0.0))
     """Decoupled weight decay, on weight matrices only."""
     schedule: str = choice("cosine", "cosine", "linear", "constant")
     """How the learning rate falls to zero after the warm-up; constant: it does not."""
@@ -34,9 +34,9 @@ class OptimConfig:
 class TrainerConfig:
     """The training loop."""
 
-    max_epochs: int = number(100, low=1)
+    max_epochs: int = common(number(100, low=1))
     """Number of epochs of the student."""
-    batch_size: int = number(64, low=1)
+    batch_size: int = common(number(64, low=1))
     """Graphs per batch."""
     batch_nodes: int = number(0, low=0)
     """One large graph: nodes per batch, with sampler=neighbor, or for students that benefit (nagphormer); 0: all."""
@@ -49,13 +49,13 @@ class TrainerConfig:
     """sampler=random or cluster: number of parts, each of which is a batch."""
     max_pairs: int = number(4_000_000, low=1)
     """Memory budget: largest number of padded node pairs (graphs x nodes^2) per batch; larger batches are split."""
-    patience: int = number(0, low=0)
+    patience: int = common(number(0, low=0))
     """Number of epochs without a better validation metric after which training stops; 0: never."""
     select: str = choice("best", "best", "last", "average")
     """The student that is kept: of the best epoch on validation, of the last epoch, or the mean of the last ones'."""
     average_epochs: int = number(3, low=2)
     """select=average: number of epochs at the end whose weights are averaged."""
-    accelerator: str = choice("auto", "auto", "cpu", "cuda", "mps")
+    accelerator: str = common(choice("auto", "auto", "cpu", "cuda", "mps"))
     """Device to train on."""
     devices: str = "1"
     """Processes of a run on each machine, with a device and a share of every batch each; auto: one for each GPU."""
@@ -71,7 +71,7 @@ class TrainerConfig:
     """When a step's loss or gradient is not finite: stop the run, or skip the step and count it (train/skipped)."""
     out_of_memory: str = choice("halve", "halve", "stop")
     """When the student runs out of GPU memory: continue with batches of half the size, or stop. Tables stop."""
-    threads: int | None = number(None, low=1)
+    threads: int | None = common(number(None, low=1))
     """Number of CPU threads; null: OMP_NUM_THREADS if set, else one for each CPU that the process may use."""
     test: bool = True
     """Evaluate on the test split at the end; false while tuning."""
@@ -81,7 +81,7 @@ class TrainerConfig:
 class PretrainConfig:
     """Stage 1: training the teacher, by a recipe of its own; of teacher.control=self it is the student's."""
 
-    max_epochs: int = number(100, low=1)
+    max_epochs: int = common(number(100, low=1))
     """Number of epochs of the teacher, independent of the student's."""
     batch_size: int = number(64, low=1)
     """Graphs per batch."""
@@ -191,13 +191,13 @@ class TrainConfig:
     """What the finished models are asked of structure, with probe.at_end or probe.profiles_at_end."""
     debug: DebugConfig = section(DebugConfig)
     """Shortcuts for trying things out, and diagnostics."""
-    alone: bool = False
+    alone: bool = common(False)
     """Also train the same student from labels alone, to show what its teacher gives; no effect where it has none."""
     floors: str = choice("quick", "quick", "none")
     """What costs nothing, for comparison: quick: a random forest, of nodes linear models; none: a constant only."""
     experiment: str | None = None
     """Name of the experiment file, for grouping in the tracker."""
-    seed: int = number(0, low=0, high=2**32 - 1)
+    seed: int = common(number(0, low=0, high=2**32 - 1))
     """Seed of initialisation and batch order; never of the split."""
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from gnn_distill.config.schema.fields import choice, number
+from gnn_distill.config.schema.fields import choice, common, number
 
 
 @dataclass
@@ -14,15 +14,15 @@ class StudentConfig:
 
     name: str = MISSING
     """The student's module; with a dot in its name, your own."""
-    hidden_channels: int = number(64, low=1)
+    hidden_channels: int = common(number(64, low=1))
     """Width of every layer; num_heads must divide it."""
-    num_layers: int = number(4, low=1)
+    num_layers: int = common(number(4, low=1))
     """Number of Transformer layers."""
     num_heads: int = number(4, low=1)
     """Number of attention heads."""
     ffn_ratio: float = number(2.0, low=0.01)
     """transformer, graphormer, nagphormer: width of the feed-forward block over hidden_channels (2 in gps)."""
-    dropout: float = number(0.0, low=0.0, high=0.999)
+    dropout: float = common(number(0.0, low=0.0, high=0.999))
     """Dropout on each block's output and in the head."""
     attention_dropout: float = number(0.0, low=0.0, high=0.999)
     """Dropout on attention weights."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from omegaconf import MISSING
 
 from gnn_distill.config.schema.data import PathsConfig
-from gnn_distill.config.schema.fields import choice, number, section
+from gnn_distill.config.schema.fields import choice, common, number, section
 from gnn_distill.config.schema.probe import ExamineFoundConfig
 from gnn_distill.config.schema.run import PretrainConfig, TrackerConfig, TrainerConfig
 
@@ -72,7 +72,7 @@ class TableConfig:
     """Overrides of every cell, before those of the row."""
     sizes: dict[str, SizeConfig] = field(default_factory=dict)
     """Smaller versions, by name."""
-    size: str = "full"
+    size: str = common("full")
     """full, or one of the sizes."""
     reference: str | None = "kd"
     """Row that all others are compared with; null: no comparison."""
@@ -84,13 +84,13 @@ class TableConfig:
     """Test of significance; auto: corrected_t where pairs are folds, else paired_t."""
     alpha: float = number(0.05, low=1e-6, high=0.5)
     """Level of the test, after Holm's correction."""
-    run: bool = True
+    run: bool = common(True)
     """Make the missing runs; false: show the finished ones only."""
-    status: bool = False
+    status: bool = common(False)
     """Only list finished, running, failed and missing runs."""
-    probe: bool = False
+    probe: bool = common(False)
     """Probe the finished runs too, and show what their models know of structure beside the scores (docs/probes.md)."""
-    rerun: str = choice("none", "none", "failed", "stale")
+    rerun: str = common(choice("none", "none", "failed", "stale"))
     """Repeat these runs, too: failed ones, or stale ones, made by another version of the code."""
     search: list[str] = field(default_factory=lambda: ["outputs", "multirun", "docs/results"])
     """Where finished runs are searched: folders of runs, and CSV files of their rows."""
@@ -106,9 +106,9 @@ class TableCommand:
 
     table: TableConfig = MISSING
     """The table: a file of conf/table."""
-    trainer: TrainerConfig = section(TrainerConfig)
+    trainer: TrainerConfig = section(TrainerConfig, every_run=True)
     """Keys set on the command line apply to every run."""
-    pretrain: PretrainConfig = section(PretrainConfig)
+    pretrain: PretrainConfig = section(PretrainConfig, every_run=True)
     """Keys set on the command line apply to every run."""
     tracker: TrackerConfig = section(TrackerConfig)
     """Tracker that mirrors the runs."""
@@ -116,3 +116,8 @@ class TableCommand:
     """What finished models are asked of structure, with table.probe=true."""
     paths: PathsConfig = section(PathsConfig)
     """Where files are read and written."""
+
+
+@dataclass
+class TablesCommand:
+    """`gnn-distill tables`: list the tables of results that can be made."""

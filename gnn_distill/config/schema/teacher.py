@@ -5,7 +5,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from gnn_distill.config.schema.fields import choice, number
+from gnn_distill.config.schema.fields import choice, common, number
 
 
 @dataclass
@@ -14,9 +14,9 @@ class TeacherConfig:
 
     name: str = MISSING
     """The teacher's module; with a dot in its name, your own; none: the student learns from labels alone."""
-    hidden_channels: int = number(64, low=1)
+    hidden_channels: int = common(number(64, low=1))
     """Width of every layer."""
-    num_layers: int = number(4, low=1)
+    num_layers: int = common(number(4, low=1))
     """Number of message-passing layers."""
     dropout: float = number(0.0, low=0.0, high=0.999)
     """Dropout after every layer and in the head."""
@@ -50,9 +50,9 @@ class TeacherConfig:
     """Number of teachers that differ in their seed alone, and teach together; the first is that of ensemble=1."""
     also: list[str] = field(default_factory=list)
     """Further kinds of teachers (modules), each with the keys of this one, that teach together with it."""
-    control: str = choice("none", "none", "untrained", "shuffled", "self")
+    control: str = common(choice("none", "none", "untrained", "shuffled", "self"))
     """Control: untrained, states of a random GNN; shuffled, of another graph or node; self, a twin of the student."""
-    checkpoint: str | None = None
+    checkpoint: str | None = common(None)
     """File of weights (.pt, .pth, .ckpt or .safetensors) that the teacher takes instead of training."""
     outputs_file: str | None = None
     """file: NumPy archive (.npz) of outputs that were computed elsewhere: logits, and perhaps graph and ids."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from omegaconf import MISSING
 
 from gnn_distill.config.schema.data import PathsConfig
-from gnn_distill.config.schema.fields import number, section
+from gnn_distill.config.schema.fields import common, number, section
 from gnn_distill.config.schema.run import PretrainConfig, TrackerConfig, TrainerConfig
 from gnn_distill.config.schema.table import TableConfig
 
@@ -14,11 +14,11 @@ from gnn_distill.config.schema.table import TableConfig
 class TuneConfig:
     """The search for settings, with one budget for every method."""
 
-    trials: int = number(8, low=1)
+    trials: int = common(number(8, low=1))
     """Number of trials per method; the first is the method with its own settings."""
-    rows: list[str] | None = None
+    rows: list[str] | None = common(None)
     """Methods to tune; null: every row of the table that takes settings of its own."""
-    columns: list[str] | None = None
+    columns: list[str] | None = common(None)
     """Columns to tune on; null: all."""
     pairs: int = number(1, low=1)
     """Number of (seed, fold) pairs of the column, the first ones, that a trial is averaged over."""
@@ -48,9 +48,9 @@ class TuneCommand:
     """The search."""
     paths: PathsConfig = section(PathsConfig)
     """Where files are read and written."""
-    trainer: TrainerConfig = section(TrainerConfig)
+    trainer: TrainerConfig = section(TrainerConfig, every_run=True)
     """Keys set on the command line apply to every run."""
-    pretrain: PretrainConfig = section(PretrainConfig)
+    pretrain: PretrainConfig = section(PretrainConfig, every_run=True)
     """Keys set on the command line apply to every run."""
     tracker: TrackerConfig = section(TrackerConfig)
     """Tracker that mirrors the runs."""

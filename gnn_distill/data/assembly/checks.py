@@ -10,6 +10,7 @@ from gnn_distill.data.encodings.colours import scattered
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import METRICS, Features, Splits
 from gnn_distill.errors import UserError
+from gnn_distill.formatting import counted
 
 PARTS = {"train": "training", "val": "validation", "test": "test"}
 FEATURES = {"categorical": torch.long, "continuous": torch.float}
@@ -82,7 +83,9 @@ def count_rows(bad: Tensor, units: str, lines: tuple[int, ...] | None = None) ->
     if lines:
         first, what = [lines[row] for row in first], "lines"
     more = ", ..." if bad.sum() > 3 else ""
-    return f"{int(bad.sum())} of {len(bad)} {units} ({what} {', '.join(map(str, first))}{more})"
+    return (
+        f"{int(bad.sum())} of {counted(len(bad), units.removesuffix('s'))} ({what} {', '.join(map(str, first))}{more})"
+    )
 
 
 def _refuse(name: str, errors: Iterator[str] | list[str]) -> None:

@@ -13,6 +13,7 @@ from gnn_distill.data.assembly.molecule_overlap import PARTS, canonical, composi
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import Splits
 from gnn_distill.errors import shorten
+from gnn_distill.formatting import counted
 
 
 def number_molecules(graphs: PackedGraphs, smiles: Sequence[str]) -> Int[np.ndarray, " rows"]:
@@ -92,9 +93,9 @@ def describe_duplicates(
         "drop": "each is one row now" + (f", and the {len(differing)} are left out" if differing else ""),
     }
     return [
-        f"{len(several):,} molecules occur more than once ({sum(map(len, several)):,} rows), "
-        f"{len(differing):,} of them with different labels (first: '{shorten(smiles[rows[0]])}', "
-        f"{', '.join(f'line {lines[row]}' for row in rows[:3])}): {done[how]}."
+        f"{counted(len(several), 'molecule occurs', 'molecules occur')} more than once "
+        f"({sum(map(len, several)):,} rows), {len(differing):,} of them with different labels "
+        f"(first: '{shorten(smiles[rows[0]])}', {', '.join(f'line {lines[row]}' for row in rows[:3])}): {done[how]}."
     ]
 
 

@@ -20,6 +20,7 @@ from gnn_distill.data.reading.graph_files import read_saved_graphs
 from gnn_distill.data.reading.unlabelled_files import KEY, read_smiles
 from gnn_distill.data.task import GraphTask
 from gnn_distill.errors import UserError, refuse
+from gnn_distill.formatting import counted
 
 if TYPE_CHECKING:
     from gnn_distill.config.schema.data import DatasetConfig
@@ -99,7 +100,7 @@ def _notices_of_refused(inputs: Inputs, given: Given, path: Path, on_invalid: st
     if not inputs.refused:
         return []
     if given.lines is None:
-        count = f"{len(inputs.refused)} of {len(given.graphs)} graphs do not fit"
+        count = f"{len(inputs.refused)} of {counted(len(given.graphs), 'graph')} cannot be used"
         raise refuse(KEY, path, f"{count}. {describe(inputs.refused)} Correct them, or leave them out.")
     from gnn_distill.data.assembly.molecules import handle_invalid  # imports RDKit
 

@@ -18,6 +18,7 @@ from gnn_distill.data.assembly.splits import hide_labels, keep_fraction
 from gnn_distill.data.packed import PackedGraphs, mean_log_degree
 from gnn_distill.data.task import METRICS, Features, GraphTask, Splits, TaskSpec
 from gnn_distill.errors import UserError, refuse
+from gnn_distill.formatting import counted
 
 if TYPE_CHECKING:
     from gnn_distill.config.schema.data import DatasetConfig
@@ -78,8 +79,8 @@ def assemble(
         labelled = keep(splits, fraction=dataset.label_fraction, seed=dataset.split_seed)
         graphs, splits = hide_labels(graphs, splits, labelled.train)
     if not all(len(ids) for ids in (splits.train, splits.val, splits.test)):
-        count = f"{len(graphs.y)} {graphs.level}s"
-        raise UserError(f"{dataset.name}: {count} are too few for training, validation and test splits.")
+        few = counted(len(graphs.y), f"{graphs.level} is", f"{graphs.level}s are")
+        raise UserError(f"{dataset.name}: {few} too few for training, validation and test splits.")
     notices += count_missing(graphs.y, splits)
     thinned = [key for key in ("train_fraction", "label_fraction") if getattr(dataset, key) < 1]
     notices += check_targets(graphs.y, splits, kind, metric, target_names, thinned, graphs.level, class_names)

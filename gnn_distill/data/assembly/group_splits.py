@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import connected_components
 from gnn_distill.data.assembly.splits import check_fold, to_splits
 from gnn_distill.data.task import Splits
 from gnn_distill.errors import UserError
+from gnn_distill.formatting import counted
 
 VAL_PARTS = 10
 """A tenth of what is not tested is for validation, as in a stratified split."""
@@ -51,8 +52,8 @@ def group_split(
     count = len(np.unique(groups))
     if count < max(folds, SMALLEST):
         raise UserError(
-            f"dataset.split={kind}: {count} groups are too few for dataset.folds={folds} and a validation part. Choose "
-            "fewer folds, or another split."
+            f"dataset.split={kind}: {counted(count, 'group is', 'groups are')} too few for dataset.folds={folds} and a "
+            "validation part. Choose fewer folds, or another split."
         )
     test = _group_folds(groups, strata, folds, seed) == fold
     rest = np.flatnonzero(~test)

@@ -18,6 +18,7 @@ from gnn_distill.data.assembly.input_pipeline import InputPipeline
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import Features, TaskSpec
 from gnn_distill.errors import UserError, shorten
+from gnn_distill.formatting import counted
 
 TAKEN = (
     "a SMILES, a PyG Data, an RDKit molecule, a list, Series, Batch, DataLoader or generator of them, or a DataFrame "
@@ -69,7 +70,9 @@ class Inputs:
         """A description of the refused inputs, raised as UserError if `on_invalid` is error, or rows are unknown."""
         if not self.refused:
             return ""
-        refusals = f"{len(self.refused)} of {len(self.rows)} inputs cannot be predicted. {describe(self.refused)}"
+        refusals = (
+            f"{len(self.refused)} of {counted(len(self.rows), 'input')} cannot be predicted. {describe(self.refused)}"
+        )
         if on_invalid == "error":
             raise UserError(f"{refusals} Fix them or leave them out; with on_invalid='nan' their rows are NaN.")
         if None in self.rows:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from gnn_distill.data.task import Splits
 from gnn_distill.errors import UserError
+from gnn_distill.formatting import counted
 
 NEED_BOTH_CLASSES = ("roc_auc", "average_precision")
 ROUNDING = 1e-15
@@ -29,8 +30,8 @@ def check_targets(
     y: [N, T]; thinned: the keys of `dataset` that have reduced the training labels.
     """
     if (beyond := y.abs() > torch.finfo(torch.float).max).any():
-        count = int(beyond.any(1).sum())
-        raise UserError(f"{count} {level}s have labels that are infinite or beyond 3e38. Fix or remove them.")
+        have = counted(int(beyond.any(1).sum()), f"{level} has", f"{level}s have")
+        raise UserError(f"{have} labels that are infinite or beyond 3e38. Fix or remove them.")
     thinner = f" Or raise dataset.{' or dataset.'.join(thinned)}." if thinned else ""
     remedy = f"Choose another dataset.split, dataset.split_seed or dataset.fold.{thinner}"
     parts = {"training": splits.train, "validation": splits.val, "test": splits.test}

@@ -17,6 +17,7 @@ from torch_geometric.utils.smiles import e_map, x_map
 from gnn_distill.data.assembly.splits import check_fold, to_splits
 from gnn_distill.data.task import Features, Splits
 from gnn_distill.errors import UserError, shorten
+from gnn_distill.formatting import counted
 
 ATOM_FEATURES = Features("categorical", tuple(len(values) for values in x_map.values()))
 BOND_FEATURES = Features("categorical", tuple(len(values) for values in e_map.values()))
@@ -236,8 +237,9 @@ def describe_clipped(rows: Sequence[tuple[int, str]]) -> str:
     """A notice of molecules with values that have no code. rows: (line, SMILES)."""
     first = ", ".join(f"line {line}: '{shorten(smiles)}'" for line, smiles in rows[:3])
     return (
-        f"{len(rows)} molecules have values without a code in PyG's features, such as a charge above 6: they count "
-        f"as the nearest, or as 'other' ({'first three: ' if len(rows) > 3 else ''}{first})."
+        f"{counted(len(rows), 'molecule has', 'molecules have')} values without a code in PyG's features, "
+        f"such as a charge above 6: they count as the nearest, or as 'other' "
+        f"({'first three: ' if len(rows) > 3 else ''}{first})."
     )
 
 

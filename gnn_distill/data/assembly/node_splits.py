@@ -20,6 +20,7 @@ from gnn_distill.data.assembly.splits import (
 from gnn_distill.data.packed import PackedGraphs, gather_ranges
 from gnn_distill.data.task import Splits
 from gnn_distill.errors import UserError
+from gnn_distill.formatting import counted
 
 if TYPE_CHECKING:
     from gnn_distill.config.schema.data import NodeDatasetConfig
@@ -65,8 +66,9 @@ def per_class_split(groups: np.ndarray, seed: int) -> Splits:
     taken = TRAIN_PER_CLASS + VAL_PER_CLASS
     if size.min() <= taken:
         raise UserError(
-            f"dataset.split=per_class: class {groups[size.argmin()]} has {size.min()} nodes; {TRAIN_PER_CLASS} for "
-            f"training, {VAL_PER_CLASS} for validation and at least one for test are needed. Choose random."
+            f"dataset.split=per_class: class {groups[size.argmin()]} has {counted(int(size.min()), 'node')}; "
+            f"{TRAIN_PER_CLASS} for training, {VAL_PER_CLASS} for validation and at least one for test are needed. "
+            "Choose random."
         )
     train, test = place < TRAIN_PER_CLASS, place >= taken
     return to_splits(*(np.flatnonzero(part) for part in (train, ~train & ~test, test)), kind="per_class")

@@ -9,6 +9,7 @@ import numpy as np
 from gnn_distill.data.reading.columns import ABSENT, NEGATIVE, POSITIVE, Column, need_numbers
 from gnn_distill.data.reading.target_columns import CHOOSE, HELD, choose_targets, first_names
 from gnn_distill.errors import UserError, refuse
+from gnn_distill.formatting import counted
 
 if TYPE_CHECKING:
     from gnn_distill.config.schema.molecules import SmilesConfig
@@ -115,7 +116,7 @@ def binary(columns: list[Column], positive: str | None) -> Targets:
     (column,) = columns
     if len(column.classes) != 2:
         raise UserError(
-            f"dataset.kind=binary: column '{column.name}' has {len(column.classes)} different values, not 2."
+            f"dataset.kind=binary: column '{column.name}' has {counted(len(column.classes), 'different value')}, not 2."
         )
     names, sure = two_classes(column, positive)
     y = np.array([np.nan if name is None else float(name == names[1]) for name in column.names])[:, None]
@@ -180,7 +181,7 @@ def describe_absent(columns: Iterable[Column], kind: str) -> list[str]:
             for name in (name for name in column.classes if name.lower() in ABSENT):
                 rows = sum(cell == name for cell in column.names)
                 notices.append(
-                    f"'{name}' is a class of '{column.name}' ({rows} rows): a missing label is a blank cell."
+                    f"'{name}' is a class of '{column.name}' ({counted(rows, 'row')}): a missing label is a blank cell."
                 )
             small = [name.lower() for name in column.classes]
             if like := [name for name in column.classes if small.count(name.lower()) > 1]:

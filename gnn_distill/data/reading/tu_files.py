@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gnn_distill.errors import UserError
+from gnn_distill.formatting import counted
 
 WHOLE = ("A", "graph_indicator", "graph_labels", "node_labels", "edge_labels")
 DECIMAL = ("graph_attributes", "node_attributes", "edge_attributes")
@@ -141,7 +142,7 @@ def _refuse_lines(path: Path, lines: list[str], part: str) -> None:
             bad.append(f"line {number}: '{wrong[0][:40]}' is not a {what}")
         elif len(cells) != width:
             bad.append(f"line {number}: {len(cells)} numbers, where line 1 has {width}")
-    more = f"; and {len(bad) - MOST_LISTED} more lines" if len(bad) > MOST_LISTED else ""
+    more = f"; and {counted(len(bad) - MOST_LISTED, 'more line')}" if len(bad) > MOST_LISTED else ""
     raise UserError(f"{path}, {'; '.join(bad[:MOST_LISTED])}{more}. Fix or restore the file.")
 
 
@@ -165,7 +166,7 @@ def _check_lengths(raw: Path, name: str, lines: dict[str, int], graphs: int) -> 
     """Raise UserError, naming the files, unless each has one line per graph, node or edge."""
     expected = {"graph": graphs, "node": lines["graph_indicator"], "edge": lines["A"]}
     wrong = [
-        f"{name}_{part}.txt has {found} lines for {expected[of]} {of}s"
+        f"{name}_{part}.txt has {counted(found, 'line')} for {counted(expected[of], of)}"
         for part, found in lines.items()
         if (of := part.partition("_")[0]) in expected and part != "graph_indicator" and found != expected[of]
     ]

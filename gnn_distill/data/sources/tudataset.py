@@ -17,6 +17,7 @@ from gnn_distill.data.reading.pyg import pack_dataset
 from gnn_distill.data.reading.tu_files import Facts, TUCoding, tidy
 from gnn_distill.data.task import Features, GraphTask
 from gnn_distill.errors import UserError
+from gnn_distill.formatting import counted
 
 if TYPE_CHECKING:
     from gnn_distill.config.schema.data import PathsConfig, TUDatasetConfig
@@ -140,7 +141,7 @@ def _notices(name: str, facts: Facts, add_reverses: bool) -> list[str]:
             if add_reverses
             else "the graphs stay directed (dataset.add_reverses=false)."
         )
-        notices.append(f"The reverses of {facts.one_way} edges are not in {edges}: {effect}")
+        notices.append(f"The reverses of {counted(facts.one_way, 'edge')} are not in {edges}: {effect}")
     classes = range(len(facts.labels))
     if facts.labels != list(classes):
         known, place = (", ".join(map(str, row[:10])) + ", ..." * (len(row) > 10) for row in (facts.labels, classes))

@@ -13,6 +13,7 @@ import torch
 from torch_geometric.data import Data
 
 from gnn_distill.errors import UserError, refuse
+from gnn_distill.formatting import counted
 from gnn_distill.models.predictor import Predictor
 from gnn_distill.pipeline.export import encode
 from gnn_distill.pipeline.export.program import (
@@ -70,7 +71,7 @@ def compared(
     if settings["smiles"] is not None:
         sets[f"{len(SMILES)} molecules"] = SMILES
     if given:
-        sets[f"{len(given):,} given inputs"] = given
+        sets[counted(len(given), "given input")] = given
     for name, entries in sets.items():
         answers = predictor.answer([_as_data(entry) for entry in entries])
         expected = answers.values.numpy()

@@ -110,9 +110,9 @@ def wide(task: GraphTask) -> list[Data]:
 
 
 WRONG = {
-    "another width": (wide, r"1 of 1 graphs do not fit\. Input 0: 4 node features; graphs of small have 3\."),
+    "another width": (wide, r"1 of 1 graph cannot be used\. Input 0: 4 node features; graphs of small have 3\."),
     "no list": (lambda task: {"a": 1}, r"holds a dict\. Save a list of PyG Data"),
-    "a list of tensors": (lambda task: [torch.ones(1)], r"1 of 1 graphs do not fit\. Input 0 .*: not a PyG graph"),
+    "a list of tensors": (lambda task: [torch.ones(1)], r"1 of 1 graph cannot be used\. Input 0 .*: not a PyG graph"),
     "nothing": (lambda task: [], "holds an empty list"),
     "code": (lambda task: [Malicious()], r"cannot be read as tensors and PyG graphs alone .*print"),
     "only held-out graphs": (lambda task: lists(task.graphs.select(task.splits.test)), "no graph is left"),

@@ -157,7 +157,7 @@ def test_multilabel_with_labels_of_one_class() -> None:
 
 
 def test_infinite_labels() -> None:
-    with pytest.raises(UserError, match="1 graphs have labels that are infinite"):
+    with pytest.raises(UserError, match="1 graph has labels that are infinite"):
         check_targets(labels(math.inf, *range(9)), SPLITS, "regression", "mae", ("t",))
 
 

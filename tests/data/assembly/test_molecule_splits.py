@@ -141,7 +141,7 @@ def test_molecules_that_occur_once_are_split_as_before(tmp_path: Path) -> None:
         ({"split": "random", "group_column": "series"}, "dataset.group_column=series: dataset.split=random does not"),
         ({"group_column": "series", "time_column": "day"}, "Choose by dataset.split=group or time."),
         ({"group_column": "serie"}, "dataset.group_column: there is no column 'serie'. Did you mean 'series'?"),
-        ({"group_column": "part"}, "1 groups are too few for dataset.folds=10"),
+        ({"group_column": "part"}, "1 group is too few for dataset.folds=10"),
         ({"time_column": "series"}, "line 2 has 'series 0', which is no date"),
         ({"split_column": "series"}, "line 2 has 'series 0'. Choices: train, val, test"),
         ({"split_column": "part"}, "no row that can be used is for test."),

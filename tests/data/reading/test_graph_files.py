@@ -58,7 +58,7 @@ def test_labels_mean_what_they_meant_in_training(tmp_path: Path) -> None:
     ("files", "message"),
     [
         ({"A": "1, 2\n2, 9\n"}, "line 2: only nodes 1 to 6 exist"),
-        ({"node_labels": "3\n"}, "T_node_labels.txt has 1 lines for 6 nodes"),
+        ({"node_labels": "3\n"}, "T_node_labels.txt has 1 line for 6 nodes"),
         ({"node_attributes": "x\n1\n1\n1\n1\n1\n"}, "'x' is not a finite number"),
     ],
 )

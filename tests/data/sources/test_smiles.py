@@ -239,7 +239,7 @@ def test_codings_of_atoms(csv: Path, features: str) -> None:
 def test_what_has_no_code_is_read_and_told(csv: Path) -> None:
     task = make(csv, {"y": [i / 2 for i in range(20)]}, ["[Os+8]", "CC\u200bO", *MOLECULES, *MOLECULES[:8]])
     assert len(task.graphs) == 20
-    assert any("1 molecules have values without a code in PyG's features" in told for told in task.notices)
+    assert any("1 molecule has values without a code in PyG's features" in told for told in task.notices)
     assert any("(line 2: '[Os+8]')" in told for told in task.notices)
 
 
