@@ -135,6 +135,11 @@ def describe_evidence(found: Mapping[str, Any], unit: str) -> str:
     return f"{abs(more - less)} of {found['n']:,} {unit}s ({more} right that it has wrong, {less} the reverse), {text}"
 
 
+def count(number: int, thing: str) -> str:
+    """`1 run`, `1,000 runs`."""
+    return f"{number:,} {thing}{'s' if number != 1 else ''}"
+
+
 def part_sizes(sizes: Mapping[str, int]) -> str:
     """`1,000 train (300 with labels), 370 val, 412 test` for the number of examples in each part."""
     shown = {part: f"{size:,} {part}" for part, size in sizes.items() if part != "unlabelled"}

@@ -36,7 +36,7 @@ def main(cfg: DictConfig) -> None:
     name = probe.name or f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
     output = Path(probe.output) / name
     terminal = RichConsole()
-    for dataset, methods in write_probes(output, places, words).items():
+    for dataset, methods in write_probes(output, places, words, command.report.figures).items():
         grid = in_short(dataset, methods)
         terminal.print(rich_grid(grid)) if terminal.is_terminal else print(f"{grid.title}\n{markdown_grid(grid)}")
         for method, verdict in verdicts(methods):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from gnn_distill.formatting import Format
+from gnn_distill.formatting import Format, count
 from gnn_distill.results.significance import BOOTSTRAP_FROM, CONFIDENCE, smallest_effect, smallest_p
 
 if TYPE_CHECKING:
@@ -96,9 +96,9 @@ def _by_column(table: "Table", describe: Callable[["Column"], str]) -> str:
 def _pairing(column: "Column") -> str:
     unit = column.units[0] if len(column.units) == 1 else "split"
     if column.units == ("seed",):
-        return f"{_count(column.pairs, 'seed')} on one split, which supports claims about that split only"
+        return f"{count(column.pairs, 'seed')} on one split, which supports claims about that split only"
     seeds = column.runs // column.pairs
-    return _count(column.pairs, unit.replace("_seed", "")) + (
+    return count(column.pairs, unit.replace("_seed", "")) + (
         f" with {seeds} seeds averaged in each" if seeds > 1 else ""
     )
 
@@ -138,7 +138,7 @@ def about_tests(table: "Table", key: str, column: "Column") -> Iterator[str]:
     if not (comparisons := table.comparisons_in(key)):
         return
     n, required = column.pairs, table.alpha / comparisons
-    pairs = f"{column.label}, {_count(n, 'pair')}"
+    pairs = f"{column.label}, {count(n, 'pair')}"
     smallest = smallest_p(column.test, n)
     if n < 2:
         yield f"{pairs}: no test and no spread can be reported."
@@ -175,7 +175,3 @@ def _has_hole(table: "Table", key: str) -> bool:
     """Whether a row with scores in other columns has none in this one."""
     seen = [row for row in table.rows if any(len(table.cells[row, other].values) for other in table.columns)]
     return any(not len(table.cells[row, key].values) for row in seen if row not in table.teachers | table.floors)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'s' if number != 1 else ''}"

@@ -39,7 +39,8 @@ def test_axes_and_metric_of_a_sweep_can_be_chosen(tmp_path):
     sweep = sweep_of(tmp_path / "sweep")
     assert "Sweep of seed and loss.weights.macro" in page_of(sweep, x="seed").text
     assert "Sweep of loss.weights.micro and seed" in page_of(sweep, y="seed", x="loss.weights.micro").text
-    assert "macro F1 (%) on validation; mean over seed." in page_of(sweep, metric="macro_f1").text
+    caption = "macro F1 (%) on validation; mean over seed; outlined: the setting chosen on validation."
+    assert caption in page_of(sweep, metric="macro_f1").text
     for config, message in (
         ({"x": "loss.weights.mikro"}, "report.x=loss.weights.mikro.*Did you mean 'loss.weights.micro'"),
         ({"x": "seed", "y": "seed"}, "report.y=seed: is already the x axis"),
