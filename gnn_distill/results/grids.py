@@ -54,7 +54,11 @@ def grids(table: Table) -> list[Grid]:
 
 def describe_columns(table: Table) -> list[str]:
     """A line with the full names of the columns whose heads are shortened, if any."""
-    named = [f"{column.head}: {column.label}" for column in table.columns.values() if column.head != column.label]
+    named = [
+        column.label if column.label.startswith(column.head) else f"{column.head}: {column.label}"
+        for column in table.columns.values()
+        if column.head != column.label
+    ]
     return [f"Columns: {'; '.join(named)}."] if named else []
 
 

@@ -93,7 +93,7 @@ def short_table(keys, **short):
 def test_heads_are_short_and_full_names_are_below():
     made = short_table(LONG, esol="ESOL")
     assert [name for name, _ in grids(made)[0].heads][1:4] == ["nci1", "ESOL", "Toy"]
-    names = "Columns: nci1: NCI1, 1,000 training graphs; ESOL: ESOL, scaffold split of seed 0."
+    names = "Columns: nci1: NCI1, 1,000 training graphs; ESOL, scaffold split of seed 0."
     (line,) = [line for line in to_markdown(made).splitlines() if line.startswith("- Columns")]
     assert line == f"- {names}"
     assert names in to_latex(made)
