@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-GREY = "#8a8f98"
+GREY, FLOOR = "#8a8f98", "#009e73"
+"""Colours of what is a reference, and of what costs nothing."""
 ACROSS = 3
 """Panels per row of a figure."""
 

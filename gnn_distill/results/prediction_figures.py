@@ -7,13 +7,13 @@ import numpy as np
 
 from gnn_distill.formatting import role_label
 from gnn_distill.results.figures import COLOURS, plain
+from gnn_distill.results.panels import FLOOR
 from gnn_distill.results.predictions import Predictions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FLOOR = "#009e73"
 MOST_TARGETS = 6
 """Most targets that are drawn."""
 MOST_POINTS = 3_000

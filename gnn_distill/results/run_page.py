@@ -14,6 +14,7 @@ from gnn_distill.results.probe_page import run_section
 from gnn_distill.results.profile_page import profile_section
 from gnn_distill.results.run_files import CONFIG, CONFIGURED, Run, read_run
 from gnn_distill.results.run_trust import differences, floors, intervals, lead_in_words
+from gnn_distill.results.unfinished import unfinished_section
 from gnn_distill.storage.bounded import MOST_YAML, read_bytes
 from gnn_distill.storage.privacy import command
 from gnn_distill.storage.run_directory import SUMMARY
@@ -33,8 +34,7 @@ def run_page(folder: Path) -> dict[str, Any]:
     return {
         "title": run.models or run.path.resolve().name,
         "subject": run.dataset,
-        "finished": bool(run.summary),
-        "error": run.error,
+        "unfinished": unfinished_section(run),
         "tiles": list(_tiles(run)),
         "facts": {name: value for name, value in _facts(run) if value},
         "notes": list(_notes(run)),

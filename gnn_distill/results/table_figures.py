@@ -10,7 +10,7 @@ import pandas as pd
 
 from gnn_distill.formatting import Format, metric_label
 from gnn_distill.results.figures import COLOURS, plain
-from gnn_distill.results.panels import GREY, in_panels, label_rows, new_figure, quiet, short
+from gnn_distill.results.panels import FLOOR, GREY, in_panels, label_rows, new_figure, quiet, short
 from gnn_distill.results.tables import Table
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def draw_boxes(table: Table, columns: Sequence[str] | None = None) -> "Figure | 
                 axes.plot([mean, mean], [place - 0.3, place + 0.3], color=colour, linewidth=2)
             axes.plot(values, [place] * len(values), "o", color=colour, markersize=4, alpha=0.75)
         label_rows(axes, list(table.rows.values()))
-        axes.set(title=plain(column.label), xlabel=metric_label(column.metric))
+        axes.set(title=short(column.head), xlabel=metric_label(column.metric))
 
     filled = [
         key for key in columns or table.columns if any(len(cell.values) for cell in table.of_column(key).values())
@@ -72,7 +72,7 @@ def draw_differences(table: Table, columns: Sequence[str] | None = None) -> "Fig
         axes.axvline(0, color="#000000", linewidth=0.8)
         label_rows(axes, [table.rows[row] for row in rows])
         unit = "points" if scale == 100 else metric_label(column.metric)
-        axes.set(title=plain(column.label), xlabel=f"better by ({unit})")
+        axes.set(title=short(column.head), xlabel=f"better by ({unit})")
 
     def compared(key: str) -> bool:
         made = [table.cells[row, key].comparison for row in rows]
@@ -102,7 +102,7 @@ def draw_further(table: Table) -> "Figure | None":
                     lines[row] = axes.errorbar(
                         cell.mean, height, xerr=deviation, fmt="o", color=colours[row], markersize=5, linewidth=1.2
                     )
-        label_rows(axes, [column.label for column in table.columns.values()])
+        label_rows(axes, [column.head for column in table.columns.values()])
         axes.set_title(plain(title), fontsize=10)
 
     figure = in_panels(list(further), draw, height=1 + (0.25 + 0.14 * len(table.rows)) * len(table.columns))
@@ -147,14 +147,16 @@ def draw_cell_curves(
 def means_of(table: Table) -> pd.DataFrame:
     """The means of a table by its labels, as draw_heat_map takes them."""
     means = {
-        column.label: {label: table.cells[row, key].mean for row, label in table.rows.items()}
+        column.head: {label: table.cells[row, key].mean for row, label in table.rows.items()}
         for key, column in table.columns.items()
     }
     return pd.DataFrame(means, dtype=float)
 
 
 def _colour(table: Table, row: str) -> str:
-    """The colour of a row: one for the teacher, grey for the reference, one for all others."""
+    """The colour of a row: one for the teacher, one for floors, grey for the reference, one for all others."""
+    if row in table.floors:
+        return FLOOR
     return {table.teacher: COLOURS["teacher"], table.reference: GREY}.get(row, COLOURS["student"])
 
 
