@@ -165,6 +165,8 @@ def _notes(sweep: Sweep, axes: list[str]) -> Iterator[str]:
         yield "Settings are selected on validation. The best of many on the test split is a biased estimate."
     elif sweep.runs["test"].isna().all() and len(sweep.runs):
         yield "The test split was not read."
+    if (tied := _tied(sweep)) > 1:
+        yield f"{tied} settings have the best validation score; the first of them is chosen."
     if len(sweep.datasets) > 1:
         yield f"Settings are not ranked: the runs are of several data sets, {_listed(sweep.datasets)}."
     if not axes and len(sweep.runs) > 1:
@@ -174,6 +176,12 @@ def _notes(sweep: Sweep, axes: list[str]) -> Iterator[str]:
     if sweep.unfinished:
         yield f"Runs without a result: {', '.join(sweep.unfinished)}."
     yield from sweep.damaged
+
+
+def _tied(sweep: Sweep) -> int:
+    """Number of settings whose validation score is that of the chosen one."""
+    best = sweep.best()
+    return 0 if best is None else int((sweep.scores(*sweep.keys)["val", "mean"] == best["val", "mean"]).sum())
 
 
 def _settings(sweep: Sweep) -> Iterator[tuple[list[str], list[str], int, bool]]:

@@ -26,7 +26,7 @@ def test_a_failed_run_tells_why_how_far_and_what_to_do(run: Path) -> None:
     page = page_of(run)
     assert "Run\nfailed\n" in page.text
     assert "Why it failed\nTraining diverged.\nLower optim.lr.\nIt failed after epoch 3 of the student." in page.text
-    (resume,) = [line for line in page.texts if line.startswith("gnn-distill train resume=")]
+    (resume,) = [line for line in page.texts if line.startswith("gnn-distill train 'resume=")]
     assert shlex.split(resume) == ["gnn-distill", "train", f"resume={run}"]
     last = page.text.partition("Last lines of console.log\n")[2].partition("\nRun it again")[0]
     assert last.splitlines()[0] == "line 27"
