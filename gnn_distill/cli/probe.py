@@ -25,7 +25,8 @@ def main(cfg: DictConfig) -> None:
     """Probe every run that was not probed with these settings, then write the results of all into one folder."""
     command: ProbeCommand = OmegaConf.to_object(cfg)
     probe, console = command.probe, Console(sys.stdout)
-    places, words = find_runs(probe.runs), list(HydraConfig.get().overrides.task)
+    places, given = find_runs(probe.runs), HydraConfig.get().overrides.task
+    words = [*probe.runs, *(word for word in given if not word.startswith("probe.runs="))]  # as they were typed
     for number, (folder, *_) in enumerate(places, start=1):
         run = read_finished_run(folder, probe.own_modules)
         made = probe_run(run, probe, command.paths, console, probe.own_modules)
