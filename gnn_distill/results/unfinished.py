@@ -60,4 +60,4 @@ def last_lines(run: Run) -> str:
         size = log.seek(0, 2)
         log.seek(max(0, size - MOST_BYTES))
         text = log.read().decode(errors="replace")
-    return "\n".join(deque(text.splitlines(), LAST_LINES))
+    return "\n".join(deque(text.strip().splitlines(), LAST_LINES))
