@@ -25,7 +25,8 @@ def main(cfg: DictConfig) -> None:
     """Probe every run that was not probed with these settings, then write the results of all into one folder."""
     command: ProbeCommand = OmegaConf.to_object(cfg)
     probe, console = command.probe, Console(sys.stdout)
-    places, words = find_runs(probe.runs), list(HydraConfig.get().overrides.task)
+    places, given = find_runs(probe.runs), HydraConfig.get().overrides.task
+    words = [*probe.runs, *(word for word in given if not word.startswith("probe.runs="))]  # as they were typed
     for number, (folder, *_) in enumerate(places, start=1):
         run = read_finished_run(folder, probe.own_modules)
         made = probe_run(run, probe, command.paths, console, probe.own_modules)
@@ -36,7 +37,7 @@ def main(cfg: DictConfig) -> None:
     name = probe.name or f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
     output = Path(probe.output) / name
     terminal = RichConsole()
-    for dataset, methods in write_probes(output, places, words).items():
+    for dataset, methods in write_probes(output, places, words, command.report.figures).items():
         grid = in_short(dataset, methods)
         terminal.print(rich_grid(grid)) if terminal.is_terminal else print(f"{grid.title}\n{markdown_grid(grid)}")
         for method, verdict in verdicts(methods):

@@ -103,7 +103,7 @@ def make_and_show(
     made, rows, values = filled(table, runs, found, remarks, limits, asked)
     verdict = judge(made, values, folder)
     made = replace(made, notes=(*verdict, *made.notes))
-    figures = publish(folder, made, rows, values)
+    figures = publish(folder, made, rows, values, command.report.figures)
     terminal = RichConsole()
     terminal.print(to_rich(made)) if terminal.is_terminal else print(to_markdown(made))
     for text in verdict:

@@ -30,6 +30,8 @@ NO_SECTION = re.compile(r"\b(?!NoneType)\w+ is not a subclass of \w+Config")
 """OmegaConf's words for a value where a section of the schema belongs."""
 FOREIGN_SET = re.compile(r"In 'dataset/(\w+)': Could not override")
 """Hydra's words for a data set that chooses presets of `train`, in a command without them."""
+CHOOSERS = {"table.sizes": "table.size"}
+"""Sections that users name, one of which a key chooses by its name."""
 LAUNCHERS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm": "submitit", "ray": "ray"}
 """Launchers that are no part of Hydra, each with the extra of this package that brings it."""
 SHOWN = 5
@@ -67,11 +69,11 @@ def explain(error: BaseException) -> UserError | None:
         case MissingConfigException(options=list() as options), _:
             return UserError(_unknown_choice(error.missing_cfg_file, options))
         case _, ConfigKeyError() | ConfigAttributeError() if override and _holds_sections(cause.parent_node):
-            return UserError(_missing_section(override, cause.full_key.rpartition(".")[2]))
+            return UserError(_missing_section(override, cause.full_key.rpartition(".")[2], cause.parent_node))
         case _, ValidationError() if override and NO_SECTION.search(str(cause)):
             if "." in cause.full_key:
                 return UserError(f"{cause.full_key}: must be a section, as in {{key: value}}.")
-            return UserError(_missing_section(override, cause.full_key))
+            return UserError(_missing_section(override, cause.full_key, cause.parent_node))
         case _, ConfigKeyError() | ConfigAttributeError():
             return UserError(_unknown_key(override, cause))
         case _, ValidationError():
@@ -167,13 +169,20 @@ def _holds_sections(node: object) -> bool:
     return isinstance(node, DictConfig) and is_dataclass(node._metadata.element_type)
 
 
-def _missing_section(override: str, name: str) -> str:
-    """The message about a section `name` that does not exist yet: OmegaConf adds it only from the level above."""
+def _missing_section(override: str, name: str, parent: object) -> str:
+    """The message about a section `name` that `parent` does not hold: OmegaConf adds it only from the level above."""
     key, _, value = override.lstrip("+").partition("=")
     section, named, rest = key.partition(f".{name}")
     for part in reversed([name, *rest.split(".")[1:]] if named else []):
         value = f"{{{part}: {value}}}"
-    return f"{override}: {section} has no {name} yet. Add it: '+{section}={value}'."
+    known = [str(other) for other in parent] if _holds_sections(parent) else []
+    return f"{override}: {section} has no {name} yet.{_chooser(section, known, name)} Add it: '+{section}={value}'."
+
+
+def _chooser(section: str, known: list[str], name: str) -> str:
+    """What a section holds, and how one of that is chosen."""
+    listed = f" It has: {', '.join(known)}.{suggest(name, known)}" if known else ""
+    return listed + (f" To choose one: {CHOOSERS[section]}=NAME." if section in CHOOSERS else "")
 
 
 def leaves(node: DictConfig, prefix: str = "") -> Iterator[str]:
@@ -205,7 +214,10 @@ def _wrong_type(cause: ValidationError) -> str:
     value = "null" if cause.value is None else cause.value
     said = str(cause).splitlines()[0]
     what = next((what for name, what in TYPES.items() if name in said), said)
-    return f"{cause.full_key}={value}: {'may not be null' if cause.value is None else what}."
+    section = cause.parent_node.get(cause.key) if isinstance(cause.parent_node, DictConfig) else None
+    known = [str(name) for name in section] if _holds_sections(section) else []
+    hint = _chooser(cause.full_key, known, str(value))
+    return f"{cause.full_key}={value}: {'may not be null' if cause.value is None else what}.{hint}"
 
 
 def _in_one_line(error: BaseException, cause: BaseException) -> str:

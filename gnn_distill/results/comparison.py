@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 BETTER, WORSE = "*", "†"
 BESIDE = ("teacher", "floor")
 """Roles of rows that are no methods, and not ranked."""
+LONGEST_HEAD = 20
+"""Most letters of a label that stands in the head of one column of several."""
 Cells = dict[tuple[str, str], Cell]
 
 
@@ -116,7 +118,15 @@ def _column(config: "TableConfig", key: str, lines: pd.DataFrame) -> Column:
         overlap=float(lines["n_test"].mean() / lines["n_train"].mean()) if corrected else 0.0,
         constant=None if lines["constant"].isna().any() or lines.empty else float(lines["constant"].mean()),
         absent=tuple(name for name, row in config.rows.items() if not row.is_in(key)),
+        short=_short(config, key),
     )
+
+
+def _short(config: "TableConfig", key: str) -> str:
+    """The name of a column in heads, if that is not its label."""
+    column = config.columns[key]
+    alone, long = len(config.columns) == 1, len(column.label or key) > LONGEST_HEAD
+    return "" if alone else column.short or (key if long else "")
 
 
 def _has_learned(lines: pd.DataFrame, column: Column, rows: list[str]) -> bool:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from gnn_distill.formatting import NOTHING, Format, metric_label, p_value
 from gnn_distill.results.outcomes import verdicts
@@ -31,6 +32,13 @@ class Grid:
     title: str
     header: list[str]
     rows: list[list[Entry]]
+    units: tuple[str, ...] = ()
+    """What each column of the header measures, such as `RMSE ↓`, or empty; (): in no column."""
+
+    @property
+    def heads(self) -> list[tuple[str, str]]:
+        """By column its name, and what it measures, which stands below it."""
+        return [*zip_longest(self.header, self.units, fillvalue="")]
 
 
 def grids(table: Table) -> list[Grid]:
@@ -42,6 +50,16 @@ def grids(table: Table) -> list[Grid]:
     if found := dict(verdicts(table.further)):
         panels.append(_verdicts(table, found))
     return panels + [panel for one in table.further for panel in _further_panels(one)]
+
+
+def describe_columns(table: Table) -> list[str]:
+    """A line with the full names of the columns whose heads are shortened, if any."""
+    named = [
+        column.label if column.label.startswith(column.head) else f"{column.head}: {column.label}"
+        for column in table.columns.values()
+        if column.head != column.label
+    ]
+    return [f"Columns: {'; '.join(named)}."] if named else []
 
 
 def _own_panels(table: Table) -> list[Grid]:
@@ -62,7 +80,7 @@ def _further_panels(table: Table) -> Iterator[Grid]:
     """Results and gains, under titles of their own; no ranks and wins, in whose place are the verdicts."""
     results, *others = _own_panels(table)
     across = 1 + len(table.columns)
-    header = ["", *(column.label for column in table.columns.values())]
+    header = ["", *(column.head for column in table.columns.values())]
     yield Grid(table.name, table.title, header, [row[:across] for row in results.rows])
     for panel in others:
         yield replace(panel, key=f"{table.name}-{panel.key}", title=f"{table.title}. {panel.title}")
@@ -77,7 +95,7 @@ def _verdicts(table: Table, found: dict[str, dict[str, str]]) -> Grid:
 
 
 def _results(table: Table, formats: dict[str, Format]) -> Grid:
-    header = ["", *(_heading(column) for column in table.columns.values())]
+    header = ["", *(column.head for column in table.columns.values())]
     rows = [
         [Entry(label), *(_result(table.cells[row, key], table.columns[key], formats[key]) for key in table.columns)]
         for row, label in table.rows.items()
@@ -87,7 +105,7 @@ def _results(table: Table, formats: dict[str, Format]) -> Grid:
         header += more
         for row, entries in zip(table.rows, rows, strict=True):
             entries += [Entry(column[row]) for column in more.values()]
-    return Grid("results", table.title, header, rows)
+    return Grid("results", table.title, header, rows, ("", *map(_unit, table.columns.values())))
 
 
 def _summaries(table: Table) -> Iterator[tuple[str, dict[str, str]]]:
@@ -105,13 +123,12 @@ def _panel(table: Table, key: str, title: str, entry: Callable[[Cell, str], Entr
         entries = [entry(table.cells[row, column], column) for column in table.columns]
         if any(entries):
             rows.append([Entry(label), *(given or Entry(NOTHING) for given in entries)])
-    return Grid(key, title, ["", *(column.label for column in table.columns.values())], rows)
+    return Grid(key, title, ["", *(column.head for column in table.columns.values())], rows)
 
 
-def _heading(column: Column) -> str:
-    if not column.metric:
-        return column.label
-    return f"{column.label}, {metric_label(column.metric)} {'↑' if column.higher_is_better else '↓'}"
+def _unit(column: Column) -> str:
+    """`accuracy (%) ↑`; empty while there are no runs."""
+    return f"{metric_label(column.metric)} {'↑' if column.higher_is_better else '↓'}" if column.metric else ""
 
 
 def _result(cell: Cell, column: Column, number: Format) -> Entry:

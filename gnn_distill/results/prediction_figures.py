@@ -7,13 +7,13 @@ import numpy as np
 
 from gnn_distill.formatting import role_label
 from gnn_distill.results.figures import COLOURS, plain
+from gnn_distill.results.panels import FLOOR
 from gnn_distill.results.predictions import Predictions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FLOOR = "#009e73"
 MOST_TARGETS = 6
 """Most targets that are drawn."""
 MOST_POINTS = 3_000
@@ -32,7 +32,9 @@ def draw_parity(found: Predictions) -> "Figure | None":
         axes.scatter(truth, said, s=9, alpha=0.55, linewidths=0, color=COLOURS.get(found.main, FLOOR))
         low, high = min(truth.min(), said.min()), max(truth.max(), said.max())
         axes.plot([low, high], [low, high], color="#000000", alpha=0.4, linewidth=1)
-        axes.set(xlabel=plain(f"{found.targets[target]}, measured"), ylabel="predicted")
+        name = found.targets[target]
+        measured = "" if "measured" in name.lower() else ", measured"
+        axes.set(xlabel=plain(f"{name}{measured}"), ylabel="predicted")
 
     return _panels([target for target in range(len(found.targets)) if found.known(target).any()], draw)
 

@@ -4,11 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
 from gnn_distill.formatting import Format, metric_label, role_label, shown
-from gnn_distill.results.inline import svg
 from gnn_distill.results.molecule_drawings import drawing, smiles_of
+from gnn_distill.results.pictures import Picture
 from gnn_distill.results.prediction_figures import draw_calibration, draw_parity, draw_roc
 from gnn_distill.results.predictions import MODELS, Predictions, read_predictions
 from gnn_distill.results.run_files import Run
@@ -74,7 +73,7 @@ def confusion(found: Predictions) -> dict[str, Any] | None:
     return {"header": list(found.classes), "rows": rows}
 
 
-def figures(found: Predictions) -> Iterator[tuple[Markup, str]]:
+def figures(found: Predictions) -> Iterator[Picture]:
     """Each figure with its caption."""
     part, model = PARTS[found.part], role_label(found.main)
     of = f", {model}, by target" if len(found.targets) > 1 else ""
@@ -88,7 +87,7 @@ def figures(found: Predictions) -> Iterator[tuple[Markup, str]]:
     drawn = {"regression": [parity], "multiclass": [calibration]}.get(found.kind, [roc, calibration])
     for name, draw, caption in drawn:
         if (figure := draw(found)) is not None:
-            yield svg(figure, f"predictions: {name}"), caption
+            yield Picture(f"predictions: {name}", figure, caption)
 
 
 def worst_examples(run: Run, found: Predictions) -> list[dict[str, Any]]:

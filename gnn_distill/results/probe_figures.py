@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gnn_distill.results.figures import COLOURS, plain
+from gnn_distill.results.panels import GREY, short
 from gnn_distill.results.probe_numbers import Line, curve
-from gnn_distill.results.table_figures import short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-GREY = "#8a8f98"
 OTHERS = ("#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f3c8d", "#a5aa99")
 """Colours of methods beyond the first."""
 

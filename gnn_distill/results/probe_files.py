@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from gnn_distill.results import spreadsheets
+from gnn_distill.results.pictures import PNG, write_pictures
 from gnn_distill.results.probe_numbers import as_json, long_frame
 from gnn_distill.results.probe_page import page
 from gnn_distill.results.probe_tables import to_latex, to_markdown
@@ -15,8 +16,10 @@ from gnn_distill.storage.files import replace_file
 from gnn_distill.storage.run_directory import strict
 
 
-def write_probes(folder: Path, runs: list[Place], words: list[str]) -> dict[str, list[Method]]:
+def write_probes(folder: Path, runs: list[Place], words: list[str], kind: str = PNG) -> dict[str, list[Method]]:
     """Write probe.csv, .md, .tex and .json and report.html about probed runs into a folder.
+
+    kind: svg or pdf: every figure of the page is written to figures/, too.
 
     Raises:
         UserError: if runs cannot be compared, or the folder cannot be written.
@@ -32,5 +35,8 @@ def write_probes(folder: Path, runs: list[Place], words: list[str]) -> dict[str,
         "probe.json": json.dumps(strict({"data_sets": facts}), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
     }.items():
         replace_file(folder / name, text)
-    replace_file(folder / FILE, fill("probe.html", page(folder, found, words)))
+    variables = page(folder, found, words)
+    replace_file(folder / FILE, fill("probe.html", variables))
+    if kind != PNG:
+        write_pictures(variables, folder, kind)
     return found

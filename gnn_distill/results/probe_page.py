@@ -4,9 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup
-
-from gnn_distill.results.inline import svg
+from gnn_distill.results.pictures import Picture
 from gnn_distill.results.probe_figures import draw_by_hop, draw_far_against_local, draw_layers
 from gnn_distill.results.probe_numbers import gains, lines, verdict
 from gnn_distill.results.probe_tables import notes, panels
@@ -57,16 +55,16 @@ def verdicts(methods: list[Method]) -> Iterator[tuple[str, str]]:
             yield method.label, verdict(made, method.label)
 
 
-def figures(methods: list[Method], name: str) -> Iterator[tuple[Markup, str]]:
+def figures(methods: list[Method], name: str) -> Iterator[Picture]:
     """The figures of one data set, each with its caption."""
     rows = lines(methods)
     for state, words in (("last", "states of the last layer"), ("all", "all layers joined")):
         if figure := draw_by_hop(rows, state):
-            yield svg(figure, f"awareness by hop, {words}, {name}"), BY_HOP.format(state=words)
+            yield Picture(f"awareness by hop, {words}, {name}", figure, BY_HOP.format(state=words))
     if figure := draw_far_against_local(rows):
-        yield svg(figure, f"far against local awareness, {name}"), FAR_LOCAL
+        yield Picture(f"far against local awareness, {name}", figure, FAR_LOCAL)
     if figure := draw_layers(rows):
-        yield svg(figure, f"awareness by layer and hop, {name}"), LAYERS
+        yield Picture(f"awareness by layer and hop, {name}", figure, LAYERS)
 
 
 def run_section(folder: Path) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from gnn_distill.formatting import Format, metric_label
 from gnn_distill.results.figures import COLOURS, plain
-from gnn_distill.results.table_figures import new_figure, quiet
+from gnn_distill.results.panels import new_figure, quiet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gnn_distill.formatting import NOTHING, ROLES, counted
 from gnn_distill.results.figures import COLOURS
-from gnn_distill.results.inline import svg
+from gnn_distill.results.pictures import Picture
 from gnn_distill.results.profile_figures import colours_of, draw_errors, draw_influence, draw_layers, draw_lift
 from gnn_distill.results.profile_groups import grouped
 from gnn_distill.storage.checksums import read_json
@@ -49,7 +49,7 @@ def section_of(profile: Mapping[str, Any], of: str = "") -> dict[str, Any]:
     models, kinds = profile["models"], {colour: role for role, colour in COLOURS.items()}
     colours = colours_of(models)
     return {
-        "figures": [(svg(figure, f"{alt}{of}"), caption) for alt, figure, caption in _figures(profile)],
+        "figures": [Picture(f"{alt}{of}", figure, caption) for alt, figure, caption in _figures(profile)],
         "columns": COLUMNS,
         "rows": [(label, kinds.get(colour, ""), list(_row(models[label]))) for label, colour in colours.items()],
         "notes": list(_notes(profile)),

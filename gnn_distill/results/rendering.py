@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gnn_distill.errors import printable
 from gnn_distill.results import spreadsheets
-from gnn_distill.results.grids import Entry, Grid, grids
+from gnn_distill.results.grids import Entry, Grid, describe_columns, grids
 from gnn_distill.results.tables import Table
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def to_rich(table: Table) -> "Group":
 
     shown = [rich_grid(grid) for grid in grids(table)]
     shown += [Text(f"Note: {printable(note)}", "yellow") for note in table.notes]
-    return Group(*shown, *(Text(printable(line), "dim") for line in table.footnotes))
+    return Group(*shown, *(Text(printable(line), "dim") for line in (*describe_columns(table), *table.footnotes)))
 
 
 def rich_grid(grid: Grid) -> "RichTable":
@@ -62,8 +62,8 @@ def rich_grid(grid: Grid) -> "RichTable":
     panel = RichTable(
         title=Text(f"\n{printable(grid.title)}"), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
     )
-    for index, name in enumerate(grid.header):
-        panel.add_column(Text(printable(name)), justify="right" if index else "left")
+    for index, head in enumerate(grid.heads):
+        panel.add_column(Text("\n".join(map(printable, filter(None, head)))), justify="right" if index else "left")
     for row in grid.rows:
         panel.add_row(
             *(Text.assemble((printable(cell.text), styles[cell.emphasis]), cell.marks, cell.rest) for cell in row)
@@ -78,14 +78,14 @@ def to_markdown(table: Table) -> str:
         if grid.key != "results":
             parts.append(f"### {markdown(grid.title)}")
         parts.append(markdown_grid(grid))
-    notes = [*(f"Note: {note}" for note in table.notes), *table.footnotes]
+    notes = [*(f"Note: {note}" for note in table.notes), *describe_columns(table), *table.footnotes]
     parts.append("\n".join(f"- {markdown(line)}" for line in notes))
     return "\n\n".join(parts) + "\n"
 
 
 def to_latex(table: Table) -> str:
     """Floats with booktabs, one per panel; notes and footnotes are below the first."""
-    notes = " ".join(latex(line) for line in (*table.notes, *table.footnotes))
+    notes = " ".join(latex(line) for line in (*table.notes, *describe_columns(table), *table.footnotes))
     floats = [
         latex_grid(table.name, table.title, grid, notes if grid.key == "results" else "") for grid in grids(table)
     ]
@@ -123,7 +123,10 @@ def markdown_grid(grid: Grid) -> str:
     def show(entry: Entry) -> str:
         return wraps[entry.emphasis].format(markdown(entry.text)) + markdown(entry.marks) + entry.rest
 
-    lines = [[markdown(name) for name in grid.header], *([show(entry) for entry in row] for row in grid.rows)]
+    lines = [
+        [markdown(", ".join(filter(None, head))) for head in grid.heads],
+        *([show(entry) for entry in row] for row in grid.rows),
+    ]
     widths = [max(3, *(len(line[index]) for line in lines)) for index in range(len(grid.header))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     padded = [
@@ -162,7 +165,7 @@ def latex_grid(name: str, title: str, grid: Grid, notes: str) -> str:
         rf"\label{{tab:{label}}}",
         rf"\begin{{tabular}}{{l{'r' * (len(grid.header) - 1)}}}",
         r"\toprule",
-        " & ".join(latex(name) for name in grid.header) + r" \\",
+        *(" & ".join(map(latex, line)) + r" \\" for line in zip(*grid.heads, strict=True) if any(line)),
         r"\midrule",
         *(" & ".join(show(entry) for entry in row) + r" \\" for row in grid.rows),
         r"\bottomrule",

@@ -8,6 +8,7 @@ import jinja2
 from gnn_distill import __version__
 from gnn_distill.config.schema.report import ReportConfig
 from gnn_distill.errors import UserError, printable, reading_foreign, refuse
+from gnn_distill.results.pictures import PNG, write_pictures
 from gnn_distill.results.run_files import is_run
 from gnn_distill.results.run_page import run_page
 from gnn_distill.results.side_page import side_page
@@ -24,6 +25,7 @@ FILE, SIDE_BY_SIDE = "report.html", "runs.html"
 def write_report(path: Path | str, config: ReportConfig | None = None) -> Path:
     """Write the page about the run, table or sweep in a folder; returns its path, by default report.html there.
 
+    With report.figures=svg or pdf every figure of the page is written to figures/ beside it.
     Of several runs, side by side, it is runs.html in the current folder.
 
     Raises:
@@ -44,19 +46,29 @@ def render(folder: Path, config: ReportConfig) -> str:
     if not folder.is_dir():
         raise refuse("report.path", folder, "no such folder. Name the folder of a run, a table or a sweep.")
     with reading_foreign(f"report.path={folder}", "Its files are damaged, or were written by another program."):
-        if config.beside:
-            return fill("runs.html", side_page([folder, *map(Path, config.beside)]))
-        if is_table(folder):
-            return fill("table.html", table_page(folder, config))
-        if is_run(folder):
-            return fill("run.html", run_page(folder))
-        if is_sweep(folder):
-            return fill("sweep.html", sweep_page(folder, config))
+        if found := _page(folder, config):
+            template, variables = found
+            if config.figures != PNG:
+                write_pictures(variables, Path(config.output).parent if config.output else folder, config.figures)
+            return fill(template, variables)
     raise refuse(
         "report.path",
         folder,
         "nothing to report. A run's folder contains summary.json, a table's table.json, a sweep's those of its runs.",
     )
+
+
+def _page(folder: Path, config: ReportConfig) -> tuple[str, dict[str, Any]] | None:
+    """The template and the variables of a page; None of a folder that is none of these."""
+    if config.beside:
+        return "runs.html", side_page([folder, *map(Path, config.beside)])
+    if is_table(folder):
+        return "table.html", table_page(folder, config)
+    if is_run(folder):
+        return "run.html", run_page(folder)
+    if is_sweep(folder):
+        return "sweep.html", sweep_page(folder, config)
+    return None
 
 
 def fill(template: str, variables: dict[str, Any]) -> str:

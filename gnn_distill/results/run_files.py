@@ -8,6 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from gnn_distill.config.naming import title_of
 from gnn_distill.results.figures import Curves
 from gnn_distill.results.runs import OVERRIDES
 from gnn_distill.storage.bounded import Damaged, read_plain_json, read_yaml
@@ -41,6 +42,20 @@ class Run:
     def metric(self) -> str:
         """The primary metric."""
         return self.summary.get("metric") or OmegaConf.select(self.config, "dataset.metric") or ""
+
+    @property
+    def dataset(self) -> str:
+        """The name of the data; of an unfinished run of those that it was started with."""
+        if name := self.summary.get("dataset"):
+            return name
+        source, name, path = (OmegaConf.select(self.config, f"dataset.{key}") for key in ("source", "name", "path"))
+        return title_of(source or "", name or "", path)
+
+    @property
+    def models(self) -> str:
+        """`graphormer ← gin`; empty if the config names none."""
+        names = [self.config.get(role, {}).get("name", "none") for role in CONFIGURED]
+        return " ← ".join(name for name in names if name != "none")
 
     @property
     def read_split(self) -> str:

@@ -5,19 +5,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
-from omegaconf import OmegaConf
-
-from gnn_distill.config.naming import title_of
 from gnn_distill.config.schema.data import LOWER_IS_BETTER
 from gnn_distill.formatting import ROLES, counted, duration, metric_label, part_sizes, shown
 from gnn_distill.results.figures import WEIGHTED, draw_losses, draw_metric, draw_terms
-from gnn_distill.results.inline import svg
+from gnn_distill.results.pictures import Picture
 from gnn_distill.results.prediction_page import prediction_section
 from gnn_distill.results.probe_page import run_section
 from gnn_distill.results.profile_page import profile_section
 from gnn_distill.results.run_files import CONFIG, CONFIGURED, Run, read_run
 from gnn_distill.results.run_trust import differences, floors, intervals, lead_in_words
+from gnn_distill.results.unfinished import unfinished_section
 from gnn_distill.storage.bounded import MOST_YAML, read_bytes
 from gnn_distill.storage.privacy import command
 from gnn_distill.storage.run_directory import SUMMARY
@@ -34,12 +31,10 @@ CLASSES = 10
 def run_page(folder: Path) -> dict[str, Any]:
     """The variables of templates/run.html."""
     run = read_run(folder)
-    models = [run.config.get(role, {}).get("name", "none") for role in CONFIGURED]
     return {
-        "title": " ← ".join(name for name in models if name != "none") or run.path.resolve().name,
-        "subject": run.summary.get("dataset") or _data_set(run),
-        "finished": bool(run.summary),
-        "error": run.error,
+        "title": run.models or run.path.resolve().name,
+        "subject": run.dataset,
+        "unfinished": unfinished_section(run),
         "tiles": list(_tiles(run)),
         "facts": {name: value for name, value in _facts(run) if value},
         "notes": list(_notes(run)),
@@ -61,12 +56,6 @@ def run_page(folder: Path) -> dict[str, Any]:
         "command": command(["gnn-distill", "train", *run.overrides]) if run.config else "",
         "commit": run.summary.get("environment", {}).get("code", {}).get("commit", ""),
     }
-
-
-def _data_set(run: Run) -> str:
-    """The name of the data that an unfinished run was started with."""
-    source, name, path = (OmegaConf.select(run.config, f"dataset.{key}") for key in ("source", "name", "path"))
-    return title_of(source or "", name or "", path)
 
 
 def _tiles(run: Run) -> Iterator[dict[str, str]]:
@@ -194,19 +183,19 @@ def _results(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def _curves(run: Run) -> Iterator[tuple[Markup, str]]:
+def _curves(run: Run) -> Iterator[Picture]:
     """The metric and the losses by epoch, each with its caption."""
     chosen = _chosen_epoch(run.summary)
     if figure := draw_metric(run.curves, run.metric or None):
         caption = "; ".join(text for text in ("The primary metric on validation", _marked(chosen)) if text)
-        yield svg(_mark(figure, chosen), "validation metric"), f"{caption}."
+        yield Picture("validation metric", _mark(figure, chosen), f"{caption}.")
     for role in SHOWN:
         if role in run.curves and (figure := draw_losses({role: run.curves[role]})):
             mark = chosen if role == "student" else None
             # The student is trained on more terms than it is validated on.
             what = "training: all terms, validation: the task's" if role == "student" and len(_terms(run)) > 1 else ""
             caption = "; ".join(text for text in (f"Loss of the {ROLES[role]}", what, _marked(mark)) if text)
-            yield svg(_mark(figure, mark), f"loss of the {ROLES[role]}"), f"{caption}."
+            yield Picture(f"loss of the {ROLES[role]}", _mark(figure, mark), f"{caption}.")
 
 
 def _mark(figure: "Figure", epoch: int | None) -> "Figure":
@@ -220,11 +209,11 @@ def _marked(epoch: int | None) -> str:
     return f"dotted: the student's selected epoch, {epoch}" if epoch else ""
 
 
-def _term_curves(run: Run) -> Iterator[tuple[Markup, str]]:
+def _term_curves(run: Run) -> Iterator[Picture]:
     """The loss terms by epoch."""
     captions = {"raw": "Each term before weighting.", "weighted": "Each term times its weight."}
     for kind, caption in captions.items() if len(_terms(run)) > 1 else ():
-        yield svg(draw_terms(run.curves, [kind]), f"{kind} loss terms"), caption
+        yield Picture(f"{kind} loss terms", draw_terms(run.curves, [kind]), caption)
 
 
 def _terms(run: Run) -> list[dict[str, str]]:

@@ -13,6 +13,9 @@ from gnn_distill.storage.run_directory import SUMMARY
 COMPARED = ("floor", *ROLES)
 """Models whose scores are shown."""
 Line = tuple[str, list[str]]
+AS_TYPED = {"True": "true", "False": "false", "None": "null"}
+ABOUT = "dataset.card."
+"""Keys that describe a data set, and set nothing."""
 
 
 def side_page(folders: list[Path]) -> dict[str, Any]:
@@ -91,7 +94,8 @@ def _settings(runs: list[Run]) -> Iterator[Line]:
     flat = [dict(_flat(run.config, "")) for run in runs]
     for key in dict.fromkeys(key for values in flat for key in values):
         values = [values.get(key, NOTHING) for values in flat]
-        if len(set(values)) > 1 and key.partition(".")[0] not in (*LOCATION_SECTIONS, *AFTERWARDS):
+        elsewhere = key.partition(".")[0] in (*LOCATION_SECTIONS, *AFTERWARDS)
+        if len(set(values)) > 1 and not elsewhere and not key.startswith(ABOUT):
             yield key, values
 
 
@@ -101,4 +105,5 @@ def _flat(section: Any, prefix: str) -> Iterator[tuple[str, str]]:
         if isinstance(value, dict):
             yield from _flat(section[name], f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", str(section[name])
+            text = str(section[name])
+            yield f"{prefix}{name}", AS_TYPED.get(text, text)

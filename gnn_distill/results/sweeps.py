@@ -1,6 +1,6 @@
 """Runs of one sweep as a frame: the varied keys, and the scores of each run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,11 @@ class Sweep:
     """Errors of the runs whose files are damaged, or of another version."""
     overlap: float = 0.0
     """Mean number of test examples by that of training examples."""
+    datasets: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    """The data sets, and the students and teachers (`graphormer ← gin`), of the runs, finished or not."""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Number of examples of each part, where all runs have the same."""
 
     def scores(self, *keys: str) -> pd.DataFrame:
         """By `keys`, columns (val, mean), (val, std) with ddof=1, (val, count), and the same of test.
@@ -60,11 +65,23 @@ class Sweep:
         return interval(values.to_numpy(), self.overlap if splits else 0.0)
 
     def best(self) -> pd.Series | None:
-        """The line of scores(*keys) with the best mean on validation, if any; without keys, the only line."""
+        """The line of scores(*keys) with the best mean on validation, if any; without keys, the only line.
+
+        None of runs on several data sets: one that is easier is no better setting.
+        """
+        if len(self.datasets) > 1:
+            return None
         means = self.scores(*self.keys)["val", "mean"].dropna() if len(self.runs) else []
         if not len(means):
             return None
         return self.scores(*self.keys).loc[means.idxmin() if self.lower_is_better else means.idxmax()]
+
+    def chosen(self) -> dict[str, str]:
+        """The values of the keys of the best setting; empty without keys, and where there is no best."""
+        best = self.best()
+        if best is None or not self.keys:
+            return {}
+        return dict(zip(self.keys, best.name if isinstance(best.name, tuple) else (best.name,), strict=True))
 
 
 def is_sweep(folder: Path) -> bool:
@@ -87,6 +104,7 @@ def read_sweep(folder: Path, metric: str | None = None) -> Sweep:
         except UserError as error:
             damaged.append(str(error).replace(f"{folder}/", ""))
     finished = [run for run in runs if run.summary]
+    sizes = [run.summary["split"]["sizes"] for run in finished if run.summary.get("split")]
     words = [_overridden(run) for run in finished]
     values_of = {key: [_value(run, own, key) for run, own in zip(finished, words, strict=True)] for key in _keys(runs)}
     varied = {key: values for key, values in values_of.items() if len(set(values)) > 1}
@@ -109,7 +127,10 @@ def read_sweep(folder: Path, metric: str | None = None) -> Sweep:
         lower_is_better=any(lower) or metric in LOWER_IS_BETTER,
         unfinished={_name(run, folder): run.error.partition("\n")[0] for run in runs if not run.summary},
         damaged=damaged,
-        overlap=_overlap([run.summary["split"]["sizes"] for run in finished if run.summary.get("split")]),
+        overlap=_overlap(sizes),
+        datasets=tuple(dict.fromkeys(run.dataset for run in runs if run.dataset)),
+        models=tuple(dict.fromkeys(run.models for run in runs if run.models)),
+        sizes=sizes[0] if sizes and all(one == sizes[0] for one in sizes) else {},
     )
 
 

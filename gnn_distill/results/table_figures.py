@@ -1,26 +1,22 @@
-"""Figures of a table and of a sweep: boxes over pairs, differences to a row, maps of means, curves of cells."""
+"""Figures of a table: boxes over pairs, differences to a row, means of further tables, curves of cells."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from gnn_distill.formatting import NOTHING, Format, metric_label
+from gnn_distill.formatting import Format, metric_label
 from gnn_distill.results.figures import COLOURS, plain
+from gnn_distill.results.panels import FLOOR, GREY, in_panels, label_rows, new_figure, quiet, short
 from gnn_distill.results.tables import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-GREY = "#8a8f98"
-DARK, LIGHT = "#111111", "#ffffff"
-ACROSS = 3
-"""Panels per row of a figure."""
 FOR_A_BOX = 12
 """Number of values from which on a box tells more than mean and standard deviation."""
 
@@ -47,13 +43,13 @@ def draw_boxes(table: Table, columns: Sequence[str] | None = None) -> "Figure | 
                 axes.barh(place, 2 * deviation, 0.5, left=mean - deviation, color=colour, alpha=0.18, linewidth=0)
                 axes.plot([mean, mean], [place - 0.3, place + 0.3], color=colour, linewidth=2)
             axes.plot(values, [place] * len(values), "o", color=colour, markersize=4, alpha=0.75)
-        _rows(axes, list(table.rows.values()))
-        axes.set(title=plain(column.label), xlabel=metric_label(column.metric))
+        label_rows(axes, list(table.rows.values()))
+        axes.set(title=short(column.head), xlabel=metric_label(column.metric))
 
     filled = [
         key for key in columns or table.columns if any(len(cell.values) for cell in table.of_column(key).values())
     ]
-    return _grid(filled, draw, height=1.1 + 0.34 * len(table.rows))
+    return in_panels(filled, draw, height=1.1 + 0.34 * len(table.rows))
 
 
 def draw_differences(table: Table, columns: Sequence[str] | None = None) -> "Figure | None":
@@ -74,16 +70,16 @@ def draw_differences(table: Table, columns: Sequence[str] | None = None) -> "Fig
                 ends = [scale * made.effect.low, scale * made.effect.high]
                 axes.plot(ends, [place, place], color="#000000", linewidth=1.2)
         axes.axvline(0, color="#000000", linewidth=0.8)
-        _rows(axes, [table.rows[row] for row in rows])
+        label_rows(axes, [table.rows[row] for row in rows])
         unit = "points" if scale == 100 else metric_label(column.metric)
-        axes.set(title=plain(column.label), xlabel=f"better by ({unit})")
+        axes.set(title=short(column.head), xlabel=f"better by ({unit})")
 
     def compared(key: str) -> bool:
         made = [table.cells[row, key].comparison for row in rows]
         return any(comparison and comparison.effect.n for comparison in made)
 
     filled = [key for key in columns or table.columns if compared(key)]
-    return _grid(filled, draw, height=1.1 + 0.34 * len(rows))
+    return in_panels(filled, draw, height=1.1 + 0.34 * len(rows))
 
 
 def draw_further(table: Table) -> "Figure | None":
@@ -106,63 +102,15 @@ def draw_further(table: Table) -> "Figure | None":
                     lines[row] = axes.errorbar(
                         cell.mean, height, xerr=deviation, fmt="o", color=colours[row], markersize=5, linewidth=1.2
                     )
-        _rows(axes, [column.label for column in table.columns.values()])
+        label_rows(axes, [column.head for column in table.columns.values()])
         axes.set_title(plain(title), fontsize=10)
 
-    figure = _grid(list(further), draw, height=1 + (0.25 + 0.14 * len(table.rows)) * len(table.columns))
+    figure = in_panels(list(further), draw, height=1 + (0.25 + 0.14 * len(table.rows)) * len(table.columns))
     named = [row for row in table.rows if row in lines]
     figure.legend(
         [lines[row] for row in named], [short(table.rows[row]) for row in named],
         frameon=False, loc="outside lower center", ncols=4,
     )  # fmt: skip
-    return figure
-
-
-def draw_heat_map(means: pd.DataFrame, metric: str, lower_is_better: bool) -> "Figure":
-    """A map of means, index on the y axis, columns on the x axis; darker is better, best outlined, missing empty."""
-    from matplotlib import colormaps
-    from matplotlib.colors import Normalize
-    from matplotlib.patches import Rectangle
-
-    values = means.to_numpy(float)
-    known = values[np.isfinite(values)]
-    figure, axes = new_figure(1.6 + 0.85 * values.shape[1], 1.2 + 0.6 * values.shape[0])
-    colours = colormaps["YlGnBu_r" if lower_is_better else "YlGnBu"]
-    scale = Normalize(*(known.min(), known.max()) if known.size else (0, 1))
-    best = (known.min() if lower_is_better else known.max()) if known.size else None
-    number = Format.of(metric, known)
-    for (y, x), value in np.ndenumerate(values):
-        if not math.isfinite(value):
-            axes.text(x, y, NOTHING, ha="center", va="center", color=GREY)
-            continue
-        colour = colours(0.1 + 0.75 * scale(value) if known.min() < known.max() else 0.4)
-        axes.add_patch(Rectangle((x - 0.48, y - 0.47), 0.96, 0.94, facecolor=colour, linewidth=0))
-        bright = np.dot(colour[:3], (0.299, 0.587, 0.114)) > 0.55
-        axes.text(x, y, number(value), ha="center", va="center", color=DARK if bright else LIGHT)
-        if value == best:
-            axes.add_patch(Rectangle((x - 0.48, y - 0.47), 0.96, 0.94, fill=False, edgecolor="#000000", linewidth=1.6))
-    axes.set(xlim=(-0.5, values.shape[1] - 0.5), ylim=(-0.5, values.shape[0] - 0.5))
-    axes.set_xticks(range(values.shape[1]), [plain(str(name)) for name in means.columns])
-    axes.set_yticks(range(values.shape[0]), [plain(str(name)) for name in means.index])
-    axes.set_xlabel(plain(str(means.columns.name or "")), labelpad=6)
-    axes.set_ylabel(plain(str(means.index.name or "")), labelpad=6)
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
-    return figure
-
-
-def draw_dots(settings: pd.Series, values: pd.Series, metric: str) -> "Figure":
-    """One dot per run over an ordered categorical, and a bar at the mean of each of its values."""
-    figure, axes = new_figure(5, 3.4)
-    scale = Format.of(metric, ()).scale
-    for place, setting in enumerate(settings.cat.categories):
-        here = scale * values[settings == setting].dropna().to_numpy(float)
-        axes.plot([place] * len(here), here, "o", color=COLOURS["student"], markersize=4, alpha=0.6)
-        if len(here):
-            axes.hlines(np.mean(here), place - 0.25, place + 0.25, color="#000000", linewidth=1.6)
-    axes.set_xticks(range(len(settings.cat.categories)), [plain(name) for name in settings.cat.categories])
-    axes.set(xlabel=plain(str(settings.name)), ylabel=metric_label(metric))
-    quiet(axes)
     return figure
 
 
@@ -199,14 +147,16 @@ def draw_cell_curves(
 def means_of(table: Table) -> pd.DataFrame:
     """The means of a table by its labels, as draw_heat_map takes them."""
     means = {
-        column.label: {label: table.cells[row, key].mean for row, label in table.rows.items()}
+        column.head: {label: table.cells[row, key].mean for row, label in table.rows.items()}
         for key, column in table.columns.items()
     }
     return pd.DataFrame(means, dtype=float)
 
 
 def _colour(table: Table, row: str) -> str:
-    """The colour of a row: one for the teacher, grey for the reference, one for all others."""
+    """The colour of a row: one for the teacher, one for floors, grey for the reference, one for all others."""
+    if row in table.floors:
+        return FLOOR
     return {table.teacher: COLOURS["teacher"], table.reference: GREY}.get(row, COLOURS["student"])
 
 
@@ -218,46 +168,3 @@ def _distinct_colours(table: Table) -> dict[str, str]:
     known = {row: COLOURS["teacher"] for row in (table.teacher, *table.teachers) if row} | {table.alone: GREY}
     others = [COLOURS["student"], *colormaps["Dark2"].colors, *colormaps["Set1"].colors]
     return known | {row: others[number % len(others)] for number, row in enumerate(students)}
-
-
-def _rows(axes: "Axes", labels: Sequence[str]) -> None:
-    """Row labels, the first on top."""
-    axes.set_yticks(range(len(labels)), [short(label) for label in labels])
-    axes.set_ylim(len(labels) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0)
-
-
-def short(label: str) -> str:
-    """A label broken into short lines."""
-    return plain("\n".join(wrap(label, 24)))
-
-
-def _grid(titles: Sequence[str], draw: Callable[["Axes", str], None], height: float) -> "Figure | None":
-    """Panels, ACROSS per row; None if there are none."""
-    if not titles:
-        return None
-    across = min(len(titles), ACROSS)
-    down = math.ceil(len(titles) / across)
-    figure, panels = new_figure(4.8 * across, height * down, down, across)
-    for axes, title in zip_longest(np.ravel(panels), titles):
-        if title is None:
-            axes.remove()
-        else:
-            draw(axes, title)
-            quiet(axes)
-    return figure
-
-
-def new_figure(width: float, height: float, down: int = 1, across: int = 1) -> tuple["Figure", Any]:
-    """A figure of so many inches, and its panels."""
-    from matplotlib.figure import Figure  # not pyplot, which keeps figures alive and looks for a screen
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(down, across)
-
-
-def quiet(axes: "Axes") -> None:
-    """A faint grid, and no frame but the axes."""
-    axes.grid(alpha=0.3, linewidth=0.5)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)

@@ -1,29 +1,28 @@
 """What the report of a table shows: the panels of every other format, figures, and what limits them."""
 
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from markupsafe import Markup
 
 from gnn_distill.config.schema.report import ReportConfig
 from gnn_distill.formatting import Format, counted, metric_label
 from gnn_distill.results.figures import Curves
-from gnn_distill.results.grids import grids
-from gnn_distill.results.inline import png, svg
+from gnn_distill.results.grids import describe_columns, grids
+from gnn_distill.results.inline import png
+from gnn_distill.results.pictures import FIGURES, PNG, Picture, save
 from gnn_distill.results.run_files import read_run
 from gnn_distill.results.spreadsheets import restored
+from gnn_distill.results.sweep_figures import draw_heat_map
 from gnn_distill.results.table_figures import (
     draw_boxes,
     draw_cell_curves,
     draw_differences,
     draw_further,
-    draw_heat_map,
     means_of,
 )
 from gnn_distill.results.table_files import FILE, SCORES, read_table
@@ -48,11 +47,13 @@ CURVES = "Validation metric by epoch: mean over the runs of a row, band of one s
 def table_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
     """The variables of templates/table.html; writes figures/*.png too."""
     table = read_table(folder)
-    figure_folder = (Path(config.output).parent if config.output else folder) / "figures"
+    image_folder = (Path(config.output).parent if config.output else folder) / FIGURES
     damaged: list[str] = []
-    curves = dict(_curves(table, folder, damaged))
-    drawn = {path.name for path in write_figures(table, curves, figure_folder)}
-    others = [path for path in sorted((folder / "figures").glob("*.png")) if path.name not in drawn]
+    curves = list(_curves(table, folder, damaged))
+    whole, over_columns = list(_of_all_columns(table)), list(_over_columns(table))
+    images = [*whole, *over_columns, *curves]
+    drawn = {save(picture.figure, image_folder / f"{picture.name}.{PNG}").name for picture in images}
+    others = [path for path in sorted((folder / FIGURES).glob(f"*.{PNG}")) if path.name not in drawn]
     others = [path for path in others if lies_inside(path, folder)][:MOST_IMAGES]
     results, *panels = grids(table)
     return {
@@ -62,10 +63,13 @@ def table_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
         "facts": {name: value for name, value in _facts(table, folder) if value},
         "results": results,
         "panels": panels,
+        "columns": describe_columns(table),
         "notes": [*table.notes, *damaged],
         "footnotes": table.footnotes,
-        "figures": list(_figures(table)),
-        "curves": [(svg(figure, name), f"{CURVES}.") for name, figure in curves.items()],
+        "over_columns": over_columns,
+        "figures": list(_by_column(table)),
+        "curves": curves,
+        "files_only": whole,
         "images": [(png(path), path.stem.replace("_", " ")) for path in others],
         "tests": list(_tests(table)),
         "command": _command(table, folder),
@@ -83,25 +87,14 @@ def _command(table: Table, folder: Path) -> str:
     return command(["gnn-distill", "table", *(words or [f"table={table.name}"])])
 
 
-def write_figures(table: Table, curves: Mapping[str, "Figure"], folder: Path) -> list[Path]:
-    """Draw boxes.png, differences.png, means.png and awareness.png into a folder, if not empty, and the curves."""
-    drawings = {
-        "boxes": draw_boxes(table),
-        "differences": draw_differences(table),
-        "means": _map(table),
-        "awareness": draw_further(table),
-        **curves,
-    }
-    paths = []
-    for name, figure in drawings.items():
+def _of_all_columns(table: Table) -> Iterator[Picture]:
+    """The figures with a panel for each column, which become files; a page shows each column's own."""
+    for name, figure in (("boxes", draw_boxes(table)), ("differences", draw_differences(table))):
         if figure is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            paths.append(folder / f"{re.sub(r'[^A-Za-z0-9]+', '_', name)}.png")
-            figure.savefig(paths[-1], dpi=150)
-    return paths
+            yield Picture(name, figure)
 
 
-def _curves(table: Table, folder: Path, damaged: list[str]) -> Iterator[tuple[str, "Figure"]]:
+def _curves(table: Table, folder: Path, damaged: list[str]) -> Iterator[Picture]:
     """By column, the learning curves of the table's runs whose folders exist on this machine.
 
     Errors of damaged files are appended to `damaged`; their curves are left out.
@@ -123,7 +116,7 @@ def _curves(table: Table, folder: Path, damaged: list[str]) -> Iterator[tuple[st
                 except Damaged as error:
                     damaged.append(str(error).replace(path, os.path.relpath(path, os.path.realpath(folder))))
         if figure := draw_cell_curves(cells, column.metric, column.label):
-            yield f"curves of {key}", figure
+            yield Picture(f"curves of {key}", figure, f"{CURVES}.")
 
 
 def has_curves(path: str) -> bool:
@@ -145,18 +138,23 @@ def _map(table: Table) -> "Figure | None":
     return draw_heat_map(means_of(table), metric, not higher_is_better)
 
 
-def _figures(table: Table) -> Iterator[tuple[Markup, str]]:
-    """Figures per column: the values, and the differences to the reference."""
+def _over_columns(table: Table) -> Iterator[Picture]:
+    """Figures that join the columns: the means, and what models know of structure."""
     if figure := _map(table):
-        yield svg(figure, "means"), "Means; darker is better, the best is outlined."
+        yield Picture("means", figure, "Means; darker is better, the best is outlined.")
     if figure := draw_further(table):
-        yield svg(figure, "awareness"), "Awareness of structure: mean and standard deviation over pairs."
+        yield Picture("awareness", figure, "Awareness of structure: mean and standard deviation over pairs.")
+
+
+def _by_column(table: Table) -> Iterator[Picture]:
+    """Figures per column: the values, and the differences to the reference."""
     for key, column in table.columns.items():
         if figure := draw_boxes(table, [key]):
-            yield svg(figure, f"values of {key}"), f"{column.label}: one dot per {' and '.join(column.units)}."
+            caption = f"{column.label}: one dot per {' and '.join(column.units)}."
+            yield Picture(f"values of {key}", figure, caption)
         if figure := draw_differences(table, [key]):
             caption = f"{column.label}: difference to {table.rows[table.reference]} with its 95 % interval"
-            yield svg(figure, f"differences of {key}"), f"{caption}; pale: not significant."
+            yield Picture(f"differences of {key}", figure, f"{caption}; pale: not significant.")
 
 
 def _tiles(table: Table) -> Iterator[dict[str, str]]:

@@ -35,6 +35,13 @@ class Column:
     """Whether some row is significantly better than that; if not, no row is marked as best."""
     absent: tuple[str, ...] = ()
     """Rows that it does not have."""
+    short: str = ""
+    """Name in the heads of tables; empty: the label."""
+
+    @property
+    def head(self) -> str:
+        """Its name where there is little room."""
+        return self.short or self.label
 
     @property
     def sign(self) -> int:

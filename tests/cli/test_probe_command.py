@@ -51,7 +51,12 @@ def test_probes_change_nothing_and_are_found_again(
     assert set(read_json(tmp_path / "run" / "profile.json")["models"]) == {"student", "teacher"}
     assert "What reaches a node" in (tmp_path / "outputs" / "probe" / "first" / "report.html").read_text()
 
-    status, told, _ = gnn_distill("probe", "run", "probe.name=second", *PROBES)
+    status, told, _ = gnn_distill("probe", "run", "probe.name=second", *PROBES, "report.figures=svg")
+    assert "influence_by_hop_far_motif.svg" in {
+        file.name for file in (tmp_path / "outputs" / "probe" / "second" / "figures").iterdir()
+    }
+    page = (tmp_path / "outputs" / "probe" / "second" / "report.html").read_text()
+    assert ">gnn-distill probe run probe.name=second" in page  # as it was typed
     assert "run/probe.json: found" in told
     assert "run/profile.json: found" in told
     assert read_json(tmp_path / "run" / "probe.json") == probe

@@ -38,7 +38,8 @@ def test_a_folder_is_named_by_its_path_whatever_is_in_it(gnn_distill: Callable, 
         (("gone",), "report.path=gone: no such folder. Name the folder of a run, a table or a sweep."),
         (
             ("gone", "report.z=1"),
-            "report.z=1: unknown key. Did you mean 'report.y'? Keys of report: path, beside, output, metric, x, y.",
+            "report.z=1: unknown key. Did you mean 'report.y'? "
+            "Keys of report: figures, path, beside, output, metric, x, y.",
         ),
     ],
 )

@@ -274,3 +274,29 @@ def test_an_apostrophe_in_the_path_and_in_names_is_taken_as_it_stands(
     assert (status, err) == (0, ""), err
     assert "1/1  typed_edges, teacher, seed 0" in out
     assert len(summaries(folder)) == 1
+
+
+SIZES = "smoke, measured, typed_edges, nci1, esol, cora, lipo, mutagenicity, actor"
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        (
+            "table.size=core",
+            f"table.size=core: table=main has no such size. Choices: full, {SIZES}. Did you mean 'cora'?",
+        ),
+        (
+            "table.sizes.core={}",
+            f"table.sizes.core={{}}: table.sizes has no core yet. It has: {SIZES}. Did you mean 'cora'? "
+            "To choose one: table.size=NAME. Add it: '+table.sizes={core: {}}'.",
+        ),
+        (
+            "table.sizes=smok",
+            "table.sizes=smok: must hold sections by name, as in {name: {key: value}}. "
+            f"It has: {SIZES}. Did you mean 'smoke'? To choose one: table.size=NAME.",
+        ),
+    ],
+)
+def test_a_size_that_does_not_exist_is_refused_with_those_that_do(gnn_distill: Callable, word: str, told: str) -> None:
+    assert gnn_distill("table", "table=main", word) == (1, "", f"gnn-distill table: {told}\n")

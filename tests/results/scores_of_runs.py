@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from gnn_distill.config.schema.table import RowConfig
+from gnn_distill.config.schema.table import ColumnConfig, RowConfig
 from gnn_distill.results.comparison import make_table
 
 SEEDS = {"seed": [0, 1, 2, 3, 4]}
@@ -13,17 +13,11 @@ FOLDS = {"dataset.fold": [0, 1, 2, 3, 4]}
 
 
 @dataclass
-class Col:
-    label: str
-    pairs: dict[str, list[int]]
-
-
-@dataclass
 class Config:
     """What make_table reads of a table's config."""
 
     rows: dict[str, RowConfig]
-    columns: dict[str, Col]
+    columns: dict[str, ColumnConfig]
     name: str = "main"
     title: str = "Main results"
     reference: str = "kd"
@@ -38,7 +32,7 @@ def config(rows, columns, labels=None, **changes):
     labels = labels or {}
     return Config(
         {row: RowConfig(labels.get(row, row), role="teacher" if row == "teacher" else "student") for row in rows},
-        {key: Col(labels.get(key, key), pairs) for key, pairs in columns.items()},
+        {key: ColumnConfig(labels.get(key, key), pairs=pairs) for key, pairs in columns.items()},
         **changes,
     )
 

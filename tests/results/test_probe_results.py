@@ -11,7 +11,7 @@ from pages import Page, page_of
 from probed_runs import make_probed_run
 from scipy import stats
 
-from gnn_distill.config.schema.table import RowConfig
+from gnn_distill.config.schema.table import ColumnConfig, RowConfig
 from gnn_distill.errors import UserError
 from gnn_distill.results.comparison import make_table
 from gnn_distill.results.probe_files import write_probes
@@ -155,7 +155,7 @@ def test_runs_of_a_table_have_the_labels_of_their_rows_and_columns(tmp_path: Pat
     config = SimpleNamespace(
         **{"name": "main", "title": None, "reference": "kd", "alone": "alone", "teacher": "teacher"},
         rows={row: RowConfig(f"row {row}") for row in ("alone", "kd")},
-        columns={"toy": SimpleNamespace(label="Toys", pairs={"seed": [0, 1]})},
+        columns={"toy": ColumnConfig(label="Toys", pairs={"seed": [0, 1]})},
         **{"test": "auto", "alpha": 0.05},
     )
     facts = {"metric": "accuracy", "higher_is_better": True, "n_train": 9, "n_test": 9, "stale": False}

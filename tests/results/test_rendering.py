@@ -59,7 +59,9 @@ def test_numbers():
 def test_panels_have_an_entry_for_every_header(main):
     panels = grids(main)
     assert [grid.key for grid in panels] == ["results", "gains", "shares"]
-    assert panels[0].header == ["", "NCI_1, accuracy (%) ↑", "ESOL, RMSE ↓", "rank", "wins"]
+    measured = [("NCI_1", "accuracy (%) ↑"), ("ESOL", "RMSE ↓")]
+    assert panels[0].heads == [("", ""), *measured, ("rank", ""), ("wins", "")]
+    assert panels[1].heads == [("", ""), ("NCI_1", ""), ("ESOL", "")]
     assert all(len(row) == len(grid.header) for grid in panels for row in grid.rows)
 
 
@@ -73,7 +75,44 @@ def test_bounds_of_shares_of_a_gap_hardly_above_zero(main):
 
 def test_panels_that_have_nothing_to_say_are_left_out():
     assert [grid.key for grid in grids(table({"kd": [1.0, 2.0]}))] == ["results"]
-    assert grids(table({"kd": [1.0, 2.0]}))[0].header == ["", "data, accuracy (%) ↑"]
+    assert grids(table({"kd": [1.0, 2.0]}))[0].heads == [("", ""), ("data", "accuracy (%) ↑")]
+
+
+LONG = {"nci1": "NCI1, 1,000 training graphs", "esol": "ESOL, scaffold split of seed 0", "toy": "Toy"}
+
+
+def short_table(keys, **short):
+    """A table of columns whose names are long."""
+    values = {"kd": [0.5, 0.6], "full": [0.7, 0.8]}
+    settings = config(values, {key: {"seed": [0, 1]} for key in keys}, LONG)
+    for key, name in short.items():
+        settings.columns[key].short = name
+    return make_table(settings, scores(*(runs(row, key, of_row) for key in keys for row, of_row in values.items())))
+
+
+def test_heads_are_short_and_full_names_are_below():
+    made = short_table(LONG, esol="ESOL")
+    assert [name for name, _ in grids(made)[0].heads][1:4] == ["nci1", "ESOL", "Toy"]
+    names = "Columns: nci1: NCI1, 1,000 training graphs; ESOL, scaffold split of seed 0."
+    (line,) = [line for line in to_markdown(made).splitlines() if line.startswith("- Columns")]
+    assert line == f"- {names}"
+    assert names in to_latex(made)
+    terminal = Console(file=io.StringIO(), width=200)
+    terminal.print(to_rich(made))
+    assert names in terminal.file.getvalue()
+    assert "ESOL, accuracy (%) ↑ |" in to_markdown(made)
+    assert "nci1, 2 pairs" not in to_markdown(made)  # texts use the names
+
+
+def test_the_only_column_keeps_its_name():
+    made = short_table(["nci1"], nci1="NCI1")
+    assert grids(made)[0].heads[1] == (LONG["nci1"], "accuracy (%) ↑")
+    assert "Columns" not in to_markdown(made)
+
+
+def test_units_are_a_line_of_their_own_in_latex():
+    head = to_latex(short_table(LONG, esol="ESOL")).partition(r"\toprule")[2].splitlines()[1:3]
+    assert head == [r" & nci1 & ESOL & Toy & rank & wins \\", " & accuracy (\\%) $\\uparrow$" * 3 + r" &  &  \\"]
 
 
 def test_markdown_cells(main):

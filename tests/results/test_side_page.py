@@ -58,8 +58,9 @@ def test_runs_stand_side_by_side_with_what_differs(tmp_path: Path, monkeypatch: 
         assert part in page.text, part
     assert "Settings that differ" not in page.text
     assert "cannot be compared one to one" not in page.text
+    config.write_text(config.read_text() + "alone: true\n")
     page = page_of(first, beside=[str(third)])
-    for part in ("Settings that differ", "student.name", "gps", "different data or splits"):
+    for part in ("Settings that differ", "student.name", "gps", "different data or splits", "alone\n–\ntrue\n"):
         assert part in page.text, part
     assert write_report(first, ReportConfig(path=str(first), beside=[str(second)])) == Path("runs.html")
     with pytest.raises(UserError, match="no finished run is here"):

@@ -35,11 +35,50 @@ def test_a_sweep_is_a_map_of_the_keys_that_vary_most(tmp_path):
         assert (tmp_path / "sweep" / name).read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_sweep_names_its_data_and_models_and_how_its_result_was_chosen(tmp_path):
+    page = page_of(sweep_of(tmp_path / "sweep"))
+    assert "graphormer ← gin on TOY · Sweep of loss.weights.macro and loss.weights.micro" in page.texts[0]  # the title
+    assert "graphormer ← gin on TOY, 1,000 train, 20 val, 30 test: 11 finished runs of 6 settings." in page.text
+    assert "The setting with the highest mean accuracy (%) on validation is chosen; its test score is" in page.text
+    assert "6 settings have the best validation score; the first of them is chosen." in page.text
+
+
+def validated(folder: Path, values: dict[str, tuple[float, float]], **changes) -> Path:
+    """A sweep over the rate of learning, whose runs have these scores on validation and test."""
+    for rate, (val, test) in values.items():
+        student = {"train": {"accuracy": 1.0}, "val": {"accuracy": val}, "test": {"accuracy": test}}
+        make_run(folder / rate, f"optim.lr={rate}", "optim.warmup=2", **{"student": student, **changes})
+    return folder
+
+
+def test_only_the_test_score_of_the_setting_chosen_on_validation_is_a_headline(tmp_path):
+    page = page_of(validated(tmp_path, {"0.1": (0.7, 0.9), "0.2": (0.8, 0.6), "0.3": (0.75, 0.7)}))
+    tiles = page.text.partition("its test score is the result.")[2].partition("Chosen")[0]
+    assert "60.0\non test, of the setting chosen on validation" in tiles
+    assert "80.0\non validation, the best of all settings" in tiles
+    assert "90.0" not in tiles
+    assert "Chosen\noptim.lr=0.2" in page.text
+    assert page.html.count('<tr class="chosen"><th>0.2</th>') == page.html.count('<tr class="chosen">') == 1
+    assert page.text.count("\nchosen\n") == 2  # in the curves of validation and test
+    assert "have the best validation score" not in page.text
+
+
+def test_settings_on_several_data_sets_are_not_ranked(tmp_path):
+    validated(tmp_path, {"0.1": (0.7, 0.9)}, dataset="A")
+    validated(tmp_path, {"0.2": (0.8, 0.6)}, dataset="B")
+    page = page_of(tmp_path)
+    assert "graphormer ← gin on A, B" in page.text
+    assert "Settings are not ranked: the runs are of several data sets, A, B." in page.text
+    assert "chosen" not in page.text
+    assert 'class="chosen"' not in page.html
+
+
 def test_axes_and_metric_of_a_sweep_can_be_chosen(tmp_path):
     sweep = sweep_of(tmp_path / "sweep")
     assert "Sweep of seed and loss.weights.macro" in page_of(sweep, x="seed").text
     assert "Sweep of loss.weights.micro and seed" in page_of(sweep, y="seed", x="loss.weights.micro").text
-    assert "macro F1 (%) on validation; mean over seed." in page_of(sweep, metric="macro_f1").text
+    caption = "macro F1 (%) on validation; mean over seed; outlined: the setting chosen on validation."
+    assert caption in page_of(sweep, metric="macro_f1").text
     for config, message in (
         ({"x": "loss.weights.mikro"}, "report.x=loss.weights.mikro.*Did you mean 'loss.weights.micro'"),
         ({"x": "seed", "y": "seed"}, "report.y=seed: is already the x axis"),
@@ -86,7 +125,8 @@ def test_runs_that_differ_in_folds_have_a_mean_and_each_its_score(tmp_path):
         make_run(tmp_path / "folds" / str(fold), f"dataset.fold={fold}", test=test)
     page = page_of(tmp_path / "folds")
     assert "Runs over dataset.fold" in page.text
-    assert "70.0 ± 10.0\non test, mean ± std of 3 runs" in page.text
+    assert "70.0 ± 10.0\non test, mean ± std of 3 runs; 95 % interval [44.1, 95.9]" in page.text
+    assert "3 finished runs of one setting." in page.text
     assert "81.2 ± 0.0\n70.0 ± 10.0\n3\n" in page.text  # validation, test, count
     assert "0\n0\n81.2\n70.0\n1\n1\n81.2\n80.0\n2\n2\n81.2\n60.0\n" in page.text  # folder, fold, scores
     assert "selected on validation" not in page.text

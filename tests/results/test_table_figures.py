@@ -7,14 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gnn_distill.config.schema.table import RowConfig
+from gnn_distill.config.schema.table import ColumnConfig, RowConfig
 from gnn_distill.results.comparison import make_table
 from gnn_distill.results.table_figures import (
     draw_boxes,
     draw_cell_curves,
     draw_differences,
-    draw_dots,
-    draw_heat_map,
     means_of,
 )
 
@@ -28,9 +26,9 @@ def table():
         title="Main",
         rows={row: RowConfig(label) for row, label in ROWS.items()},
         columns={
-            "nci1": SimpleNamespace(label="NCI1", pairs={"seed": [0, 1, 2, 3, 4]}),
-            "esol": SimpleNamespace(label="ESOL", pairs={"seed": [0, 1, 2]}),
-            "none": SimpleNamespace(label="not begun", pairs={"seed": [0, 1, 2]}),
+            "nci1": ColumnConfig(label="NCI1", pairs={"seed": [0, 1, 2, 3, 4]}),
+            "esol": ColumnConfig(label="ESOL", pairs={"seed": [0, 1, 2]}),
+            "none": ColumnConfig(label="not begun", pairs={"seed": [0, 1, 2]}),
         },
         **{"reference": "kd", "alone": "alone", "teacher": "teacher", "test": "auto", "alpha": 0.05},
     )
@@ -45,10 +43,6 @@ def table():
         for seed in range(seeds)
     ]
     return make_table(config, pd.DataFrame(lines))
-
-
-def texts(axes):
-    return [text.get_text() for text in axes.texts]
 
 
 def test_boxes_hold_every_value_in_a_panel_a_column(table):
@@ -80,36 +74,11 @@ def test_differences_are_those_of_the_table(table):
     assert [nci1.get_xlabel(), esol.get_xlabel()] == ["better by (points)", "better by (RMSE)"]
 
 
-@pytest.mark.parametrize(("lower_is_better", "place"), [(False, (1, 0)), (True, (0, 1))])
-def test_a_map_outlines_the_best_and_leaves_out_what_is_missing(lower_is_better, place):
-    index, columns = pd.Index(["0", "$1$"], name="macro"), pd.Index(["0", "0.1"], name="micro")
-    means = pd.DataFrame([[0.7, 0.6], [0.8, math.nan]], index=index, columns=columns)
-    (axes,) = draw_heat_map(means, "accuracy", lower_is_better).axes
-    assert texts(axes) == ["70.0", "60.0", "80.0", "–"]
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("micro", "macro")
-    (outline,) = [patch for patch in axes.patches if not patch.get_fill()]
-    assert outline.get_center() == pytest.approx(place[::-1])
-    assert len(axes.patches) == 4
-
-
-def test_maps_of_equal_values_and_of_nothing_can_be_drawn():
-    for value in (0.5, math.nan):
-        (axes,) = draw_heat_map(pd.DataFrame([[value, value]]), "mae", True).axes
-        assert len(texts(axes)) == 2
-
-
 def test_means_of_a_table(table):
     means = means_of(table)
     assert list(means.index) == list(ROWS.values())
     assert means.loc["full method", "ESOL"] == pytest.approx(0.9 + 0.004)
     assert means["not begun"].isna().all()
-
-
-def test_dots_of_one_key():
-    settings = pd.Series(pd.Categorical(["0", "10", "0"], categories=["0", "10"], ordered=True), name="weight")
-    (axes,) = draw_dots(settings, pd.Series([0.5, 0.7, 0.6]), "accuracy").axes
-    assert [list(line.get_ydata()) for line in axes.get_lines()] == [pytest.approx([50, 60]), pytest.approx([70])]
-    assert [float(bar.get_segments()[0][0][1]) for bar in axes.collections] == pytest.approx([55, 70])
 
 
 def test_curves_of_cells_are_means_with_bands():

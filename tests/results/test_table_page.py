@@ -7,7 +7,7 @@ import pytest
 from pages import EVIL, make_run, page_of
 
 from gnn_distill.config.schema.report import ReportConfig
-from gnn_distill.config.schema.table import RowConfig
+from gnn_distill.config.schema.table import ColumnConfig, RowConfig
 from gnn_distill.errors import UserError
 from gnn_distill.results.comparison import make_table
 from gnn_distill.results.rendering import to_json
@@ -26,7 +26,7 @@ def table_folder(tmp_path):
             for row, name in names.items()
         },
         columns={
-            key: SimpleNamespace(label=label, pairs={"seed": [0, 1, 2, 3]})
+            key: ColumnConfig(label=label, pairs={"seed": [0, 1, 2, 3]})
             for key, label in (("nci1", "NCI1"), ("odd", EVIL))
         },
         **{"reference": "kd", "alone": "alone", "teacher": "teacher", "test": "auto", "alpha": 0.05},
@@ -76,6 +76,11 @@ def test_a_table(table_folder):
         "boxes.png",
         "differences.png",
         "curves_of_nci1.png",
+    }
+    page_of(folder, figures="pdf")
+    assert {path.stem for path in (folder / "figures").glob("*.pdf")} == {
+        *("boxes", "differences", "curves_of_nci1"),
+        *(f"{what}_of_{key}" for what in ("values", "differences") for key in ("nci1", "odd")),
     }
     (folder / "figures" / "mine.png").write_bytes(b"\x89PNG")
     assert page_of(folder).tags["img"] == 1  # figures of others are shown too

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from gnn_distill.config.schema.data import PathsConfig
 from gnn_distill.config.schema.fields import choice, number, section
+from gnn_distill.config.schema.report import FiguresConfig
 
 
 @dataclass
@@ -94,5 +95,7 @@ class ProbeCommand:
 
     probe: ProbeRunsConfig = section(ProbeRunsConfig)
     """The runs, and what is asked."""
+    report: FiguresConfig = section(FiguresConfig)
+    """Its page."""
     paths: PathsConfig = section(PathsConfig)
     """Where their data are read, and the store."""

@@ -4,11 +4,19 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from gnn_distill.config.schema.fields import section
+from gnn_distill.config.schema.fields import choice, section
 
 
 @dataclass
-class ReportConfig:
+class FiguresConfig:
+    """How figures are written beside a page."""
+
+    figures: str = choice("png", "png", "svg", "pdf")
+    """svg, pdf: write every figure of the page to figures/, too, text as text; png: only the usual images."""
+
+
+@dataclass
+class ReportConfig(FiguresConfig):
     """What is reported, and how a sweep is plotted."""
 
     path: str = MISSING

@@ -7,6 +7,7 @@ from omegaconf import MISSING
 from gnn_distill.config.schema.data import PathsConfig
 from gnn_distill.config.schema.fields import choice, common, number, section
 from gnn_distill.config.schema.probe import ExamineFoundConfig
+from gnn_distill.config.schema.report import FiguresConfig
 from gnn_distill.config.schema.run import PretrainConfig, TrackerConfig, TrainerConfig
 
 
@@ -35,7 +36,9 @@ class ColumnConfig:
     """A data set or a setting."""
 
     label: str | None = None
-    """Name in the table; null: its key."""
+    """Name in texts, and below the table; null: its key."""
+    short: str | None = None
+    """Name in the heads of tables of several columns; null: the label, or, where that is long, its key."""
     overrides: list[str] = field(default_factory=list)
     """Overrides of the config of `train`, before those of the row."""
     pairs: dict[str, list[int]] = field(default_factory=dict)
@@ -114,6 +117,8 @@ class TableCommand:
     """Tracker that mirrors the runs."""
     probe: ExamineFoundConfig = section(ExamineFoundConfig)
     """What finished models are asked of structure, with table.probe=true."""
+    report: FiguresConfig = section(FiguresConfig)
+    """Its page."""
     paths: PathsConfig = section(PathsConfig)
     """Where files are read and written."""
 
