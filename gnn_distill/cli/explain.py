@@ -12,7 +12,7 @@ from gnn_distill.errors import refuse
 from gnn_distill.pipeline.explain import explain_run
 from gnn_distill.pipeline.finished_run import read_finished_run
 from gnn_distill.results.explain_page import PAGE, write_page
-from gnn_distill.results.explanations import EDGES, GRAPHS, NODES, write_tables
+from gnn_distill.results.explanations import EDGES, GRAPHS, HOPS, NODES, write_tables
 from gnn_distill.training.console import Console
 
 FOLDER = Path("outputs/explain")
@@ -34,8 +34,8 @@ def main(cfg: DictConfig) -> None:
         errors = [one.models[role].error for one in explanations.graphs]
         missed = len(explanations.inaccurate(role))
         console.say(
-            f"Completeness, {role}: largest error {max(errors):.2%} of f(x) − f(baseline); "
-            f"{missed} of {len(errors)} graphs above {command.tolerance:.2%}."
+            f"Completeness, {role}: largest error {max(errors):.2%} of f(x) − f(baseline); {missed} of {len(errors)} "
+            f"{'nodes' if explanations.of_nodes else 'graphs'} above {command.tolerance:.2%}."
         )
     console.say(f"Page: {page}")
 
@@ -44,5 +44,5 @@ def check_output(output: Path, overwrite: bool) -> None:
     """Raise UserError unless the folder can take the files, and has none of them or may replace them."""
     if output.exists() and not output.is_dir():
         raise refuse("output", output, "is a file. Name a folder.")
-    if not overwrite and any((output / name).exists() for name in (PAGE, NODES, EDGES, GRAPHS)):
+    if not overwrite and any((output / name).exists() for name in (PAGE, NODES, EDGES, GRAPHS, HOPS)):
         raise refuse("output", output, "has an explanation already. Name another folder, or set overwrite=true.")

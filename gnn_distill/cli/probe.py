@@ -27,7 +27,7 @@ def main(cfg: DictConfig) -> None:
     probe, console = command.probe, Console(sys.stdout)
     places, words = find_runs(probe.runs), list(HydraConfig.get().overrides.task)
     for number, (folder, *_) in enumerate(places, start=1):
-        run = read_finished_run(folder, probe.own_modules)
+        run = read_finished_run(folder, probe.own_modules, "probe.own_modules")
         made = probe_run(run, probe, command.paths, console, probe.own_modules)
         console.say(f"{number}/{len(places)} {folder / PROBE}: {'written' if made else 'found'}")
         if probe.profiles:
