@@ -163,11 +163,12 @@ def test_of_an_explained_node_the_strongest_are_shown() -> None:
 def test_of_copies_of_a_graph_the_whole_one_is_explained() -> None:
     """An inductive run trains on a copy without test nodes; numbers are those of the data."""
     task = make_node_task(setting="inductive")
+    task.nodes = torch.cat([torch.arange(size) for size in task.graphs.num_nodes.tolist()])
     chosen = choose_nodes(task, [3], 20)
     assert len(chosen.graphs) == 1
     assert (chosen.numbers[0][chosen.of[0][1]], len(chosen.numbers[0])) == (3, int(task.graphs.num_nodes[0]))
     tested = choose_nodes(task, [], 2)
-    assert [tested.numbers[graph][place] for graph, place in tested.of] == task.nodes[task.splits.test[:2]].tolist()
+    assert [tested.numbers[graph][place] for graph, place in tested.of] == task.splits.test[:2].tolist()
 
 
 @pytest.mark.slow
