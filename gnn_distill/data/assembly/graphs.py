@@ -78,8 +78,11 @@ def assemble(
         labelled = keep(splits, fraction=dataset.label_fraction, seed=dataset.split_seed)
         graphs, splits = hide_labels(graphs, splits, labelled.train)
     if not all(len(ids) for ids in (splits.train, splits.val, splits.test)):
-        count = f"{len(graphs.y)} {graphs.level}s"
-        raise UserError(f"{dataset.name}: {count} are too few for training, validation and test splits.")
+        sizes = ", ".join(str(len(ids)) for ids in (splits.train, splits.val, splits.test))
+        raise UserError(
+            f"{title(dataset)}: {len(graphs.y)} {graphs.level}s are too few for training, validation and test parts "
+            f"({sizes})."
+        )
     notices += count_missing(graphs.y, splits)
     thinned = [key for key in ("train_fraction", "label_fraction") if getattr(dataset, key) < 1]
     notices += check_targets(graphs.y, splits, kind, metric, target_names, thinned, graphs.level, class_names)

@@ -86,7 +86,9 @@ def test_the_column_of_smiles_is_found() -> None:
         (["a", "b"], ["1", "2"], None, "no column holds SMILES. Set smiles_column to one of a, b"),
         (["a", "b"], ["CC", "C"], None, "several columns hold SMILES. Set smiles_column to one of a, b"),
         (["smiles", "smiles"], ["CC", "C"], None, "several columns are named 'smiles'"),
-        (["id;x"], ["1;CC"], None, "Columns are separated by commas"),
+        (["id;x"], ["1;CC"], None, "columns are separated by semicolons, not by commas"),
+        (["id\tx"], ["1\tCC"], "x", "columns are separated by tabs, not by commas"),
+        (["id"], ["1"], None, "the only column, 'id', holds no SMILES"),
     ],
 )
 def test_a_column_that_cannot_be_told_is_asked_for(names: list, row: list, asked: str | None, message: str) -> None:
