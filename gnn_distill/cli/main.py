@@ -84,7 +84,8 @@ def dispatch() -> None:
         case ["train", *words] if any(word.startswith("resume=") for word in words):
             resume(words)
         case [command, *words] if command in COMMANDS:
-            sys.argv[1:] = POSITIONAL.get(command, list)(words)
+            with error_boundary(command):
+                sys.argv[1:] = POSITIONAL.get(command, list)(words)
             run(command)
         case [word, *_]:
             hint = suggest(word, COMMANDS)

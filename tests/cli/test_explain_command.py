@@ -44,6 +44,11 @@ def test_the_first_path_is_the_run(words: list[str], expected: list[str]) -> Non
     assert named_run(words) == expected
 
 
+def test_several_runs_are_refused(gnn_distill: Callable) -> None:
+    status, _, err = gnn_distill("explain", "a", "b", "in.csv")
+    assert (status, err) == (1, "gnn-distill explain: run='a','b': one at a time. Name a single run.\n")
+
+
 def test_molecules_explained_by_student_and_teacher(gnn_distill: Callable, no_figures: None, tmp_path: Path) -> None:
     pd.DataFrame({"smiles": SMILES, "y": [len(text) / 3 for text in SMILES]}).to_csv("in.csv", index=False)
     Path("new.csv").write_text("smiles\nCC(=O)Oc1ccccc1\nC1CC\nc1ccccc1F\n")
@@ -79,6 +84,9 @@ def test_molecules_explained_by_student_and_teacher(gnn_distill: Callable, no_fi
     status, _, err = gnn_distill("explain", "run", "new.csv", "-o", "other", "target=z", "models=student")
     assert (status, Path("other").exists()) == (1, False)
     assert "target=z: unknown choice. Choices: y." in err
+    Path("taken").touch()
+    status, _, err = gnn_distill("explain", "run", "new.csv", "-o", "taken/out", "models=student")
+    assert (status, "output=taken/out" in err or "taken/out: cannot be made in " in err) == (1, True), err
     status, _, err = gnn_distill("explain", "run", "-o", "other", "nodes=[1]", "models=student")
     assert (status, Path("other").exists()) == (1, False)
     assert "nodes=[1]: the run predicts graphs of in" in err

@@ -47,6 +47,7 @@ def test_bytes_that_are_not_unicode_are_kept(tmp_path: Path) -> None:
         (b"\n\nC\n", "the file is empty"),
         ("id,smiles\n1,C\n".encode("utf-16"), "is not UTF-8 text"),
         (b'id,smiles\n1,"C\n' + b"2,CC\n" * 40_000, r"x\.csv, line \d+: .*quotation mark open"),
+        (b'id,smiles\n0,"C\nC"\n1,"C\n2,CC\n', r"x\.csv, line 4: a quotation mark is open until the end of the file"),
     ],
 )
 def test_files_that_are_no_tables_are_named(content: bytes, message: str, tmp_path: Path) -> None:
