@@ -130,7 +130,7 @@ def _meaning(explanations: Explanations) -> Iterator[str]:
         yield (
             f"All nodes of the graph are parts of an explained node's f; drawn are the {DRAWN} strongest, with the "
             "explained one in the middle and others on circles by their hops to it, those without a path outside. "
-            "Letters are labels, of test nodes, too."
+            "What stands in a node is its label, of test nodes, too."
         )
     if any(one.attention is not None for one in explanations.graphs):
         yield (
@@ -161,4 +161,5 @@ def _caption(carried: Attribution, tolerance: float) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.2g}\N{NO-BREAK SPACE}%" if np.isfinite(share) else NOTHING
+    digits = ".0f" if share >= 0.1 else ".2g"
+    return f"{100 * share:{digits}}\N{NO-BREAK SPACE}%" if np.isfinite(share) else NOTHING

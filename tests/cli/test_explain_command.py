@@ -138,6 +138,7 @@ def test_nodes_are_explained_by_all_nodes_of_their_graph(
     assert page.count('<figure class="drawing') == 6
     assert page.count("<th>teacher</th>") == 2
     assert "share of Σ|a| within 2 hops" in page
+    assert "teacher 100\N{NO-BREAK SPACE}%, student " in page
 
     chosen = kept["id"].tolist()[4]
     words = ("models=student", "target=1", "method=gradient")
