@@ -8,7 +8,10 @@ import numpy as np
 import pandas as pd
 
 from gnn_distill.data.reading.smiles_column import check_separators
-from gnn_distill.errors import UserError, suggest
+from gnn_distill.errors import UserError, shorten, suggest
+
+MOST_LETTERS = 300
+"""Of names of columns in a message: some files have hundreds."""
 
 
 def read_table(path: Path, key: str = "dataset.path") -> tuple[pd.DataFrame, list[str]]:
@@ -81,6 +84,6 @@ def _fault(path: Path) -> str:
 def need(table: pd.DataFrame, path: str, key: str, column: str) -> None:
     """Raise UserError unless the table has this column."""
     if column not in table:
-        columns = ", ".join(map(str, table.columns))
+        columns = shorten(", ".join(map(str, table.columns)), MOST_LETTERS)
         advice = suggest(column, table.columns)
         raise UserError(f"{key}: there is no column '{column}'.{advice} Columns: {columns}. File: {path}.")
