@@ -97,7 +97,7 @@ def _rebuilt(file: Path, settings: dict[str, Any], weights: dict[str, Tensor], o
     if own and not own_module:
         raise UserError(
             f"{file}: this student is a custom module, {config.name}, and loading it runs "
-            "that module. If you trust it: load(run_dir, own_module=True)."
+            "that module. If you trust it: own_modules=true, in Python load(run_dir, own_module=True)."
         )
     spec = TaskSpec.from_dict(settings["spec"])
     if spec.kind not in METRICS or spec.level not in ("graph", "node"):

@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from gnn_distill.analysis.gradient_path import Path, Point, scale_of
 from gnn_distill.analysis.influence import at_rest
 from gnn_distill.analysis.states import Subject
 from gnn_distill.data.batching import GraphBatch, collate
@@ -30,27 +31,31 @@ from gnn_distill.models.layers.encoders import FeatureEncoder
 
 BATCH = 64
 FIRST_PARTS = 8
-"""Parts of the path of every graph at first."""
-NARROWEST = 2.0**-20
-"""A part of the path as narrow is not halved: there the model jumps, and no integral of its gradient is complete."""
+"""Parts of every path at first."""
+TOGETHER = 50_000
+"""Nodes and edges in all of the graphs whose paths are followed at the same time: each has a number at every point."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The number F of each graph that is explained: scale · logits[output] + shift."""
+    """The number F of each graph, or of each chosen node, that is explained: scale · logits[output] + shift."""
 
-    output: Int[Tensor, " graphs"]
-    scale: Float[Tensor, " graphs"]
+    output: Int[Tensor, " asked"]
+    scale: Float[Tensor, " asked"]
     shift: float = 0.0
+    graphs: Int[Tensor, " asked"] | None = None
+    """Node level: the graph of each node; None: every graph once."""
+    nodes: Int[Tensor, " asked"] | None = None
+    """Node level: the place of each node in its graph."""
 
-    def of(self, logits: Float[Tensor, "row output"], graphs: Int[Tensor, " row"]) -> Float[Tensor, " row"]:
-        """F of rows that belong to these graphs."""
-        return logits.gather(1, self.output[graphs, None])[:, 0] * self.scale[graphs] + self.shift
+    def of(self, logits: Float[Tensor, "row output"], chosen: Int[Tensor, " row"]) -> Float[Tensor, " row"]:
+        """F of rows that belong to these of what is asked."""
+        return logits.gather(1, self.output[chosen, None])[:, 0] * self.scale[chosen] + self.shift
 
 
 @dataclass
 class Attribution:
-    """What the parts of one graph contribute to F, in F's unit."""
+    """What the parts of a graph contribute to F, in F's unit."""
 
     nodes: Float[np.ndarray, " nodes"]
     edges: Float[np.ndarray, " edges"] | None
@@ -59,6 +64,8 @@ class Attribution:
     """F(e)."""
     baseline: float
     """F(e')."""
+    size: float
+    """Σ|a|, the two directions of an edge apart."""
     gradients: int
     """Number of gradients that were taken."""
 
@@ -69,85 +76,54 @@ class Attribution:
 
     @property
     def error(self) -> float:
-        """|Σ a − (F(e) − F(e'))| / |F(e) − F(e')|; 0 where both are 0."""
+        """|Σ a − (F(e) − F(e'))|, relative to the larger of |F(e) − F(e')| and Σ|a| / 10; 0 where both are 0."""
         change = self.value - self.baseline
-        missed = abs(self.total - change)
-        return missed / abs(change) if change else float("inf") if missed else 0.0
+        missed, relative_to = abs(self.total - change), scale_of(change, self.size)
+        return missed / relative_to if relative_to else float("inf") if missed else 0.0
 
 
 def integrated_gradients(
     subject: Subject, graphs: PackedGraphs, asked: Asked, tolerance: float = 0.01, most: int = 2048
 ) -> list[Attribution]:
-    """Integrated gradients of every graph, with up to `most` gradients for each.
+    """Integrated gradients of all that is asked, with up to `most` gradients for each.
 
     The integral is a sum of trapezoids. Each point of a path gives F with its gradient, so the error of every part is
     known, F(b) − F(a) − trapezoid: parts are halved where it is large, until the errors of all add up to at most
-    `tolerance` · |F(e) − F(e')|, and without their signs to `tolerance` times the way that F goes up and down, or there
-    are `most` points. Thus points are dense where the model changes fast, as layer norms do near e' = 0. A model that
-    jumps on the path is not complete, such as PNA, whose standard deviations below √1e-5 are 0.
+    `tolerance` times the larger of |F(e) − F(e')| and Σ|a| / 10, and without their signs to `tolerance` times the way
+    that F goes up and down, or there are `most` points. Thus points are dense where the model changes fast, as layer
+    norms do near e' = 0. A model that jumps on the path is not complete, such as PNA, whose standard deviations below
+    √1e-5 are 0.
 
     Raises:
         ValueError: if the model has no FeatureEncoder, or reads something else by it.
     """
-    paths = [Path() for _ in range(len(graphs))]
-    waiting = [(graph, part / FIRST_PARTS) for graph in range(len(graphs)) for part in range(FIRST_PARTS + 1)]
+    found = []
     with probing(subject, graphs, asked) as probe:
-        while waiting:
-            for (graph, _), point in zip(waiting, probe.points(waiting), strict=True):
-                insort(paths[graph].points, point, key=lambda point: point.alpha)
-            waiting = [(graph, alpha) for graph, path in enumerate(paths) for alpha in path.halved(tolerance, most)]
-        return [probe.attribution(graph, path.integral(), path.points) for graph, path in enumerate(paths)]
+        for chosen in probe.chunks():
+            paths = {one: Path() for one in chosen}
+            waiting = [(one, part / FIRST_PARTS) for one in chosen for part in range(FIRST_PARTS + 1)]
+            while waiting:
+                for (one, _), point in zip(waiting, probe.points(waiting), strict=True):
+                    insort(paths[one].points, point, key=lambda point: point.alpha)
+                waiting = [(one, alpha) for one, path in paths.items() for alpha in path.halved(tolerance, most)]
+            found += [probe.attribution(one, path.integral(), path.points) for one, path in paths.items()]
+    return found
 
 
 def gradient_times_input(subject: Subject, graphs: PackedGraphs, asked: Asked) -> list[Attribution]:
-    """(e − e') · ∂F/∂e of every graph. They need not add up to F(e) − F(e').
+    """(e − e') · ∂F/∂e of all that is asked. They need not add up to F(e) − F(e').
 
     Raises:
         ValueError: if the model has no FeatureEncoder, or reads something else by it.
     """
-    ends = [(graph, alpha) for graph in range(len(graphs)) for alpha in (0.0, 1.0)]
+    ends = [(one, alpha) for one in range(len(asked.output)) for alpha in (0.0, 1.0)]
     with probing(subject, graphs, asked) as probe:
         points = list(probe.points(ends))
         pairs = zip(points[::2], points[1::2], strict=True)
-        return [probe.attribution(graph, pair[1].terms, pair) for graph, pair in enumerate(pairs)]
+        return [probe.attribution(one, pair[1].terms, pair) for one, pair in enumerate(pairs)]
 
 
 METHODS = {"integrated": integrated_gradients, "gradient": gradient_times_input}
-
-
-@dataclass(frozen=True)
-class Point:
-    """A place e' + α·(e − e') on the path of a graph."""
-
-    alpha: float
-    value: float
-    """F there."""
-    terms: Float[np.ndarray, " rows"]
-    """Σ_c (e − e')_rc · ∂F/∂e_rc there, of nodes, then of edges; their sum is dF/dα."""
-
-
-@dataclass
-class Path:
-    """The points of a graph's path so far, in order."""
-
-    points: list[Point] = field(default_factory=list)
-
-    def halved(self, tolerance: float, most: int) -> list[float]:
-        """The middles of the parts with the largest errors; none once all is accurate or there are `most` points."""
-        alpha, value, slope = np.array([(p.alpha, p.value, p.terms.sum()) for p in self.points]).T
-        missed = np.diff(value) - np.diff(alpha) * (slope[1:] + slope[:-1]) / 2
-        errors, allowed = np.abs(missed), tolerance * np.abs(np.diff(value)).sum()
-        complete = abs(missed.sum()) <= tolerance * abs(value[-1] - value[0])
-        if (complete and errors.sum() <= allowed) or len(self.points) >= most:
-            return []
-        share = min(allowed, errors.sum()) / len(errors)
-        parts = np.flatnonzero((errors >= share) & (np.diff(alpha) > NARROWEST))
-        worst = parts[np.argsort(-errors[parts], kind="stable")][: most - len(self.points)]
-        return ((alpha[worst] + alpha[worst + 1]) / 2).tolist()
-
-    def integral(self) -> Float[np.ndarray, " rows"]:
-        """∫ terms dα by trapezoids."""
-        return np.trapezoid([p.terms for p in self.points], [p.alpha for p in self.points], axis=0)
 
 
 @dataclass
@@ -166,25 +142,39 @@ class Probe:
 
     def __post_init__(self) -> None:
         self.encodings = self.subject.encodings_of(self.graphs)
+        self.graph_of = torch.arange(len(self.graphs)) if self.asked.graphs is None else self.asked.graphs
+
+    def chunks(self) -> Iterator[list[int]]:
+        """What is asked, in parts of graphs with up to TOGETHER nodes and edges in all, of one at least."""
+        rows = (self.graphs.num_nodes + self.graphs.num_edges)[self.graph_of]
+        chunk, size = [], 0
+        for one, more in enumerate(rows.tolist()):
+            if chunk and size + more > TOGETHER:
+                yield chunk
+                chunk, size = [], 0
+            chunk, size = [*chunk, one], size + more
+        yield chunk
 
     def points(self, places: Sequence[tuple[int, float]]) -> Iterator[Point]:
-        """The points at these places, each a graph and an α, in their order."""
+        """The points at these places, each one of what is asked and an α, in their order."""
         found: dict[int, Point] = {}
-        owners = torch.tensor([graph for graph, _ in places])
-        alphas = torch.tensor([alpha for _, alpha in places])
-        sizes = self.graphs.num_nodes[owners]
+        chosen = torch.tensor([one for one, _ in places])
+        alphas, graphs = torch.tensor([alpha for _, alpha in places]), self.graph_of[chosen]
+        sizes = self.graphs.num_nodes[graphs]
         budget = max(self.subject.max_pairs, int(sizes.max()) ** 2)
         for part in evaluation_batches(sizes, torch.arange(len(places)), BATCH, budget):
-            self.batch, self.alpha = collate(self.graphs, self.encodings, owners[part]), alphas[part]
-            found.update(zip(part.tolist(), self._measured(owners[part]), strict=True))
+            self.batch, self.alpha = collate(self.graphs, self.encodings, graphs[part]), alphas[part]
+            found.update(zip(part.tolist(), self._measured(chosen[part]), strict=True))
         yield from (found[place] for place in range(len(places)))
 
-    def _measured(self, owners: Int[Tensor, " graphs"]) -> Iterator[Point]:
-        """The points of one batch."""
+    def _measured(self, chosen: Int[Tensor, " graphs"]) -> Iterator[Point]:
+        """The points of one batch, of whose graphs each is there for one of `chosen`."""
         self.leaves.clear()
         batch = self.batch
         with torch.enable_grad():
-            values = self.asked.of(self.subject.model(batch).logits.double(), owners)
+            logits = self.subject.model(batch).logits.double()
+            rows = logits if self.asked.nodes is None else logits[batch.ptr[:-1] + self.asked.nodes[chosen]]
+            values = self.asked.of(rows, chosen)
         gradients = torch.autograd.grad(
             values.sum(), [leaf for _, leaf, _ in self.leaves], allow_unused=True, materialize_grads=True
         )
@@ -209,11 +199,11 @@ class Probe:
         self.leaves.append((of_edges, leaf, change))
         return leaf
 
-    def attribution(self, graph: int, terms: Float[np.ndarray, " rows"], points: Sequence[Point]) -> Attribution:
-        """The attribution of a graph, from what its nodes and edges have."""
-        nodes, edges = np.split(terms, [int(self.graphs.num_nodes[graph])])
-        ends = points[-1].value, points[0].value
-        return Attribution(nodes, edges if self.reads_edges else None, *ends, gradients=len(points))
+    def attribution(self, one: int, terms: Float[np.ndarray, " rows"], points: Sequence[Point]) -> Attribution:
+        """The attribution of one of what is asked, from what nodes and edges of its graph have."""
+        nodes, edges = np.split(terms, [int(self.graphs.num_nodes[self.graph_of[one]])])
+        ends, size = (points[-1].value, points[0].value), float(np.abs(terms).sum())
+        return Attribution(nodes, edges if self.reads_edges else None, *ends, size, gradients=len(points))
 
 
 @contextmanager

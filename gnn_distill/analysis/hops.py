@@ -44,7 +44,7 @@ class Distances:
         """
         if not self.stored:
             return np.concatenate([
-                self._search(int(graph), int(node - first), outward)
+                self.search(int(graph), int(node - first), outward)
                 for graph, node, first in zip(batch.graph_ids, nodes, batch.ptr, strict=False)
             ])  # fmt: skip
         sizes, first = batch.ptr.diff(), batch.ptr[:-1]
@@ -75,7 +75,8 @@ class Distances:
             found[graph] = int(pairs.masked_fill(pairs == UNREACHABLE, 0).max()) if stop > start else 0
         return found
 
-    def _search(self, graph: int, node: int, outward: bool) -> Int[np.ndarray, " nodes"]:
+    def search(self, graph: int, node: int, outward: bool = False) -> Int[np.ndarray, " nodes"]:
+        """Hops from every node of a graph to one of them, or from that one, by a search that stores no pairs."""
         adjacency = sparse_adjacency(self.graphs, graph)
         hops = dijkstra(adjacency if outward else adjacency.T.tocsr(), unweighted=True, indices=node)
         return np.where(np.isinf(hops), UNREACHABLE, np.minimum(hops, MAX_DISTANCE)).astype(np.uint8)

@@ -1,7 +1,7 @@
 """Attention rollout: how much each node is attended to, over all layers (Abnar & Zuidema 2020)."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -19,17 +19,21 @@ from gnn_distill.models.transformer_backbone import SelfAttention
 BATCH = 32
 
 
-def attention_rollout(subject: Subject, graphs: PackedGraphs) -> list[Float[np.ndarray, " nodes"]] | None:
+def attention_rollout(
+    subject: Subject, graphs: PackedGraphs, nodes: Sequence[tuple[int, int]] | None = None
+) -> list[Float[np.ndarray, " nodes"]] | None:
     """Of each graph the share of every node in R = Π_l ½·(I + Ā_l), Ā_l the mean over the heads of layer l.
 
     It is the row of the graph token, whose state the head reads, without the token itself; where there is none, the
-    mean over the rows of all nodes. Shares of a graph add up to 1. None for a model without a matrix of attention
-    between nodes. What else a layer does, such as message passing, is not part of it.
+    mean over the rows of all nodes. nodes: at node level a graph and a place in it for each row of R that is asked for.
+    Shares add up to 1. None for a model without a matrix of attention between nodes. What else a layer does, such as
+    message passing, is not part of it.
     """
     model = subject.model
     if "attention_layers" not in inspect.signature(model.forward).parameters:
         return None
-    found: list[np.ndarray | None] = [None] * len(graphs)
+    asked = [(graph, None) for graph in range(len(graphs))] if nodes is None else nodes
+    found: list[np.ndarray | None] = [None] * len(asked)
     encodings, layers = subject.encodings_of(graphs), frozenset(range(1, len(model.state_channels) + 1))
     budget = max(subject.max_pairs, int(graphs.num_nodes.max()) ** 2)
     with at_rest(model), torch.no_grad(), with_token(model) as logits:
@@ -40,22 +44,29 @@ def attention_rollout(subject: Subject, graphs: PackedGraphs) -> list[Float[np.n
             matrices = logits or [returned[layer] for layer in sorted(returned)]
             if not matrices:
                 return None
-            shares = _shares(matrices, batch.mask, matrices[0].size(-1) > batch.max_nodes)
-            for graph, row, size in zip(ids.tolist(), shares, batch.ptr.diff().tolist(), strict=True):
-                found[graph] = row[:size].numpy()
+            rollout, token = _rollout(matrices), matrices[0].size(-1) > batch.max_nodes
+            place_of = {graph: place for place, graph in enumerate(ids.tolist())}
+            for number, (graph, node) in enumerate(asked):
+                if (place := place_of.get(graph)) is not None:
+                    found[number] = _shares(rollout[place], int(batch.ptr.diff()[place]), token, node).numpy()
     return found
 
 
-def _shares(
-    logits: list[Float[Tensor, "graph head query key"]], mask: Tensor, token: bool
-) -> Float[Tensor, "graph node"]:
-    size = logits[0].size(-1)
-    rollout = torch.eye(size, dtype=torch.double).expand(len(mask), -1, -1)
+def _rollout(logits: list[Float[Tensor, "graph head query key"]]) -> Float[Tensor, "graph query key"]:
+    rollout = torch.eye(logits[0].size(-1), dtype=torch.double).expand(len(logits[0]), -1, -1)
     for layer in logits:
         rollout = 0.5 * (rollout + layer.double().softmax(dim=-1).mean(dim=1) @ rollout)
-    read = rollout[:, 0, 1:] if token else (rollout * mask[:, :, None]).sum(dim=1)
-    read = read * mask
-    return read / read.sum(dim=1, keepdim=True)
+    return rollout
+
+
+def _shares(
+    rollout: Float[Tensor, "query key"], size: int, token: bool, node: int | None = None
+) -> Float[Tensor, " node"]:
+    """What the row that is read has for each of the `size` nodes of a graph."""
+    among = rollout[int(token) :, int(token) :][:size, :size]
+    of_graph = rollout[0, 1 : size + 1] if token else among.sum(dim=0)
+    read = of_graph if node is None else among[node]
+    return read / read.sum()
 
 
 @contextmanager

@@ -72,7 +72,8 @@ def dispatch() -> None:
         case ["train", *words] if any(word.startswith("resume=") for word in words):
             resume(words)
         case [command, *words] if command in COMMANDS:
-            sys.argv[1:] = COMMANDS[command].rewritten(words)
+            with error_boundary(command):
+                sys.argv[1:] = COMMANDS[command].rewritten(words)
             run(command)
         case [word, *_]:
             hint = suggest(word, COMMANDS)

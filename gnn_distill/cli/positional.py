@@ -5,6 +5,7 @@ from itertools import takewhile
 from pathlib import Path
 
 from gnn_distill.config.quoting import for_hydra
+from gnn_distill.errors import UserError
 
 
 def named_reports(words: list[str]) -> list[str]:
@@ -97,8 +98,15 @@ def named_run(words: list[str]) -> list[str]:
 
 
 def _named_one(key: str, words: list[str]) -> list[str]:
-    """As after `predict`, but what are its runs there becomes the one value of a key."""
-    return [f"{key}={word[6:-1]}" if word.startswith("runs=[") else word for word in named_files(words)]
+    """As after `predict`, but what are its runs there becomes the one value of a key.
+
+    Raises:
+        UserError: for several.
+    """
+    found = named_files(words)
+    if several := [word[6:-1] for word in found if word.startswith("runs=[") and "','" in word]:
+        raise UserError(f"{key}={several[0]}: one at a time. Name a single {key}.")
+    return [f"{key}={word[6:-1]}" if word.startswith("runs=[") else word for word in found]
 
 
 def _is_path(word: str) -> bool:

@@ -28,7 +28,7 @@ def main(cfg: DictConfig) -> None:
     places, given = find_runs(probe.runs), HydraConfig.get().overrides.task
     words = [*probe.runs, *(word for word in given if not word.startswith("probe.runs="))]  # as they were typed
     for number, (folder, *_) in enumerate(places, start=1):
-        run = read_finished_run(folder, probe.own_modules)
+        run = read_finished_run(folder, probe.own_modules, "probe.own_modules")
         made = probe_run(run, probe, command.paths, console, probe.own_modules)
         console.say(f"{number}/{len(places)} {folder / PROBE}: {'written' if made else 'found'}")
         if probe.profiles:

@@ -204,6 +204,7 @@ def nearest(key: str, keys: Iterable[str]) -> list[str]:
     return (
         get_close_matches(key, here, n=1, cutoff=0.8)
         or [name for name in around if "_" in word and name.rpartition(".")[2] == initials][:3]
+        or [name for name in here if section and word in name.rpartition(".")[2].split("_")][:3]
         or [name for name in keys if name.rpartition(".")[2] == word][:3]
         or get_close_matches(key, keys, n=1, cutoff=0.75)
         or [name for name in around if word in name.rpartition(".")[2].split("_")][:3]

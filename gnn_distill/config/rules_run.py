@@ -144,7 +144,9 @@ def _data_set_is_consistent(cfg: DictConfig) -> None:
         path = Path(dataset.path).expanduser()
         if not path.is_file():
             what = "this is not a file" if path.exists() else "this file does not exist"
-            raise refuse("dataset.path", dataset.path, f"{what}. Give the CSV file with your molecules.")
+            near = [file.name for file in path.parent.glob("*.csv")] if path.parent.is_dir() else []
+            told = f"{what}. Give the CSV file with your molecules.{suggest(path.name, near)}"
+            raise refuse("dataset.path", dataset.path, told)
 
 
 def _encoding_fits_student(cfg: DictConfig) -> None:

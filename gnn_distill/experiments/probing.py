@@ -33,7 +33,7 @@ def probe_runs(
     for number, (run, folder) in enumerate(chosen.items(), start=1):
         started = time.monotonic()
         try:
-            finished = read_finished_run(folder, settings.own_modules)
+            finished = read_finished_run(folder, settings.own_modules, "probe.own_modules")
             new = probe_run(finished, settings, paths, console, settings.own_modules)
             if settings.profiles:
                 new = profile_run(finished, settings, paths, console, settings.own_modules) or new

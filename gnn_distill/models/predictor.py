@@ -135,10 +135,13 @@ class Predictor:
             out[good.repeat_interleave(rows)] = self._outputs(inputs.graphs)
         return out
 
-    def answer(self, graphs: Graphs) -> Answers:
-        """Predictions of all inputs that can be predicted, and why the others cannot."""
+    def answer(self, graphs: Graphs, inputs: Inputs | None = None) -> Answers:
+        """Predictions of all inputs that can be predicted, and why the others cannot.
+
+        inputs: the same graphs, prepared by a predictor that prepares alike.
+        """
         entries = entries_of(graphs)
-        inputs = self.prepared(entries)
+        inputs = self.prepared(entries) if inputs is None else inputs
         values = readable(self.spec, self._outputs(inputs.graphs))
         unseen: dict[int, list[str]] = {}
         for what, found in self.seen.unseen(inputs.graphs, self.pipeline):
@@ -178,6 +181,14 @@ class Predictor:
         values = readable(self.spec, self._outputs(inputs.graphs))
         if values.shape != (inputs.rows[0], spec.num_outputs):
             raise ValueError(f"the student has {values.size(1)} outputs, not {spec.num_outputs}")
+
+    def prepares_as(self, other: "Predictor") -> bool:
+        """Whether both prepare graphs alike, as students of runs that differ in their seeds alone do."""
+        mine, theirs = (
+            (one.spec, one.pipeline, one.student.reads_edges, one.can.dense_pairs, one.max_pairs)
+            for one in (self, other)
+        )
+        return mine == theirs
 
     def prepared(self, given: Graphs, edge_features: bool = False) -> Inputs:
         """The inputs as the student reads them, without unreadable ones.

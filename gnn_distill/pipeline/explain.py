@@ -1,15 +1,14 @@
 """`gnn-distill explain`: what carries the predictions of a run's student and teacher, for some graphs."""
 
 import warnings
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from gnn_distill.analysis.attribution import METHODS, Asked, Attribution
@@ -17,17 +16,18 @@ from gnn_distill.analysis.rollout import attention_rollout
 from gnn_distill.analysis.states import Subject
 from gnn_distill.config.schema.explain import ExplainCommand
 from gnn_distill.data.assembly.molecule_overlap import MoleculeTask
-from gnn_distill.data.assembly.molecules import parse
 from gnn_distill.data.packed import PackedGraphs
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.errors import UserError, refuse, suggest
 from gnn_distill.formatting import counted
 from gnn_distill.models import build_student
 from gnn_distill.models.predictor import Predictor
+from gnn_distill.pipeline.explained import explained_graph, explained_nodes
+from gnn_distill.pipeline.explained_nodes import choose_nodes
 from gnn_distill.pipeline.finished_run import FinishedRun, load_data, load_models
 from gnn_distill.pipeline.predict_file import open_source
 from gnn_distill.pipeline.student_ensemble import Ensemble
-from gnn_distill.results.explanations import Explained, Explanations
+from gnn_distill.results.explanations import Explanations
 
 Say = Callable[[str], None]
 
@@ -42,17 +42,16 @@ class Chosen:
 
 
 def explain_run(run: FinishedRun, command: ExplainCommand, say: Say) -> Explanations:
-    """Explain the chosen graphs by the run's models. `say` receives what the user should know.
+    """Explain the chosen graphs, or nodes, by the run's models. `say` receives what the user should know.
 
     Raises:
-        UserError: for a run without a student or of nodes, a target that it lacks, or an input that it cannot read.
+        UserError: for a run without a student, a target or node that it lacks, or an input that it cannot read.
     """
     if run.config.student.name == "none":
         raise refuse("run", run.folder, "this run trained no student. Name another.")
     ensemble = Ensemble([run.folder], "cpu", command.own_modules)
     predictor = ensemble.members[0]
-    if predictor.spec.level == "node":
-        raise refuse("run", run.folder, "it predicts nodes of a graph; graph-level runs are explained.")
+    check_level(predictor.spec, command)
     notes: list[str] = []
 
     def note(text: str) -> None:
@@ -61,21 +60,53 @@ def explain_run(run: FinishedRun, command: ExplainCommand, say: Say) -> Explanat
 
     task = _data(run, command, note)
     models = _models(run, task, predictor, command, note)
-    reads_edges = any(subject.model.reads_edges for subject in models.values())
-    chosen = _given(command, ensemble, reads_edges, note) if command.input else _tested(task, command.limit, note)
-    asked, words = ask(predictor.spec, command.target, _logits(predictor, chosen.graphs, note), note)
+    of_nodes = predictor.spec.level == "node"
+    if of_nodes:
+        chosen = choose_nodes(task, command.nodes, command.limit)
+        if not command.nodes:
+            note(f"{len(chosen.of)} of {len(task.splits.test):,} test nodes of the run: nodes=[…] chooses others.")
+    elif command.input:
+        reads_edges = any(subject.model.reads_edges for subject in models.values())
+        chosen = _given(command, ensemble, reads_edges, note)
+    else:
+        chosen = _tested(task, command.limit, note)
+    logits = _logits(predictor, chosen.graphs, note)
+    asked, words = ask(predictor.spec, command.target, chosen.rows(logits) if of_nodes else logits, note)
+    asked = chosen.asking(asked) if of_nodes else asked
     found = {role: _explained(role, subject, chosen.graphs, asked, command, note) for role, subject in models.items()}
     found = {role: values for role, values in found.items() if values is not None}
     if not found:
         raise UserError(f"{run.folder}: none of its models shows its encoder of features. Nothing can be explained.")
-    attention = attention_rollout(models["student"], chosen.graphs)
+    attention = attention_rollout(models["student"], chosen.graphs, chosen.of if of_nodes else None)
     if attention is None:
         note(f"The student ({run.config.student.name}) has no matrix of attention between nodes: there is no rollout.")
-    explained = [_one(chosen, place, words[place], found, attention) for place in range(len(chosen.names))]
+    if of_nodes:
+        explained = explained_nodes(chosen, predictor.spec, words, found, attention)
+    else:
+        explained = [
+            explained_graph(
+                *(chosen.graphs, place, chosen.names[place], chosen.smiles and chosen.smiles[place], words[place]),
+                {role: values[place] for role, values in found.items()},
+                attention and attention[place],
+            )
+            for place in range(len(chosen.names))
+        ]
     unit = "" if predictor.spec.kind == "regression" else "logit"
     return Explanations(
         run.folder.resolve().name, predictor.spec.name, command.method, command.tolerance, unit, explained, notes
     )
+
+
+def check_level(spec: TaskSpec, command: ExplainCommand) -> None:
+    """Raise UserError where the command asks for what a run of graphs, or of nodes, cannot explain."""
+    if spec.level == "graph" and command.nodes:
+        told = f"the run predicts graphs of {spec.name}, whose nodes are all part of the explanation. Leave it out."
+        raise refuse("nodes", command.nodes, told)
+    if spec.level == "node" and command.input:
+        told = (
+            f"the run predicts nodes of {spec.name}, and nodes of its own data are explained. Choose them by nodes=[…]."
+        )
+        raise refuse("input", command.input, told)
 
 
 def ask(
@@ -174,7 +205,7 @@ def _tested(task: GraphTask, limit: int, note: Say) -> Chosen:
 
 
 def _logits(predictor: Predictor, graphs: PackedGraphs, note: Say) -> Float[Tensor, "graph output"]:
-    """The student's outputs, with a note of what no training graph had."""
+    """The student's outputs for graphs, or for all their nodes, with a note of what no training graph had."""
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         logits = predictor.logits(graphs)
@@ -198,47 +229,3 @@ def _explained(
     if not subject.model.reads_edges:
         note(f"The {role} reads no edge features: its bonds and edges have no values of their own.")
     return found
-
-
-def _one(
-    chosen: Chosen, place: int, words: str, found: dict[str, list[Attribution]], attention: list | None
-) -> Explained:
-    graphs = chosen.graphs
-    start, stop = int(graphs.edge_ptr[place]), int(graphs.edge_ptr[place + 1])
-    edges, pair_of = pairs(graphs.edge_index[:, start:stop])
-    smiles = chosen.smiles and chosen.smiles[place]
-    atoms, bonds = _words(graphs.x[int(graphs.node_ptr[place]) : int(graphs.node_ptr[place + 1])], edges, smiles)
-    return Explained(
-        name=chosen.names[place],
-        atoms=atoms,
-        edges=edges,
-        asked=words,
-        models={role: _by_pair(values[place], pair_of, len(edges)) for role, values in found.items()},
-        bonds=bonds,
-        attention=attention and attention[place],
-        smiles=smiles or None,
-    )
-
-
-def _by_pair(found: Attribution, pair_of: Int[np.ndarray, " edges"], count: int) -> Attribution:
-    """The two directions of an edge together."""
-    return replace(found, edges=None if found.edges is None else np.bincount(pair_of, found.edges, count))
-
-
-def pairs(edge_index: Int[Tensor, "2 edges"]) -> tuple[Int[np.ndarray, "pairs 2"], Int[np.ndarray, " edges"]]:
-    """The pairs of nodes that edges join in either direction, each once, and the pair of each edge."""
-    both = np.sort(edge_index.numpy().T.reshape(-1, 2), axis=1)
-    found, pair_of = np.unique(both, axis=0, return_inverse=True)
-    return found, pair_of.reshape(-1)
-
-
-def _words(x: Tensor, edges: Int[np.ndarray, "pairs 2"], smiles: str | None) -> tuple[Iterable[str], list[str]]:
-    """The element of each atom and the kind of each bond; of other graphs the category of each node."""
-    molecule = parse(smiles) if smiles else None
-    if molecule is not None:
-        bonds = [str(molecule.GetBondBetweenAtoms(*ends).GetBondType()).lower() for ends in edges.tolist()]
-        return [atom.GetSymbol() for atom in molecule.GetAtoms()], bonds
-    if x.size(1) == 1 and not x.is_floating_point():
-        return [str(value) for value in x[:, 0].tolist()], []
-    one_hot = x.size(1) > 1 and bool(((x == 0) | (x == 1)).all() and (x.sum(dim=1) == 1).all())
-    return [str(value) for value in x.argmax(dim=1).tolist()] if one_hot else [""] * len(x), []

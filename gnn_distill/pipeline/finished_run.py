@@ -42,10 +42,10 @@ class FinishedRun:
     """Its data and models, once `load_once` has loaded them."""
 
 
-def read_finished_run(folder: Path | str, own_modules: bool = False) -> FinishedRun:
+def read_finished_run(folder: Path | str, own_modules: bool = False, own_key: str = "own_modules") -> FinishedRun:
     """The settings and the summary of a finished run.
 
-    own_modules: run the user's modules that it names.
+    own_modules: run the user's modules that it names. own_key: the key that sets it.
 
     Raises:
         UserError: if the folder holds no finished run, its files are damaged, or it needs modules of the user's.
@@ -64,7 +64,7 @@ def read_finished_run(folder: Path | str, own_modules: bool = False) -> Finished
     if own and not own_modules:
         raise UserError(
             f"{folder}: this run uses modules that are not this package's ({', '.join(own)}), and reading it runs "
-            "them. If you trust them: probe.own_modules=true."
+            f"them. If you trust them: {own_key}=true."
         )
     return FinishedRun(folder, config, summary)
 

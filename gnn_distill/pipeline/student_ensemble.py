@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from gnn_distill.analysis.conformal import Calibration, calibrate, class_sets, intervals
 from gnn_distill.analysis.fold_conformal import FoldCalibration, calibrate_folds, fold_intervals, fold_sets
+from gnn_distill.data.assembly.inputs import Inputs
 from gnn_distill.data.task import TaskSpec
 from gnn_distill.errors import UserError, refuse
 from gnn_distill.models.prediction_table import PredictionTable, Region
@@ -94,17 +95,24 @@ class Ensemble:
         return Rows(said.mean(axis=0), said, spread, rows, errors, unseen)
 
     def _answers(self, entries: Sequence[object]) -> list[Answers]:
-        """Each member's answers; SMILES are read once for all that code them alike."""
+        """Each member's answers; graphs are prepared once for all that do so alike, SMILES read once per coding."""
         read: dict[tuple[str | None, str, str], list[object]] = {}
+        ready: list[tuple[Predictor, Inputs]] = []
         answers = []
         for member in self.members:
+            inputs = next((inputs for other, inputs in ready if other.prepares_as(member)), None)
+            if inputs is not None:
+                answers.append(member.answer(entries, inputs))
+                continue
             pipeline = member.pipeline
             coding = (pipeline.smiles, pipeline.chirality, pipeline.standardise)
             if len(self.members) > 1 and pipeline.smiles is not None and coding not in read:
                 # What cannot be read stays a text, for which each member gives the reason.
                 molecules = [pipeline.read_smiles(entry) if isinstance(entry, str) else None for entry in entries]
                 read[coding] = [entry if data is None else data for entry, data in zip(entries, molecules, strict=True)]
-            answers.append(member.answer(read.get(coding, entries)))
+            given = read.get(coding, entries)
+            ready.append((member, member.prepared(given)))
+            answers.append(member.answer(given, ready[-1][1]))
         return answers
 
     def calibrate(self, coverage: float) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from markupsafe import Markup, escape
 
 from gnn_distill.results.explanations import Explained
@@ -81,7 +81,7 @@ def _told(start: str, element: str, name: str, value: float) -> str:
 
 def _graph(one: Explained, colouring: Colouring) -> str:
     size = min(11.0, 60 / max(len(one.atoms), 1) ** 0.5)
-    places = layout(len(one.atoms), one.edges.tolist())
+    places = layout(len(one.atoms), one.edges.tolist()) if one.root is None else rings(one.hops, one.edges)
     places = 16 + places * (np.array([WIDTH, HEIGHT]) - 32)
     values = [None] * len(one.edges) if colouring.edges is None else colouring.edges.tolist()
     parts = []
@@ -93,7 +93,8 @@ def _graph(one: Explained, colouring: Colouring) -> str:
         parts.append(f'<line {ends} stroke="#888888" stroke-width="1" pointer-events="none"/>')
     for node, ((x, y), value) in enumerate(zip(places, colouring.nodes.tolist(), strict=True)):
         fill = _hex(colouring.colour(value))
-        start = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size:.1f}" fill="{fill}" stroke="#888888"'
+        stroke = 'stroke="#22252a" stroke-width="3"' if node == one.root else 'stroke="#888888"'
+        start = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size:.1f}" fill="{fill}" {stroke}'
         parts.append(_told(start, "circle", one.names[node], value))
         if size > 6 and one.atoms[node]:
             parts.append(
@@ -115,6 +116,23 @@ def layout(nodes: int, edges: Sequence[Sequence[int]]) -> Float[np.ndarray, "nod
     places = np.array([found[node] for node in range(nodes)], dtype=float)
     low, span = places.min(axis=0), np.ptp(places, axis=0)
     return np.where(span > 0, (places - low) / np.where(span > 0, span, 1), 0.5)
+
+
+def rings(hops: Int[np.ndarray, " nodes"], edges: Int[np.ndarray, "edges 2"]) -> Float[np.ndarray, "nodes 2"]:
+    """Places in the unit square: the node at 0 hops in the middle, others on circles by their hops.
+
+    Nodes without a path are outside. On each circle the order is that of the angles of neighbours further in.
+    """
+    found, ring = np.unique(hops, return_inverse=True)
+    angles = np.zeros(len(hops))
+    both = np.concatenate([edges, edges[:, ::-1]])
+    for radius in range(1, len(found)):
+        nodes = np.flatnonzero(ring == radius)
+        inner = [both[(both[:, 0] == node) & (ring[both[:, 1]] < radius), 1] for node in nodes]
+        aim = [np.angle(np.exp(1j * angles[some]).sum()) % (2 * np.pi) if len(some) else 0.0 for some in inner]
+        angles[nodes[np.argsort(aim, kind="stable")]] = 2 * np.pi * (np.arange(len(nodes)) + 0.25) / len(nodes)
+    radii = 0.5 * ring / max(len(found) - 1, 1)
+    return 0.5 + radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
 def _hex(colour: Sequence[float]) -> str:

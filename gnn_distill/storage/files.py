@@ -38,6 +38,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+def check_writable(path: Path) -> None:
+    """Raise UserError unless a folder is one that may be written to, or can be made."""
+    there = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = "you may not write there" if there.is_dir() else "that is a file"
+        raise UserError(f"{path}: cannot be made in {there}: {why}. Choose another folder.")
+
+
 def replace_file(path: Path, text: str) -> None:
     """Replace a file by a text, atomically."""
     with atomic_path(path) as temporary:

@@ -7,8 +7,10 @@ import torch
 from small_tasks import NETWORKS, awaken, choices, make_graphs, make_spec, preset
 from torch import nn
 
-from gnn_distill.analysis.attribution import Asked, gradient_times_input, integrated_gradients
-from gnn_distill.analysis.rollout import _shares, attention_rollout
+from gnn_distill.analysis import attribution
+from gnn_distill.analysis.attribution import Asked, Attribution, gradient_times_input, integrated_gradients
+from gnn_distill.analysis.gradient_path import Path, Point
+from gnn_distill.analysis.rollout import _rollout, _shares, attention_rollout
 from gnn_distill.analysis.states import Subject
 from gnn_distill.config.capabilities import capabilities_of
 from gnn_distill.config.schema.encoding import EncodingConfig
@@ -108,6 +110,76 @@ def test_each_graph_is_explained_as_if_alone_and_a_bound_is_told() -> None:
     assert max(one.error for one in few) > 1e-6
 
 
+class Neighbours(nn.Module):
+    """The sum over neighbours of (Σ_c e_c)² of theirs, at node level: every node has closed-form attributions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.nodes, self.reads_edges = FeatureEncoder(make_spec(nodes="categorical").node_features, 4), False
+
+    def forward(self, batch: GraphBatch) -> Representations:
+        squares = self.nodes(batch.x).sum(dim=1) ** 2
+        source, target = batch.edge_index
+        total = torch.zeros_like(squares).index_add(0, target, squares[source])
+        return Representations(torch.stack([total, -total], dim=1), (), None)
+
+
+@pytest.mark.parametrize("together", [attribution.TOGETHER, 1])
+def test_a_node_is_explained_by_its_graph(together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """a of each neighbour is its square, of all others 0; nodes of one graph and of several, in the order asked."""
+    monkeypatch.setattr(attribution, "TOGETHER", together)
+    graphs, model = make_graphs(make_spec(nodes="categorical"), SMALL), Neighbours()
+    of = [(3, 0), (1, 4), (3, 2), (0, 1)]
+    where, places = torch.tensor(of).T
+    asked = Asked(torch.tensor([0, 1, 0, 0]), torch.ones(4).double(), 0.0, where, places)
+    subject = Subject(model, EncodingConfig(), lambda: model)
+    with torch.no_grad():
+        squares = (model.nodes(graphs.x).sum(dim=1) ** 2).numpy()
+    found = integrated_gradients(subject, graphs, asked, tolerance=1e-4)
+    local = gradient_times_input(subject, graphs, asked)
+    for (graph, place), sign, one, other in zip(of, (1, -1, 1, 1), found, local, strict=True):
+        neighbours = np.zeros(SMALL[graph].number_of_nodes())
+        neighbours[list(SMALL[graph][place])] = 1
+        own = squares[graphs.node_ptr[graph] : graphs.node_ptr[graph + 1]]
+        np.testing.assert_allclose(one.nodes, sign * neighbours * own, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(other.nodes, 2 * sign * neighbours * own, rtol=1e-3, atol=1e-5)
+        assert one.edges is None
+        assert (one.error <= 1e-4, other.gradients) == (True, 2)
+
+
+def test_where_parts_cancel_the_error_is_relative_to_their_size() -> None:
+    """Two parts of 3 and −2.999 that change fast near 0: a hundredth of 0.001 would take many more points."""
+
+    def followed(difference: float) -> Path:
+        def value(alpha: float) -> tuple[float, float]:
+            steep = np.tanh(40 * alpha)
+            return 3 * steep, -(3 - difference) * alpha
+
+        def terms(alpha: float) -> np.ndarray:
+            return np.array([3 * 40 / np.cosh(40 * alpha) ** 2, -(3 - difference)])
+
+        path, waiting = Path(), [part / 8 for part in range(9)]
+        while waiting:
+            path.points += [Point(alpha, sum(value(alpha)), terms(alpha)) for alpha in waiting]
+            path.points.sort(key=lambda point: point.alpha)
+            waiting = path.halved(0.01, 2048)
+        return path
+
+    path = followed(0.001)
+    total, size = path.integral().sum(), np.abs(path.integral()).sum()
+    assert size == pytest.approx(6, rel=0.01)
+    assert abs(total - 0.001) <= 0.01 * 0.1 * size
+    assert len(path.points) < 100  # relative to 0.001 alone: 546
+    found = Attribution(path.integral(), None, 0.001, 0.0, size, len(path.points))
+    assert found.error == pytest.approx(abs(total - 0.001) / (0.1 * size))
+    assert found.error <= 0.01
+    whole = followed(3.0)  # nothing cancels: relative to F(e) − F(e') as ever
+    assert abs(whole.integral().sum() - 3) <= 0.03
+    assert Attribution(np.array([2.0]), None, 3.0, 1.0, 2.0, 9).error == 0
+    assert Attribution(np.array([1.5]), None, 3.0, 1.0, 1.5, 9).error == 0.25
+
+
 def test_rollout_is_the_product_of_the_layers() -> None:
     """With a token the row of the token, else the mean over rows of real nodes; padding has no share."""
     random, mask = torch.Generator().manual_seed(0), torch.tensor([[True] * 4, [True, True, True, False]])
@@ -117,7 +189,7 @@ def test_rollout_is_the_product_of_the_layers() -> None:
         logits = [
             torch.randn(2, 3, size, size, generator=random).masked_fill(~keys[:, None, None], -1e30) for _ in "ab"
         ]
-        found = _shares(logits, mask, token).numpy()
+        rollout = _rollout(logits)
         for graph, nodes in enumerate((4, 3)):
             kept = nodes + token
             first, second = (
@@ -126,8 +198,9 @@ def test_rollout_is_the_product_of_the_layers() -> None:
             )
             product = second @ first
             row = product[0, 1:] if token else product.mean(axis=0)
-            np.testing.assert_allclose(found[graph, :nodes], row / row.sum(), rtol=1e-6)
-            assert (found[graph, nodes:] == 0).all()
+            np.testing.assert_allclose(_shares(rollout[graph], nodes, token), row / row.sum(), rtol=1e-6)
+            own = product[token + 1, token:]
+            np.testing.assert_allclose(_shares(rollout[graph], nodes, token, node=1), own / own.sum(), rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", STUDENTS)

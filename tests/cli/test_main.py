@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from gnn_distill.cli import main as cli
 from gnn_distill.cli.hydra_callbacks import claim
 from gnn_distill.config.catalogue import choices
+from gnn_distill.config.hydra_errors import nearest
 from gnn_distill.config.schema import SCHEMAS
 from gnn_distill.errors import UserError, suggest
 
@@ -293,6 +294,12 @@ def test_run_folders_are_never_shared(tmp_path: Path):
 def test_suggestions_are_near_or_absent():
     assert suggest("GINN", ["gcn", "gin"]) == " Did you mean 'gin'?"
     assert suggest("transformer", ["gcn", "gin"]) == ""
+
+
+def test_an_unknown_key_is_first_looked_for_in_its_own_section():
+    keys = ["teacher.target", "dataset.path", "dataset.target_columns", "optim.lr", "trainer.max_epochs"]
+    assert nearest("dataset.target", keys) == ["dataset.target_columns"]
+    assert nearest("trainer.lr", keys) == ["optim.lr"]
 
 
 def test_help_and_a_typo_in_a_shell(tmp_path: Path):

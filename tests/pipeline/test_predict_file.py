@@ -20,6 +20,7 @@ from gnn_distill.data.assembly.molecules import ATOM_FEATURES, BOND_FEATURES, sm
 from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.task import Features
 from gnn_distill.errors import UserError
+from gnn_distill.models.predictor import Predictor
 from gnn_distill.pipeline.predict_file import Counts, check_output, open_source, predict_file, training_molecules
 from gnn_distill.pipeline.student_ensemble import Ensemble
 
@@ -89,6 +90,24 @@ def test_an_ensemble_is_the_mean_of_its_runs(runs: list[Path], tmp_path: Path) -
         np.testing.assert_allclose(spread, single.std(0, correction=1)[:, place], atol=1e-6)
     assert found.loc[5].tolist()[3:] == ["", "", "", "", "not a readable SMILES", ""]
     assert single.std(0).min() > 1e-4  # they do differ
+
+
+def test_an_ensemble_prepares_graphs_once_unless_its_runs_prepare_otherwise(
+    runs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    prepared = Predictor.prepared
+    monkeypatch.setattr(Predictor, "prepared", lambda one, given: calls.append(len(given)) or prepared(one, given))
+    ensemble = Ensemble(runs)
+    calls.clear()
+    together = ensemble.answer(SUBSTANCES)
+    assert calls == [len(SUBSTANCES)]
+    ensemble.members[1].max_pairs = 30  # refuses what is larger than five atoms
+    calls.clear()
+    small = ensemble.answer(SUBSTANCES)
+    assert calls == [len(SUBSTANCES)] * 2
+    assert len(small.errors) > len(together.errors)
+    np.testing.assert_allclose(small.each[0], together.each[0][[place in small.rows for place in together.rows]])
 
 
 def test_intervals_of_an_ensemble_are_those_of_its_mean(runs: list[Path], tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ def assemble(
         graphs, splits = hide_labels(graphs, splits, labelled.train)
     if not all(len(ids) for ids in (splits.train, splits.val, splits.test)):
         few = counted(len(graphs.y), f"{graphs.level} is", f"{graphs.level}s are")
-        raise UserError(f"{dataset.name}: {few} too few for training, validation and test splits.")
+        sizes = ", ".join(str(len(ids)) for ids in (splits.train, splits.val, splits.test))
+        raise UserError(f"{title(dataset)}: {few} too few for training, validation and test parts ({sizes}).")
     notices += count_missing(graphs.y, splits)
     thinned = [key for key in ("train_fraction", "label_fraction") if getattr(dataset, key) < 1]
     notices += check_targets(graphs.y, splits, kind, metric, target_names, thinned, graphs.level, class_names)

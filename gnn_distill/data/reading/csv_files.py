@@ -1,12 +1,17 @@
 """CSV files of the user's, as text, with the line of every row."""
 
+import csv
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from gnn_distill.errors import UserError, suggest
+from gnn_distill.data.reading.smiles_column import check_separators
+from gnn_distill.errors import UserError, shorten, suggest
+
+MOST_LETTERS = 300
+"""Of names of columns in a message: some files have hundreds."""
 
 
 def read_table(path: Path, key: str = "dataset.path") -> tuple[pd.DataFrame, list[str]]:
@@ -25,9 +30,17 @@ def read_table(path: Path, key: str = "dataset.path") -> tuple[pd.DataFrame, lis
     except Exception as error:  # of any kind: pandas also opens archives, by their ending
         message = " ".join(str(error).split())
         raise UserError(
-            f"{key}={path}: this is not a CSV file with a header ({message}). "
-            "Save it as UTF-8 text with columns separated by commas."
+            f"{key}={path}: "
+            + (
+                _fault(path)
+                or f"this is not a CSV file with a header ({message}). Save it as UTF-8 text with columns separated by "
+                "commas."
+            )
         ) from error
+    try:
+        check_separators([str(name) for name in header])
+    except UserError as error:
+        raise UserError(f"{key}={path}: {error}") from error
     if twice := sorted(header[header.duplicated()].unique()):
         raise UserError(f"{key}={path}: several columns are named {', '.join(twice)}. Rename them.")
     table = table.fillna("")  # of rows that are too short
@@ -46,9 +59,31 @@ def read_table(path: Path, key: str = "dataset.path") -> tuple[pd.DataFrame, lis
     return table[~again], notices
 
 
+def _fault(path: Path) -> str:
+    """What is wrong with a text that should be a table; empty if this is not found, or it is no text."""
+    width = 0
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            rows = csv.reader(file, strict=True)
+            for cells in rows:
+                if width and len(cells) > width:
+                    return (
+                        f"line {rows.line_num} has {len(cells)} cells for {width} columns. Put cells with commas in "
+                        'quotation marks: "1,3-diol".'
+                    )
+                if not width and any(cells):
+                    check_separators(cells)
+                    width = len(cells)
+    except UserError as error:
+        return str(error)
+    except (OSError, ValueError, csv.Error):  # ValueError: not UTF-8
+        return ""
+    return "" if width else "the file is empty. A CSV file starts with the names of its columns."
+
+
 def need(table: pd.DataFrame, path: str, key: str, column: str) -> None:
     """Raise UserError unless the table has this column."""
     if column not in table:
-        columns = ", ".join(map(str, table.columns))
-        advice = suggest(column, table.columns) if len(table.columns) > 1 else " Columns are separated by commas."
+        columns = shorten(", ".join(map(str, table.columns)), MOST_LETTERS)
+        advice = suggest(column, table.columns)
         raise UserError(f"{key}: there is no column '{column}'.{advice} Columns: {columns}. File: {path}.")

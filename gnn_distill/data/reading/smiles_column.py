@@ -13,6 +13,8 @@ SAMPLE = 100
 """Rows in which a column without such a name is looked for."""
 ENOUGH = 0.8
 """Share of its cells that must parse."""
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+"""What programs write between columns instead of commas."""
 
 
 def find_smiles_column(
@@ -32,6 +34,7 @@ def find_smiles_column(
     Raises:
         UserError: if there is no such column, or several.
     """
+    check_separators(names)
     if asked is not None:
         if asked not in names:
             raise refuse("smiles_column", asked, f"no such column.{suggest(asked, names)} Columns: {', '.join(names)}.")
@@ -49,10 +52,18 @@ def find_smiles_column(
         raise UserError(f"the first line, {', '.join(names[:3])}, looks like a molecule. It must name the columns.")
     if len(found) == 1:
         return _read_as_smiles(found[0], names, ": the only one whose cells parse")
+    if len(names) == 1:
+        raise UserError(f"the only column, '{names[0]}', holds no SMILES. Add a column with them.")
     which = "several columns hold" if found else "no column holds"
     among = [names[place] for place in found] or names
-    separated = " Columns are separated by commas." if len(names) == 1 else ""
-    raise UserError(f"{which} SMILES. {advice} one of {', '.join(among)}.{separated}")
+    raise UserError(f"{which} SMILES. {advice} one of {', '.join(among)}.")
+
+
+def check_separators(names: Sequence[str]) -> None:
+    """Raise UserError for a header of a single name in which something else than commas separates columns."""
+    marks = [told for mark, told in SEPARATORS.items() if len(names) == 1 and mark in names[0]]
+    if marks:
+        raise UserError(f"columns are separated by {marks[0]}, not by commas. Save the file with commas.")
 
 
 def _only(name: str, names: Sequence[str]) -> int:

@@ -64,8 +64,10 @@ class CsvFile:
 
     def _rows(self) -> Iterator[tuple[list[str], int]]:
         with opened(self.path) as file:
-            rows = csv.reader(file)
+            read: list[str] = []  # the lines of the row
+            rows = csv.reader(line for line in _lines(file) if read.append(line) is None)
             while True:
+                read.clear()
                 try:
                     cells = next(rows)
                 except StopIteration:
@@ -74,6 +76,11 @@ class CsvFile:
                     raise UserError(
                         f"{self.path}, line {rows.line_num}: {error}. Is a quotation mark open above? Fix the file."
                     ) from error
+                if len(read) > 1 and "".join(read).count('"') % 2:
+                    raise UserError(
+                        f"{self.path}, line {rows.line_num - len(read) + 1}: a quotation mark is open until the end of "
+                        "the file. Fix the file."
+                    )
                 yield cells, file.buffer.tell()
 
 

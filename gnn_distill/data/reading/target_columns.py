@@ -67,14 +67,31 @@ def has_few_classes(column: Column) -> bool:
     return len(column.classes) <= min(MOST_CLASSES, len(column.cells) // ROWS_OF_CLASS)
 
 
+def too_many_classes(column: Column) -> UserError:
+    """The error of a column of words that are rather names, or numbers with their units, than classes."""
+    return UserError(
+        f"dataset.target_columns: '{column.name}' holds {len(column.classes)} different words in {len(column.cells)} "
+        f"rows ({', '.join(repr(shorten(name, 20)) for name in column.classes[:3])}, …). Numbers must stand alone, "
+        "without a unit; set dataset.kind=multiclass if these are classes."
+    )
+
+
 def no_target(columns: list[Column], why: dict[str, str], dataset: "SmilesConfig") -> UserError:
     """The error of a table without a column that can be a target."""
     if len(columns) == 1 and columns[0].kind != "words":
         return nothing_to_learn(columns[0])
-    names = ", ".join(f"{name} ({reason})" for name, reason in why.items())
+    if not columns:
+        return UserError(
+            f"dataset.path={dataset.path}: there is no column beside the SMILES. Add one with what is to be predicted."
+        )
+    examples = {column.name: shorten(next(iter(column.classes), ""), 20) for column in columns}
+    names = ", ".join(
+        f"{name} ({reason}{f' such as {examples[name]!r}' if reason == HELD['words'] else ''})"
+        for name, reason in why.items()
+    )
     return UserError(
         f"dataset.path={dataset.path}: no column of numbers or truth values to predict. "
-        f"Set dataset.target_columns to one or more of {names or 'its columns; there are none'}."
+        f"Set dataset.target_columns to one or more of {names}."
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gnn_distill.data.reading.columns import ABSENT, NEGATIVE, POSITIVE, Column, need_numbers
-from gnn_distill.data.reading.target_columns import CHOOSE, HELD, choose_targets, first_names
+from gnn_distill.data.reading.target_columns import CHOOSE, HELD, choose_targets, first_names, too_many_classes
 from gnn_distill.errors import UserError, refuse
 from gnn_distill.formatting import counted
 
@@ -74,6 +74,8 @@ def choose_kind(columns: list[Column], dataset: "SmilesConfig") -> tuple[str, li
     elif len(by_kind["numbers"]) == len(columns):
         kind, why = "regression", "numbers"
     elif len(columns) == 1:
+        if 2 * len(columns[0].classes) > len(columns[0].cells):
+            raise too_many_classes(columns[0])
         kind, why = ("binary" if pairs else "multiclass"), "words"
     elif len(pairs) == len(columns) and dataset.positive is not None:
         kind, why = "multilabel", "two words"

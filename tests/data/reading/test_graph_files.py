@@ -111,6 +111,7 @@ def test_other_saved_things_are_refused(name: str, tmp_path: Path, monkeypatch: 
     with pytest.raises(UserError, match=r"g\.pt: .*Save a .*list of PyG Data"):
         read_saved_graphs(tmp_path / "g.pt")
     assert not (tmp_path / "intruded").exists()
-    (tmp_path / "g.pt").write_text("hello")
-    with pytest.raises(UserError, match="cannot be read as tensors"):
-        read_saved_graphs(tmp_path / "g.pt")
+    for text in ("hello", "junk"):
+        (tmp_path / "g.pt").write_text(text)
+        with pytest.raises(UserError, match="cannot be read as tensors"):
+            read_saved_graphs(tmp_path / "g.pt")

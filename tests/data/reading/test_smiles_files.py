@@ -47,6 +47,7 @@ def test_bytes_that_are_not_unicode_are_kept(tmp_path: Path) -> None:
         (b"\n\nC\n", "the file is empty"),
         ("id,smiles\n1,C\n".encode("utf-16"), "is not UTF-8 text"),
         (b'id,smiles\n1,"C\n' + b"2,CC\n" * 40_000, r"x\.csv, line \d+: .*quotation mark open"),
+        (b'id,smiles\n0,"C\nC"\n1,"C\n2,CC\n', r"x\.csv, line 4: a quotation mark is open until the end of the file"),
     ],
 )
 def test_files_that_are_no_tables_are_named(content: bytes, message: str, tmp_path: Path) -> None:
@@ -86,7 +87,9 @@ def test_the_column_of_smiles_is_found() -> None:
         (["a", "b"], ["1", "2"], None, "no column holds SMILES. Set smiles_column to one of a, b"),
         (["a", "b"], ["CC", "C"], None, "several columns hold SMILES. Set smiles_column to one of a, b"),
         (["smiles", "smiles"], ["CC", "C"], None, "several columns are named 'smiles'"),
-        (["id;x"], ["1;CC"], None, "Columns are separated by commas"),
+        (["id;x"], ["1;CC"], None, "columns are separated by semicolons, not by commas"),
+        (["id\tx"], ["1\tCC"], "x", "columns are separated by tabs, not by commas"),
+        (["id"], ["1"], None, "the only column, 'id', holds no SMILES"),
     ],
 )
 def test_a_column_that_cannot_be_told_is_asked_for(names: list, row: list, asked: str | None, message: str) -> None:
