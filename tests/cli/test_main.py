@@ -296,7 +296,7 @@ def test_suggestions_are_near_or_absent():
 
 
 def test_help_and_a_typo_in_a_shell(tmp_path: Path):
-    assert "Commands:" in shell("--help", cwd=tmp_path).stdout
+    assert "\nCommands\n" in shell("--help", cwd=tmp_path).stdout
     answer = shell("datasets", "paths.dta=x", cwd=tmp_path)
     told = "paths.dta=x: unknown key. Did you mean 'paths.data'? Keys of paths: data, mirror, store."
     assert (answer.returncode, answer.stderr) == (1, f"gnn-distill datasets: {told}\n")
