@@ -207,6 +207,7 @@ def nearest(key: str, keys: Iterable[str]) -> list[str]:
         or [name for name in here if section and word in name.rpartition(".")[2].split("_")][:3]
         or [name for name in keys if name.rpartition(".")[2] == word][:3]
         or get_close_matches(key, keys, n=1, cutoff=0.75)
+        or [name for name in around if get_close_matches(word, [name.rpartition(".")[2]], n=1, cutoff=0.85)][:3]
         or [name for name in around if word in name.rpartition(".")[2].split("_")][:3]
     )
 

@@ -15,6 +15,9 @@ WRONG = {
     "train --lr 0.1": "write optim.lr=0.1 or pretrain.optim.lr=0.1 instead of --lr 0.1.",
     "train -lr 0.1": "write optim.lr=0.1 or pretrain.optim.lr=0.1 instead of -lr 0.1.",
     "train --learning-rate=0.1": "write optim.lr=0.1 or pretrain.optim.lr=0.1 instead of --learning-rate=0.1.",
+    "train --num-layer 3": "write teacher.num_layers=3 or student.num_layers=3 instead of --num-layer 3.",
+    "train --epochs 5": "write pretrain.max_epochs=5 or pretrain.average_epochs=5 or trainer.max_epochs=5 "
+    "instead of --epochs 5.",
     "train --alone": "write alone=true instead of --alone.",
     "train --alone seed=1": "write alone=true instead of --alone.",
     "train --seed": "write seed=… instead of --seed.",

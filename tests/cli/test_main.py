@@ -303,7 +303,7 @@ def test_an_unknown_key_is_first_looked_for_in_its_own_section():
 
 
 def test_help_and_a_typo_in_a_shell(tmp_path: Path):
-    assert "Commands:" in shell("--help", cwd=tmp_path).stdout
+    assert "\nCommands\n" in shell("--help", cwd=tmp_path).stdout
     answer = shell("datasets", "paths.dta=x", cwd=tmp_path)
     told = "paths.dta=x: unknown key. Did you mean 'paths.data'? Keys of paths: data, mirror, store."
     assert (answer.returncode, answer.stderr) == (1, f"gnn-distill datasets: {told}\n")

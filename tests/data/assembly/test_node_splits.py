@@ -71,7 +71,7 @@ def test_per_class_takes_20_and_30_of_every_class() -> None:
 
 
 def test_per_class_needs_enough_nodes() -> None:
-    with pytest.raises(UserError, match="class 3 has 1 nodes; 20 for training, 30 for validation"):
+    with pytest.raises(UserError, match="class 3 has 1 node; 20 for training, 30 for validation"):
         choose(split="per_class")
     with pytest.raises(UserError, match="class 0 has 50 nodes"):
         per_class_split(np.repeat([0, 1], [50, 51]), seed=0)
