@@ -84,10 +84,10 @@ def warnings(table: "Table") -> Iterator[str]:
 
 
 def _by_column(table: "Table", describe: Callable[["Column"], str]) -> str:
-    """Descriptions of the columns: once if all are equal, else each with its labels."""
+    """Descriptions of the columns: once if all are equal, else each with their heads."""
     labels_of: dict[str, list[str]] = {}
     for column in table.columns.values():
-        labels_of.setdefault(describe(column), []).append(column.label)
+        labels_of.setdefault(describe(column), []).append(column.head)
     if len(labels_of) == 1:
         return next(iter(labels_of))
     return ", ".join(f"{text} ({', '.join(labels)})" for text, labels in labels_of.items())
