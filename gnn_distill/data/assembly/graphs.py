@@ -80,7 +80,7 @@ def assemble(
     if not all(len(ids) for ids in (splits.train, splits.val, splits.test)):
         sizes = ", ".join(str(len(ids)) for ids in (splits.train, splits.val, splits.test))
         raise UserError(
-            f"{title(dataset)}: {len(graphs.y)} {graphs.level}s are too few for training, validation and test parts "
+            f"{title(dataset)}: {len(graphs.y)} {graphs.level}s are too few for training, validation and test splits "
             f"({sizes})."
         )
     notices += count_missing(graphs.y, splits)
