@@ -105,12 +105,12 @@ class Runtime:
 
     def record(self, stage: str, *rows: dict[str, float]) -> None:
         """Write epochs to metrics.csv and to the tracker, which is told what an earlier process has logged."""
-        known = [row for row in rows if (stage, row["epoch"]) in self.directory.recorded]
-        if known:
+        recorded = self.directory.recorded
+        if known := [row for row in rows if (stage, row["epoch"]) in recorded]:
             self.tracker.restore(stage, known)
         for row in rows:
             self.directory.append_metrics({"stage": stage, **row})
-            if row not in known:
+            if (stage, row["epoch"]) not in recorded:
                 self.tracker.log(stage, row)
 
 

@@ -13,6 +13,7 @@ from queue import Full, Queue
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from gnn_distill.config.module_files import PACKAGE
 from gnn_distill.config.plugins import module_of
 from gnn_distill.formatting import ROLES
 from gnn_distill.storage.privacy import shorten_paths
@@ -29,10 +30,11 @@ SECONDS_TO_FINISH, SECONDS_TO_STOP = 30.0, 5.0
 """How long a run waits for its tracker at its end, and when it has been stopped."""
 MEBIBYTE = 2**20
 CHILD = (
-    "import json, sys; sys.path += json.loads(sys.argv[1]); "
-    "from gnn_distill.training.tracker_process import main; main()"
+    "import json, sys; ours, *others = json.loads(sys.argv[1]); sys.path.insert(0, ours); import gnn_distill; "
+    "sys.path[:1] = []; sys.path += others; from gnn_distill.training.tracker_process import main; main()"
 )
-"""With -P, and with our places at the end: packages come before what is called like them in the working folder."""
+"""This very package, wherever else there is one. With -P, and with our other places at the end: what is installed comes
+before what is called like it in the working folder."""
 
 
 class TrackerProcess(Tracker):
@@ -46,7 +48,7 @@ class TrackerProcess(Tracker):
         self._started = False
         self._messages: Queue = Queue(MAX_WAITING)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", CHILD, json.dumps([path or os.getcwd() for path in sys.path])],
+            [sys.executable, "-P", "-c", CHILD, json.dumps([str(PACKAGE.parent), *map(os.path.abspath, sys.path)])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -104,6 +106,8 @@ class TrackerProcess(Tracker):
             self._problem("is still busy" if self._started else "did not start in time")
         if not self._started:
             self._problem("did not start")
+        elif self._process.returncode:
+            self._problem("has ended before the run did")
 
     def _send(self, method: str, **arguments: Any) -> None:
         try:

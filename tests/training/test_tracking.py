@@ -161,6 +161,28 @@ def test_a_wandb_that_hangs_is_left_behind(tmp_path, stub, extra):
     assert len(warnings) == 1
 
 
+def test_a_tracker_that_is_killed_costs_one_warning(tmp_path, stub):
+    stub("def die(*_): os.kill(os.getpid(), 9)\nRun.log = die")
+    warnings = []
+    assert track(tmp_path, warnings).startswith("wandb sync ")
+    (warning,) = warnings
+    assert warning.startswith("Weights & Biases has ended before the run did.")
+
+
+def test_files_that_are_too_large_are_named_and_left_out(tmp_path, stub):
+    calls, warnings = stub(), []
+    small, large = tmp_path / "student.json", tmp_path / "student.safetensors"
+    small.write_text("{}")
+    large.write_bytes(bytes(3_200_000))
+    run = start_tracker(config(artifact_mb=2.0), tmp_path, "name", warn=warnings.append)
+    run.artifact("student", "model", [str(small), str(large)])
+    run.finish(timeout=60.0)
+    assert warnings == [
+        "Weights & Biases gets no copy of student.safetensors: its 3 MiB are more than tracker.artifact_mb=2."
+    ]
+    assert ["artifact", ["student-0badcafe", "model", str(small), "config.json"]] in calls()
+
+
 def test_online_without_a_key_asks_nobody_and_goes_offline(tmp_path, stub):
     extra = "\ndef init(mode, settings, **_):\n    if mode == 'online': raise ValueError('no key')\n    return Run()\n"
     stub(extra)
