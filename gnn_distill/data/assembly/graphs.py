@@ -81,7 +81,7 @@ def assemble(
     if not all(len(ids) for ids in (splits.train, splits.val, splits.test)):
         few = counted(len(graphs.y), f"{graphs.level} is", f"{graphs.level}s are")
         sizes = ", ".join(str(len(ids)) for ids in (splits.train, splits.val, splits.test))
-        raise UserError(f"{title(dataset)}: {few} too few for training, validation and test parts ({sizes}).")
+        raise UserError(f"{title(dataset)}: {few} too few for training, validation and test splits ({sizes}).")
     notices += count_missing(graphs.y, splits)
     thinned = [key for key in ("train_fraction", "label_fraction") if getattr(dataset, key) < 1]
     notices += check_targets(graphs.y, splits, kind, metric, target_names, thinned, graphs.level, class_names)
