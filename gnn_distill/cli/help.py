@@ -97,11 +97,12 @@ class Page:
 
     def part(self, name: str) -> Iterator[str]:
         """One section, with those in it, and the choices of its group. Raises UserError if there is neither."""
-        groups = [group for group in self._groups if name in (group.section, group.folder)]
+        every = [*self._groups, *groups_of_runs(self._command)]
+        groups = [group for group in every if name in (group.section, group.folder)]
         inside = [one for one in self._sections if one.name and f"{one.name}.".startswith(f"{name}.")]
         if not groups and not inside:
             sections = [one.name for one in self._sections if one.name]
-            known = dict.fromkeys([*sections, *(group.section for group in self._groups)])
+            known = dict.fromkeys([*sections, *(group.section for group in every)])
             raise refuse("--package", name, f"no such section.{suggest(name, known)} It has: {', '.join(known)}.")
         for group in groups:
             known, folders = self._choices(group), [folder / group.folder for folder in self._folders]

@@ -78,6 +78,7 @@ def test_a_section_alone_explains_the_choices_of_its_group(gnn_distill: Callable
     assert all(f"loss={name} {about(name, folders)}" in out for name in choices(folders))
     assert "loss.micro.relation=" in out
     assert "optim.lr" not in out
+    assert "  student=gps  " in gnn_distill("compare", "--help", "-p", "student")[1]
     status, _, err = gnn_distill("train", "--help", "-p", "los")
     assert status == 1
     assert err.startswith("gnn-distill train: --package=los: no such section. Did you mean 'loss'? It has: dataset, ")
