@@ -261,7 +261,9 @@ LOST = {
 def test_a_run_goes_on_whatever_becomes_of_hydras_files(
     gnn_distill: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("gnn_distill.training.tracking.WandbTracker.__init__", lambda *_: pytest.fail("W&B is started"))
+    monkeypatch.setattr(
+        "gnn_distill.training.tracking.TrackerProcess.__init__", lambda *_: pytest.fail("W&B is started")
+    )
     Path("mine/optim").mkdir(parents=True)
     Path("mine/optim/quick.yaml").write_text("lr: 0.003\n")
     with signalled(monkeypatch, "teacher", 1):
