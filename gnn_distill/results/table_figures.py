@@ -164,10 +164,11 @@ def _colour(table: Table, row: str) -> str:
 
 
 def distinct_colours(table: Table) -> dict[str, Any]:
-    """A colour for each row: those of the teacher and of the reference as in other figures, others one by one."""
+    """A colour for each row: those of teachers, floors and the student alone as elsewhere, others one by one."""
     from matplotlib import colormaps
 
-    students = [row for row in table.rows if row not in (table.teacher, *table.teachers, table.alone)]
-    known = {row: COLOURS["teacher"] for row in (table.teacher, *table.teachers) if row} | {table.alone: GREY}
+    teachers = [row for row in (table.teacher, *table.teachers) if row]
+    known = dict.fromkeys(table.floors, FLOOR) | dict.fromkeys(teachers, COLOURS["teacher"]) | {table.alone: GREY}
+    students = [row for row in table.rows if row not in known]
     others = [COLOURS["student"], *colormaps["Dark2"].colors, *colormaps["Set1"].colors]
     return known | {row: others[number % len(others)] for number, row in enumerate(students)}

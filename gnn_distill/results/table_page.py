@@ -109,7 +109,8 @@ def _curves(table: Table, folder: Path, damaged: list[str]) -> Iterator[Picture]
     colours = {table.rows[row]: colour for row, colour in distinct_colours(table).items() if row in table.rows}
     for key, column in table.columns.items():
         cells: dict[str, list[Curves]] = {}
-        for row, label in table.rows.items():
+        trained = {row: label for row, label in table.rows.items() if row not in table.floors}
+        for row, label in trained.items():
             paths = runs["path"][(runs["row"] == row) & (runs["column"] == key)].dropna()
             cells[label] = []
             for path in filter(has_curves, dict.fromkeys(map(os.path.realpath, paths))):

@@ -11,8 +11,10 @@ from matplotlib.colors import to_rgb
 
 from gnn_distill.config.schema.table import ColumnConfig, RowConfig
 from gnn_distill.results.comparison import make_table
+from gnn_distill.results.figures import COLOURS
 from gnn_distill.results.panels import FLOOR
 from gnn_distill.results.table_figures import (
+    distinct_colours,
     draw_boxes,
     draw_cell_curves,
     draw_differences,
@@ -78,12 +80,14 @@ def test_differences_are_those_of_the_table(table):
 
 
 def test_floors_have_a_colour_and_no_differences(table):
-    table = replace(table, floors=frozenset({"alone"}))
-    labels = [label.get_text() for label in draw_differences(table).axes[0].get_yticklabels()]
-    assert labels == ["teacher", "full method"]
-    colours = [patch.get_facecolor()[:3] for patch in draw_boxes(table).axes[0].patches]
-    assert colours[1] == to_rgb(FLOOR)
-    assert colours[1] != colours[3]
+    made = replace(table, floors=frozenset({"full"}))
+    labels = [label.get_text() for label in draw_differences(made).axes[0].get_yticklabels()]
+    assert labels == ["teacher", "student alone"]
+    for one, colour in ((made, FLOOR), (table, COLOURS["student"])):
+        colours = [patch.get_facecolor()[:3] for patch in draw_boxes(one).axes[0].patches]
+        assert colours[3] == to_rgb(colour)
+    assert distinct_colours(made)["full"] == FLOOR
+    assert len({*map(to_rgb, distinct_colours(made).values())}) == 4
 
 
 def test_means_of_a_table(table):
