@@ -71,7 +71,7 @@ def _own_panels(table: Table) -> list[Grid]:
     if table.comparisons:
         title = f"Gain over {table.rows[table.reference]} [interval], adjusted p"
         panels.append(_panel(table, "gains", title, lambda cell, key: _gain(cell, formats[key])))
-    if any(cell.share for cell in table.cells.values()):
+    if any(cell.share and math.isfinite(cell.share.share) for cell in table.cells.values()):
         panels.append(_panel(table, "shares", "Share of the gap recovered, % [interval]", lambda cell, _: _share(cell)))
     return panels
 

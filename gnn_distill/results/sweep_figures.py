@@ -68,7 +68,7 @@ def draw_curve(
 ) -> "Figure":
     """One dot per run over an ordered categorical, a line through the means of numbers, or a bar at those of words.
 
-    chosen: the value that is marked; joined: whether numbers are joined, which those of seeds should not be.
+    chosen: the value that is marked; joined: false of seeds and folds, of which a line shows the mean of all.
     """
     figure, axes = new_figure(5, 3.4)
     scale = Format.of(metric, ()).scale
@@ -77,7 +77,9 @@ def draw_curve(
     for place, name in enumerate(names):
         here = scale * values[settings == name].dropna().to_numpy(float)
         axes.plot([place] * len(here), here, "o", color=COLOURS["student"], markersize=4, alpha=0.6)
-    if joined and all(map(_is_number, names)):
+    if not joined:
+        axes.axhline(np.nanmean(means), color="#000000", linewidth=1.2, linestyle="--")
+    elif all(map(_is_number, names)):
         axes.plot(range(len(names)), means, color="#000000", linewidth=1.4)
     else:
         axes.hlines(means, np.arange(len(names)) - 0.25, np.arange(len(names)) + 0.25, color="#000000", linewidth=1.6)

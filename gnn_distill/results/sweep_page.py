@@ -132,7 +132,7 @@ def _dots_of_repeats(sweep: Sweep) -> Iterator[Picture]:
         if sweep.runs[split].notna().any():
             figure = draw_curve(sweep.runs[key], sweep.runs[split], sweep.metric, joined=False)
             shown = f"{metric_label(sweep.metric)} on {name}"
-            yield Picture(shown, figure, f"{shown}, one dot per run.")
+            yield Picture(shown, figure, f"{shown}: one dot per run; dashed: the mean.")
 
 
 def _tiles(sweep: Sweep) -> Iterator[dict[str, str]]:

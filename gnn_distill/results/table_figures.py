@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -57,7 +57,7 @@ def draw_differences(table: Table, columns: Sequence[str] | None = None) -> "Fig
 
     A bar is pale where the difference is not significant.
     """
-    rows = [row for row in table.rows if row != table.reference]
+    rows = [row for row in table.rows if row != table.reference and row not in table.floors]
 
     def draw(axes: "Axes", key: str) -> None:
         column = table.columns[key]
@@ -90,7 +90,7 @@ def draw_further(table: Table) -> "Figure | None":
     if not table.further:
         return None
     further = {one.title or one.name: one for one in table.further}
-    colours, lines = _distinct_colours(table), {}
+    colours, lines = distinct_colours(table), {}
 
     def draw(axes: "Axes", title: str) -> None:
         for place, key in enumerate(table.columns):
@@ -115,12 +115,15 @@ def draw_further(table: Table) -> "Figure | None":
 
 
 def draw_cell_curves(
-    cells: Mapping[str, Sequence[Mapping[str, Sequence[float]]]], metric: str, title: str = ""
+    cells: Mapping[str, Sequence[Mapping[str, Sequence[float]]]],
+    metric: str,
+    title: str = "",
+    colours: Mapping[str, Any] | None = None,
 ) -> "Figure | None":
     """The validation metric by epoch: one line per row at the mean over its runs, with a band of one std (ddof=1).
 
     `cells` contains, by label, the columns of metrics.csv of one stage for each run. A run that stopped early is left
-    out of the mean from there on. None if no run has the metric.
+    out of the mean from there on. None if no run has the metric. `colours`: by label.
     """
     name = f"val/{metric}"
     found = {label: [run[name] for run in runs if name in run] for label, runs in cells.items()}
@@ -135,7 +138,7 @@ def draw_cell_curves(
         frame = scale * pd.DataFrame(zip_longest(*curves, fillvalue=math.nan), dtype=float)  # [epoch, run]
         frame.index += 1
         mean, std = frame.mean(axis=1), frame.std(axis=1, ddof=1)
-        (line,) = axes.plot(mean.index, mean, linewidth=1.4, label=short(label))
+        (line,) = axes.plot(mean.index, mean, linewidth=1.4, label=short(label), color=(colours or {}).get(label))
         axes.fill_between(mean.index, mean - std, mean + std, color=line.get_color(), alpha=0.15, linewidth=0)
     axes.set(title=plain(title), xlabel="epoch", ylabel=plain(f"validation {metric_label(metric)}"))
     axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
@@ -160,11 +163,12 @@ def _colour(table: Table, row: str) -> str:
     return {table.teacher: COLOURS["teacher"], table.reference: GREY}.get(row, COLOURS["student"])
 
 
-def _distinct_colours(table: Table) -> dict[str, str]:
-    """A colour for each row: those of the teacher and of the reference as in other figures, others one by one."""
+def distinct_colours(table: Table) -> dict[str, Any]:
+    """A colour for each row: those of teachers, floors and the student alone as elsewhere, others one by one."""
     from matplotlib import colormaps
 
-    students = [row for row in table.rows if row not in (table.teacher, *table.teachers, table.alone)]
-    known = {row: COLOURS["teacher"] for row in (table.teacher, *table.teachers) if row} | {table.alone: GREY}
+    teachers = [row for row in (table.teacher, *table.teachers) if row]
+    known = dict.fromkeys(table.floors, FLOOR) | dict.fromkeys(teachers, COLOURS["teacher"]) | {table.alone: GREY}
+    students = [row for row in table.rows if row not in known]
     others = [COLOURS["student"], *colormaps["Dark2"].colors, *colormaps["Set1"].colors]
     return known | {row: others[number % len(others)] for number, row in enumerate(students)}

@@ -19,6 +19,7 @@ from gnn_distill.results.run_files import read_run
 from gnn_distill.results.spreadsheets import restored
 from gnn_distill.results.sweep_figures import draw_heat_map
 from gnn_distill.results.table_figures import (
+    distinct_colours,
     draw_boxes,
     draw_cell_curves,
     draw_differences,
@@ -105,9 +106,11 @@ def _curves(table: Table, folder: Path, damaged: list[str]) -> Iterator[Picture]
     header, lines = read_csv(file)
     read = cache(read_metrics)  # cells may share runs
     runs = restored(pd.DataFrame(lines, columns=header, dtype=str).replace("", pd.NA))
+    colours = {table.rows[row]: colour for row, colour in distinct_colours(table).items() if row in table.rows}
     for key, column in table.columns.items():
         cells: dict[str, list[Curves]] = {}
-        for row, label in table.rows.items():
+        trained = {row: label for row, label in table.rows.items() if row not in table.floors}
+        for row, label in trained.items():
             paths = runs["path"][(runs["row"] == row) & (runs["column"] == key)].dropna()
             cells[label] = []
             for path in filter(has_curves, dict.fromkeys(map(os.path.realpath, paths))):
@@ -115,7 +118,7 @@ def _curves(table: Table, folder: Path, damaged: list[str]) -> Iterator[Picture]
                     cells[label].append(_last_stage(read(path), row in table.teachers))
                 except Damaged as error:
                     damaged.append(str(error).replace(path, os.path.relpath(path, os.path.realpath(folder))))
-        if figure := draw_cell_curves(cells, column.metric, column.label):
+        if figure := draw_cell_curves(cells, column.metric, column.head, colours):
             yield Picture(f"curves of {key}", figure, f"{CURVES}.")
 
 

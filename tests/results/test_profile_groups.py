@@ -49,7 +49,7 @@ def test_methods_in_one_picture() -> None:
     assert found["errors"]["models"]["full"][0]["value"] == 0.5
     section = section_of(found)
     assert len(section["figures"]) == 4
-    assert "up to 3 runs" in section["figures"][0][1]
+    assert "up to 3 runs" in section["figures"][0].caption
     rows = [(label, colour) for label, colour, _ in section["rows"]]
     assert rows == [("teacher", "teacher"), ("student alone", ""), ("full", "student")]
     assert grouped({"nobody": [(alone, "teacher")]}) is None

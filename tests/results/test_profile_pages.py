@@ -118,7 +118,7 @@ def test_section() -> None:
 
 def test_a_module_of_the_users_has_swaps_alone() -> None:
     section = section_of(profile(own={"influence": None, "swap": STUDENT["swap"], "attention": None}))
-    assert "takes other features" in section["figures"][0][1]
+    assert "takes other features" in section["figures"][0].caption
     assert section["rows"][0][2][:3] == ["–", "–", "1.50 [1.40, 1.60]"]
     assert section["notes"][-1].startswith("The own encodes features in its own way")
 

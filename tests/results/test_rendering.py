@@ -78,6 +78,14 @@ def test_panels_that_have_nothing_to_say_are_left_out():
     assert grids(table({"kd": [1.0, 2.0]}))[0].heads == [("", ""), ("data", "accuracy (%) ↑")]
 
 
+def test_without_a_gap_there_is_no_panel_of_its_shares():
+    teacher, alone = [0.8, 0.82], [0.5, 0.53]
+    kept = {"kd": [0.6, 0.61], "full": [0.7, 0.72]}
+    assert [grid.key for grid in grids(table({"teacher": teacher, "alone": alone, **kept}))][-1] == "shares"
+    panels = [grid.key for grid in grids(table({"teacher": alone, "alone": teacher, **kept}))]
+    assert panels == ["results", "gains"]
+
+
 LONG = {"nci1": "NCI1, 1,000 training graphs", "esol": "ESOL, scaffold split of seed 0", "toy": "Toy"}
 
 

@@ -70,13 +70,20 @@ def test_numbers_are_joined_at_their_means_and_the_chosen_one_is_marked():
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("weight", "accuracy (%)")
 
 
-def test_words_and_seeds_are_not_joined():
-    for kinds, joined in ((["a", "b"], True), (["0", "1"], False)):
-        (axes,) = draw_curve(series(kinds, kinds), pd.Series([0.5, 0.7]), "rmse", joined=joined).axes
-        assert len(axes.get_lines()) == 2  # dots alone
-        (bars,) = axes.collections
-        assert [float(bar[0][1]) for bar in bars.get_segments()] == pytest.approx([0.5, 0.7])
-        assert texts(axes) == []
+def test_words_are_not_joined():
+    (axes,) = draw_curve(series(["a", "b"], ["a", "b"]), pd.Series([0.5, 0.7]), "rmse").axes
+    assert len(axes.get_lines()) == 2  # dots alone
+    (bars,) = axes.collections
+    assert [float(bar[0][1]) for bar in bars.get_segments()] == pytest.approx([0.5, 0.7])
+    assert texts(axes) == []
+
+
+def test_of_seeds_the_mean_of_all_is_shown():
+    (axes,) = draw_curve(series(["0", "1"], ["0", "1"]), pd.Series([0.5, 0.7]), "rmse", joined=False).axes
+    *dots, mean = [list(line.get_ydata()) for line in axes.get_lines()]
+    assert dots == [[0.5], [0.7]]
+    assert mean == pytest.approx([0.6, 0.6])
+    assert not axes.collections
 
 
 def test_import_costs_no_matplotlib():

@@ -1,15 +1,20 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 
 from gnn_distill.config.schema.table import ColumnConfig, RowConfig
 from gnn_distill.results.comparison import make_table
+from gnn_distill.results.figures import COLOURS
+from gnn_distill.results.panels import FLOOR
 from gnn_distill.results.table_figures import (
+    distinct_colours,
     draw_boxes,
     draw_cell_curves,
     draw_differences,
@@ -74,6 +79,17 @@ def test_differences_are_those_of_the_table(table):
     assert [nci1.get_xlabel(), esol.get_xlabel()] == ["better by (points)", "better by (RMSE)"]
 
 
+def test_floors_have_a_colour_and_no_differences(table):
+    made = replace(table, floors=frozenset({"full"}))
+    labels = [label.get_text() for label in draw_differences(made).axes[0].get_yticklabels()]
+    assert labels == ["teacher", "student alone"]
+    for one, colour in ((made, FLOOR), (table, COLOURS["student"])):
+        colours = [patch.get_facecolor()[:3] for patch in draw_boxes(one).axes[0].patches]
+        assert colours[3] == to_rgb(colour)
+    assert distinct_colours(made)["full"] == FLOOR
+    assert len({*map(to_rgb, distinct_colours(made).values())}) == 4
+
+
 def test_means_of_a_table(table):
     means = means_of(table)
     assert list(means.index) == list(ROWS.values())
@@ -83,9 +99,10 @@ def test_means_of_a_table(table):
 
 def test_curves_of_cells_are_means_with_bands():
     runs = [{"val/accuracy": [0.5, 0.6, 0.9]}, {"val/accuracy": [0.7, 0.8]}]  # the second stopped early
-    figure = draw_cell_curves({"kd": runs, "none": [{"val/loss": [1.0]}]}, "accuracy", "NCI1")
+    figure = draw_cell_curves({"kd": runs, "none": [{"val/loss": [1.0]}]}, "accuracy", "NCI1", {"kd": "#123456"})
     (axes,) = figure.axes
     (line,) = axes.get_lines()
+    assert line.get_color() == "#123456"
     assert list(line.get_xdata()) == [1, 2, 3]
     assert list(line.get_ydata()) == pytest.approx([60, 70, 90])
     band = axes.collections[0].get_paths()[0].vertices

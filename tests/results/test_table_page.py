@@ -90,6 +90,16 @@ def test_a_table(table_folder):
     assert page.tags["svg"] == 4
 
 
+def test_a_floor_has_no_curves_though_its_runs_have(table_folder):
+    folder, _ = table_folder
+    run = make_run(folder.parent / "run", epochs=2)
+    pd.DataFrame([{"row": "full", "column": "nci1", "path": run}]).to_csv(folder / "scores.csv", index=False)
+    assert "Validation metric by epoch" in page_of(folder).text
+    table = json.loads((folder / "table.json").read_text())
+    (folder / "table.json").write_text(json.dumps(table | {"floors": ["full"]}))
+    assert "Validation metric by epoch" not in page_of(folder).text
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
