@@ -114,7 +114,7 @@ def test_a_column_without_runs_counts_as_not_tested_and_helps_no_other() -> None
 
 def test_every_format_shows_indices_beside_scores(table: Table) -> None:
     keys = [grid.key for grid in grids(table)]
-    assert keys == ["results", "shares", "verdicts", "local", "local-gains", "far", "far-gains"]
+    assert keys == ["results", "verdicts", "local", "local-gains", "far", "far-gains"]
     local = next(grid for grid in grids(table) if grid.key == "local")
     assert local.header == ["", *COLUMNS]
     cell = local.rows[2][1]
