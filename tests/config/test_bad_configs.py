@@ -131,3 +131,10 @@ def test_a_run_is_not_resumed_from_somebody_elses_folder(gnn_distill: Callable, 
         assert status == 1
         assert err.startswith("gnn-distill train: ")
         assert (err.count("\n"), "Traceback" in err) == (1, False)
+
+
+def test_a_table_that_is_not_here_may_have_a_name_like_it(gnn_distill: Callable) -> None:
+    Path("mine.csv").touch()
+    status, _, err = gnn_distill("train", "dataset=smiles", "dataset.path=mime.csv")
+    assert status == 1
+    assert "does not exist. Give the CSV file with your molecules. Did you mean 'mine.csv'?" in err

@@ -174,7 +174,7 @@ def test_missing_and_empty_files(csv: Path) -> None:
     with pytest.raises(UserError, match="a header and no rows"):
         load(SmilesConfig(path=str(csv)), PathsConfig())
     csv.write_text("")
-    with pytest.raises(UserError, match="not a CSV file"):
+    with pytest.raises(UserError, match="the file is empty"):
         load(SmilesConfig(path=str(csv)), PathsConfig())
     with pytest.raises(UserError, match=r"no such file\. Did you mean 'mine.csv'"):
         load(SmilesConfig(path=str(csv.with_name("mime.csv"))), PathsConfig())
