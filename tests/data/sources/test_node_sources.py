@@ -134,7 +134,7 @@ def test_other_splits_features_and_settings(paths: PathsConfig) -> None:
         ("planetoid", "Cora", {"fold": 1}, "the published split of Cora has one fold, 0"),
         ("webkb", "Texas", {"fold": 10, "folds": 20}, "the published split of Texas has folds 0 to 9"),
         ("amazon", "Photo", {"fold": 1}, "a random split has one fold, 0"),
-        ("webkb", "Texas", {"split": "per_class"}, "class 1 has 1 nodes"),
+        ("webkb", "Texas", {"split": "per_class"}, "class 1 has 1 node;"),
     ],
 )
 def test_wrong_keys(paths: PathsConfig, source: str, name: str, config: dict, message: str) -> None:
