@@ -63,10 +63,10 @@ def make_levels(
     sizes = np.bincount(held.unit[held.kept], minlength=held.num_units)
     unit_fold = balanced_folds(sizes, settings.folds, settings.seed)
     fold = unit_fold[held.unit]
-    counted = scored(held, fold)
+    asked = scored(held, fold)
     if held.single:
         notices.append(
-            f"One graph: intervals are over {held.num_units} communities of it, and {int(counted.sum()):,} of "
+            f"One graph: intervals are over {held.num_units} communities of it, and {int(asked.sum()):,} of "
             f"{int(held.kept.sum()):,} held-out nodes are scored: those without another fold nearby."
         )
     raw, words = told_nodes(held, task.spec, subjects, targets, marks)
@@ -77,19 +77,19 @@ def make_levels(
     values.append(random.standard_normal((int(targets.colours.max()) + 1, DRAWS))[targets.colours])
     shared = {"units": held.num_units, "within": True}
     node = Level(names, np.concatenate(values, 1), held.unit, fold=fold, told=told, fitted=held.kept,
-                 scored=counted, **shared)  # fmt: skip
+                 scored=asked, **shared)  # fmt: skip
     shells = [column for column, target in enumerate(names) if target.family == "typed shells"]
     moved = np.where(np.isnan(partner := partners(held, settings.seed)), 0, partner).astype(np.int64)
     other = node.values[moved][:, shells]
     other[np.isnan(partner)] = np.nan
     shuffled = Level([Target(names[c].name, "node", SHUFFLED, hop=names[c].hop) for c in shells], other, held.unit,
-                     fold=fold, told=told, fitted=held.kept, scored=counted, **shared)  # fmt: skip
+                     fold=fold, told=told, fitted=held.kept, scored=asked, **shared)  # fmt: skip
     truth = graph = pair = None
     if task.node_truths:
         truth = Level(
             [Target(known.name, "node", TRUTH, reach=known.reach, binary=True) for known in task.node_truths],
             np.stack([known.values[rows_of(task, held)].numpy() for known in task.node_truths], axis=1), held.unit,
-            fold=fold, told=told[:, :0], fitted=held.kept, scored=counted, **shared,
+            fold=fold, told=told[:, :0], fitted=held.kept, scored=asked, **shared,
         )  # fmt: skip
     if len(held.graphs) >= FEWEST_GRAPHS:
         everything = np.ones(len(held.graphs), dtype=bool)

@@ -115,8 +115,8 @@ def _describe_overlap(files: Mapping[str, Path | None], column: ColumnConfig) ->
         if not split or not tuned_on or split in tuned_on:
             continue
         source |= dict.fromkeys(tuned_on)
-        counted = json.loads(facts.get("overlap", "{}")).get(split)
-        foreign[split] = Overlap(*counted) if counted else None
+        known = json.loads(facts.get("overlap", "{}")).get(split)
+        foreign[split] = Overlap(*known) if known else None
     if not foreign:
         return ""
     lead = f"settings were tuned on {', '.join(source)} and are used on {len(foreign)} other splits"

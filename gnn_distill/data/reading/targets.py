@@ -74,7 +74,7 @@ def choose_kind(columns: list[Column], dataset: "SmilesConfig") -> tuple[str, li
     elif len(by_kind["numbers"]) == len(columns):
         kind, why = "regression", "numbers"
     elif len(columns) == 1:
-        if not pairs and 2 * len(columns[0].classes) > len(columns[0].cells):
+        if len(columns[0].classes) > max(FEW, len(columns[0].cells) // 2):
             raise too_many_classes(columns[0])
         kind, why = ("binary" if pairs else "multiclass"), "words"
     elif len(pairs) == len(columns) and dataset.positive is not None:
