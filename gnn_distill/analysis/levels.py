@@ -15,6 +15,7 @@ from gnn_distill.analysis.told import told_graphs, told_nodes, told_pairs
 from gnn_distill.config.schema.probe import ProbeSettings
 from gnn_distill.data.packed import gather_ranges
 from gnn_distill.data.task import GraphTask
+from gnn_distill.formatting import counted
 
 FEWEST_GRAPHS = 300
 """Graphs from which on graph states are probed."""

@@ -87,9 +87,9 @@ def describe_study(file: Path | None) -> str:
     if file is None:
         return "not tuned"
     facts = read_facts(file)
-    return (
-        f"{counted(facts['trials'], 'trial')}, {facts['study']}, {facts['finished']}" if "study" in facts else str(file)
-    )
+    if "study" not in facts:
+        return str(file)
+    return f"{counted(int(facts['trials']), 'trial')}, {facts['study']}, {facts['finished']}"
 
 
 def _methods(table: TableConfig) -> list[str]:
