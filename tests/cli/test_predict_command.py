@@ -120,7 +120,7 @@ def test_help_does_not_wait_for_torch() -> None:
         "try:\n    cli.main()\nfinally:\n    print('torch' in sys.modules, 'pandas' in sys.modules)"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert "smiles_column: null" in told
+    assert "smiles_column=null" in told
     assert told.endswith("False False\n")
 
 
