@@ -63,7 +63,7 @@ def test_a_student_alone_beside_the_taught_one_is_that_of_a_run_without_a_teache
     page = run_page(tmp_path / "both")
     assert [tile["name"] for tile in page["tiles"]][:3] == ["student", "student alone", "teacher"]
     assert [block["role"] for block in page["results"]] == ["student", "student alone", "teacher"]
-    assert "Loss of the student alone." in [caption for _, caption in page["curves"]]
+    assert "Loss of the student alone." in [picture.caption for picture in page["curves"]]
 
 
 @pytest.mark.parametrize("word", ["teacher=none", "student=none"])
