@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import get_args
 
 from gnn_distill.cli.commands import COMMANDS, CONF_DIR
-from gnn_distill.cli.keys import choices_of, flags, groups_of_runs, keys, own_groups
+from gnn_distill.cli.keys import all_groups, choices_of, flags, keys, settable
 from gnn_distill.errors import UserError, suggest
 from gnn_distill.storage.run_directory import SUMMARY
 
@@ -98,8 +98,7 @@ def _following(command: str, previous: str, word: str) -> Iterator[str]:
 
 def _keys(command: str, word: str) -> Iterator[str]:
     """Keys and groups, each as `key=`; of keys in a section, as there are hundreds, the section until it is there."""
-    groups = [group.name for group in (*own_groups(command), *groups_of_runs(command))]
-    for name in [*groups, *keys(command), *(["resume"] if command == "train" else [])]:
+    for name in settable(command):
         if name.startswith(word):
             section, dot, _ = name[len(word) :].partition(".")
             yield f"{word}{section}{dot}" if dot and "@" not in name else f"{name}="
@@ -107,9 +106,8 @@ def _keys(command: str, word: str) -> Iterator[str]:
 
 def _values(command: str, name: str) -> list[str]:
     """Choices of a group, and values of a key; none where they are numbers or texts of the user's."""
-    named = {group.name: group for group in (*own_groups(command), *groups_of_runs(command))}
-    if name in named:
-        return choices_of(command, named[name], [CONF_DIR])
+    if group := all_groups(command).get(name):
+        return choices_of(command, group, [CONF_DIR])
     if (key := keys(command).get(name)) is None:
         return []
     known = key.field.metadata.get("choices", ("true", "false") if key.hint is bool else ())

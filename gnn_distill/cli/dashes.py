@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
-from gnn_distill.cli.keys import flags, groups_of_runs, keys, own_groups
+from gnn_distill.cli.keys import flags, keys, settable
 from gnn_distill.config.hydra_errors import nearest
 from gnn_distill.errors import UserError
 
@@ -12,7 +12,8 @@ from gnn_distill.errors import UserError
 def check_dashes(command: str, words: Sequence[str]) -> None:
     """Raise UserError if words with a dash are none of Hydra's flags, saying what to write instead of each."""
     with_value = [f"{flag}{value}" for flag, values in flags().items() for value in values or ()]
-    unknown = [place for place, word in enumerate(words) if not _is_flag(word, [*flags(), *with_value])]
+    all_flags = [*flags(), *with_value]
+    unknown = [place for place, word in enumerate(words) if not _is_flag(word, all_flags)]
     if unknown:
         known = _keys(command)
         found = [_instead(words, place, known) for place in unknown]
@@ -55,5 +56,4 @@ def _unknown(word: str, command: str) -> str:
 def _keys(command: str) -> dict[str, str]:
     """Keys and groups of a command, each with what stands for a value that is not given."""
     known = {name: "true" if key.hint is bool else "…" for name, key in keys(command).items()}
-    groups = [group.name for group in (*own_groups(command), *groups_of_runs(command))]
-    return dict.fromkeys([*groups, *(["resume"] if command == "train" else [])], "…") | known
+    return dict.fromkeys(settable(command), "…") | known

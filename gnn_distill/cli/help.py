@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill.cli.commands import COMMANDS, CONF_DIR
 from gnn_distill.cli.dashes import check_dashes
-from gnn_distill.cli.keys import choices_of, groups_of_runs, own_groups
+from gnn_distill.cli.keys import all_groups, choices_of, groups_of_runs, own_groups
 from gnn_distill.cli.layout import block, columns, paragraph, shell_line, width
 from gnn_distill.config.catalogue import Group, about
 from gnn_distill.config.descriptions import Key, Section, described, keys_of_sources, purpose, typed
@@ -97,7 +97,7 @@ class Page:
 
     def part(self, name: str) -> Iterator[str]:
         """One section, with those in it, and the choices of its group. Raises UserError if there is neither."""
-        every = [*self._groups, *groups_of_runs(self._command)]
+        every = all_groups(self._command).values()
         groups = [group for group in every if name in (group.section, group.folder)]
         inside = [one for one in self._sections if one.name and f"{one.name}.".startswith(f"{name}.")]
         if not groups and not inside:

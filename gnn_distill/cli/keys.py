@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import get_type_hints
 
@@ -14,6 +15,7 @@ from gnn_distill.config.schema import SCHEMAS
 from gnn_distill.config.schema.run import TrainConfig
 
 
+@cache
 def flags() -> dict[str, tuple[str, ...] | None]:
     """Hydra's flags, each with the values that it may have; an empty tuple: any text; None: it has no value."""
     return {
@@ -34,6 +36,16 @@ def groups_of_runs(command: str) -> list[Group]:
         return []
     own = {group.name for group in own_groups(command)}
     return [group for group in own_groups("train") if group.name not in own]
+
+
+def all_groups(command: str) -> dict[str, Group]:
+    """The groups of a command and of the runs that it starts, by name."""
+    return {group.name: group for group in (*own_groups(command), *groups_of_runs(command))}
+
+
+def settable(command: str) -> list[str]:
+    """What a command takes before an equals sign: groups, then what is no key, then keys."""
+    return [*all_groups(command), *(["resume"] if command == "train" else []), *keys(command)]
 
 
 def keys(command: str) -> dict[str, Key]:

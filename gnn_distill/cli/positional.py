@@ -71,6 +71,12 @@ def named_files(words: list[str]) -> list[str]:
 
     -o PATH and --output PATH, anywhere, become output=PATH. A single path is a run.
     """
+    runs, others = _runs_and_others(words)
+    return [*([f"runs={_listed(runs)}"] if runs else []), *others]
+
+
+def _runs_and_others(words: list[str]) -> tuple[list[str], list[str]]:
+    """Of the words after `predict` the paths of runs, and all else as keys."""
     output: list[str] = []
     rest: list[str] = []
     waiting = iter(words)
@@ -84,7 +90,7 @@ def named_files(words: list[str]) -> list[str]:
     rest = rest[len(paths) :]
     if len(paths) > 1 and not any(word.startswith("input=") for word in rest):
         output = [f"input={for_hydra(paths.pop())}", *output]
-    return [*([f"runs={_listed(paths)}"] if paths else []), *output, *rest]
+    return paths, [*output, *rest]
 
 
 def named_input(words: list[str]) -> list[str]:
@@ -103,10 +109,10 @@ def _named_one(key: str, words: list[str]) -> list[str]:
     Raises:
         UserError: for several.
     """
-    found = named_files(words)
-    if several := [word[6:-1] for word in found if word.startswith("runs=[") and "','" in word]:
-        raise UserError(f"{key}={several[0]}: one at a time. Name a single {key}.")
-    return [f"{key}={word[6:-1]}" if word.startswith("runs=[") else word for word in found]
+    found, others = _runs_and_others(words)
+    if len(found) > 1:
+        raise UserError(f"{key}={','.join(map(for_hydra, found))}: one at a time. Name a single {key}.")
+    return [*(f"{key}={for_hydra(path)}" for path in found), *others]
 
 
 def _is_path(word: str) -> bool:
