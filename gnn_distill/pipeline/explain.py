@@ -22,7 +22,7 @@ from gnn_distill.errors import UserError, refuse, suggest
 from gnn_distill.formatting import counted
 from gnn_distill.models import build_student
 from gnn_distill.models.predictor import Predictor
-from gnn_distill.pipeline.explained import explained_graph, explained_nodes
+from gnn_distill.pipeline.explained import explained_graphs, explained_nodes
 from gnn_distill.pipeline.explained_nodes import choose_nodes
 from gnn_distill.pipeline.finished_run import FinishedRun, load_data, load_models
 from gnn_distill.pipeline.predict_file import open_source
@@ -39,6 +39,16 @@ class Chosen:
     graphs: PackedGraphs
     names: list[str]
     smiles: list[str] | None
+    of = None
+    """Graphs are explained as wholes."""
+
+    def asking(self, asked: Asked) -> Asked:
+        """What is asked of rows of these graphs, which are the graphs'."""
+        return asked
+
+    def rows(self, logits: Float[Tensor, "graph output"]) -> Float[Tensor, "graph output"]:
+        """All of them: each is a graph's."""
+        return logits
 
 
 def explain_run(run: FinishedRun, command: ExplainCommand, say: Say) -> Explanations:
@@ -60,8 +70,7 @@ def explain_run(run: FinishedRun, command: ExplainCommand, say: Say) -> Explanat
 
     task = _data(run, command, note)
     models = _models(run, task, predictor, command, note)
-    of_nodes = predictor.spec.level == "node"
-    if of_nodes:
+    if predictor.spec.level == "node":
         chosen = choose_nodes(task, command.nodes, command.limit)
         if not command.nodes:
             note(f"{len(chosen.of)} of {len(task.splits.test):,} test nodes of the run: nodes=[…] chooses others.")
@@ -71,26 +80,19 @@ def explain_run(run: FinishedRun, command: ExplainCommand, say: Say) -> Explanat
     else:
         chosen = _tested(task, command.limit, note)
     logits = _logits(predictor, chosen.graphs, note)
-    asked, words = ask(predictor.spec, command.target, chosen.rows(logits) if of_nodes else logits, note)
-    asked = chosen.asking(asked) if of_nodes else asked
+    asked, words = ask(predictor.spec, command.target, chosen.rows(logits), note)
+    asked = chosen.asking(asked)
     found = {role: _explained(role, subject, chosen.graphs, asked, command, note) for role, subject in models.items()}
     found = {role: values for role, values in found.items() if values is not None}
     if not found:
         raise UserError(f"{run.folder}: none of its models shows its encoder of features. Nothing can be explained.")
-    attention = attention_rollout(models["student"], chosen.graphs, chosen.of if of_nodes else None)
+    attention = attention_rollout(models["student"], chosen.graphs, chosen.of)
     if attention is None:
         note(f"The student ({run.config.student.name}) has no matrix of attention between nodes: there is no rollout.")
-    if of_nodes:
-        explained = explained_nodes(chosen, predictor.spec, words, found, attention)
+    if isinstance(chosen, Chosen):
+        explained = explained_graphs(chosen.graphs, chosen.names, chosen.smiles, words, found, attention)
     else:
-        explained = [
-            explained_graph(
-                *(chosen.graphs, place, chosen.names[place], chosen.smiles and chosen.smiles[place], words[place]),
-                {role: values[place] for role, values in found.items()},
-                attention and attention[place],
-            )
-            for place in range(len(chosen.names))
-        ]
+        explained = explained_nodes(chosen, predictor.spec, words, found, attention)
     unit = "" if predictor.spec.kind == "regression" else "logit"
     return Explanations(
         run.folder.resolve().name, predictor.spec.name, command.method, command.tolerance, unit, explained, notes

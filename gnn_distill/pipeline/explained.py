@@ -16,20 +16,33 @@ from gnn_distill.pipeline.explained_nodes import ChosenNodes
 from gnn_distill.results.explanations import Explained
 
 
-def explained_graph(
+def explained_graphs(
     graphs: PackedGraphs,
-    place: int,
-    name: str,
-    smiles: str | None,
-    asked: str,
-    models: Mapping[str, Attribution],
-    attention: Float[np.ndarray, " nodes"] | None,
-) -> Explained:
-    """A graph, by its place among `graphs`."""
-    edges, pair_of = pairs(_edges(graphs, place))
-    atoms, bonds = _words(graphs.x[int(graphs.node_ptr[place]) : int(graphs.node_ptr[place + 1])], edges, smiles)
-    models = {role: _by_pair(found, pair_of, len(edges)) for role, found in models.items()}
-    return Explained(name, atoms, edges, asked, models, bonds, attention, smiles or None)
+    names: Sequence[str],
+    smiles: Sequence[str] | None,
+    asked: Sequence[str],
+    found: Mapping[str, Sequence[Attribution]],
+    attention: Sequence[Float[np.ndarray, " nodes"]] | None,
+) -> list[Explained]:
+    """Graphs, molecules where there are SMILES."""
+    explained = []
+    for place, x in enumerate(graphs.x.split(graphs.num_nodes.tolist())):
+        edges, pair_of = pairs(_edges(graphs, place))
+        written = (smiles and smiles[place]) or None
+        atoms, bonds = _words(x, edges, written)
+        explained.append(
+            Explained(
+                name=names[place],
+                atoms=atoms,
+                edges=edges,
+                asked=asked[place],
+                models={role: _by_pair(values[place], pair_of, len(edges)) for role, values in found.items()},
+                bonds=bonds,
+                attention=attention and attention[place],
+                smiles=written,
+            )
+        )
+    return explained
 
 
 def explained_nodes(

@@ -85,18 +85,18 @@ def separate_untrained(
         embeddings.append(found)
         unstable = int((np.abs(found - own).sum(axis=1) > settings.tolerance).sum())
         same = sum(len(pairs) for pairs in same_pairs(found[None], settings.tolerance))
-        rows.append(counted(str(number), len(graphs), same, unstable))
+        rows.append(row_of(str(number), len(graphs), same, unstable))
         progress(number + 1, settings.models + 1)
     same, listed = 0, []
     for pairs in same_pairs(np.stack(embeddings), settings.tolerance):
         listed += [pairs] if same < MOST_LISTED else []
         same += len(pairs)
-    rows.append(counted("all", len(graphs), same, max(row["unstable"] for row in rows)))
+    rows.append(row_of("all", len(graphs), same, max(row["unstable"] for row in rows)))
     pairs = np.concatenate(listed)
     return pd.DataFrame(rows), pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))][:MOST_LISTED]
 
 
-def counted(model: str, graphs: int, same: int, unstable: int) -> dict[str, Any]:
+def row_of(model: str, graphs: int, same: int, unstable: int) -> dict[str, Any]:
     """A row of the result."""
     pairs = graphs * (graphs - 1) // 2
     return {"model": model, "pairs": pairs, "not_told_apart": same, "told_apart": pairs - same, "unstable": unstable}

@@ -12,7 +12,7 @@ from gnn_distill.analysis.attribution import Attribution
 from gnn_distill.analysis.hops import bin_of
 from gnn_distill.formatting import NOTHING, role_label
 from gnn_distill.results.drawings import SHARE, Colouring, draw
-from gnn_distill.results.explanations import EDGES, GRAPHS, HOPS, NODES, Explained, Explanations, agreement
+from gnn_distill.results.explanations import EDGES, GRAPHS, HOPS, NODES, Explained, Explanations, agreement, shares_of
 from gnn_distill.results.report import fill
 from gnn_distill.storage.files import replace_file
 
@@ -84,8 +84,7 @@ def _near(explanations: Explanations, role: str) -> float:
 
 def _shares_by_hop(one: Explained, values: Float[np.ndarray, " nodes"]) -> Float[np.ndarray, " hops"]:
     """Shares of Σ|values| of the nodes at 0, 1, …, FARTHEST hops, beyond, and without a path."""
-    bins = np.bincount(bin_of(one.hops, FARTHEST), np.abs(values), FARTHEST + 3)
-    return bins / (bins.sum() or 1.0)
+    return np.bincount(bin_of(one.hops, FARTHEST), shares_of(values), FARTHEST + 3)
 
 
 def _by_hop(one: Explained, explanations: Explanations) -> dict[str, list]:
@@ -141,7 +140,7 @@ def _meaning(explanations: Explanations) -> Iterator[str]:
 
 def _pictures(one: Explained, explanations: Explanations) -> Iterator[tuple[Markup, str, str, str]]:
     """Each picture, the role of its heading, the heading, and its caption."""
-    shown, name = one.strongest(DRAWN), f"{'graph' if one.root is None else 'node'} {one.name}"
+    shown, name = one.strongest(DRAWN), one.numbered
     for role in explanations.roles:
         colouring = Colouring(shown.models[role].nodes, shown.models[role].edges)
         caption = _caption(one.models[role], explanations.tolerance)

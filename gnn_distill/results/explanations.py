@@ -49,7 +49,12 @@ class Explained:
     @property
     def title(self) -> str:
         """`CCO`, `graph 13`, `node 13`."""
-        return self.smiles or f"{'graph' if self.root is None else 'node'} {self.name}"
+        return self.smiles or self.numbered
+
+    @property
+    def numbered(self) -> str:
+        """`graph 13`, `node 13`."""
+        return f"{'graph' if self.root is None else 'node'} {self.name}"
 
     @property
     def names(self) -> list[str]:
@@ -64,7 +69,7 @@ class Explained:
         """Around an explained node: that node and those with the largest parts of Σ|a|, and the edges among them."""
         if self.root is None or len(self.atoms) <= most:
             return self
-        strength = np.max([_shares(found.nodes) for found in self.models.values()], axis=0)
+        strength = np.max([shares_of(found.nodes) for found in self.models.values()], axis=0)
         strength[self.root] = np.inf
         kept = np.sort(np.argsort(-strength, kind="stable")[:most])
         place = np.full(len(self.atoms), -1)
@@ -200,7 +205,7 @@ def hop_table(explanations: Explanations) -> pd.DataFrame:
             rows.append((
                 *(one.name, _hops(hops), int(there.sum())),
                 *(None if model is None else float(model.nodes[there].sum()) for model in models),
-                *(None if model is None else float(_shares(model.nodes)[there].sum()) for model in models),
+                *(None if model is None else float(shares_of(model.nodes)[there].sum()) for model in models),
                 None if one.attention is None else float(one.attention[there].sum()),
             ))  # fmt: skip
     shares = [f"{role}_share" for role in ROLES]
@@ -212,7 +217,7 @@ def _hops(hops: int) -> str:
     return "" if hops == UNREACHABLE else str(hops)
 
 
-def _shares(values: Float[np.ndarray, " nodes"]) -> Float[np.ndarray, " nodes"]:
+def shares_of(values: Float[np.ndarray, " nodes"]) -> Float[np.ndarray, " nodes"]:
     """|a| / Σ|a|."""
     return np.abs(values) / (np.abs(values).sum() or 1.0)
 

@@ -46,13 +46,18 @@ def sweep_page(folder: Path, config: ReportConfig) -> dict[str, Any]:
         "keys": sweep.keys,
         "chosen": bool(sweep.chosen()),
         "metric": metric_label(sweep.metric),
-        "splits": [name for split, name in SPLITS.items() if sweep.runs[split].notna().any()],
+        "splits": [*_splits(sweep).values()],
         "settings": list(_settings(sweep)),
         "varied": [*sweep.keys, *sweep.repeats],
         "runs": list(_runs(sweep)),
         "failures": {name: why for name, why in sweep.unfinished.items() if why},
         "command": _command(folder),
     }
+
+
+def _splits(sweep: Sweep) -> dict[str, str]:
+    """The splits with scores of any run, and their names."""
+    return {split: name for split, name in SPLITS.items() if sweep.runs[split].notna().any()}
 
 
 def _title(sweep: Sweep, axes: list[str]) -> str:
@@ -83,7 +88,7 @@ def _lead(sweep: Sweep) -> str:
         return text
     order = "lowest" if sweep.lower_is_better else "highest"
     text += f" The setting with the {order} mean {metric_label(sweep.metric)} on validation is chosen"
-    return text + ("; its test score is the result." if sweep.runs["test"].notna().any() else ".")
+    return text + ("; its test score is the result." if "test" in _splits(sweep) else ".")
 
 
 def _axes(sweep: Sweep, config: ReportConfig) -> list[str]:
@@ -107,9 +112,7 @@ def _figures(sweep: Sweep, axes: list[str], image_folder: Path) -> Iterator[Pict
     over = [key for key in [*sweep.keys, *sweep.repeats] if key not in axes]
     values = [sweep.chosen().get(key) for key in axes]
     at = None if None in values else tuple(values)  # a seed on an axis was not chosen
-    for split, name in SPLITS.items() if axes else ():
-        if sweep.runs[split].isna().all():
-            continue
+    for split, name in _splits(sweep).items() if axes else ():
         if len(axes) == 1:
             figure = draw_curve(sweep.runs[axes[0]], sweep.runs[split], sweep.metric, *at or ())
             what = "one dot per run, black: their mean"
@@ -128,11 +131,10 @@ def _figures(sweep: Sweep, axes: list[str], image_folder: Path) -> Iterator[Pict
 def _dots_of_repeats(sweep: Sweep) -> Iterator[Picture]:
     """Of one setting a dot per run, by the split, or else the seed."""
     key = (sweep.split_keys or sweep.repeats)[0]
-    for split, name in SPLITS.items():
-        if sweep.runs[split].notna().any():
-            figure = draw_curve(sweep.runs[key], sweep.runs[split], sweep.metric, joined=False)
-            shown = f"{metric_label(sweep.metric)} on {name}"
-            yield Picture(shown, figure, f"{shown}: one dot per run; dashed: the mean.")
+    for split, name in _splits(sweep).items():
+        figure = draw_curve(sweep.runs[key], sweep.runs[split], sweep.metric, joined=False)
+        shown = f"{metric_label(sweep.metric)} on {name}"
+        yield Picture(shown, figure, f"{shown}: one dot per run; dashed: the mean.")
 
 
 def _tiles(sweep: Sweep) -> Iterator[dict[str, str]]:
@@ -161,9 +163,9 @@ def _facts(sweep: Sweep, folder: Path) -> Iterator[tuple[str, str]]:
 
 def _notes(sweep: Sweep, axes: list[str]) -> Iterator[str]:
     """How to read the numbers."""
-    if sweep.runs["test"].notna().any() and sweep.keys:
+    if "test" in _splits(sweep) and sweep.keys:
         yield "Settings are selected on validation. The best of many on the test split is a biased estimate."
-    elif sweep.runs["test"].isna().all() and len(sweep.runs):
+    elif "test" not in _splits(sweep) and len(sweep.runs):
         yield "The test split was not read."
     if (tied := _tied(sweep)) > 1:
         yield f"{tied} settings have the best validation score; the first of them is chosen."
@@ -189,7 +191,7 @@ def _settings(sweep: Sweep) -> Iterator[tuple[list[str], list[str], int, bool]]:
     if sweep.runs.empty:
         return
     scores = sweep.scores(*sweep.keys).sort_values(("val", "mean"), ascending=sweep.lower_is_better)
-    splits = [split for split in SPLITS if sweep.runs[split].notna().any()]
+    splits = _splits(sweep)
     number = Format.of(sweep.metric, scores["val", "mean"])
     best = sweep.best()
     for values, line in list(scores.iterrows())[:MOST_LINES]:
@@ -201,7 +203,7 @@ def _settings(sweep: Sweep) -> Iterator[tuple[list[str], list[str], int, bool]]:
 
 def _runs(sweep: Sweep) -> Iterator[tuple[str, list[str], list[str]]]:
     """Folder, values and scores of each run, in the order of their folders' names."""
-    splits = [split for split in SPLITS if sweep.runs[split].notna().any()]
+    splits = _splits(sweep)
     number = Format.of(sweep.metric, sweep.runs["val"])
     for name, line in list(sweep.runs.iterrows())[:MOST_LINES]:
         values = [str(line[key]) for key in (*sweep.keys, *sweep.repeats)]
