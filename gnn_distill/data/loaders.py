@@ -14,7 +14,7 @@ from gnn_distill import ranks
 from gnn_distill.data.batching import GraphBatch, Share, collate
 from gnn_distill.data.budget import check_budget, evaluation_batches
 from gnn_distill.data.packed import gather_ranges
-from gnn_distill.data.sampler import BatchSampler
+from gnn_distill.data.sampler import OF_LIKE_SIZE, BatchSampler
 from gnn_distill.data.task import GraphTask, taught_graphs
 from gnn_distill.data.transfer import sent
 
@@ -56,26 +56,29 @@ def make_loader(
     taught: str = "train",
     device: torch.device | str = "cpu",
     shared: bool = False,
+    padded: bool = True,
 ) -> Loader:
     """The loader for a task, of many graphs or of one, with batches on `device`.
 
-    batch_nodes: of one graph; taught, shared: as the loaders have it.
+    batch_nodes: of one graph; taught, shared, padded: as the loaders have it.
 
     Raises UserError if a single graph exceeds the budget of `max_pairs` padded node pairs.
     """
     if task.split_by_graph:
-        return GraphLoader(task, encodings, batch_size, max_pairs, seed, limit_batches, device, taught, shared)
+        return GraphLoader(task, encodings, batch_size, max_pairs, seed, limit_batches, device, taught, shared, padded)
     return NodeLoader(task, encodings, batch_nodes, seed, limit_batches, taught, device)
 
 
 class GraphLoader:
-    """Batches of similarly sized graphs within the pair budget.
+    """Batches of graphs within the pair budget.
 
     taught: whether training reads only graphs with a label, and at node level only their labelled nodes (train); all
     training graphs with all their nodes (all); or also those of validation and test (transductive). Whatever is read,
     only labels of the training split count, and all others are NaN; every batch has its share of labelled graphs.
     shared: whether each of the processes of a run has its share of every batch, graphs of all sizes alike; the batches
     are those of one process.
+    padded: whether the model pads graphs to the largest of a batch, which is cheap where graphs are of like size. One
+    that does not has batches of any sizes: batch normalisation learns the statistics that it meets in evaluation.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class GraphLoader:
         device: torch.device | str = "cpu",
         taught: str = "train",
         shared: bool = False,
+        padded: bool = True,
     ) -> None:
         self.task, self.encodings, self.device, self.taught = task, encodings, torch.device(device), taught
         self._rank, self._ranks = (ranks.rank(), ranks.size()) if shared else (0, 1)
@@ -98,7 +102,8 @@ class GraphLoader:
         self._ids, self._counted = _graphs_and_rows(task)
         labelled, read = self._ids["train"], taught_graphs(task, taught)
         others = None if len(read) == len(labelled) else read[~torch.isin(read, labelled)]
-        self._sampler = BatchSampler(self._sizes, batch_size, max_pairs, seed, labelled, others=others)
+        window = OF_LIKE_SIZE if padded else 1
+        self._sampler = BatchSampler(self._sizes, batch_size, max_pairs, seed, labelled, window, others)
 
     def train(self, epoch: int, extra: Extra = no_extra) -> Iterator[tuple[float, GraphBatch, Any]]:
         """Yields (fraction of the epoch done, batch, extra(batch)) for an epoch."""

@@ -10,6 +10,10 @@ from torch import Tensor
 from gnn_distill.data.budget import by_size, cut_to_budget
 
 
+OF_LIKE_SIZE = 16
+"""Batches in a window, where a batch is padded to its largest graph."""
+
+
 class BatchSampler:
     """Batches of similarly sized graphs: every graph once per epoch, in other batches in every epoch.
 
@@ -26,7 +30,7 @@ class BatchSampler:
         max_pairs: int,
         seed: int,
         ids: Int[Tensor, " chosen"] | None = None,
-        window: int = 16,
+        window: int = OF_LIKE_SIZE,
         others: Int[Tensor, " chosen"] | None = None,
     ):
         self.sizes, self.batch_size, self.max_pairs = sizes, batch_size, max_pairs

@@ -132,6 +132,7 @@ def _gnn(config: TrainConfig, task: GraphTask, role: str) -> TeacherPlan:
             average_epochs=pretrain.average_epochs,
             **own,
             repeats_shapes=shapes_repeat(task, GNN_CAPABILITIES, pretrain.sampler or config.trainer.sampler),
+            padded=GNN_CAPABILITIES.dense_pairs,
         ),
         labels=config.task,
         checkpoint=checkpoint_hash(teacher),

@@ -46,6 +46,8 @@ class Recipe:
     """How one large graph is read in parts; None: as a whole, or it is many graphs."""
     repeats_shapes: bool = False
     """Whether batches have so few shapes that a kernel for each pays."""
+    padded: bool = True
+    """Whether the model pads graphs to the largest of a batch, so that batches are of graphs of like size."""
     log_gradients: bool = False
     """Whether every epoch's row has the gradients of all terms in its first step."""
 
@@ -82,12 +84,13 @@ class Recipe:
             taught=self.taught,
             device=device,
             shared=True,
+            padded=self.padded,
         )
 
 
 def student_recipe(config: TrainConfig, task: GraphTask) -> Recipe:
     """The recipe of a student that learns from labels alone."""
-    trainer = config.trainer
+    trainer, can = config.trainer, capabilities_of(config.student.name)
     return Recipe(
         optim=config.optim,
         max_epochs=trainer.max_epochs,
@@ -101,7 +104,8 @@ def student_recipe(config: TrainConfig, task: GraphTask) -> Recipe:
         select=trainer.select,
         average_epochs=trainer.average_epochs,
         sampling=sampling_of(trainer),
-        repeats_shapes=shapes_repeat(task, capabilities_of(config.student.name), trainer.sampler),
+        repeats_shapes=shapes_repeat(task, can, trainer.sampler),
+        padded=can.dense_pairs,
     )
 
 

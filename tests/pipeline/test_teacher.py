@@ -93,3 +93,14 @@ def test_its_key_holds_what_makes_a_student_alone() -> None:
     changed = {name: key(**change) for name, change in CHANGES.items()}
     assert len({*changed.values(), key()}) == len(CHANGES) + 1
     assert {name: key(**change) for name, change in SAME.items()} == dict.fromkeys(SAME, key())
+
+
+@pytest.mark.parametrize(("config", "narrow"), [(CONFIG, False), (TWIN, True)], ids=["GNN", "twin that pads"])
+def test_only_models_that_pad_are_trained_on_graphs_of_like_size(config: TrainConfig, narrow: bool) -> None:
+    """Batch normalisation of a GNN would meet other sizes in evaluation than in each batch of training."""
+    task = make_task(count=96)
+    recipe = replace(plan_teacher(config, task).recipe, batch_size=8)
+    batches = [batch for _, batch, _ in recipe.loader(task, None, torch.device("cpu")).train(epoch=0)]
+    within = torch.stack([batch.ptr.diff().float().std() for batch in batches]).mean()
+    of_all = torch.cat([batch.ptr.diff() for batch in batches]).float().std()
+    assert (within < of_all / 2) == narrow
