@@ -77,8 +77,8 @@ class GraphLoader:
     only labels of the training split count, and all others are NaN; every batch has its share of labelled graphs.
     shared: whether each of the processes of a run has its share of every batch, graphs of all sizes alike; the batches
     are those of one process.
-    padded: whether the model pads graphs to the largest of a batch, which is cheap where graphs are of like size. One
-    that does not has batches of any sizes: batch normalisation learns the statistics that it meets in evaluation.
+    padded: whether batches are of graphs of like size, which saves a model that pads graphs to the largest of a batch
+    most of its pairs. Else they are of any sizes: batch normalisation learns the statistics that evaluation has.
     """
 
     def __init__(

@@ -47,7 +47,7 @@ class Recipe:
     repeats_shapes: bool = False
     """Whether batches have so few shapes that a kernel for each pays."""
     padded: bool = True
-    """Whether the model pads graphs to the largest of a batch, so that batches are of graphs of like size."""
+    """Whether batches are of graphs of like size, for a model that forms all pairs of the nodes of padded graphs."""
     log_gradients: bool = False
     """Whether every epoch's row has the gradients of all terms in its first step."""
 
