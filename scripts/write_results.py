@@ -20,6 +20,7 @@ from gnn_distill.cli.table import filled
 from gnn_distill.config import schema
 from gnn_distill.config.schema.probe import ExamineSettings
 from gnn_distill.config.schema.table import TableConfig
+from gnn_distill.data.task import METRICS
 from gnn_distill.experiments.cell_settings import CellSettings
 from gnn_distill.experiments.cells import PlannedRun, cell_overrides, plan_cell, sized
 from gnn_distill.experiments.tuned import describe_overlap, describe_tuned, pairs_of
@@ -77,7 +78,7 @@ def runs_of_cell(table: TableConfig, column: str, row: str, own: pd.DataFrame) -
             schema.register()
             sources = own.set_index("config_hash")["sources"]
             planned = plan_cell(table, row, column, GIVEN, CellSettings())
-            return [replace(run, sources=sources[run.config_hash]) for run in planned]
+            return [replace(run, sources=sources.get(run.config_hash, run.sources)) for run in planned]
         data = " ".join(sorted(word for word in overrides if word.startswith("dataset")))
         known_as = (line.config_hash, line.sources, data, Path())
         runs.append(PlannedRun(row, column, tuple(pair.items()), overrides, *known_as))
@@ -288,6 +289,20 @@ def teachers() -> str:
     return markdown(["", "validation", "test", "published, test"], lines)
 
 
+def teacher_batches() -> str:
+    """Teachers alone by data set, over folds or seeds, trained on batches of graphs of like size and of any sizes."""
+    frame, lines = pd.read_csv(ROOT / ROWS / "teacher_batches.csv"), []
+    for dataset, label in BATCHED.items():
+        runs = frame[frame["dataset"] == dataset]
+        metric = runs["metric"].iloc[0]
+        cells = [(part, batches) for part in ("val", "test") for batches in ("like size", "any sizes")]
+        scores = [runs.loc[runs["batches"] == batches, f"teacher {part}"] for part, batches in cells]
+        number = Format.of(metric, [one.mean() for one in scores])
+        arrow = "↓" if metric in METRICS["regression"] else "↑"
+        lines.append([f"{label}, {metric_label(metric)} {arrow}", *(spread(one, number) for one in scores)])
+    return markdown(["", "validation, like size", "any sizes", "test, like size", "any sizes"], lines)
+
+
 def by_pair(
     file: str, rows: dict[Line, dict[str, Any]], pair: str, header: Line, last: Callable[..., str] | None = None
 ) -> str:
@@ -346,6 +361,15 @@ def markdown(header: Line, lines: Iterable[Line]) -> str:
 
 
 PERCENT = Format.of("accuracy", ())
+BATCHED = {
+    "nci1": "NCI1, 1,000 training graphs",
+    "mutagenicity": "Mutagenicity, 1,000 training graphs",
+    "lipo": "Lipophilicity, 1,000 training molecules",
+    "esol": "ESOL",
+    "bace": "BACE",
+    "zinc_small": "ZINC, 1,000 training molecules",
+}
+"""Label of every data set of docs/results/teacher_batches.csv."""
 PUBLISHED = {
     ("cora", "gcn"): "81.5",
     ("citeseer", "gcn"): "70.3",
@@ -373,6 +397,7 @@ TABLES: dict[str, Callable[[], str]] = {
         actor_and_tolokers,
         esol,
         teachers,
+        teacher_batches,
     )
 }
 
