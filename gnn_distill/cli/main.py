@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from gnn_distill import __version__, ranks
 from gnn_distill.cli.commands import COMMANDS, CONF_DIR, usage
 from gnn_distill.cli.launchers import is_follower, launched
-from gnn_distill.errors import UserError, printable, suggest
+from gnn_distill.errors import MissingValue, UserError, printable, suggest
 from gnn_distill.interruption import Interrupted, Interruption
 from gnn_distill.training.terminal import UnfailingStream
 
@@ -149,7 +149,10 @@ def error_boundary(command: str) -> Iterator[None]:
         if full_trace:
             raise error from stop
         if not (command == "train" and is_follower() and is_told_by_first()):
-            print(printable(f"gnn-distill {command}: {error}"), file=sys.stderr)
+            usage = ""
+            if isinstance(error, MissingValue) and COMMANDS[command].needs_words:
+                usage = f" Usage: gnn-distill {command} {COMMANDS[command].words}"
+            print(printable(f"gnn-distill {command}: {error}{usage}"), file=sys.stderr)
         sys.exit(error.exit_code)
 
 
