@@ -16,6 +16,10 @@ class UserError(Exception):
     exit_code = 1
 
 
+class MissingValue(UserError):
+    """A key that always needs a value has none."""
+
+
 HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Unicode categories of invisible characters with an effect: control, direction and surrogate characters."""
 

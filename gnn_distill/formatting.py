@@ -114,13 +114,13 @@ def bounds(low: float | None, high: float | None, number: Format) -> str:
     return f"[{number(low)}, {number(high)}]"
 
 
-def describe_difference(found: Mapping[str, Any], metric: str, unit: str) -> str:
+def describe_difference(found: Mapping[str, Any], number: Format, unit: str) -> str:
     """`student ahead of teacher by 10.5 [−5.3, 26.3], 2 of 19 graphs (3 right against 1), p 0.625: not shown`.
 
-    found: a difference as in summary.json. What p does not show is called so.
+    found: a difference as in summary.json; number: how the scores beside it are shown. What p does not show is called
+    so.
     """
     ahead = found["value"] or 0.0
-    number = Format.of(metric, [ahead])
     low, high = found["low"], found["high"]
     if ahead < 0:
         low, high = (None, None) if low is None else (-high, -low)

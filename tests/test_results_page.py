@@ -1,12 +1,13 @@
 """docs/results.md says what its committed rows say, and what its commands print."""
 
-import runpy
 from collections.abc import Callable
 from pathlib import Path
 
 import hydra
 import pandas as pd
 import pytest
+import results_of_tables
+import write_results
 
 from gnn_distill.cli.main import CONF_DIR
 from gnn_distill.config.schema.probe import ExamineSettings
@@ -17,14 +18,13 @@ from gnn_distill.results.table_files import read_table
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "results.md").read_text()
-SCRIPT = runpy.run_path(str(ROOT / "scripts" / "write_results.py"))
 
 
 def test_every_table_of_the_page_is_that_of_its_rows_to_the_last_digit() -> None:
-    assert SCRIPT["page"]() == PAGE, "Rows or their rendering have changed: run `python scripts/write_results.py`."
-    by_hand = SCRIPT["BLOCK"].sub("", PAGE)
+    assert write_results.page() == PAGE, "Rows or their rendering have changed: run `python scripts/write_results.py`."
+    by_hand = write_results.BLOCK.sub("", PAGE)
     assert not [line for line in by_hand.splitlines() if line.startswith("|")], "a table that no row stands behind"
-    assert {found[2] for found in SCRIPT["BLOCK"].finditer(PAGE)} == SCRIPT["TABLES"].keys()
+    assert {found[2] for found in write_results.BLOCK.finditer(PAGE)} == write_results.TABLES.keys()
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_the_command_of_a_table_gives_it_again(
     status, _, err = gnn_distill("table", *words, "table.run=false")
     assert (status, err) == (0, "")
     (results, *_) = grids(read_table(tmp_path / "outputs" / "tables" / table / size))
-    shown = next(found[0] for found in SCRIPT["BLOCK"].finditer(PAGE) if found[2] == rows)
+    shown = next(found[0] for found in write_results.BLOCK.finditer(PAGE) if found[2] == rows)
     lines = [plain(line) for line in shown.splitlines()]
     columns = len(read_table(tmp_path / "outputs" / "tables" / table / size).columns)
     for label, *cells in results.rows:
@@ -63,9 +63,9 @@ def test_rows_of_probed_runs_give_their_awareness_too(tmp_path: Path, monkeypatc
     file = tmp_path / "docs" / "results" / "table_nci1.csv"
     file.parent.mkdir(parents=True)
     rows.to_csv(file, index=False)
-    monkeypatch.setitem(SCRIPT["table_of"].__globals__, "ROOT", tmp_path)
+    monkeypatch.setattr(results_of_tables, "ROOT", tmp_path)
     with hydra.initialize_config_dir(str(CONF_DIR), version_base="1.3"):
-        table = SCRIPT["table_of"]("nci1", "full", "table_nci1.csv")
+        table = results_of_tables.table_of("nci1", "full", "table_nci1.csv")
     (local,) = table.further
     assert local.reference == "alone"
     alone = rows[rows["overrides"].str.contains("teacher=none")]["student_local"]

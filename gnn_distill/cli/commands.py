@@ -27,6 +27,11 @@ class Command:
     rewritten: Callable[[list[str]], list[str]] = list
     """Makes keys of words without one."""
 
+    @property
+    def needs_words(self) -> bool:
+        """Whether it does nothing without some of its words, which give its keys their values."""
+        return self.words != "" and not self.words.startswith("[")
+
 
 COMMANDS = {
     "train": Command(
@@ -53,14 +58,14 @@ COMMANDS = {
     "compare": Command(
         "Does distillation help? The student with and without its teacher, on one data set.",
         "floors.md",
-        "dataset=NAME",
+        "[dataset=NAME]",
         ("dataset=esol", "dataset=nci1 pairs=3 rows=[kd,gcrd,full]"),
         positional.given_to_all,
     ),
     "crossval": Command(
         "One method over folds and seeds of one data set; its students are an ensemble.",
         "floors.md",
-        "dataset=NAME",
+        "[dataset=NAME]",
         ("dataset=esol folds=5 seeds=3", "dataset=smiles dataset.path=my.csv"),
         positional.given_to_folds,
     ),

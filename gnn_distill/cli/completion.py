@@ -52,6 +52,12 @@ SET_UP = {
     "fish": "gnn-distill --completion fish | source",
 }
 """The line of a shell's start-up file that sets completion up."""
+REMOVAL = {
+    "bash": "complete -r gnn-distill\nunset -f _gnn_distill\n",
+    "zsh": "compdef -d gnn-distill\nunfunction _gnn_distill\n",
+    "fish": "complete -c gnn-distill -e\nfunctions -e __gnn_distill\n",
+}
+"""What a shell runs to undo its set-up until it is started again."""
 MOST_RUNS = 50
 """Run folders that are offered, the newest."""
 PLACES = ("outputs", "multirun")
@@ -60,9 +66,19 @@ PLACES = ("outputs", "multirun")
 
 def script(shell: str) -> str:
     """What sets completion up. Raises UserError for another shell."""
+    _check_shell(shell)
+    return f"# To set it up for good, add this line to the start-up file of {shell}: {SET_UP[shell]}\n{SCRIPTS[shell]}"
+
+
+def removal(shell: str) -> str:
+    """What undoes `script`. Raises UserError for another shell."""
+    _check_shell(shell)
+    return f"# To remove it for good, delete this line from the start-up file: {SET_UP[shell]}\n{REMOVAL[shell]}"
+
+
+def _check_shell(shell: str) -> None:
     if shell not in SCRIPTS:
         raise UserError(f"--completion {shell}: choose bash, zsh or fish.{suggest(shell, SCRIPTS)}")
-    return f"# To set it up for good, add this line to the start-up file of {shell}: {SET_UP[shell]}\n{SCRIPTS[shell]}"
 
 
 def candidates(words: Sequence[str]) -> list[str]:

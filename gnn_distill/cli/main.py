@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from gnn_distill import __version__, ranks
 from gnn_distill.cli.commands import COMMANDS, CONF_DIR, usage
 from gnn_distill.cli.launchers import is_follower, launched
-from gnn_distill.errors import UserError, printable, suggest
+from gnn_distill.errors import MissingValue, UserError, printable, suggest
 from gnn_distill.interruption import Interrupted, Interruption
 from gnn_distill.training.terminal import UnfailingStream
 
@@ -60,10 +60,8 @@ def dispatch() -> None:
             set_up_completion(words[0] if words else "bash")
         case ["--complete", *words]:
             complete(words or [""])
-        case ["-sc" | "--shell-completion", word, *_] if word.startswith("query="):  # Hydra's words for both
-            complete(os.environ.get("COMP_LINE", " ").split(" ")[1:])
-        case ["-sc" | "--shell-completion", *words]:
-            set_up_completion(words[0].partition("=")[2] if words else "bash")
+        case words if {*words} & {"-sc", "--shell-completion"}:
+            complete_by_hydras_words(words)
         case [command, *words] if command in COMMANDS and {*words} & {"-h", "--help"}:
             with error_boundary(command):
                 from gnn_distill.cli.help import print_help
@@ -149,7 +147,10 @@ def error_boundary(command: str) -> Iterator[None]:
         if full_trace:
             raise error from stop
         if not (command == "train" and is_follower() and is_told_by_first()):
-            print(printable(f"gnn-distill {command}: {error}"), file=sys.stderr)
+            usage = ""
+            if isinstance(error, MissingValue) and COMMANDS[command].needs_words:
+                usage = f" Usage: gnn-distill {command} {COMMANDS[command].words}"
+            print(printable(f"gnn-distill {command}: {error}{usage}"), file=sys.stderr)
         sys.exit(error.exit_code)
 
 
@@ -244,9 +245,21 @@ def complete(words: list[str]) -> None:
     print("\n".join(found))
 
 
-def set_up_completion(shell: str) -> None:
-    """Print what a shell runs to complete commands."""
-    with error_boundary("--completion"):
-        from gnn_distill.cli.completion import script
+def complete_by_hydras_words(words: list[str]) -> None:
+    """Do what Hydra's flag -sc asks for: query=SHELL, install=SHELL or uninstall=SHELL, also after a command."""
+    match [word.partition("=") for word in words if word.startswith(("query=", "install=", "uninstall="))]:
+        case [("query", _, _)]:
+            complete(os.environ.get("COMP_LINE", " ").split(" ")[1:])
+        case [(asked, _, shell)]:
+            set_up_completion(shell, remove=asked == "uninstall")
+        case _:
+            with error_boundary("-sc"):
+                raise UserError("say what: -sc install=SHELL or -sc uninstall=SHELL, for bash, zsh or fish.")
 
-        print(script(shell), end="")
+
+def set_up_completion(shell: str, remove: bool = False) -> None:
+    """Print what a shell runs to complete commands, or no longer to."""
+    with error_boundary("--completion"):
+        from gnn_distill.cli.completion import removal, script
+
+        print(removal(shell) if remove else script(shell), end="")

@@ -13,7 +13,7 @@ from gnn_distill.config.rules_run import RULES_OF_SEPARATE, TRAIN_RULES, module_
 from gnn_distill.config.rules_tracker import check_tracker
 from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.config.schema.separate import SeparateCommand
-from gnn_distill.errors import UserError, check_name, refuse, suggest
+from gnn_distill.errors import MissingValue, UserError, check_name, refuse, suggest
 
 
 def validate(cfg: DictConfig) -> DictConfig:
@@ -74,7 +74,7 @@ def _check_section(section: DictConfig, prefix: str) -> None:
             _check_value(key, found, schema[name])
             continue
         if OmegaConf.is_missing(section, name):
-            raise UserError(f"{key} has no value. Give it one: {key}=…{_choices_of(key)}")
+            raise MissingValue(f"{key} has no value. Give it one: {key}=…{_choices_of(key)}")
         try:
             value = section[name]
         except InterpolationResolutionError as error:

@@ -8,6 +8,8 @@ from pathlib import Path
 NAME = __name__.partition(".")[0]
 PACKAGE = Path(__file__).parents[1]
 INSTALLED = tuple({Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib", "stdlib")})
+SITES = {"site-packages", "dist-packages"}
+"""Names of the folders that packages are installed in, also by other environments, for one user, and by Debian."""
 
 
 def path_of(name: str) -> Path | None:
@@ -44,7 +46,14 @@ def is_installed(top: str) -> bool:
     if top == NAME:
         return False
     places = places_of(top) or tuple(filter(None, [module_file(top)]))
-    return any(installed in place.resolve().parents for place in places for installed in INSTALLED)
+    return any(map(_in_a_site, places))
+
+
+def _in_a_site(place: Path) -> bool:
+    """Whether an installer has put it there: into this environment, another one on the path, or a --target."""
+    place = place.resolve()
+    known = any(installed in place.parents for installed in INSTALLED) or not SITES.isdisjoint(place.parts)
+    return known or any(place.parent.glob("*.dist-info"))
 
 
 def source_of(name: str) -> bytes | None:

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from gnn_distill.data.budget import by_size, cut_to_budget
 
-
 OF_LIKE_SIZE = 16
 """Batches in a window, where a batch is padded to its largest graph."""
 

@@ -17,9 +17,9 @@ from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.errors import UserError, printable
 from gnn_distill.models.readable import readable
 from gnn_distill.results import spreadsheets
-from gnn_distill.storage.bounded import read_csv
+from gnn_distill.results.predictions import rows_of_part
 from gnn_distill.storage.files import replace_file
-from gnn_distill.storage.run_directory import PREDICTIONS, REPEAT_RUN, verify_run
+from gnn_distill.storage.run_directory import PREDICTIONS, REPEAT_RUN
 from gnn_distill.training.scores import scores
 from gnn_distill.training.uncertainty import Uncertainty, estimate
 
@@ -147,18 +147,16 @@ def read_part(folder: Path, spec: TaskSpec, part: str = "val") -> KeptPart:
             f"{file}: is missing, and coverage is calibrated with it. Runs of earlier versions did not write it: "
             "repeat the run, or leave out coverage."
         )
-    verify_run(folder, PREDICTIONS)
-    header, rows = read_csv(file, folder, REPEAT_RUN)
+    header, rows = rows_of_part(folder, part)
     needed = [*label_columns(spec), *output_columns(spec, "student")]
-    absent = [name for name in ("split", "id", *needed) if name not in header]
-    rows = [row for row in rows if not absent and row[header.index("split")] == part]
+    absent = [name for name in needed if name not in header]
     if absent or not rows:
         why = f"has no column '{absent[0]}'" if absent else f"has no rows of the {NAMES[part]} part"
         raise UserError(f"{file}: {why}, so coverage cannot be calibrated. {REPEAT_RUN}")
     places = [header.index(name) for name in needed]
     values = np.array([[float(row[place] or "nan") for place in places] for row in rows])
     targets = spec.num_targets
-    return KeptPart([row[header.index("id")] for row in rows], values[:, :targets], values[:, targets:])
+    return KeptPart([row[0] for row in rows], values[:, :targets], values[:, targets:])
 
 
 def label_columns(spec: TaskSpec) -> list[str]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from gnn_distill.formatting import Format, counted
+from gnn_distill.formatting import counted
 from gnn_distill.results.significance import BOOTSTRAP_FROM, CONFIDENCE, smallest_effect, smallest_p
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def warnings(table: "Table") -> Iterator[str]:
             yield f"{what}: {'; '.join(counts)}."
     for key, column in table.columns.items():
         if not column.learned:
-            constant = Format.of(column.metric, [column.constant])(column.constant)
+            constant = table.format_of(key)(column.constant)
             yield (
                 f"{column.label}: no row is significantly better than a constant prediction, which scores {constant}: "
                 "nothing was learned, and no row is marked as best."
@@ -129,7 +129,7 @@ def about_floors(table: "Table", key: str, column: "Column") -> Iterator[str]:
             if row not in table.floors and len(cell.values) and column.sign * (cell.mean - cells[floor].mean) <= 0
         ]
         if behind:
-            value, label = Format.of(column.metric, [cells[floor].mean])(cells[floor].mean), table.rows[floor]
+            value, label = table.format_of(key)(cells[floor].mean), table.rows[floor]
             yield f"{column.label}: not ahead of {label} ({value}), which costs nothing: {', '.join(behind)}."
 
 
@@ -166,7 +166,7 @@ def _about_gap(table: "Table", key: str, column: "Column") -> Iterator[str]:
     gap = max((cell.share.gap for cell in cells.values() if cell.share), key=lambda gap: gap.n, default=None)
     if gap is None or gap.n < 2 or gap.low > 0:
         return
-    number = Format.of(column.metric, [cell.mean for cell in cells.values()])
+    number = table.format_of(key)
     lead = f"{number(gap.mean, sign=True)} [{number(gap.low, sign=True)}, {number(gap.high, sign=True)}]"
     yield f"{column.label}: no gap to recover. {table.rows[table.teacher]} leads {table.rows[table.alone]} by {lead}."
 

@@ -63,10 +63,7 @@ def describe_columns(table: Table) -> list[str]:
 
 
 def _own_panels(table: Table) -> list[Grid]:
-    formats = {
-        key: Format.of(column.metric, [cell.mean for cell in table.of_column(key).values()])
-        for key, column in table.columns.items()
-    }
+    formats = {key: table.format_of(key) for key in table.columns}
     panels = [_results(table, formats)]
     if table.comparisons:
         title = f"Gain over {table.rows[table.reference]} [interval], adjusted p"

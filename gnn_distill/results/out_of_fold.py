@@ -8,9 +8,9 @@ import pandas as pd
 from gnn_distill.errors import UserError
 from gnn_distill.formatting import counted
 from gnn_distill.results import spreadsheets
-from gnn_distill.storage.bounded import read_csv
+from gnn_distill.results.predictions import rows_of_part
 from gnn_distill.storage.files import replace_file
-from gnn_distill.storage.run_directory import PREDICTIONS, REPEAT_RUN, read_summary, verify_run
+from gnn_distill.storage.run_directory import PREDICTIONS, REPEAT_RUN, read_summary
 
 OUT_OF_FOLD = "out_of_fold.csv"
 DIGITS = "%.10g"
@@ -48,13 +48,9 @@ def tested_by(run: Path) -> pd.DataFrame:
     if not file.is_file():
         raise UserError(f"{file}: is missing. {REPEAT_RUN}")
     summary = read_summary(run)
-    verify_run(run, PREDICTIONS)
-    header, rows = read_csv(file, run, REPEAT_RUN)
-    table = pd.DataFrame(rows, columns=header, dtype=str)
-    if not {"split", "id"} <= {*header}:
-        raise UserError(f"{file}: has no columns split and id. {REPEAT_RUN}")
+    header, rows = rows_of_part(run, "test")
     known = {"seed": summary["seed"], "fold": summary["split"]["fold"], "split_seed": summary["split"]["split_seed"]}
-    tested = table[table["split"] == "test"].drop(columns="split").apply(pd.to_numeric)
+    tested = pd.DataFrame(rows, columns=header, dtype=str).apply(pd.to_numeric)
     return tested.assign(**known)[[*KEYS, *tested.columns]]
 
 

@@ -39,10 +39,10 @@ def verdicts(tables: tuple[Table, ...]) -> Iterator[tuple[str, dict[str, str]]]:
     first = ranges[0]
     for row in first.rows:
         if row not in (first.reference, *first.teachers, *first.floors):
-            yield row, {table.name: counted(outcomes(table, row)) for table in ranges}
+            yield row, {table.name: tally(outcomes(table, row)) for table in ranges}
 
 
-def counted(found: dict[str, str]) -> str:
+def tally(found: dict[str, str]) -> str:
     """In how many columns each outcome was found; `not tested` only where there are some."""
     counts = pd.Series(list(found.values())).value_counts()
     words = [GAINED, NOT_SHOWN, LOST, *([NOT_TESTED] if NOT_TESTED in counts else [])]

@@ -34,6 +34,7 @@ def intervals(run: Run) -> Iterator[tuple[str, str, str, str]]:
 def differences(run: Run) -> Iterator[str]:
     """A sentence for each pair of models that was compared on the same examples."""
     found = run.summary.get("uncertainty", {})
+    number = Format.of(run.metric, [one["value"] or 0.0 for one in found.get("intervals", {}).values()])
     for one in found.get("differences", ()):
         test = "McNemar's exact test" if one["test"] == "McNemar" else "paired bootstrap"
-        yield f"{describe_difference(one, run.metric, found['unit'])} ({test})"
+        yield f"{describe_difference(one, number, found['unit'])} ({test})"

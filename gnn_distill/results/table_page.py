@@ -166,7 +166,7 @@ def _tiles(table: Table) -> Iterator[dict[str, str]]:
         cells = table.of_column(key)
         best = [row for row, cell in cells.items() if cell.best]
         if best:
-            value = Format.of(column.metric, [cell.mean for cell in cells.values()])(cells[best[0]].mean)
+            value = table.format_of(key)(cells[best[0]].mean)
             what = f"{' / '.join(table.rows[row] for row in best)}; {metric_label(column.metric)}"
             yield {"name": column.label, "value": value, "what": what, "kind": "winner"}
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from gnn_distill.formatting import Format
 from gnn_distill.results.significance import Interval, Outcome, Share
 
 NONE = Interval(math.nan, math.nan, math.nan, 0)
@@ -149,6 +150,10 @@ class Table:
     def of_column(self, key: str) -> dict[str, Cell]:
         """The cells of a column by row."""
         return {row: self.cells[row, key] for row in self.rows}
+
+    def format_of(self, key: str) -> Format:
+        """How the numbers of a column are shown, in the table and in words."""
+        return Format.of(self.columns[key].metric, [cell.mean for cell in self.of_column(key).values()])
 
     def frame(self) -> pd.DataFrame:
         """One line per cell, in original units, then those of further tables; unknown values are NaN."""

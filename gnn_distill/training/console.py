@@ -162,7 +162,7 @@ def _describe_uncertainty(spec: "TaskSpec", found: "Uncertainty") -> Iterator[st
         n = max(one.n for one in found.intervals.values())
         yield f"95 % intervals over {n:,} {found.split} {found.unit}s: {told}"
     for difference in found.differences:
-        text = describe_difference(vars(difference), spec.metric, found.unit)
+        text = describe_difference(vars(difference), number, found.unit)
         yield f"{text[0].upper()}{text[1:]}"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gnn_distill.cli.commands import COMMANDS, CONF_DIR
-from gnn_distill.cli.completion import MOST_RUNS, SCRIPTS, candidates
+from gnn_distill.cli.completion import MOST_RUNS, REMOVAL, SCRIPTS, candidates
 from gnn_distill.config.catalogue import choices
 
 
@@ -113,6 +113,23 @@ def test_the_set_up_of_a_shell_is_printed(gnn_distill: Callable) -> None:
     assert gnn_distill("--completion")[1].endswith(SCRIPTS["bash"])
     message = "gnn-distill --completion: --completion fsh: choose bash, zsh or fish. Did you mean 'fish'?\n"
     assert gnn_distill("--completion", "fsh") == (1, "", message)
+
+
+def test_completion_is_removed_by_hydras_words(gnn_distill: Callable) -> None:
+    for words in (("-sc", "uninstall=bash"), ("train", "-sc", "uninstall=bash"), ("train", "uninstall=bash", "-sc")):
+        assert gnn_distill(*words)[1].endswith(f"\n{REMOVAL['bash']}")
+    assert gnn_distill("train", "-sc", "install=fish")[1].endswith(SCRIPTS["fish"])
+    assert gnn_distill("-sc", "uninstall=fsh")[0] == 1
+    message = "gnn-distill -sc: say what: -sc install=SHELL or -sc uninstall=SHELL, for bash, zsh or fish.\n"
+    assert gnn_distill("train", "-sc") == gnn_distill("-sc", "instal=bash") == (1, "", message)
+
+
+def test_bash_forgets_it() -> None:
+    functions = "declare -F _gnn_distill; complete -p gnn-distill"
+    command = [shutil.which("bash"), "--norc", "-c", f"{SCRIPTS['bash']}{REMOVAL['bash']}{functions}"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.stdout == ""
+    assert answer.stderr.count("\n") == 1  # complete finds no specification
 
 
 def test_a_first_word_needs_no_schema(gnn_distill: Callable) -> None:

@@ -34,7 +34,7 @@ def test_a_folder_is_named_by_its_path_whatever_is_in_it(gnn_distill: Callable, 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "report.path has no value. Give it one: report.path=…"),
+        ((), "report.path has no value. Give it one: report.path=… Usage: gnn-distill report FOLDER..."),
         (("gone",), "report.path=gone: no such folder. Name the folder of a run, a table or a sweep."),
         (
             ("gone", "report.z=1"),

@@ -7,6 +7,7 @@ import pandas as pd
 from scores_of_runs import NAN, SEEDS, config, runs, scores
 
 from gnn_distill.results.comparison import make_table
+from gnn_distill.results.grids import grids
 from gnn_distill.results.rendering import to_json
 from gnn_distill.results.table_files import FILE, read_table
 from gnn_distill.results.tables import Table
@@ -68,3 +69,13 @@ def test_verdicts_say_what_the_tests_show() -> None:
     )
     (one,) = verdicts_of(table_of({"alone": [0.5], "kd": [0.6]}))
     assert one == "data: kd − alone: +10.0 points of accuracy in one seed. So no test is possible."
+
+
+def test_verdicts_have_the_digits_of_their_column() -> None:
+    errors = {"alone": [0.651, 0.652, 0.650, 0.655, 0.649], "kd": [0.617, 0.619, 0.614, 0.62, 0.616]}
+    groups = [runs(row, "data", values, "rmse", higher_is_better=False) for row, values in errors.items()]
+    made = make_table(config(errors, {"data": SEEDS}, reference="alone"), scores(*groups))
+    (verdict,) = verdicts_of(made)
+    assert "kd − alone: +0.034 RMSE, positive is better [+0.033, +0.036]," in verdict
+    (gain,) = (grid.rows[0][1] for grid in grids(made) if grid.key == "gains")
+    assert gain.text + gain.rest == "+0.034 [+0.033, +0.036], p < 0.001"

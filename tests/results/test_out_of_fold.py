@@ -38,3 +38,10 @@ def test_folds_that_overlap_and_runs_without_predictions_are_told(tmp_path: Path
     assert twice.startswith("Folds overlap: 1 row of out_of_fold.csv is of")
     assert write_out_of_fold(tmp_path / "none", runs[2:]) == []
     assert not (tmp_path / "none").exists()
+
+
+def test_a_file_that_no_run_has_written_is_left_out_by_name(tmp_path: Path) -> None:
+    runs = [run_of(tmp_path / "a", 0, 0, [1, 2]), run_of(tmp_path / "b", 1, 0, [3])]
+    (tmp_path / "b" / "predictions.csv").write_text("id,split,label:y,student:y\n3,test,1,2\n")
+    left, _ = write_out_of_fold(tmp_path, runs)
+    assert f"{runs[1] / 'predictions.csv'}: is damaged: its first columns are not split and id." in left

@@ -158,6 +158,27 @@ def test_sources_of_the_users_own_are_followed(tmp_path: Path, monkeypatch: pyte
     assert code_of(["own_gnn.net"]).digest == code.digest
 
 
+@pytest.mark.parametrize("site", ["lib/python3.11/site-packages", "dist-packages", "target"])
+def test_packages_of_another_environment_on_the_path_count_by_their_version(
+    site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, single = (f"{kind}_in_{Path(site).name.replace('-', '_')}" for kind in ("package", "module"))
+    folder = tmp_path / site
+    (folder / package).mkdir(parents=True)
+    (folder / package / "__init__.py").write_text("import no_end_of_modules")
+    (folder / f"{single}.py").touch()
+    for name in (package, single):
+        (folder / f"{name}-1.2.dist-info").mkdir()
+        (folder / f"{name}-1.2.dist-info" / "METADATA").write_text(f"Name: {name}\nVersion: 1.2\n")
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / f"uses_{package}.py").write_text(f"import {package}\nimport {single}\n")
+    for place in (folder, tmp_path / "own"):
+        monkeypatch.syspath_prepend(place)
+    code = code_of([f"uses_{package}"])
+    assert code.modules == (f"uses_{package}",)
+    assert code.packages == {package: "1.2", single: "1.2"}
+
+
 def test_modules_that_cannot_be_read_are_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "imports_odd.py").write_text(

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import tracked
 
+from gnn_distill.training.tracking import start_tracker
+
 pytest.importorskip("mlflow", reason="the extra .[mlflow] is not installed")
 pytestmark = pytest.mark.slow  # a new database alone takes MLflow seconds
 
@@ -66,6 +68,22 @@ def test_every_epoch_is_there_once_at_its_step(tmp_path: Path, client: Any, resu
         *("config.json", "summary.json", "figures/loss.png", "tables/scores.json", "student/student.safetensors")
     }
     assert tracked.LONG in (folder / "config.json").read_text()
+
+
+def test_runs_that_start_at_once_make_one_database(tmp_path: Path, client: Any) -> None:
+    warnings: list[str] = []
+    config = tracked.config("mlflow")
+    started = [
+        start_tracker(config, tmp_path, name, "group", [], warnings.append, name, False) for name in ("first", "second")
+    ]
+    for run in started:
+        run.log("student", tracked.rows(1, 1)[0])
+    for run in started:
+        run.finish(timeout=240.0)
+    assert warnings == []
+    found = client()
+    runs = found.search_runs([found.get_experiment_by_name("gnn-distill").experiment_id])
+    assert {(run.info.run_name, run.info.status) for run in runs} == {("first", "FINISHED"), ("second", "FINISHED")}
 
 
 def test_a_server_that_is_not_there_costs_one_warning_and_no_time(tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ import re
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+from filelock import FileLock
 
 from gnn_distill.training.tracker import TrackedRun, Tracker, flat, scores_of
 
@@ -110,19 +112,22 @@ def start(config: SimpleNamespace, run: TrackedRun) -> MlflowTracker:
     """A new run of the experiment `tracker.project`, or the one that is resumed."""
     for key, value in ENVIRONMENT.items():
         os.environ.setdefault(key, value)
-    uri, place = config.uri or os.environ.get("MLFLOW_TRACKING_URI") or URI, None
+    uri, place, lock = config.uri or os.environ.get("MLFLOW_TRACKING_URI") or URI, None, nullcontext()
     if uri.startswith(SQLITE):
-        folder = Path(uri.removeprefix(SQLITE)).resolve().parent
-        folder.mkdir(parents=True, exist_ok=True)
-        place = (folder / "artifacts").as_uri()
+        file = Path(uri.removeprefix(SQLITE)).resolve()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        place = (file.parent / "artifacts").as_uri()
+        # MLflow makes a new database table by table: two runs that do so at once are in each other's way.
+        lock = FileLock(file.with_name(f"{file.name}.lock"))
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
 
-    client = MlflowClient(tracking_uri=uri)
-    if (found := client.get_experiment_by_name(config.project)) is None:
-        with suppress(MlflowException):  # another run may have made it this moment
-            client.create_experiment(config.project, artifact_location=place)
-        found = client.get_experiment_by_name(config.project)
+    with lock:
+        client = MlflowClient(tracking_uri=uri)
+        if (found := client.get_experiment_by_name(config.project)) is None:
+            with suppress(MlflowException):  # another run may have made it this moment
+                client.create_experiment(config.project, artifact_location=place)
+            found = client.get_experiment_by_name(config.project)
     experiment = found.experiment_id
     known = client.search_runs([experiment], f"tags.`{ID}` = '{run.id}'") if run.resumed else []
     if known:
