@@ -76,10 +76,14 @@ def words_of(overrides: Iterable[str]) -> frozenset[tuple[str, str]]:
     return frozenset((key, value) for key, value in words.items() if key not in (*RESULT_NEUTRAL, "tracker"))
 
 
+def all_of(table: Table) -> str:
+    """Everything that the command prints, below a heading of the page."""
+    return to_markdown(table).partition("\n")[2].replace("\n### ", "\n#### ")
+
+
 def main_table() -> str:
     """Everything that the command prints, below a heading of the page."""
-    text = to_markdown(main_results())
-    return text.partition("\n")[2].replace("\n### ", "\n#### ")
+    return all_of(main_results())
 
 
 def main_results() -> Table:
@@ -162,8 +166,12 @@ def regimes() -> str:
 
 def awareness() -> str:
     """Scores, verdicts and awareness of probed runs, below a heading of the page."""
-    text = to_markdown(table_of("structure", "awareness", "table_awareness.csv"))
-    return text.partition("\n")[2].replace("\n### ", "\n#### ")
+    return all_of(table_of("structure", "awareness", "table_awareness.csv"))
+
+
+def awareness_controls() -> str:
+    """The same of baselines and controls."""
+    return all_of(table_of("structure", "controls", "table_awareness_controls.csv"))
 
 
 def before_and_after() -> str:

@@ -22,6 +22,7 @@ from results_of_runs import (
 from results_of_tables import (
     ablation,
     awareness,
+    awareness_controls,
     before_and_after,
     far_motif,
     floors,
@@ -43,6 +44,7 @@ TABLES: dict[str, Callable[[], str]] = {
         far_motif,
         far_motif_small,
         awareness,
+        awareness_controls,
         regimes,
         before_and_after,
         typed_edges,
