@@ -12,7 +12,7 @@ WRONG = {
     "pairs of nodes. Set loss.micro.attention=0, or choose student=gps, student=graphormer or "
     "student=transformer.",
     "loss.micro.attention=1 loss.micro.attention_layers=[2,5]": "loss.micro.attention_layers=[2,5]: "
-    "must be at most student.num_layers=3.",
+    "must be at most student.num_layers=4.",
     "loss.micro.attention_layers=[0]": "loss.micro.attention_layers[0]=0: must be at least 1.",
     "loss.micro.attention=1 loss.micro.attention_heads=5": "loss.micro.attention_heads=5: must be at most "
     "student.num_heads=4.",
