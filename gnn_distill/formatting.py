@@ -59,6 +59,11 @@ def metric_label(metric: str) -> str:
     return METRIC_LABELS.get(metric, metric) + (" (%)" if metric in PERCENT else "")
 
 
+def metric_head(metric: str, higher_is_better: bool) -> str:
+    """`accuracy (%) ↑`, `RMSE ↓`: a metric, and where better is."""
+    return f"{metric_label(metric)} {'↑' if higher_is_better else '↓'}"
+
+
 def spoken(value: float, metric: str) -> str:
     """A value within a line of text, with its unit: `70.6 %`, `0.6471` (four significant digits)."""
     number = Format.of(metric, [value], digits=4)(value)

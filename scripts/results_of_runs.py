@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from gnn_distill.data.task import METRICS
-from gnn_distill.formatting import Format, metric_label
+from gnn_distill.formatting import Format, metric_head
 
 ROOT = Path(__file__).parents[1]
 ROWS = Path("docs/results")
@@ -130,8 +130,8 @@ def teacher_batches() -> str:
         cells = [(part, batches) for part in ("val", "test") for batches in ("like size", "any sizes")]
         scores = [runs.loc[runs["batches"] == batches, f"teacher {part}"] for part, batches in cells]
         number = Format.of(metric, [one.mean() for one in scores])
-        arrow = "↓" if metric in METRICS["regression"] else "↑"
-        lines.append([f"{label}, {metric_label(metric)} {arrow}", *(spread(one, number) for one in scores)])
+        what = metric_head(metric, metric not in METRICS["regression"])
+        lines.append([f"{label}, {what}", *(spread(one, number) for one in scores)])
     return markdown(["", "validation, like size", "any sizes", "test, like size", "any sizes"], lines)
 
 

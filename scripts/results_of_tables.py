@@ -17,7 +17,7 @@ from gnn_distill.config.schema.table import TableConfig
 from gnn_distill.experiments.cell_settings import CellSettings
 from gnn_distill.experiments.cells import PlannedRun, cell_overrides, plan_cell, sized
 from gnn_distill.experiments.tuned import describe_overlap, describe_tuned, pairs_of
-from gnn_distill.formatting import Format, metric_label, role_label
+from gnn_distill.formatting import Format, metric_head, role_label
 from gnn_distill.results.indices import has_indices
 from gnn_distill.results.rendering import to_markdown
 from gnn_distill.results.runs import read_rows
@@ -63,7 +63,7 @@ def runs_of_cell(table: TableConfig, column: str, row: str, own: pd.DataFrame) -
             schema.register()
             sources = own.set_index("config_hash")["sources"]
             planned = plan_cell(table, row, column, GIVEN, CellSettings())
-            return [replace(run, sources=sources.get(run.config_hash, run.sources)) for run in planned]
+            return [replace(run, sources=sources[run.config_hash]) for run in planned]
         data = " ".join(sorted(word for word in overrides if word.startswith("dataset")))
         known_as = (line.config_hash, line.sources, data, Path())
         runs.append(PlannedRun(row, column, tuple(pair.items()), overrides, *known_as))
@@ -114,7 +114,7 @@ def floors() -> str:
         names = " or ".join(dict.fromkeys(map(role_label, mine["floor"])))
         lines.append(
             [
-                f"{columns[key].label}, {metric_label(metric)} {'↑' if mine['higher_is_better'].iloc[0] else '↓'}",
+                f"{columns[key].label}, {metric_head(metric, mine['higher_is_better'].iloc[0])}",
                 *(number(mine["constant_test"].mean()), spread(mine["floor_test"], number), names),
                 *(spread(values, number) for values in others),
             ]
@@ -159,9 +159,7 @@ def far_motif() -> str:
 
 def regimes() -> str:
     """Scores and gains."""
-    return "\n\n".join(to_markdown(table_of("regimes", "measured", "table_regimes.csv")).split("\n\n")[1:4]).replace(
-        "\n### ", "\n#### "
-    )
+    return "\n\n".join(all_of(table_of("regimes", "measured", "table_regimes.csv")).split("\n\n")[:3])
 
 
 def awareness() -> str:
@@ -183,7 +181,7 @@ def before_and_after() -> str:
     header, lines = [""], {row: [label] for row, label in after.rows.items()}
     for column, label in labels.items():
         header += [f"{label}, before", "after", "runs moved by"]
-        number = Format.of(after.columns[column].metric, [cell.mean for cell in after.of_column(column).values()])
+        number = after.format_of(column)
         for row, line in lines.items():
             once, again = (table.cells[row, column].values for table in (before, after))
             moved = pd.Series(differences(again, once))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
-from gnn_distill.formatting import NOTHING, Format, metric_label, p_value
+from gnn_distill.formatting import NOTHING, Format, metric_head, p_value
 from gnn_distill.results.outcomes import verdicts
 from gnn_distill.results.tables import Cell, Column, Table
 
@@ -125,7 +125,7 @@ def _panel(table: Table, key: str, title: str, entry: Callable[[Cell, str], Entr
 
 def _unit(column: Column) -> str:
     """`accuracy (%) ↑`; empty while there are no runs."""
-    return f"{metric_label(column.metric)} {'↑' if column.higher_is_better else '↓'}" if column.metric else ""
+    return metric_head(column.metric, column.higher_is_better) if column.metric else ""
 
 
 def _result(cell: Cell, column: Column, number: Format) -> Entry:
