@@ -8,7 +8,8 @@ from benchmarks.operations import Operations
 from benchmarks.options import PLAIN, Options, Report
 from benchmarks.own import OwnTraining
 from gnn_distill.cli.main import CONF_DIR
-from gnn_distill.training.loop import find_beside, make_optimizer
+from gnn_distill.training.loop import find_beside
+from gnn_distill.training.optimizer import make_optimizer
 
 DEFAULT, DATA = "default objective, graphormer", "dataset=zinc"
 GRAPHS, NODES = 96, 20

@@ -3,7 +3,7 @@
 # continues from there: finished runs are not repeated. scripts/reproduce.sh [TABLE ...] [-- overrides]
 #
 #   scripts/reproduce.sh                                        all tables, one run after another
-#   scripts/reproduce.sh nci1 main -- hydra/launcher=joblib hydra.launcher.n_jobs=4 trainer.threads=1
+#   scripts/reproduce.sh nci1 main -- table.jobs=4 trainer.threads=1
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -32,6 +32,7 @@ from gnn_distill.experiments.cells import (
 from gnn_distill.experiments.launch import failure, launch
 from gnn_distill.experiments.probing import describe_given, index_scores, probe_runs, to_probe
 from gnn_distill.experiments.tuned import describe_overlap, describe_tuned
+from gnn_distill.experiments.workers import check_jobs, joblib_words, jobs_at_once
 from gnn_distill.formatting import counted
 from gnn_distill.results.awareness import with_awareness
 from gnn_distill.results.comparison import make_table
@@ -72,6 +73,8 @@ def make_and_show(
     # Hydra is queried before the runs: some launchers leave it with the last run's settings.
     hydra, folder = HydraConfig.get().overrides, Path(HydraConfig.get().runtime.output_dir)
     console = Console(sys.stdout)  # bound now: the runs' own output goes to their logs
+    launcher = given_to_launcher(hydra.hydra)
+    check_jobs(table.jobs, launcher)
     overrides = [f"tracker.group={for_hydra(table.name)}", *given_to_runs(hydra.task)]
     runs = plan(table, overrides, plans or folder)
     remarks, limits = list(describe_tuned(table)), list(describe_overlap(table))
@@ -91,7 +94,8 @@ def make_and_show(
         for text in absent[:-1]:
             console.notice(text)
         if queue:
-            stopped = launch(queue, Path(table.cells), given_to_launcher(hydra.hydra))
+            jobs = min(jobs_at_once(table.jobs, command.trainer), len(queue))
+            stopped = launch(queue, Path(table.cells), launcher or joblib_words(jobs))
             found = read_runs(places)
             known = status(runs, counted_rows(runs, found, table))
             if not stopped and any(known[run] == "missing" for run in queue):

@@ -25,6 +25,7 @@ from gnn_distill.experiments.overlap import Overlaps
 from gnn_distill.experiments.studies import LEAST_FOR_IMPORTANCE, Study, Trial, format_value, read_facts, write_settings
 from gnn_distill.experiments.tuned import overlap_line, pair_name, pairs_of
 from gnn_distill.experiments.tuning import Method, Pair, compose_method, describe_pairs, own_value, search
+from gnn_distill.experiments.workers import joblib_words
 from gnn_distill.formatting import counted, duration
 from gnn_distill.storage.provenance import code_version
 from gnn_distill.training.console import Console
@@ -86,6 +87,7 @@ def plan(config: TuneCommand) -> Iterator[Method]:
     """The methods to tune: every selected row on every selected column, in the table's size."""
     tune, hydra, table = config.tune, HydraConfig.get(), sized(config.table)
     given, launcher = given_to_runs(hydra.overrides.task), given_to_launcher(hydra.overrides.hydra)
+    launcher = launcher or joblib_words(tune.jobs)
     folder = Path(tune.studies) / (table.name if table.size == "full" else f"{table.name}_{table.size}")
     own = [name for name, row in table.rows.items() if row.tuned == name]
     rows = tune.rows if tune.rows is not None else own

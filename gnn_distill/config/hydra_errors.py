@@ -32,7 +32,7 @@ FOREIGN_SET = re.compile(r"In 'dataset/(\w+)': Could not override")
 """Hydra's words for a data set that chooses presets of `train`, in a command without them."""
 CHOOSERS = {"table.sizes": "table.size"}
 """Sections that users name, one of which a key chooses by its name."""
-LAUNCHERS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm": "submitit", "ray": "ray"}
+LAUNCHERS = {"submitit_local": "submitit", "submitit_slurm": "submitit", "ray": "ray"}
 """Launchers that are no part of Hydra, each with the extra of this package that brings it."""
 SHOWN = 5
 """Failed jobs of a sweep that a message lists."""

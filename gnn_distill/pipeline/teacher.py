@@ -123,6 +123,7 @@ def store_key(task: GraphTask, plan: TeacherPlan) -> dict[str, Any]:
     if plan.checkpoint:
         return parts
     selection = {} if recipe.select == "best" else {"select": [recipe.select, recipe.average_epochs]}
+    end = {} if recipe.stop_at is None else {"stop_at": recipe.stop_at}
     sampling = {"sampling": asdict(recipe.sampling)} if recipe.sampling else {}
     return parts | {
         "optim": asdict(recipe.optim),
@@ -133,6 +134,7 @@ def store_key(task: GraphTask, plan: TeacherPlan) -> dict[str, Any]:
         "nonfinite": recipe.nonfinite,
         "seed": recipe.seed,
         **selection,
+        **end,
         **sampling,
     }
 

@@ -128,6 +128,7 @@ def _gnn(config: TrainConfig, task: GraphTask, role: str) -> TeacherPlan:
             batch_size=pretrain.batch_size,
             batch_nodes=0,  # a GNN reads the whole graph in every step, whatever rows count
             sampling=sampling_of(config.trainer, pretrain.sampler),
+            stop_at=None,
             select=pretrain.select,
             average_epochs=pretrain.average_epochs,
             **own,

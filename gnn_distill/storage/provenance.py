@@ -70,6 +70,7 @@ ADDED_KEYS = {
     "dataset.unlabelled": None,
     "trainer.select": "best",
     "trainer.average_epochs": 3,
+    "trainer.stop_at": None,
     "pretrain.max_pairs": None,
     "pretrain.patience": None,
     "pretrain.select": "best",

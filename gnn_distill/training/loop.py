@@ -25,6 +25,7 @@ from gnn_distill.models import find_derived
 from gnn_distill.training.checkpointer import Checkpointer
 from gnn_distill.training.epoch_log import EpochLog
 from gnn_distill.training.metrics import Metrics, is_better
+from gnn_distill.training.optimizer import make_optimizer, rate_factor
 from gnn_distill.training.randomness import random_states, restore_random_states
 from gnn_distill.training.recipe import Recipe
 from gnn_distill.training.selection import Selection
@@ -92,7 +93,7 @@ def fit(
 
     An epoch is better if its primary metric is, or if it ties with a lower validation loss. Ends early after
     `recipe.patience` epochs without a better one, counted from where the weights of all terms have settled, whichever
-    is kept. The test split is not read.
+    is kept, or once validation is as good as `recipe.stop_at`. The test split is not read.
 
     All that the next epoch depends on is in `state`, which `checkpointer` saves, and from which a stopped fit resumes.
 
@@ -141,8 +142,7 @@ def fit(
         # --- train ---
         model.train()
         draws.start(epoch)
-        epoch_started, log = time.perf_counter(), EpochLog()
-        gradients: dict[str, float] = {}
+        epoch_started, log, gradients = time.perf_counter(), EpochLog(), {}
         for share, batch, teacher in loader.train(epoch, beside):
             checkpointer.check()
             progress = (epoch - 1 + share) / max_epochs
@@ -184,7 +184,8 @@ def fit(
             state |= {"best": scores, "best_epoch": epoch}
         selection.add(plain, better)
         settled = max(state["best_epoch"], objective.settled * max_epochs)
-        state["ended"] = epoch == max_epochs or (bool(recipe.patience) and epoch - settled >= recipe.patience)
+        ended = epoch == max_epochs or epoch - settled >= recipe.patience > 0
+        state["ended"] = ended or reaches(spec, scores[spec.metric], recipe.stop_at)
         checkpointer.save(whole(), last=state["ended"])
         if state["ended"]:
             break
@@ -249,23 +250,9 @@ def improves(spec: TaskSpec, scores: dict[str, float], best: dict[str, float]) -
     return is_better(spec, new, old)
 
 
-def make_optimizer(modules: list[nn.Module], optim: OptimConfig, fabric: Fabric) -> torch.optim.Optimizer:
-    """AdamW (Loshchilov & Hutter 2019); matrices decay, vectors (norms, biases) do not."""
-    parameters = [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
-    matrices = [parameter for parameter in parameters if parameter.dim() >= 2]
-    vectors = [parameter for parameter in parameters if parameter.dim() < 2]
-    groups = [{"params": matrices, "weight_decay": optim.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    # Fabric cannot clip what a fused step unscales itself, which only float16 needs.
-    fused = not fabric._precision.precision.startswith("16")
-    return torch.optim.AdamW(groups, lr=optim.lr, fused=fused)
-
-
-def rate_factor(optim: OptimConfig, progress: float, max_epochs: int) -> float:
-    """Share of the peak learning rate at `progress` in [0, 1): a linear rise, then a fall to zero or none."""
-    if progress < optim.warmup:
-        return min(1.0, max(progress, 0.1 / max_epochs) / optim.warmup)
-    share = (progress - optim.warmup) / max(1.0 - optim.warmup, 1e-8)
-    return {"cosine": (1 + math.cos(math.pi * share)) / 2, "linear": 1 - share, "constant": 1.0}[optim.schedule]
+def reaches(spec: TaskSpec, value: float, wanted: float | None) -> bool:
+    """Whether a value of the primary metric is as good as the wanted one; none is wanted with None."""
+    return wanted is not None and (value == wanted or is_better(spec, value, wanted))
 
 
 def prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:

@@ -35,6 +35,8 @@ class Recipe:
     """Of the initial weights and the order of the batches."""
     nonfinite: str
     """A step whose loss or gradient is not finite: stop (an error) or skip."""
+    stop_at: float | None = None
+    """Primary metric on validation at which training ends."""
     select: str = "best"
     """The weights that are kept: those of the best epoch on validation, of the last, or the mean of the last ones."""
     average_epochs: int = 3
@@ -101,6 +103,7 @@ def student_recipe(config: TrainConfig, task: GraphTask) -> Recipe:
         limit_batches=config.debug.limit_batches,
         seed=config.seed,
         nonfinite=trainer.nonfinite,
+        stop_at=trainer.stop_at,
         select=trainer.select,
         average_epochs=trainer.average_epochs,
         sampling=sampling_of(trainer),

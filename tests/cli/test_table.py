@@ -229,7 +229,7 @@ def test_the_table_and_its_runs_are_one_group(gnn_distill: Callable, monkeypatch
         (["table.rows.kd.overrides=['loss.weights.sof=1']"], "row kd, column typed_edges: loss.weights.sof"),
         (["+table.sizes.smoke.pairs.epochs=[1]"], "unknown key epochs. Choices: seed, dataset.fold"),
         (["table=mian"], "table=mian"),
-        (["hydra/launcher=slurm"], "Others can be installed: joblib, submitit_local, submitit_slurm, ray."),
+        (["hydra/launcher=slurm"], "Others can be installed: submitit_local, submitit_slurm, ray."),
         (["table.rerun=all"], "table.rerun=all: unknown choice. Choices: none, failed, stale"),
     ],
 )

@@ -86,8 +86,7 @@ def test_killed_in_the_middle_it_goes_on_and_two_jobs_give_the_same(tmp_path: Pa
     assert {name: after[name] for name in before} == before, "finished runs were made again"
 
     assert start(whole).wait() == 0
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
-    assert start(joined, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2").wait() == 0
+    assert start(joined, "table.jobs=2").wait() == 0
     values = [{name: value for name, (value, _) in summaries(folder).items()} for folder in (killed, whole, joined)]
     assert len(values[0]) == 6
     assert values[0] == values[1] == values[2]
@@ -98,7 +97,6 @@ def test_killed_in_the_middle_it_goes_on_and_two_jobs_give_the_same(tmp_path: Pa
 @pytest.mark.slow
 def test_a_worker_that_is_killed_is_told_of_and_the_next_start_goes_on(tmp_path: Path) -> None:
     """Out of memory, a worker takes the launcher with it: what is finished stays."""
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     (tmp_path / "killed.py").write_text(
         "import os, pathlib, signal, torch\n"
         "class GNN(torch.nn.Module):\n"
@@ -108,7 +106,7 @@ def test_a_worker_that_is_killed_is_told_of_and_the_next_start_goes_on(tmp_path:
     )
     words = [*SMALL, "table.sizes.smoke.rows=[alone,kd]", "table.sizes.smoke.pairs.seed=[0]", "table.search=[]"]
     words += ["table.rows.kd.overrides=['teacher=custom','teacher.target=killed.GNN','teacher.hidden_channels=8']"]
-    words += ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    words += ["table.jobs=2"]
     command = [sys.executable, "-m", "gnn_distill", *words]
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
 
@@ -128,9 +126,8 @@ def test_a_worker_that_is_killed_is_told_of_and_the_next_start_goes_on(tmp_path:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_table_that_is_stopped_takes_its_workers_with_it(number: int, tmp_path: Path) -> None:
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     long = [*TINY[:-1], "trainer.max_epochs=100000"]
-    words = [*SMALL, f"table.sizes.smoke.overrides={long}", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    words = [*SMALL, f"table.sizes.smoke.overrides={long}", "table.jobs=2"]
     command = [sys.executable, "-m", "gnn_distill", *words, "table.sizes.smoke.rows=[alone]"]
     # Workers hold the pipe as well: it ends when the last of them has gone.
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as table:

@@ -1,7 +1,6 @@
 """The loop: which epoch it keeps, what it reads, what it writes down."""
 
 import math
-from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -21,7 +20,7 @@ from gnn_distill.models import build_teacher
 from gnn_distill.storage import checkpoint
 from gnn_distill.training import loop as training
 from gnn_distill.training.checkpointer import Checkpointer
-from gnn_distill.training.loop import FitResult, Recorder, fit, improves, make_optimizer, rate_factor
+from gnn_distill.training.loop import FitResult, Recorder, fit, improves
 from gnn_distill.training.recipe import Recipe
 from gnn_distill.training.selection import snapshot
 
@@ -44,6 +43,7 @@ def train(
     nonfinite: str = "stop",
     select: str = "best",
     average_epochs: int = 3,
+    stop_at: float | None = None,
     **teacher: object,
 ) -> tuple[nn.Module, FitResult, list[dict[str, float]], list[dict[str, torch.Tensor]]]:
     """A small GIN after training, what was kept, the rows of all epochs and the weights after each."""
@@ -61,7 +61,7 @@ def train(
     recipe = Recipe(
         *(optim, max_epochs, patience, 4, 0),
         **{"max_pairs": 10**6, "limit_batches": 0, "seed": 0, "nonfinite": nonfinite},
-        **{"select": select, "average_epochs": average_epochs},
+        **{"select": select, "average_epochs": average_epochs, "stop_at": stop_at},
     )
     loader = recipe.loader(task, None, fabric.device)
     with TemporaryDirectory() as temporary:
@@ -130,6 +130,24 @@ def test_training_ends_when_patience_does(
     assert (fitted.epochs, len(rows)) == (epochs, epochs)
     assert fitted.best_epoch == (2 if epochs < 5 else 5)
     assert checkpoint.load(tmp_path / "last.safetensors")["epoch"] == epochs
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric", "stop_at", "epochs"),
+    [
+        ("binary", [0.5, 1.0, 0.9], 1.0, 2),
+        ("binary", [0.5, math.nan, 0.9], 0.8, 3),  # no value reaches anything
+        ("binary", [0.5, 0.6, 0.7], None, 3),
+        ("regression", [0.5, 0.2, 0.1], 0.3, 2),  # lower is better
+    ],
+)
+def test_training_ends_once_validation_is_as_good_as_wanted(
+    kind: str, metric: list[float], stop_at: float | None, epochs: int, monkeypatch: pytest.MonkeyPatch, fabric: Fabric
+) -> None:
+    task = make_task(kind)
+    scripted(monkeypatch, [(value, 1.0) for value in metric], task.spec.metric)
+    _, fitted, rows, _ = train(fabric, task, stop_at=stop_at)
+    assert (fitted.epochs, len(rows)) == (epochs, epochs)
 
 
 def test_patience_waits_until_weights_have_settled(monkeypatch: pytest.MonkeyPatch, fabric: Fabric) -> None:
@@ -226,50 +244,12 @@ def test_half_precision_trains() -> None:
     assert all(math.isfinite(value) for row in rows for value in row.values())
 
 
-@pytest.mark.parametrize(
-    ("optim", "progress", "expected"),
-    [
-        (OptimConfig(warmup=0.1), 0.05, 0.5),
-        (OptimConfig(warmup=0.1), 0.1, 1.0),
-        (OptimConfig(warmup=0.1), 0.55, 0.5),
-        (OptimConfig(warmup=0.0), 0.0, 1.0),
-        (OptimConfig(warmup=0.0), 0.25, (1 + math.cos(math.pi / 4)) / 2),
-        (OptimConfig(warmup=0.0, schedule="linear"), 0.25, 0.75),
-        (OptimConfig(warmup=0.2, schedule="linear"), 0.6, 0.5),
-        (OptimConfig(warmup=0.2, schedule="constant"), 0.9, 1.0),
-        (OptimConfig(warmup=1.0), 0.5, 0.5),
-    ],
-)
-def test_the_rate_rises_and_falls(optim: OptimConfig, progress: float, expected: float) -> None:
-    assert rate_factor(optim, progress, max_epochs=1000) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("max_epochs", [1, 2, 3, 100])
-def test_the_rate_never_exceeds_its_peak_and_never_starts_at_zero(max_epochs: int) -> None:
-    for warmup in (0.0, 0.01, 0.05, 0.5, 1.0):
-        rates = [rate_factor(OptimConfig(warmup=warmup), step / 100, max_epochs) for step in range(100)]
-        assert 0 < min(rates) <= max(rates) <= 1
-
-
 def test_the_rate_is_written_down_and_used(fabric: Fabric) -> None:
     optim = OptimConfig(lr=1e-2, warmup=0.0, schedule="linear")
     _, _, rows, _ = train(fabric, make_task(), max_epochs=2, optim=optim)
     assert [row["lr"] for row in rows] == pytest.approx([1e-2 * 4 / 6, 1e-2 * 1 / 6])
     _, _, _, weights = train(fabric, make_task(), 2, optim=OptimConfig(lr=1e-12, weight_decay=0.0))
     assert torch.allclose(weights[0]["convs.0.nn.0.weight"], weights[1]["convs.0.nn.0.weight"], atol=1e-8)
-
-
-def test_only_matrices_decay(fabric: Fabric) -> None:
-    model, other = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)), nn.Embedding(4, 2)
-    model[0].weight.requires_grad_(True)
-    optimizer = make_optimizer([model, other], OptimConfig(weight_decay=0.1), fabric)
-    decays = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
-    assert Counter(decays.values()) == {0.1: 2, 0.0: 3}
-    assert decays[id(model[0].weight)] == decays[id(other.weight)] == 0.1
-    other.weight.requires_grad_(False)
-    assert (
-        sum(len(group["params"]) for group in make_optimizer([model, other], OptimConfig(), fabric).param_groups) == 4
-    )
 
 
 def test_gradients_are_clipped(fabric: Fabric, monkeypatch: pytest.MonkeyPatch) -> None:

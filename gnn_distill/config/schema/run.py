@@ -51,6 +51,8 @@ class TrainerConfig:
     """Memory budget: largest number of padded node pairs (graphs x nodes^2) per batch; larger batches are split."""
     patience: int = common(number(0, low=0))
     """Number of epochs without a better validation metric after which training stops; 0: never."""
+    stop_at: float | None = number(None)
+    """Validation metric, in its own units (accuracy: 1.0), at which the student's training stops; null: none."""
     select: str = choice("best", "best", "last", "average")
     """The student that is kept: of the best epoch on validation, of the last epoch, or the mean of the last ones'."""
     average_epochs: int = number(3, low=2)

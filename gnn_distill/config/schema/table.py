@@ -95,6 +95,8 @@ class TableConfig:
     """Probe the finished runs too, and show what their models know of structure beside the scores (docs/probes.md)."""
     rerun: str = common(choice("none", "none", "failed", "stale"))
     """Repeat these runs, too: failed ones, or stale ones, made by another version of the code."""
+    jobs: str = common("1")
+    """Runs at once, each by a process of its own on this machine; auto: one for each CPU, up to 8, on a GPU one."""
     search: list[str] = field(default_factory=lambda: ["outputs", "multirun", "docs/results"])
     """Where finished runs are searched: folders of runs, and CSV files of their rows."""
     folder: str = "outputs/tables"

@@ -31,7 +31,7 @@ class TuneConfig:
     seed: int = number(0, low=0, high=2**31 - 1)
     """Seed of the search; methods with the same seed get the same random draws for the settings that they share."""
     jobs: int = number(1, low=1)
-    """Trials at once in this process, for a launcher that can: hydra/launcher=joblib."""
+    """Trials of a method at once, each by a process of its own on this machine, or by the launcher that is given."""
     studies: str = "outputs/tune"
     """Folder of the studies, each in <table>/<column>_<row>; processes that use the same folder share the trials."""
     folder: str | None = None
