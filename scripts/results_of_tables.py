@@ -95,9 +95,9 @@ def main_results() -> Table:
 def floors() -> str:
     """By data set the constant and the floor that is best on validation, beside the models of other tables."""
     runs, lines = read_rows(ROOT / ROWS / "table_floors.csv"), []
-    zinc = table_of("structure", "awareness", "table_awareness.csv", columns=["zinc"])
+    others = table_of("structure", "awareness", "table_awareness.csv", columns=["zinc", "typed_edges"])
     main = main_results()
-    tables = dict.fromkeys(main.columns, main) | {"zinc": zinc}
+    tables = dict.fromkeys(main.columns, main) | dict.fromkeys(others.columns, others)
     default = pd.read_csv(ROOT / ROWS / "far_motif_small.csv")
     columns = OmegaConf.merge(
         *(OmegaConf.load(CONF_DIR / "table" / f"{name}.yaml").columns for name in ("main", "floors"))
@@ -108,15 +108,15 @@ def floors() -> str:
         metric = mine["metric"].iloc[0]
         number = Format.of(metric, [mine["floor_test"].mean()])
         if key in tables:
-            others = [tables[key].cells[row, key].values for row in ("teacher", "alone", "full")]
+            models = [tables[key].cells[row, key].values for row in ("teacher", "alone", "full")]
         else:
-            others = [default[f"{role} test"] for role in ("teacher", "alone", "student")]
+            models = [default[f"{role} test"] for role in ("teacher", "alone", "student")]
         names = " or ".join(dict.fromkeys(map(role_label, mine["floor"])))
         lines.append(
             [
                 f"{columns[key].label}, {metric_head(metric, mine['higher_is_better'].iloc[0])}",
                 *(number(mine["constant_test"].mean()), spread(mine["floor_test"], number), names),
-                *(spread(values, number) for values in others),
+                *(spread(values, number) for values in models),
             ]
         )
     return markdown(["", "constant", "floor", "which", "GNN teacher", "student alone", "full method"], lines)
