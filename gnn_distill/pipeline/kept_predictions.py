@@ -78,6 +78,15 @@ class KeptPredictions:
         kept[ids] = logits.float()
         self._known[ids] = True
 
+    def spread(self, role: str) -> float:
+        """Of a regression the standard deviation of a model's validation predictions, in that of the training labels.
+
+        Of several targets it is the largest; NaN without validation examples that were recorded.
+        """
+        ids = ((self._part == 0) & self._known).nonzero().flatten()
+        # a model gives targets in units of their standard deviation
+        return float(self._logits[role][ids].std(0, correction=0).max()) if len(ids) else float("nan")
+
     def uncertainty(self, part: str) -> Uncertainty:
         """Intervals of the models that were recorded, and tests of their differences, on one part."""
         task, graphs = self.task, self.task.graphs

@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
-from gnn_distill.data.task import GraphTask
+from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.formatting import METRIC_LABELS, part_sizes, role_label, spoken
 from gnn_distill.pipeline.runtime import Runtime
 from gnn_distill.pipeline.summary import split_sizes
 from gnn_distill.storage.store import Entry
 from gnn_distill.training.console import Console
+from gnn_distill.training.loop import FitResult
 
+NEARLY_CONSTANT = 0.1
+"""A regression's predictions that vary by less than this share of what the training labels do are called constant."""
 TRANSDUCTIVE = (
     "signals.on=all: the student hears its teacher on graphs of validation and test, too (their inputs, not their "
     "labels), so the scores are transductive: not those of unseen graphs."
@@ -38,6 +41,25 @@ def print_each_teacher(console: Console, metric: str, each: list[dict]) -> None:
     if each:
         scores = (f"{one['name']} {spoken(one['val'][metric], metric)}" for one in each)
         console.say(f"Each teacher alone, validation {METRIC_LABELS.get(metric, metric)}: {', '.join(scores)}")
+
+
+def describe_spread(console: Console, spec: TaskSpec, role: str, spread: float, fitted: FitResult | None) -> None:
+    """Say so if a model's predictions hardly vary (`KeptPredictions.spread`), as RMSE and MAE need not show.
+
+    fitted: the training that chose its weights, where it is of this run.
+    """
+    if spec.kind != "regression" or not spread < NEARLY_CONSTANT:
+        return
+    text = (
+        f"The {role_label(role)} says nearly the same of all validation {spec.level}s: its predictions vary by "
+        f"{spread:.1%} of what the training labels do (standard deviations)."
+    )
+    if fitted is not None:
+        text += (
+            f" Its best epoch on validation was {fitted.best_epoch} of {fitted.epochs}; where that part is unlike the "
+            "others, an epoch can be best by chance. dataset.split chooses other parts."
+        )
+    console.notice(text)
 
 
 def megabytes(folder: Path) -> float:

@@ -28,7 +28,7 @@ from gnn_distill.pipeline.fitting import check_ranks
 from gnn_distill.pipeline.floors import best_floor, by_floor, compute_floors, constant_floor, describe_no_better
 from gnn_distill.pipeline.hops import with_hops
 from gnn_distill.pipeline.kept_predictions import KeptPredictions
-from gnn_distill.pipeline.messages import TRANSDUCTIVE, print_data, print_each_teacher, print_reused
+from gnn_distill.pipeline.messages import TRANSDUCTIVE, describe_spread, print_data, print_each_teacher, print_reused
 from gnn_distill.pipeline.patches import stored_inputs
 from gnn_distill.pipeline.probe import probe_run
 from gnn_distill.pipeline.profile import profile_run
@@ -200,6 +200,8 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
     # --- summary ---
     for role in scored:
         describe_no_better(console, task.spec, role, results[role]["val"][task.spec.metric], made.floors)
+        fitted = {"student": made.fitted, "alone": made.alone}.get(role)
+        describe_spread(console, task.spec, role, predictions.spread(role), fitted)
     figures = learning_curves(directory.path, task.spec.metric) if made.models else []
     summary = summarise(runtime, config, task, made, results, seconds.total)
     notices = list(console.notices)
