@@ -27,7 +27,10 @@ LOG_WIDTH = 120
 
 
 class Console:
-    """Messages, progress and the final table. NO_COLOR is respected; off a terminal there are no control codes.
+    """Messages, progress and the final table. NO_COLOR is respected; off a terminal there are neither bars nor control codes.
+
+    In a notebook rich, left to itself, would show whatever is printed as an output of its own, whatever the file is.
+    FORCE_COLOR, which notebooks set, gives colours alone.
 
     `file` receives all output, stdout by default. It may be closed, or its disk full: the run continues, and its folder
     keeps what was printed.
@@ -36,9 +39,9 @@ class Console:
     def __init__(self, file: IO[str] | None = None) -> None:
         stream = file or sys.stdout
         stream = stream if isinstance(stream, UnfailingStream) else UnfailingStream(stream)
-        # In a notebook rich would make an output of its own of every line, whatever stdout is.
         plain = {"highlight": False, "markup": False, "emoji": False, "force_jupyter": False}
-        self._rich = rich_console.Console(file=stream, **plain)
+        # With FORCE_COLOR rich would draw a bar in whatever it writes to.
+        self._rich = rich_console.Console(file=stream, force_interactive=None if _is_terminal(stream) else False, **plain)
         self.notices: list[str] = []
         """All notices and warnings so far, each once, as printed."""
         self._log: Path | None = None
@@ -179,8 +182,16 @@ def _leads(
     return {name: row for name, row in rows.items() if any(row)}
 
 
+def _is_terminal(stream: UnfailingStream) -> bool:
+    try:
+        return stream.isatty()
+    except (AttributeError, ValueError):  # not a whole file, or a closed one
+        return False
+
+
 def _plain_text(table: Table) -> str:
     """The table as lines for a file."""
-    page = rich_console.Console(file=io.StringIO(), width=LOG_WIDTH, color_system=None, force_terminal=False)
+    plain = {"color_system": None, "force_terminal": False, "force_jupyter": False}
+    page = rich_console.Console(file=io.StringIO(), width=LOG_WIDTH, **plain)
     page.print(table)
     return page.file.getvalue().rstrip("\n")

@@ -106,6 +106,22 @@ def test_a_terminal_gets_a_bar_and_respects_no_color(no_colour):
     assert ("\x1b[33m" in text) is not no_colour
 
 
+def test_a_notebook_gets_lines_and_one_table(tmp_path, monkeypatch):
+    """It forces colours, and rich would display whatever is printed, a table for a file too."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("rich.jupyter.display", lambda *_: pytest.fail("an output beside the text"))
+    file = io.StringIO()
+    console = Console(file)
+    run_epochs(console, 10)
+    results = {"student": {"val": {"accuracy": 0.5}, "test": {"accuracy": 0.5}}}
+    console.result_table(spec(), results, tmp_path)
+    assert len([line for line in file.getvalue().splitlines() if "epochs/s" in line]) == 10
+    assert "\x1b[2K" not in file.getvalue()
+    assert file.getvalue().count("student") == 1
+
+
 def test_table_shows_both_roles_the_lead_note_and_files(tmp_path):
     file = io.StringIO()
     results = {
