@@ -30,7 +30,10 @@ def check_layerwise(model: nn.Module, name: str) -> None:
     elif model.updates_edges:
         why = "it has states of edges, which are not kept"
     if why:
-        raise UserError(f"teacher.name={name}: cannot be run layer by layer: {why}. Set trainer.sampler=full.")
+        raise UserError(
+            f"teacher.name={name}: cannot be run layer by layer: {why}. Set pretrain.sampler=full, so that it reads "
+            "the whole graph; the student may still have parts of it."
+        )
 
 
 @torch.inference_mode()

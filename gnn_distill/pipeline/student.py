@@ -156,7 +156,7 @@ def check_student(task: GraphTask, config: TrainConfig) -> None:
     if task.split_by_graph:
         check_budget(sizes, most, called=task.called)
     elif can.dense_pairs:
-        otherwise = f"choose a student that never forms all pairs: {students_who(dense_pairs=False)}"
+        otherwise = f"choose a student that never forms all pairs: {students_who(dense_pairs=False, node_states=True)}"
         if "." in config.student.name:
             otherwise += ", or, if yours does not, declare dense_pairs=False in its module"
         check_budget(sizes, most, otherwise, task.called)

@@ -140,15 +140,17 @@ class Ensemble:
 
     def describe_calibration(self, coverage: float) -> str:
         """What coverage is calibrated on, and what makes it less."""
-        labels = f"Coverage {coverage:g} is calibrated on {self.calibration.labels}"
+        each = " for each target" if self.spec.num_targets > 1 else ""
+        least = "at least " if self.spec.num_targets > 1 else ""
+        labels = f"Coverage {coverage:g} is calibrated on {least}{self.calibration.labels}"
         if isinstance(self.calibration, FoldCalibration):
             return (
-                f"{labels} labels of test folds, each by the models of its own fold (CV+); what is sure is "
+                f"{labels} labels of test folds{each}, each by the models of its own fold (CV+); what is sure is "
                 f"{max(2 * coverage - 1, 0):g}. New inputs may be unlike them: the true coverage may be lower."
             )
         return (
-            f"{labels} validation labels. The validation part also chose the epoch, and new inputs may be unlike it: "
-            "the true coverage may be lower."
+            f"{labels} validation labels{each}. The validation part also chose the epoch, and new inputs may be unlike "
+            "it: the true coverage may be lower."
         )
 
     def region(self, rows: Rows) -> Region | None:

@@ -27,10 +27,8 @@ LOG_WIDTH = 120
 
 
 class Console:
-    """Messages, progress and the final table. NO_COLOR is respected; off a terminal there are neither bars nor control codes.
-
-    In a notebook rich, left to itself, would show whatever is printed as an output of its own, whatever the file is.
-    FORCE_COLOR, which notebooks set, gives colours alone.
+    """Messages, progress and the final table. NO_COLOR is respected; off a terminal there are neither bars nor control
+    codes, but colours where FORCE_COLOR is set, as notebooks do.
 
     `file` receives all output, stdout by default. It may be closed, or its disk full: the run continues, and its folder
     keeps what was printed.
@@ -39,9 +37,12 @@ class Console:
     def __init__(self, file: IO[str] | None = None) -> None:
         stream = file or sys.stdout
         stream = stream if isinstance(stream, UnfailingStream) else UnfailingStream(stream)
+        # In a notebook rich would make an output of its own of every line, whatever stdout is.
         plain = {"highlight": False, "markup": False, "emoji": False, "force_jupyter": False}
         # With FORCE_COLOR rich would draw a bar in whatever it writes to.
-        self._rich = rich_console.Console(file=stream, force_interactive=None if _is_terminal(stream) else False, **plain)
+        self._rich = rich_console.Console(
+            file=stream, force_interactive=None if _is_terminal(stream) else False, **plain
+        )
         self.notices: list[str] = []
         """All notices and warnings so far, each once, as printed."""
         self._log: Path | None = None

@@ -53,7 +53,7 @@ def test_states_are_those_of_the_whole_graph(monkeypatch: pytest.MonkeyPatch, na
 def test_what_needs_more_than_neighbours_is_refused(name: str, changes: dict):
     task = make_node_task()
     model = build_teacher(preset("teacher", name, hidden_channels=8, **changes), task.spec)
-    with pytest.raises(UserError, match=r"trainer\.sampler=full"):
+    with pytest.raises(UserError, match=r"Set pretrain\.sampler=full"):
         layerwise.check_layerwise(model, name)
 
 

@@ -104,7 +104,7 @@ def test_labels_of_validation_and_test_nodes_are_not_learned_from(tmp_path: Path
 def test_a_graph_beyond_the_budget_is_refused_with_the_students_that_take_it() -> None:
     config = replace(CONFIG, trainer=TrainerConfig(max_pairs=1000))
     with pytest.raises(
-        UserError, match=r"trainer\.max_pairs=1000.*=nagphormer, student=polynormer or student=sgformer"
+        UserError, match=r"trainer\.max_pairs=1000.* pairs: student=nagphormer, student=polynormer or student=sgformer"
     ):
         check_student(make_node_task(), config)
     check_student(make_node_task(), replace(config, trainer=TrainerConfig(max_pairs=1600)))

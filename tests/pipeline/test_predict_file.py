@@ -122,6 +122,8 @@ def test_intervals_of_an_ensemble_are_those_of_its_mean(runs: list[Path], tmp_pa
         mean, low, high = (found[f"{target}_{what}"][[0, 2]].astype(float) for what in ("predicted", "low", "high"))
         np.testing.assert_allclose(high - mean, width, rtol=1e-6)
         np.testing.assert_allclose(mean - low, width, rtol=1e-6)
+    told = calibrated(runs).describe_calibration(0.8)
+    assert "calibrated on at least 30 validation labels for each target." in told
     assert found["a_low"][1] == ""
 
 
@@ -146,7 +148,9 @@ def test_folds_calibrate_each_other_but_no_example_twice(tmp_path: Path) -> None
         reach = [float(said[row]) + abs(y - own)[:, 0] for said, (y, own) in zip(each, kept, strict=True)]
         rank = math.ceil(31 * 0.8)
         assert float(found["a_high"][row]) == pytest.approx(np.sort(np.concatenate(reach))[rank - 1], rel=1e-6)
-    assert "30 labels of test folds" in (ensemble := calibrated(runs)).describe_calibration(0.8)
+    assert "at least 30 labels of test folds for each target, each by" in (
+        ensemble := calibrated(runs)
+    ).describe_calibration(0.8)
     assert len(ensemble.members) == 6
     table = pd.read_csv(runs[4] / "predictions.csv")
     for run in runs[4:]:
