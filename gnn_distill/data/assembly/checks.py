@@ -47,7 +47,9 @@ def count_missing(y: Tensor, splits: Splits) -> list[str]:
     missing = torch.cat([y[getattr(splits, part)] for part in PARTS]).isnan()
     if not missing.any():
         return []
-    return [f"{int(missing.sum())} of {missing.numel()} labels are missing (NaN): losses and metrics leave them out."]
+    return [
+        f"{int(missing.sum()):,} of {missing.numel():,} labels are missing (NaN): losses and metrics leave them out."
+    ]
 
 
 def notices_on_edges(graphs: PackedGraphs) -> list[str]:

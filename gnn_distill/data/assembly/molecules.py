@@ -230,7 +230,7 @@ def _distribute(groups: list[list[int]], parts: int) -> list[list[int]]:
 def describe_invalid(rows: Sequence[tuple[int, str]], total: int) -> str:
     """The number of unreadable SMILES, and the first three. rows: (line in the file, string)."""
     first = ", ".join(f"line {line}: '{shorten(smiles)}'" for line, smiles in rows[:3])
-    return f"{len(rows)} of {total} SMILES cannot be read ({'first three: ' if len(rows) > 3 else ''}{first})"
+    return f"{len(rows):,} of {total:,} SMILES cannot be read ({'first three: ' if len(rows) > 3 else ''}{first})"
 
 
 def describe_clipped(rows: Sequence[tuple[int, str]]) -> str:

@@ -48,8 +48,8 @@ def describe_fragments(rows: Sequence[tuple[int, str]], total: int, standard: st
     if standard != "none":
         done = f"the largest is read (dataset.standardise={standard})"
     return [
-        f"{len(found)} of {total} molecules have several fragments, as salts and mixtures have (first: line {line}: "
-        f"'{shorten(first)}'), {mixtures} of them several with carbon: {done}."
+        f"{len(found):,} of {total:,} molecules have several fragments, as salts and mixtures have (first: line "
+        f"{line}: '{shorten(first)}'), {mixtures} of them several with carbon: {done}."
     ]
 
 

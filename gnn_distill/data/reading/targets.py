@@ -189,5 +189,7 @@ def describe_absent(columns: Iterable[Column], kind: str) -> list[str]:
             if like := [name for name in column.classes if small.count(name.lower()) > 1]:
                 notices.append(f"Classes of '{column.name}' that differ only in case: {', '.join(like)}.")
         elif (words := column.absent & ~column.blank).any():
-            notices.append(f"{int(words.sum())} cells of '{column.name}' count as missing ({column.quote(words)}).")
+            count = int(words.sum())
+            cells, verb = ("1 cell", "counts") if count == 1 else (f"{count:,} cells", "count")
+            notices.append(f"{cells} of '{column.name}' {verb} as missing ({column.quote(words)}).")
     return notices

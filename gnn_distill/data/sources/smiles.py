@@ -152,7 +152,7 @@ def choose_rows(
     invalid = written(np.flatnonzero(~readable))
     notices = handle_invalid(invalid, len(smiles), dataset.on_invalid, dataset.path)
     if without := int((readable & ~labelled).sum()):
-        notices.append(f"{without} of {len(smiles)} rows have no label in {', '.join(columns)}: skipped.")
+        notices.append(f"{without:,} of {len(smiles):,} rows have no label in {', '.join(columns)}: skipped.")
     if not kept:
         raise UserError(f"dataset.path={dataset.path}: no row has both a readable SMILES and a label.")
     if clipped := [row for row in kept if graphs[row].get("clipped")]:

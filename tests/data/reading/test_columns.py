@@ -138,6 +138,6 @@ def test_words_for_nothing_are_classes_among_words_only() -> None:
     assert (targets.kind, targets.target_names) == ("multiclass", ("High", "Low", "None"))
     assert "'None' is a class of 'y' (2 rows): a missing label is a blank cell." in targets.notices
     targets = read(column("1.5", "NA", "2.5"))
-    assert targets.notices[-1] == "1 cells of 'y' count as missing (line 3: 'NA')."
+    assert targets.notices[-1] == "1 cell of 'y' counts as missing (line 3: 'NA')."
     targets = read(column("Low", "low", "high"), target_columns=["y"])
     assert targets.notices[-1] == "Classes of 'y' that differ only in case: Low, low."
