@@ -21,6 +21,15 @@ BATCHED = {
     "zinc_small": "ZINC, 1,000 training molecules",
 }
 """Label of every data set of docs/results/teacher_batches.csv."""
+STUDENTS_OF_BATCHES = {
+    ("mutagenicity", "kd", "constant"): "Mutagenicity, soft targets (KD)",
+    ("mutagenicity", "node", "constant"): "Mutagenicity, node alignment",
+    ("mutagenicity", "full", "constant"): "Mutagenicity, full method",
+    ("mutagenicity", "full", "structure_first"): "Mutagenicity, full method, structure first",
+    ("nci1", "full", "constant"): "NCI1, full method",
+    ("nci1", "full", "structure_first"): "NCI1, full method, structure first",
+}
+"""By data set, row and schedule the lines of docs/results/teacher_batches_students.csv that are shown."""
 PUBLISHED = {
     ("cora", "gcn"): "81.5",
     ("citeseer", "gcn"): "70.3",
@@ -133,6 +142,18 @@ def teacher_batches() -> str:
         what = metric_head(metric, metric not in METRICS["regression"])
         lines.append([f"{label}, {what}", *(spread(one, number) for one in scores)])
     return markdown(["", "validation, like size", "any sizes", "test, like size", "any sizes"], lines)
+
+
+def students_of_batches() -> str:
+    """Students by data set and method, over folds, whose teachers were trained on either kind of batches."""
+    frame = pd.read_csv(ROOT / ROWS / "teacher_batches_students.csv")
+    number, lines = Format.of("roc_auc", ()), []
+    for (dataset, row, schedule), name in STUDENTS_OF_BATCHES.items():
+        runs = frame[(frame["dataset"] == dataset) & (frame["row"] == row) & (frame["schedule"] == schedule)]
+        cells = [(part, batches) for part in ("val", "test") for batches in ("like size", "any sizes")]
+        scores = [runs.loc[runs["batches"] == batches, f"{part} roc_auc"] for part, batches in cells]
+        lines.append([name, *(spread(one, number) if len(one) else "" for one in scores)])
+    return markdown(["ROC-AUC (%) ↑", "validation, like size", "any sizes", "test, like size", "any sizes"], lines)
 
 
 def by_pair(

@@ -15,6 +15,7 @@ from results_of_runs import (
     esol,
     far_motif_small,
     nci1,
+    students_of_batches,
     teacher_batches,
     teachers,
     typed_edges,
@@ -55,6 +56,7 @@ TABLES: dict[str, Callable[[], str]] = {
         esol,
         teachers,
         teacher_batches,
+        students_of_batches,
     )
 }
 
