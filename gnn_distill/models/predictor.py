@@ -1,6 +1,5 @@
 """Predictions of a saved student for graphs and molecules in all accepted forms."""
 
-import warnings
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -36,7 +35,7 @@ from gnn_distill.data.reading.smiles_column import SAMPLE
 from gnn_distill.data.subgraphs.patches import compute_inputs
 from gnn_distill.data.subgraphs.patching import Patching
 from gnn_distill.data.task import DataColumns, TaskSpec
-from gnn_distill.errors import UserError
+from gnn_distill.errors import UserError, warn_caller
 from gnn_distill.formatting import counted
 from gnn_distill.models.prediction_table import PredictionTable, check_columns
 from gnn_distill.models.readable import readable
@@ -125,9 +124,9 @@ class Predictor:
             raise UserError(f"on_invalid={on_invalid!r}: choose {' or '.join(ON_INVALID)}.")
         inputs = self.prepared(graphs)
         if refusals := inputs.report_refused(on_invalid):
-            warnings.warn(f"{refusals} Their rows are NaN.", stacklevel=3)
+            warn_caller(f"{refusals} Their rows are NaN.")
         if warning := self._unseen(inputs):
-            warnings.warn(warning, stacklevel=3)
+            warn_caller(warning)
         rows = torch.tensor(inputs.rows)
         good = torch.zeros(len(rows), dtype=torch.bool).index_fill_(0, inputs.positions, True)
         out = torch.full((int(rows.sum()), self.spec.num_outputs), torch.nan)
@@ -166,7 +165,7 @@ class Predictor:
             told = f"{len(refused)} of {counted(len(frame), 'row')} cannot be predicted. {describe(refused)}"
             if on_invalid == "error":
                 raise UserError(f"{told} Fix them or leave them out; with on_invalid='nan' they are left empty.")
-            warnings.warn(f"{told} They are left empty.", stacklevel=3)
+            warn_caller(f"{told} They are left empty.")
         return self.table.added_to(frame, answers.values.numpy(), answers.positions, answers.errors, answers.warnings)
 
     def rehearse(self) -> None:
