@@ -1,6 +1,6 @@
 """Predictions of a saved student for graphs and molecules in all accepted forms."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -28,8 +28,9 @@ from gnn_distill.data.assembly.inputs import (
     zeros,
 )
 from gnn_distill.data.assembly.seen import Seen
-from gnn_distill.data.batching import collate
+from gnn_distill.data.batching import GraphBatch, collate
 from gnn_distill.data.budget import evaluation_batches
+from gnn_distill.data.loaders import restrict
 from gnn_distill.data.packed import PackedGraphs, gather_ranges
 from gnn_distill.data.reading.smiles_column import SAMPLE
 from gnn_distill.data.subgraphs.patches import compute_inputs
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
 MOST_LISTED = 10
 BATCH = 128
 """Graphs per batch."""
+BATCH_NODES = 8192
+"""Nodes of one batch that are answered at once, by a student that gains by it."""
 Graphs = Iterable[Data] | Iterable[str] | Data | str | PackedGraphs
 """And everything else that `data.assembly.inputs` accepts."""
 
@@ -246,5 +249,14 @@ class Predictor:
             part = graphs if len(graphs) == 1 else graphs.select(ids)
             batch = collate(part, compute_inputs(part, self.encoding, self.patching), torch.arange(len(part)))
             places = ids if self.spec.level == "graph" else gather_ranges(graphs.node_ptr, ids)
-            out[places] = self.student(batch.to(self.device)).logits.float().cpu()
+            out[places] = torch.cat([self.student(some).logits.float().cpu() for some in self._parts(batch)])
         return out
+
+    def _parts(self, batch: GraphBatch) -> Iterator[GraphBatch]:
+        """A batch on the device, as a whole or with some of its nodes as rows at a time."""
+        batch = batch.to(self.device)
+        if self.spec.level == "graph" or not self.can.mini_batches:
+            yield batch
+            return
+        for nodes in torch.arange(len(batch.node_rows), device=self.device).split(BATCH_NODES):
+            yield restrict(batch, nodes)
