@@ -121,7 +121,7 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
         check_student(task, config)  # before hours are spent on a teacher
         check_ranks(task, config, runtime.fabric.device)
         plans = plan_teachers(config, task)
-    print_data(runtime, task, run_name(config))
+    print_data(runtime, task, config)
     measure = measuring(runtime, task, task_loss, config, plans[0], made.encodings)
 
     # --- 1 teacher, or several ---
