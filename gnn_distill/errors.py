@@ -1,7 +1,9 @@
-"""The one error that a user can cause, and helpers for its messages."""
+"""The one error that a user can cause, helpers for its messages, and warnings that name the user's line."""
 
 import re
+import sys
 import unicodedata
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -71,3 +73,11 @@ def check_name(key: str, name: str, what: str) -> None:
 def refuse(key: str, value: object, why: str) -> UserError:
     """A UserError about a key: `key=value: why`."""
     return UserError(f"{key}={'null' if value is None else value}: {why}")
+
+
+def warn_caller(message: str) -> None:
+    """A UserWarning at the line outside of this package that led to it, however deep in the package it arises."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == __package__:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, stacklevel=level)

@@ -1,6 +1,5 @@
 """The student of a finished run, ready to predict, without its teacher (except for a reused head) or projections."""
 
-import warnings
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,7 +16,7 @@ from gnn_distill.data.assembly.input_pipeline import InputPipeline
 from gnn_distill.data.assembly.seen import Seen
 from gnn_distill.data.subgraphs.patching import patching_of
 from gnn_distill.data.task import METRICS, DataColumns, TaskSpec
-from gnn_distill.errors import UserError, reading_foreign
+from gnn_distill.errors import UserError, reading_foreign, warn_caller
 from gnn_distill.models import build_student
 from gnn_distill.models.extent import check_depth, check_extent
 from gnn_distill.models.predictor import Predictor
@@ -83,10 +82,9 @@ def load(run_dir: str | Path, own_module: bool = False, device: torch.device | s
         predictor = _rebuilt(file, settings, weights, own_module)
         predictor.rehearse()
     if "input" not in settings and not predictor.spec.molecules:
-        warnings.warn(
+        warn_caller(
             f"{file}: an older version did not record how raw graphs are prepared (reverse edges, "
-            "normalised features, …): graphs are used unchanged.",
-            stacklevel=2,
+            "normalised features, …): graphs are used unchanged."
         )
     return predictor.to(device)
 

@@ -214,3 +214,22 @@ def test_folders_without_a_run_are_told(tmp_path: Path) -> None:
     (tmp_path / WEIGHTS).write_bytes((tmp_path / WEIGHTS).read_bytes()[:50])
     with pytest.raises(UserError, match=WEIGHTS):
         load(tmp_path)
+
+
+def test_nodes_are_answered_some_at_a_time_by_a_student_that_gains_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = make_spec("multiclass", level="node")
+    for name in ("nagphormer", "sgformer"):
+        (tmp_path / name).mkdir()
+        saved(tmp_path / name, spec, make_config(name, "none"))
+        student = load(tmp_path / name)
+        graphs = to_data(make_graphs(spec))
+        whole = student.predict(graphs)
+        rows: list[int] = []
+        student.student.register_forward_hook(lambda module, given, out, rows=rows: rows.append(len(out.logits)))
+        monkeypatch.setattr("gnn_distill.models.predictor.BATCH_NODES", 7)
+        torch.testing.assert_close(student.predict(graphs), whole, rtol=1e-5, atol=1e-6)
+        assert sum(rows) == sum(graph.num_nodes for graph in graphs)
+        assert (max(rows) <= 7) == (name == "nagphormer")
+        monkeypatch.undo()

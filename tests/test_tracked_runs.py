@@ -164,3 +164,16 @@ def rows(folder: str) -> dict[str, Any]:
     for stage in told.values():
         stage.pop("seconds")
     return told
+
+
+def test_what_the_data_refuse_is_no_run_to_track(
+    gnn_distill: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WANDB_MODE", raising=False)
+    rows = [f"{'C' * size},{size}.5,{size}.25" for size in range(1, 30)]
+    (tmp_path / "mine.csv").write_text("\n".join(["smiles,a,b", *rows]))
+    status, _, err = gnn_distill("train", "dataset=smiles", "dataset.path=mine.csv", "hydra.run.dir=run")
+    assert status == 1
+    assert "several columns could be the target (numbers: a, b)" in err
+    assert (tmp_path / "run" / "failed.json").is_file()
+    assert not (tmp_path / "run" / "wandb").exists()

@@ -57,6 +57,10 @@ def teacher(identity: str = "") -> "nn.Module":
     return deepcopy(now().teacher)
 
 
+teacher.at_hand = True
+"""Its file of weights is there for a run alone, so that messages name the module."""
+
+
 def identity_of(module: "nn.Module") -> str:
     """Hash of a module's weights, structure and code, wherever it was defined."""
     digest = hashlib.sha256(repr(module).encode())

@@ -1,7 +1,6 @@
 """Predictions of a saved student for graphs and molecules in all accepted forms."""
 
-import warnings
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -29,14 +28,15 @@ from gnn_distill.data.assembly.inputs import (
     zeros,
 )
 from gnn_distill.data.assembly.seen import Seen
-from gnn_distill.data.batching import collate
+from gnn_distill.data.batching import GraphBatch, collate
 from gnn_distill.data.budget import evaluation_batches
+from gnn_distill.data.loaders import restrict
 from gnn_distill.data.packed import PackedGraphs, gather_ranges
 from gnn_distill.data.reading.smiles_column import SAMPLE
 from gnn_distill.data.subgraphs.patches import compute_inputs
 from gnn_distill.data.subgraphs.patching import Patching
 from gnn_distill.data.task import DataColumns, TaskSpec
-from gnn_distill.errors import UserError
+from gnn_distill.errors import UserError, warn_caller
 from gnn_distill.formatting import counted
 from gnn_distill.models.prediction_table import PredictionTable, check_columns
 from gnn_distill.models.readable import readable
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 MOST_LISTED = 10
 BATCH = 128
 """Graphs per batch."""
+BATCH_NODES = 8192
+"""Nodes of one batch that are answered at once, by a student that gains by it."""
 Graphs = Iterable[Data] | Iterable[str] | Data | str | PackedGraphs
 """And everything else that `data.assembly.inputs` accepts."""
 
@@ -125,9 +127,9 @@ class Predictor:
             raise UserError(f"on_invalid={on_invalid!r}: choose {' or '.join(ON_INVALID)}.")
         inputs = self.prepared(graphs)
         if refusals := inputs.report_refused(on_invalid):
-            warnings.warn(f"{refusals} Their rows are NaN.", stacklevel=3)
+            warn_caller(f"{refusals} Their rows are NaN.")
         if warning := self._unseen(inputs):
-            warnings.warn(warning, stacklevel=3)
+            warn_caller(warning)
         rows = torch.tensor(inputs.rows)
         good = torch.zeros(len(rows), dtype=torch.bool).index_fill_(0, inputs.positions, True)
         out = torch.full((int(rows.sum()), self.spec.num_outputs), torch.nan)
@@ -166,7 +168,7 @@ class Predictor:
             told = f"{len(refused)} of {counted(len(frame), 'row')} cannot be predicted. {describe(refused)}"
             if on_invalid == "error":
                 raise UserError(f"{told} Fix them or leave them out; with on_invalid='nan' they are left empty.")
-            warnings.warn(f"{told} They are left empty.", stacklevel=3)
+            warn_caller(f"{told} They are left empty.")
         return self.table.added_to(frame, answers.values.numpy(), answers.positions, answers.errors, answers.warnings)
 
     def rehearse(self) -> None:
@@ -247,5 +249,14 @@ class Predictor:
             part = graphs if len(graphs) == 1 else graphs.select(ids)
             batch = collate(part, compute_inputs(part, self.encoding, self.patching), torch.arange(len(part)))
             places = ids if self.spec.level == "graph" else gather_ranges(graphs.node_ptr, ids)
-            out[places] = self.student(batch.to(self.device)).logits.float().cpu()
+            out[places] = torch.cat([self.student(some).logits.float().cpu() for some in self._parts(batch)])
         return out
+
+    def _parts(self, batch: GraphBatch) -> Iterator[GraphBatch]:
+        """A batch on the device, as a whole or with some of its nodes as rows at a time."""
+        batch = batch.to(self.device)
+        if self.spec.level == "graph" or not self.can.mini_batches:
+            yield batch
+            return
+        for nodes in torch.arange(len(batch.node_rows), device=self.device).split(BATCH_NODES):
+            yield restrict(batch, nodes)

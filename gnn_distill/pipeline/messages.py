@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from gnn_distill.config.capabilities import capabilities_of
+from gnn_distill.config.naming import run_name
+from gnn_distill.config.schema.run import TrainConfig
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.formatting import METRIC_LABELS, part_sizes, role_label, spoken
 from gnn_distill.pipeline.runtime import Runtime
@@ -12,18 +15,33 @@ from gnn_distill.training.loop import FitResult
 
 NEARLY_CONSTANT = 0.1
 """A regression's predictions that vary by less than this share of what the training labels do are called constant."""
+MANY_NODES = 50_000
+"""Of one graph: so many are better learned in parts."""
 TRANSDUCTIVE = (
     "signals.on=all: the student hears its teacher on graphs of validation and test, too (their inputs, not their "
     "labels), so the scores are transductive: not those of unseen graphs."
 )
 
 
-def print_data(runtime: Runtime, task: GraphTask, title: str) -> None:
+def print_data(runtime: Runtime, task: GraphTask, config: TrainConfig) -> None:
     """The size of each part, the device, and what the user should know of the data."""
     sizes = part_sizes(split_sizes(task))
-    runtime.console.stage(title, f"{sizes} {task.spec.level}s, on {runtime.fabric.device}")
-    for notice in task.notices:
+    runtime.console.stage(run_name(config), f"{sizes} {task.spec.level}s, on {runtime.fabric.device}")
+    for notice in [*task.notices, *advise_parts(task, config)]:
         runtime.console.notice(notice)
+
+
+def advise_parts(task: GraphTask, config: TrainConfig) -> list[str]:
+    """A notice where all nodes of a large graph are one batch of a student that could take them in parts."""
+    trainer, nodes = config.trainer, int(task.graphs.num_nodes.max())
+    whole = not task.split_by_graph and trainer.sampler == "full" and not trainer.batch_nodes
+    if not whole or nodes < MANY_NODES or not capabilities_of(config.student.name).mini_batches:
+        return []
+    own = " pretrain.sampler=full" if config.teacher.name == "custom" else ""  # it need not be built for parts
+    return [
+        f"All {nodes:,} nodes are one batch, whose memory grows with nodes x hops: gigabytes, for one step per epoch. "
+        f"trainer=sampled{own} trains {config.student.name} on 1,024 nodes at a time."
+    ]
 
 
 def print_reused(console: Console, entries: dict[str, Entry], store: str) -> None:

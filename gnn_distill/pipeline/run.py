@@ -1,14 +1,14 @@
 """One run, from data to summary: train the teacher, distil it into the student, evaluate both. Read this first."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
 from gnn_distill import ranks
-from gnn_distill.config.naming import run_name, teacher_roles, title
 from gnn_distill.config.quoting import report_command, resume_command
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.run import TrainConfig
@@ -39,7 +39,7 @@ from gnn_distill.pipeline.summary import Made, split_sizes, summarise
 from gnn_distill.pipeline.teacher import train_teacher
 from gnn_distill.pipeline.teacher_outputs import compute_teacher_outputs
 from gnn_distill.pipeline.teacher_plan import plan_teachers
-from gnn_distill.pipeline.tracked_results import log_results
+from gnn_distill.pipeline.tracked_results import log_results, track
 from gnn_distill.predict import save_student
 from gnn_distill.results.figures import learning_curves
 from gnn_distill.storage import checkpoint
@@ -51,7 +51,6 @@ from gnn_distill.storage.settings import Settings
 from gnn_distill.storage.store import Store
 from gnn_distill.training.console import Console
 from gnn_distill.training.tracker import Tracker
-from gnn_distill.training.tracking import start_tracker
 
 
 def train_in(folder: Path, cfg: DictConfig, resume: bool = False) -> float:
@@ -83,29 +82,24 @@ def make_run(cfg: DictConfig, folder: Path, resume: bool, console: Console, inte
     facts = ranks.from_first(lambda: directory.facts)
     directory = directory or ReadDirectory(folder, facts)
     fabric = make_fabric(config.trainer, threads=directory.facts.get("began_on", {}).get("threads", 0))
-    tracker = Tracker()
     if ranks.is_first():
         now = environment(fabric.device, config)
         start_or_resume(directory, config_hash(cfg), Settings.of_job(cfg), now, console.warn)
         console.keep(directory)
-        tracker = start_tracker(
-            cfg, directory.path, run_name(config), config.experiment or title(config.dataset), warn=console.warn,
-            run_id=directory.facts["id"], resumed=directory.facts["resumed"] > 0,
-            stages=[*ROLES, *teacher_roles(config.teacher)[1:]],
-        )  # fmt: skip
     with keeping_failure(directory, console):
+        store = Store(config.paths.store, console.notice, maker=directory.facts.get("id", ""))
+        runtime = Runtime(fabric, store, console, directory, Tracker(), interruption)
         try:
-            store = Store(config.paths.store, console.notice, maker=directory.facts.get("id", ""))
             with as_interrupted():
-                return run_stages(Runtime(fabric, store, console, directory, tracker, interruption), config)
+                return run_stages(runtime, config, partial(track, cfg, config, directory, console))
         except Interrupted:
-            tracker.finish(completed=False)
+            runtime.tracker.finish(completed=False)
             raise
 
 
-def run_stages(runtime: Runtime, config: TrainConfig) -> float:
+def run_stages(runtime: Runtime, config: TrainConfig, tracker_of_run: Callable[[], Tracker]) -> float:
     """All stages in order; then the summary, whose existence means that the run is finished."""
-    console, directory, tracker = runtime.console, runtime.directory, runtime.tracker
+    console, directory = runtime.console, runtime.directory
     made, seconds = Made(), Seconds(directory)
     has_teacher, has_student = config.teacher.name != "none", config.student.name != "none"
     directory.facts["store"] = runtime.store.used  # goes to run.json with all that follows
@@ -121,7 +115,8 @@ def run_stages(runtime: Runtime, config: TrainConfig) -> float:
         check_student(task, config)  # before hours are spent on a teacher
         check_ranks(task, config, runtime.fabric.device)
         plans = plan_teachers(config, task)
-    print_data(runtime, task, run_name(config))
+    tracker = runtime.tracker = tracker_of_run()  # what has been refused by now is no run to track
+    print_data(runtime, task, config)
     measure = measuring(runtime, task, task_loss, config, plans[0], made.encodings)
 
     # --- 1 teacher, or several ---

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 
 from gnn_distill import ranks
+from gnn_distill.config.plugins import object_of
 from gnn_distill.config.schema.encoding import EncodingConfig
 from gnn_distill.config.schema.objective import AlignmentConfig, LossConfig
+from gnn_distill.config.schema.teacher import TeacherConfig
 from gnn_distill.data.task import GraphTask, TaskSpec
 from gnn_distill.losses.objective import Objective
 from gnn_distill.losses.task import TaskLoss
@@ -59,8 +61,7 @@ def train_teacher(
 
     def make(folder: Path) -> None:
         if plan.checkpoint:
-            file = plan.settings.checkpoint or plan.settings.outputs_file
-            runtime.console.say(f"It comes from {file}; it is not trained.")
+            runtime.console.say(f"It comes from {origin_of(model, plan.settings)}; it is not trained.")
             fitted, select = FitResult(0, {}, [], ()), "best"
         else:
             select = plan.recipe.select
@@ -94,6 +95,13 @@ def train_teacher(
     if ranks.is_first():
         checkpoint.save(runtime.directory.checkpoints / f"{plan.role}.safetensors", state)
     return runtime.fabric.to_device(model.eval().requires_grad_(False)), entry
+
+
+def origin_of(model: nn.Module, settings: TeacherConfig) -> str:
+    """What a teacher that is not trained is taken from: its file, or the class of a module that Python has at hand."""
+    if settings.target and getattr(object_of("teacher.target", settings.target), "at_hand", False):
+        return type(model.module).__name__
+    return settings.checkpoint or settings.outputs_file
 
 
 def train(

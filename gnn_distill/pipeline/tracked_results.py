@@ -1,20 +1,40 @@
-"""What a tracker gets of a finished run."""
+"""The tracker of a run, and what it gets of a finished one."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from omegaconf import DictConfig
 
-from gnn_distill.config.schema.run import TrackerConfig
+from gnn_distill import ranks
+from gnn_distill.config.naming import run_name, teacher_roles, title
+from gnn_distill.config.schema.run import TrackerConfig, TrainConfig
+from gnn_distill.formatting import ROLES
 from gnn_distill.predict import SETTINGS, WEIGHTS
-from gnn_distill.storage.run_directory import PREDICTIONS
-from gnn_distill.training.console import Results
+from gnn_distill.storage.run_directory import PREDICTIONS, RunDirectory
+from gnn_distill.training.console import Console, Results
 from gnn_distill.training.tracker import Tracker
-from gnn_distill.training.tracking import cells
+from gnn_distill.training.tracking import cells, start_tracker
 
 MOST_ROWS = 10_000
 """The first ones of predictions.csv go to the table; as a file it is whole."""
+
+
+def track(cfg: DictConfig, config: TrainConfig, directory: RunDirectory, console: Console) -> Tracker:
+    """The tracker of a run, which only the first of its processes has."""
+    if not ranks.is_first():
+        return Tracker()
+    return start_tracker(
+        cfg,
+        directory.path,
+        run_name(config),
+        config.experiment or title(config.dataset),
+        warn=console.warn,
+        run_id=directory.facts["id"],
+        resumed=directory.facts["resumed"] > 0,
+        stages=[*ROLES, *teacher_roles(config.teacher)[1:]],
+    )
 
 
 def log_results(

@@ -30,6 +30,7 @@ def test_a_trained_teacher_is_what_it_was_and_an_own_student_is_loaded_again() -
     run = distill(teacher, student, graphs, targets.numpy(), splits=SPLITS, overrides=ALONE, progress=False)
     for module, weights in zip((teacher, student), before, strict=True):
         assert all(torch.equal(value, weights[name]) for name, value in module.state_dict().items())
+    assert "It comes from PlainGNN; it is not trained." in (run.folder / "console.log").read_text()
     assert run.summary["split"]["sizes"] == {"train": 24, "val": 8, "test": 8}
     kept = run.predictions.query("split == 'test'")
     assert kept["id"].tolist() == list(range(32, 40))
@@ -42,6 +43,9 @@ def test_a_trained_teacher_is_what_it_was_and_an_own_student_is_loaded_again() -
     assert kept["student:target"].to_numpy() == pytest.approx(own[:, 0].numpy(), abs=1e-6)
     again = Run.load(run.folder, student=PlainGNN()).predict(graphs[32:])
     assert torch.equal(again, own)
+    with pytest.warns(UserWarning, match="Their rows are NaN") as caught:
+        run.predict([graphs[32], Data()], on_invalid="nan")
+    assert caught[0].filename == __file__
     with pytest.raises(UserError, match=r"with student=module where that is one of your own"):
         Run.load(run.folder).predict(graphs)
 

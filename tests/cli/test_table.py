@@ -213,7 +213,7 @@ def test_the_table_and_its_runs_are_one_group(gnn_distill: Callable, monkeypatch
         return Recorder()
 
     monkeypatch.setattr("gnn_distill.cli.table.start_tracker", start)
-    monkeypatch.setattr("gnn_distill.pipeline.run.start_tracker", start)
+    monkeypatch.setattr("gnn_distill.pipeline.tracked_results.start_tracker", start)
     assert gnn_distill(*SMALL, "table.sizes.smoke.rows=[teacher]", "tracker=wandb")[0] == 0
     assert groups == [("main", "wandb")] * 3
     assert ("table", 1) in sent

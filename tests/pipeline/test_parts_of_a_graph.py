@@ -20,6 +20,7 @@ from gnn_distill.pipeline.evaluate import evaluate_splits
 from gnn_distill.pipeline.hops import with_hops
 from gnn_distill.pipeline.kept_outputs import TeacherOutputs
 from gnn_distill.pipeline.kept_predictions import KeptPredictions
+from gnn_distill.pipeline.messages import advise_parts
 from gnn_distill.pipeline.student import student_and_objective, train_student
 from gnn_distill.pipeline.subgraphs import NoStructure
 from gnn_distill.pipeline.teacher import train_teacher
@@ -185,3 +186,17 @@ def test_a_set_of_many_graphs_is_not_read_in_parts():
 
     with pytest.raises(UserError, match=r"trainer\.sampler=full"):
         PartLoader(make_task(), None, Sampling("random", (2,), 2, 5), seed=0)
+
+
+def test_a_large_graph_as_one_batch_is_announced_where_the_student_has_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    task, whole = make_node_task(), replace(CONFIG, trainer=TrainerConfig())
+    assert advise_parts(task, whole) == []
+    monkeypatch.setattr("gnn_distill.pipeline.messages.MANY_NODES", 40)
+    (told,) = advise_parts(task, whole)
+    assert told.startswith("All 40 nodes are one batch")
+    assert "trainer=sampled trains nagphormer" in told
+    own = replace(whole, teacher=preset("teacher", "custom", target="models.GNN"))
+    assert "trainer=sampled pretrain.sampler=full trains nagphormer" in advise_parts(task, own)[0]
+    for trainer in (NEIGHBOURS, TrainerConfig(batch_nodes=5), TrainerConfig(sampler="random")):
+        assert advise_parts(task, replace(whole, trainer=trainer)) == []
+    assert advise_parts(task, replace(whole, student=preset("student", "sgformer"))) == []

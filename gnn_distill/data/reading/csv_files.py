@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gnn_distill.data.reading.smiles_column import check_separators
+from gnn_distill.data.reading.columns import BLANK
+from gnn_distill.data.reading.smiles_column import check_separators, separator_of
 from gnn_distill.errors import UserError, shorten, suggest
 
+WITH_COMMA = r"[+-]?\d+(?:,\d+)?(?:[eE][+-]?\d+)?"
+"""A number whose decimal point, if it has one, is a comma."""
 MOST_LETTERS = 300
 """Of names of columns in a message: some files have hundreds."""
 
@@ -22,11 +25,12 @@ def read_table(path: Path, key: str = "dataset.path") -> tuple[pd.DataFrame, lis
     if not path.is_file():
         near = suggest(path.name, [file.name for file in path.parent.glob("*.csv")] if path.parent.is_dir() else [])
         raise UserError(f"{key}={path}: no such file.{near}")
+    how = {"dtype": str, "index_col": False, "sep": separator_of(path)}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)  # lines that are longer than the header
-            header = pd.read_csv(path, header=None, nrows=1, dtype=str, index_col=False).iloc[0].dropna()
-            table = pd.read_csv(path, skip_blank_lines=False, index_col=False, dtype=str, na_filter=False)
+            header = pd.read_csv(path, header=None, nrows=1, **how).iloc[0].dropna()
+            table = pd.read_csv(path, skip_blank_lines=False, na_filter=False, **how)
     except Exception as error:  # of any kind: pandas also opens archives, by their ending
         message = " ".join(str(error).split())
         raise UserError(
@@ -56,7 +60,25 @@ def read_table(path: Path, key: str = "dataset.path") -> tuple[pd.DataFrame, lis
     notices = []
     if again.any():
         notices = [f"Lines that repeat the header are skipped: {', '.join(map(str, table.index[again][:3]))}."]
-    return table[~again], notices
+    table = table[~again]
+    return (table, notices) if how["sep"] == "," else with_points(table, notices)
+
+
+def with_points(table: pd.DataFrame, notices: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    """The table with decimal points in columns of numbers with decimal commas alone; and a notice more."""
+
+    def has_commas(cells: pd.Series) -> bool:
+        numbers = cells.str.fullmatch(WITH_COMMA) | cells.str.lower().isin(BLANK)
+        return bool(numbers.all() and cells.str.contains(",").any())
+
+    found = [name for name in table if has_commas(table[name])]
+    if not found:
+        return table, notices
+    cell = next(cell for cell in table[found[0]] if "," in cell)
+    names = shorten(", ".join(map(str, found)), MOST_LETTERS)
+    told = f"Columns are separated by semicolons, and commas are decimal points in {names}: {cell} is "
+    points = {name: table[name].str.replace(",", ".") for name in found}
+    return table.assign(**points), [*notices, f"{told}{cell.replace(',', '.')}."]
 
 
 def _fault(path: Path) -> str:
@@ -64,7 +86,7 @@ def _fault(path: Path) -> str:
     width = 0
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file, strict=True)
+            rows = csv.reader(file, strict=True, delimiter=separator_of(path))
             for cells in rows:
                 if width and len(cells) > width:
                     return (

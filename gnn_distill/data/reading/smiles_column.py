@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 
 from gnn_distill.data.reading.columns import NUMBER
 from gnn_distill.errors import UserError, refuse, suggest
@@ -57,6 +59,17 @@ def find_smiles_column(
     which = "several columns hold" if found else "no column holds"
     among = [names[place] for place in found] or names
     raise UserError(f"{which} SMILES. {advice} one of {', '.join(among)}.")
+
+
+def separator_of(path: Path) -> str:
+    """What separates the columns of a CSV file: semicolons if its header has some and no comma, else commas.
+
+    So do programs write that have a comma as the decimal point.
+    """
+    with suppress(OSError, ValueError), open(path, encoding="utf-8-sig") as file:  # ValueError: not UTF-8
+        header = next((line for line in file if line.strip()), "")
+        return ";" if ";" in header and "," not in header else ","
+    return ","
 
 
 def check_separators(names: Sequence[str]) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import IO
 
 from gnn_distill.data.assembly.inputs import Unfit
-from gnn_distill.data.reading.smiles_column import SAMPLE
+from gnn_distill.data.reading.smiles_column import SAMPLE, separator_of
 from gnn_distill.errors import UserError, shorten
 from gnn_distill.storage.bounded import reading
 
 Finder = Callable[[list[str], list[list[object]]], int]
 """From the header and the first rows of a table to the place of its column of SMILES."""
+MARKS = {",": "comma", ";": "semicolon"}
+"""What separates columns, as messages name it."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,13 @@ class Line:
 
 
 class CsvFile:
-    """The rows of a CSV file; cells stay as they are, also bytes that are not UTF-8.
+    """The rows of a CSV file; cells stay as they are, also decimal commas and bytes that are not UTF-8.
 
     A blank line is a row, except at the end. Raises UserError for a file without a header or with an open quote.
     """
 
     def __init__(self, path: Path, find: Finder) -> None:
-        self.path = path
+        self.path, self._separator = path, separator_of(path)
         first = list(islice(self._rows(), SAMPLE + 1))
         if not first or not any(cell.strip() for cell in first[0][0]):
             raise UserError(f"{path}: the file is empty. A CSV file starts with the names of its columns.")
@@ -56,8 +58,8 @@ class CsvFile:
             blank = 0
             entry: object = _padded(cells, width)[self._place]
             if len(cells) > width:
-                beyond = shorten(",".join(cells[width:]))
-                entry = Unfit(f"{len(cells)} cells for {width} columns; a comma without quotes? Beyond: {beyond}")
+                beyond, mark = shorten(self._separator.join(cells[width:])), MARKS[self._separator]
+                entry = Unfit(f"{len(cells)} cells for {width} columns; a {mark} without quotes? Beyond: {beyond}")
             elif not entry.strip():
                 entry = Unfit("no SMILES")
             yield Line(_padded(cells, width)[:width], entry, done)
@@ -65,7 +67,8 @@ class CsvFile:
     def _rows(self) -> Iterator[tuple[list[str], int]]:
         with opened(self.path) as file:
             read: list[str] = []  # the lines of the row
-            rows = csv.reader(line for line in _lines(file) if read.append(line) is None)
+            lines = (line for line in _lines(file) if read.append(line) is None)
+            rows = csv.reader(lines, delimiter=self._separator)
             while True:
                 read.clear()
                 try:

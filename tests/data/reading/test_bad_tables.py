@@ -9,6 +9,7 @@ from refusals import refusal
 
 from gnn_distill.config.schema.data import PathsConfig
 from gnn_distill.config.schema.molecules import SmilesConfig
+from gnn_distill.data.reading.csv_files import read_table
 from gnn_distill.data.sources.smiles import load
 
 MOLECULES = ["C" * carbons + "O" * oxygens for carbons in range(1, 7) for oxygens in range(1, 6)]
@@ -43,8 +44,8 @@ BAD = {
         "'y' holds 30 different words in 30 rows ('0 nM', '1 nM', '10 nM', …). Numbers must stand alone",
     ),
     "two columns of a name": (table(head="y,smiles,y", value="1,2"), {}, "several columns are named y. Rename them."),
-    "semicolons": (GOOD.replace(",", ";"), {}, "dataset.path={path}: columns are separated by semicolons, not"),
-    "decimal commas": (GOOD.replace(",", ";").replace(".", ","), {}, "columns are separated by semicolons"),
+    "some commas": (GOOD.replace(",", ";").replace("3.5", "3,5"), {}, "Write decimals with a point, not a comma."),
+    "semicolons in a row": (GOOD.replace(",", ";") + "CC;1;2\n", {}, "line 32 has 3 cells for 2 columns"),
     "tabs": (GOOD.replace(",", "\t"), {}, "columns are separated by tabs, not by commas. Save the file with commas."),
     "cells too many": (GOOD.replace("CO,0.0", "CO,0.0,1,2"), {}, "line 2 has 4 cells for 2 columns. Put cells with"),
     "a row too long": (GOOD + "CC,1,2,3\n", {}, "line 32 has 4 cells for 2 columns"),
@@ -114,6 +115,8 @@ def test_what_programs_add_to_tables_is_put_up_with(tmp_path: Path) -> None:
     forms = {
         "mark of UTF-8": b"\xef\xbb\xbf" + GOOD.encode(),
         "Windows": GOOD.replace("\n", "\r\n").encode(),
+        "semicolons": GOOD.replace(",", ";").encode(),
+        "decimal commas": GOOD.replace(",", ";").replace(".", ",").encode(),
         "blank lines": f"{GOOD}\n\n\n".encode(),
         "row numbers": re.sub("^", "7,", table(), flags=re.MULTILINE).replace("7,smiles", ",smiles", 1).encode()[:-2],
     }
@@ -121,3 +124,16 @@ def test_what_programs_add_to_tables_is_put_up_with(tmp_path: Path) -> None:
         (tmp_path / "mine.csv").write_bytes(content)
         task = load(SmilesConfig(path=str(tmp_path / "mine.csv")), PathsConfig())
         assert (task.spec.target_names, len(task.graphs)) == (("y",), 30), form
+
+
+def test_decimal_commas_are_read_as_points_and_announced(tmp_path: Path) -> None:
+    path = tmp_path / "mine.csv"
+    rows = (f"{smiles};{row / 8};n{row % 3};{row}" for row, smiles in enumerate(MOLECULES))
+    path.write_text("\n".join(["smiles;y;kind;count", *rows, "CCC;;a,b;", "CCN;1;n0;3", ""]).replace(".", ","))
+    found, notices = read_table(path)
+    assert found["y"].tolist() == [*(str(row / 8) for row in range(30)), "", "1"]
+    assert found["kind"].tolist()[-2:] == ["a,b", "n0"]
+    assert notices == ["Columns are separated by semicolons, and commas are decimal points in y: 0,0 is 0.0."]
+    task = load(SmilesConfig(path=str(path), target_columns=["y"]), PathsConfig())
+    assert sorted(task.graphs.y.flatten().tolist())[-1] == 29 / 8
+    assert notices[0] in task.notices

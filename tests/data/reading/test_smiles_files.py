@@ -35,6 +35,14 @@ def test_every_line_of_a_table_is_a_row(tmp_path: Path) -> None:
     assert [line.done for line in file][-1] == (tmp_path / "x.csv").stat().st_size
 
 
+def test_semicolons_separate_where_commas_are_decimal_points(tmp_path: Path) -> None:
+    file = csv_file(tmp_path, "id;smiles;weight\n1;CCO;46,07\n2;C;16,04;x\n")
+    assert rows(file) == [
+        (["1", "CCO", "46,07"], "CCO"),
+        (["2", "C", "16,04"], "!4 cells for 3 columns; a semicolon without quotes? Beyond: x"),
+    ]
+
+
 def test_bytes_that_are_not_unicode_are_kept(tmp_path: Path) -> None:
     (cells, smiles), *_ = rows(csv_file(tmp_path, b"name,smiles\ncaf\xe9,C\n"))
     assert (cells[0].encode(errors="surrogateescape"), smiles) == (b"caf\xe9", "C")
