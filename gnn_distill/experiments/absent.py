@@ -29,13 +29,13 @@ def describe_absent(
     if not missing:
         return
     found = found.drop_duplicates(["config_hash", "finished"])
-    near = Counter(keys for keys in nearest(missing, found) if keys is not None)
+    others = found[~found["config_hash"].isin({run.config_hash for run in known})]
+    near = Counter(keys for keys in nearest(missing, others) if keys is not None)
     for keys, count in near.most_common(SHOWN):
         exist = f"{counted(len(missing), 'missing run')} {'exists' if count == 1 else 'exist'}"
         yield f"{count} of {exist} with other settings: {'; '.join(keys) or BEHIND}."
-    others = sum(~found["config_hash"].isin({run.config_hash for run in known}))
     searched = ", ".join(_describe_place(Path(place), found) for place in places)
-    exist = counted(others, "with other settings exists", "with other settings exist")
+    exist = counted(len(others), "with other settings exists", "with other settings exist")
     yield f"{counted(len(missing), 'run is', 'runs are')} missing, {exist}. Searched in {Path.cwd()}: {searched}."
 
 

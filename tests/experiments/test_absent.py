@@ -51,6 +51,13 @@ def test_the_same_words_with_another_hash_are_told_apart_from_nothing(tmp_path: 
     assert not list(describe_absent({planned(0, "loss=kd", digest="old"): "finished"}, found, [tmp_path]))
 
 
+def test_other_rows_of_the_table_are_not_taken_for_the_missing_runs(tmp_path: Path) -> None:
+    found = read_runs([rows(tmp_path, "teacher=none")])
+    known = {planned(0, "teacher=none", digest="old"): "finished", planned(0, "loss=kd"): "missing"}
+    (where,) = describe_absent(known, found, [tmp_path])
+    assert where.startswith("1 run is missing, 2 with other settings exist.")
+
+
 def test_cells_of_several_versions_are_told() -> None:
     table = TableConfig("t", rows={"kd": RowConfig("KD"), "full": RowConfig("full")}, columns={"x": ColumnConfig("X")})
     values = pd.DataFrame({"row": ["kd", "kd", "full"], "column": "x", "sources": ["a", "b", "c"]})
