@@ -42,8 +42,8 @@ def test_invalid_smiles_are_announced_or_refused(paths: PathsConfig) -> None:
     task = load(MoleculeNetConfig(name="ClinTox"), paths)
     assert len(task.graphs) == 1480
     assert (task.spec.kind, task.spec.target_names) == ("multilabel", ("FDA_APPROVED", "CT_TOX"))
-    assert task.notices[0].startswith("4 of 1484 SMILES cannot be read (first three: line 9: '[NH4][Pt]([NH4])(Cl)Cl'")
-    with pytest.raises(UserError, match="4 of 1484 SMILES cannot be read"):
+    assert task.notices[0].startswith("4 of 1,484 SMILES cannot be read (first three: line 9: '[NH4][Pt]([NH4])(Cl)Cl'")
+    with pytest.raises(UserError, match="4 of 1,484 SMILES cannot be read"):
         load(MoleculeNetConfig(name="ClinTox", on_invalid="error"), paths)
 
 
