@@ -21,6 +21,8 @@ BATCHED = {
     "zinc_small": "ZINC, 1,000 training molecules",
 }
 """Label of every data set of docs/results/teacher_batches.csv."""
+BATCHES = ["validation, like size", "any sizes", "test, like size", "any sizes"]
+"""Heads of the tables about batches."""
 STUDENTS_OF_BATCHES = {
     ("mutagenicity", "kd", "constant"): "Mutagenicity, soft targets (KD)",
     ("mutagenicity", "node", "constant"): "Mutagenicity, node alignment",
@@ -136,12 +138,11 @@ def teacher_batches() -> str:
     for dataset, label in BATCHED.items():
         runs = frame[frame["dataset"] == dataset]
         metric = runs["metric"].iloc[0]
-        cells = [(part, batches) for part in ("val", "test") for batches in ("like size", "any sizes")]
-        scores = [runs.loc[runs["batches"] == batches, f"teacher {part}"] for part, batches in cells]
+        scores = by_batches(runs, "teacher val", "teacher test")
         number = Format.of(metric, [one.mean() for one in scores])
         what = metric_head(metric, metric not in METRICS["regression"])
         lines.append([f"{label}, {what}", *(spread(one, number) for one in scores)])
-    return markdown(["", "validation, like size", "any sizes", "test, like size", "any sizes"], lines)
+    return markdown(["", *BATCHES], lines)
 
 
 def students_of_batches() -> str:
@@ -150,10 +151,14 @@ def students_of_batches() -> str:
     number, lines = Format.of("roc_auc", ()), []
     for (dataset, row, schedule), name in STUDENTS_OF_BATCHES.items():
         runs = frame[(frame["dataset"] == dataset) & (frame["row"] == row) & (frame["schedule"] == schedule)]
-        cells = [(part, batches) for part in ("val", "test") for batches in ("like size", "any sizes")]
-        scores = [runs.loc[runs["batches"] == batches, f"{part} roc_auc"] for part, batches in cells]
+        scores = by_batches(runs, "val roc_auc", "test roc_auc")
         lines.append([name, *(spread(one, number) if len(one) else "" for one in scores)])
-    return markdown(["ROC-AUC (%) ↑", "validation, like size", "any sizes", "test, like size", "any sizes"], lines)
+    return markdown([metric_head("roc_auc", True), *BATCHES], lines)
+
+
+def by_batches(runs: pd.DataFrame, *columns: str) -> list[pd.Series]:
+    """The values of each column of the runs with either kind of batches, as in BATCHES."""
+    return [runs.loc[runs["batches"] == kind, column] for column in columns for kind in ("like size", "any sizes")]
 
 
 def by_pair(

@@ -86,8 +86,8 @@ def check_optuna() -> None:
 def plan(config: TuneCommand) -> Iterator[Method]:
     """The methods to tune: every selected row on every selected column, in the table's size."""
     tune, hydra, table = config.tune, HydraConfig.get(), sized(config.table)
-    given, launcher = given_to_runs(hydra.overrides.task), given_to_launcher(hydra.overrides.hydra)
-    launcher = launcher or joblib_words(tune.jobs)
+    given = given_to_runs(hydra.overrides.task)
+    launcher = given_to_launcher(hydra.overrides.hydra) or joblib_words(tune.jobs)
     folder = Path(tune.studies) / (table.name if table.size == "full" else f"{table.name}_{table.size}")
     own = [name for name, row in table.rows.items() if row.tuned == name]
     rows = tune.rows if tune.rows is not None else own

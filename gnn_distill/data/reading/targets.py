@@ -189,7 +189,7 @@ def describe_absent(columns: Iterable[Column], kind: str) -> list[str]:
             if like := [name for name in column.classes if small.count(name.lower()) > 1]:
                 notices.append(f"Classes of '{column.name}' that differ only in case: {', '.join(like)}.")
         elif (words := column.absent & ~column.blank).any():
-            count = int(words.sum())
-            cells, verb = ("1 cell", "counts") if count == 1 else (f"{count:,} cells", "count")
-            notices.append(f"{cells} of '{column.name}' {verb} as missing ({column.quote(words)}).")
+            name = column.name
+            told = counted(int(words.sum()), f"cell of '{name}' counts", f"cells of '{name}' count")
+            notices.append(f"{told} as missing ({column.quote(words)}).")
     return notices
